@@ -1,0 +1,148 @@
+"""Chromium's accessibility tree, pruned to what a shopper can read or use.
+
+Kept: the page itself, controls, headings, named images outside links, and text that is not already
+the name of a control. Left out: layout, labels of named fields, links without a name, and the
+second of two neighbouring links to one address (a product's picture and its title).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from simpersona.pages import Node
+from simpersona.shopper.affordances import CHOSEN, CLICKED, DISABLED, TYPED, part_words
+
+MAX_OPTIONS = 16
+"""Options of one dropdown that are shown."""
+_CONTROLS = CLICKED | TYPED | CHOSEN
+_NAMED_BY_CONTENT = _CONTROLS | {"heading", "option", "image"}
+_INLINE = frozenset(
+    {"none", "generic", "strong", "emphasis", "mark", "code", "time", "superscript", "subscript", "deletion",
+     "insertion", "Abbr", "ListMarker"}
+)  # fmt: skip
+
+AxNode = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept node with the browser's own number for it, which actions need."""
+
+    node: Node
+    backend_id: int
+    href: str = ""
+    block: str = ""  # text pieces of one block are joined
+
+
+def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
+    """The nodes of one page in document order, ids counted "0-1", "0-2" … over the whole page.
+
+    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first.
+    """
+    by_id = {node["nodeId"]: node for node in ax_nodes}
+    kept: list[Kept] = []
+    for found in _walk(ax_nodes[0], by_id, 0, "", named=False) if ax_nodes else ():
+        if kept and _joins(kept[-1], found):
+            kept[-1] = _joined(kept[-1], found)
+        else:
+            kept.append(found)
+    return [
+        replace(one, node=replace(one.node, id=f"0-{number}", name=_cut(one.node.name, max_name_chars)))
+        for number, one in enumerate(kept, start=1)
+    ]
+
+
+def shown_part(kept: Sequence[Kept], part: int, max_nodes: int) -> tuple[tuple[Node, ...], int]:
+    """(the nodes of one part of the page, which part that is), the page's own line always first.
+
+    Parts count from 1; a number past the end gives the last part.
+    """
+    if len(kept) <= max_nodes:
+        return tuple(one.node for one in kept), 1
+    size = max(max_nodes - 1, 1)
+    parts = -(-(len(kept) - 1) // size)
+    part = min(max(part, 1), parts)
+    root = replace(kept[0].node, value=part_words(part, parts))
+    start = 1 + (part - 1) * size
+    return (root, *(one.node for one in kept[start : start + size])), part
+
+
+def _walk(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Iterator[Kept]:
+    """The kept nodes at and below `ax`; `named`: an ancestor's name already says this text."""
+    role = _value(ax, "role")
+    ignored = ax.get("ignored", False)
+    if not ignored and role not in _INLINE and role != "StaticText":
+        block = ax["nodeId"]
+    found = None if ignored else _kept(ax, role, by_id, depth, block, named=named)
+    if found is not None:
+        yield found
+        depth += 1
+    named = named or role == "LabelText" or (role in _NAMED_BY_CONTENT and not ignored)
+    if role in ("StaticText", *CHOSEN, *TYPED):
+        return
+    for child in ax.get("childIds", ()):
+        if child in by_id:
+            yield from _walk(by_id[child], by_id, depth, block, named=named)
+
+
+def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Kept | None:
+    backend_id = ax.get("backendDOMNodeId")
+    if backend_id is None:
+        return None
+    name = " ".join(_value(ax, "name").split())
+    if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
+        options = tuple(_options(ax, by_id)) if role in CHOSEN else ()
+        node = Node("", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth)
+        return Kept(node, backend_id, href=str(_property(ax, "url") or "") if role == "link" else "")
+    if name and not named and role in ("heading", "image", "StaticText"):
+        return Kept(Node("", role, name, depth=depth), backend_id, block=block if role == "StaticText" else "")
+    return None
+
+
+def _control_value(ax: AxNode, role: str) -> str:
+    if _property(ax, "disabled"):
+        return DISABLED
+    if role in ("checkbox", "radio", "switch", "menuitemcheckbox", "menuitemradio"):
+        return "checked" if _property(ax, "checked") == "true" else ""
+    return "" if role == "RootWebArea" else " ".join(_value(ax, "value").split())
+
+
+def _options(ax: AxNode, by_id: Mapping[str, AxNode]) -> Iterator[str]:
+    for child_id in ax.get("childIds", ()):
+        child = by_id.get(child_id)
+        if child is None:
+            continue
+        if _value(child, "role") == "option":
+            if name := " ".join(_value(child, "name").split()):
+                yield name
+        else:
+            yield from _options(child, by_id)
+
+
+def _joins(last: Kept, found: Kept) -> bool:
+    if last.node.role != found.node.role:
+        return False
+    return (bool(found.block) and last.block == found.block) or (bool(found.href) and last.href == found.href)
+
+
+def _joined(last: Kept, found: Kept) -> Kept:
+    if found.node.role == "StaticText":
+        return replace(last, node=replace(last.node, name=f"{last.node.name} {found.node.name}"))
+    return max(last, found, key=lambda one: len(one.node.name))
+
+
+def _value(ax: AxNode, key: str) -> str:
+    return str(ax.get(key, {}).get("value", "") or "")
+
+
+def _property(ax: AxNode, name: str) -> object:
+    for one in cast("Sequence[AxNode]", ax.get("properties", ())):
+        if one["name"] == name:
+            return one["value"].get("value")
+    return None
+
+
+def _cut(name: str, limit: int) -> str:
+    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"

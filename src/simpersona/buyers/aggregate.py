@@ -1,0 +1,130 @@
+"""Sessions to buyers: stratum, 16 raw scalars and the products of the three channels (2.1.1, App. A)."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis makes the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from simpersona.config import EventsConfig
+from simpersona.contracts import BUYERS, CHANNELS, SCALARS, Capabilities
+
+CHANNEL_EVENTS = dict(zip(CHANNELS, ("product_viewed", "product_added_to_cart", "checkout_completed"), strict=True))
+INTENT_WEIGHTS = {"add_to_cart": 3, "checkout_start": 5, "purchase": 8}
+"""w_atc, w_co and w_pur of Eq. 3."""
+
+_BUYER = ("shop_id", "buyer_id")
+_DECIMALS = 6  # of a sum or mean of seconds or money: hides in which order an engine added
+
+
+def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, config: EventsConfig) -> ibis.Table:
+    """BUYERS from EVENTS and SESSIONS: one row per buyer-shop pair, ordered by shop and buyer.
+
+    Scalars are raw: counts, seconds, rates n/N, Eq. 3's value, mean money. A scalar that the source cannot
+    tell is null: search, collection and checkout-start sessions without such events, money without
+    prices. Within Eq. 3, the rates and the strata such a count is 0 (REFERENCE 4, 6).
+    """
+    counts = _counts(sessions)
+    days = _active_days(events, config.time_zone)
+    products = _channel_products(events)
+    buyers = counts.left_join(days, _BUYER).drop("shop_id_right", "buyer_id_right")
+    buyers = buyers.left_join(products, _BUYER).drop("shop_id_right", "buyer_id_right")
+    scalars = _scalars(buyers, has)
+    none = ibis.literal([], type="array<string>")
+    lists = {channel: ibis.coalesce(buyers[channel], none) for channel in CHANNELS}
+    return buyers.select(
+        *_BUYER,
+        stratum=_stratum(buyers),
+        **{name: scalars[name].cast("float64") for name in SCALARS},
+        **{f"has_{channel}": found.length() > 0 for channel, found in lists.items()},
+        **{channel: found.sort() for channel, found in lists.items()},
+    ).select(BUYERS.columns).order_by(*_BUYER)  # fmt: skip
+
+
+def _counts(sessions: ibis.Table) -> ibis.Table:
+    def having(count: str) -> ir.IntegerScalar:
+        return (sessions[count] > 0).sum()
+
+    deeper = sessions.add_to_cart_count + sessions.checkout_start_count + sessions.purchase_count
+    with_cart = sessions.add_to_cart_count > 0
+    return sessions.group_by(*_BUYER).aggregate(
+        session_count=sessions.count(),
+        product_view=having("product_view_count"),
+        add_to_cart=having("add_to_cart_count"),
+        checkout_start=having("checkout_start_count"),
+        purchase=having("purchase_count"),
+        search=having("search_count"),
+        collection=having("collection_view_count"),
+        # REFERENCE 3: a product view and nothing deeper
+        browse_only=((sessions.product_view_count > 0) & (deeper == 0)).sum(),
+        duration_seconds=sessions.duration_seconds.sum(),
+        product_view_count=sessions.product_view_count.sum(),
+        # REFERENCE 5: the means are over sessions with a cart, and over orders
+        cart_mean=sessions.cart_value.mean(where=with_cart),
+        order_sum=sessions.order_value.sum(),
+        orders=sessions.purchase_count.sum(),
+    )
+
+
+def _scalars(buyers: ibis.Table, has: Capabilities) -> dict[str, ir.Value]:
+    def if_known(known: bool, value: ir.Value) -> ir.Value:
+        return value if known else ibis.null("float64")
+
+    sessions = buyers.session_count
+    order_mean = buyers.order_sum / buyers.orders.nullif(0)
+    # Eq. 3
+    commitment = sum(weight * buyers[step] for step, weight in INTENT_WEIGHTS.items())
+    return {
+        "session_count": sessions,
+        "active_day_count": buyers.active_day_count,
+        "product_view_session_count": buyers.product_view,
+        "add_to_cart_session_count": buyers.add_to_cart,
+        "checkout_start_session_count": if_known(has.has_checkout_start, buyers.checkout_start),
+        "purchase_session_count": buyers.purchase,
+        "search_session_count": if_known(has.has_search, buyers.search),
+        "collection_session_count": if_known(has.has_collection, buyers.collection),
+        "duration_seconds": buyers.duration_seconds.round(_DECIMALS),
+        "product_view_count": buyers.product_view_count,
+        "add_to_cart_rate": buyers.add_to_cart / sessions,
+        "checkout_rate": buyers.purchase / sessions,
+        "browse_only_rate": buyers.browse_only / sessions,
+        "intent_strength": commitment / (sessions + commitment),
+        "mean_cart_value": if_known(has.has_price, buyers.cart_mean.round(_DECIMALS).fill_null(0.0)),
+        "mean_order_value": if_known(has.has_price, order_mean.round(_DECIMALS).fill_null(0.0)),
+    }
+
+
+def _stratum(buyers: ibis.Table) -> ir.StringValue:
+    # REFERENCE 6, first match
+    return ibis.cases(
+        (buyers.purchase > 0, "A"),
+        (buyers.checkout_start > 0, "B"),
+        (buyers.add_to_cart > 0, "C"),
+        (buyers.product_view + buyers.collection + buyers.search > 0, "D"),
+        else_="E",
+    )
+
+
+def _active_days(events: ibis.Table, time_zone: str) -> ibis.Table:
+    # distinct, then counted: several times cheaper than a distinct count per group
+    days = events.select(*_BUYER, day=_date(events.time, time_zone)).distinct()
+    return days.group_by(*_BUYER).aggregate(active_day_count=days.count())
+
+
+def _date(time: ir.TimestampColumn, time_zone: str) -> ir.DateValue:
+    return (time if time_zone == "UTC" else _local(time_zone, time)).date()
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def _local(zone: str, time: object) -> object:
+    """DuckDB's clock time in a zone; Ibis has no word for it."""
+
+
+def _channel_products(events: ibis.Table) -> ibis.Table:
+    used = events.filter(events.product_id.notnull() & events.event.isin(list(CHANNEL_EVENTS.values())))
+    pairs = used.select(*_BUYER, "event", "product_id").distinct()
+    return pairs.group_by(*_BUYER).aggregate(
+        **{channel: pairs.product_id.collect(where=pairs.event == name) for channel, name in CHANNEL_EVENTS.items()}
+    )

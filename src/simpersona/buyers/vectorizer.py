@@ -1,0 +1,100 @@
+"""Buyers to vectors: 16 scalars | 3 product channels | 3 masks (2.1.1, App. A, Table 5, Figure 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float
+
+from simpersona.buyers.channels import ChannelBags, Projection
+from simpersona.buyers.scaling import RobustZ, transform_scalars
+from simpersona.config import BuyersConfig
+from simpersona.contracts import SCALARS
+from simpersona.errors import ContractError
+from simpersona.vectors import BuyerVectors
+
+
+@dataclass(frozen=True)
+class Vectorizer:
+    """What was learned from the training buyers: the robust z of the scalars and the products' projection."""
+
+    robust: RobustZ
+    projection: Projection
+
+    @classmethod
+    def fit(
+        cls, buyers: pa.Table, products: pa.Table, embeddings: Float[np.ndarray, "m dim"], config: BuyersConfig
+    ) -> Vectorizer:
+        """Fitted on BUYERS (the training ones only), PRODUCTS and one embedding per product.
+
+        Raises ContractError if there is no buyer, or embeddings and products differ in number.
+        """
+        if not buyers.num_rows:
+            raise ContractError("buyers: no training buyer to fit the vectors on; expected at least one.")
+        _match(products, embeddings)
+        robust = RobustZ.fit(transform_scalars(_scalars(buyers)), config.clip)
+        return cls(robust, Projection.fit(ChannelBags.of(buyers, products), embeddings, config.channel_dim))
+
+    def transform(self, buyers: pa.Table, products: pa.Table, embeddings: Float[np.ndarray, "m dim"]) -> BuyerVectors:
+        """The vectors of BUYERS, float32, in the order of the table: 19 + 3c dimensions, 403 with c = 128.
+
+        An unknown scalar is 0 after the z. A channel without a product that the catalogue knows is 0 and
+        so is its mask.
+
+        Raises ContractError if the embeddings have another dimension than those that it was fitted on.
+        """
+        _match(products, embeddings)
+        if embeddings.shape[1] != (dim := len(self.projection.weight)):
+            raise ContractError(
+                f"embeddings have {embeddings.shape[1]} dimensions; the vectors were fitted on {dim}."
+                " Use the embedder that the personas were trained with."
+            )
+        raw = _scalars(buyers)
+        bags = ChannelBags.of(buyers, products)
+        parts = (self.robust(transform_scalars(raw)), self.projection(bags, embeddings), bags.present)
+        return BuyerVectors(
+            shop_id=_texts(buyers, "shop_id"),
+            buyer_id=_texts(buyers, "buyer_id"),
+            stratum=_texts(buyers, "stratum"),
+            x=np.concatenate([part.astype(np.float32) for part in parts], axis=1),
+            scalars=raw,
+        )
+
+    @property
+    def explained_variance(self) -> float:
+        """Share of the variance of product preference that the PCA keeps (about 0.85 in the paper)."""
+        return self.projection.explained_variance
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything that was learned, as arrays by name."""
+        return {
+            "scalar_median": self.robust.median,
+            "scalar_scale": self.robust.scale,
+            "clip": np.array([self.robust.clip]),
+            "channel_weight": self.projection.weight,
+            "channel_bias": self.projection.bias,
+            "explained_variance": np.array([self.projection.explained_variance]),
+        }
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> Vectorizer:
+        """The vectorizer that gave `state`; it gives the same vectors."""
+        robust = RobustZ(state["scalar_median"], state["scalar_scale"], float(state["clip"][0]))
+        explained = float(state["explained_variance"][0])
+        return cls(robust, Projection(state["channel_weight"], state["channel_bias"], explained))
+
+
+def _scalars(buyers: pa.Table) -> Float[np.ndarray, "n 16"]:
+    columns = [buyers[name].combine_chunks().to_numpy(zero_copy_only=False) for name in SCALARS]
+    return np.stack(columns, axis=1).astype(np.float64)  # null becomes nan
+
+
+def _texts(buyers: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(buyers[name].to_pylist(), dtype=np.str_)
+
+
+def _match(products: pa.Table, embeddings: np.ndarray) -> None:
+    if len(embeddings) != products.num_rows:
+        raise ContractError(f"{len(embeddings)} embeddings for {products.num_rows} products; expected one each.")

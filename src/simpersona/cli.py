@@ -1,0 +1,257 @@
+"""One command per stage, plus `run`, `init`, `assign`, `lab` and `doctor`.
+
+Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 stopped by the user.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from simpersona import __version__
+from simpersona.config import Config, SourceConfig, config_toml, load_config, parse_config
+from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
+from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
+from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
+
+app = typer.Typer(
+    help="From the raw clickstream of online stores to a population of simulated buyers.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+lab = typer.Typer(help="A generated world, and a storefront to run it in.", no_args_is_help=True)
+app.add_typer(lab, name="lab")
+
+USER_ERROR, STOPPED = 2, 130
+
+ConfigFile = Annotated[Path | None, typer.Argument(help="TOML file; without one, the embedded demo.", metavar="CONFIG")]
+Input = Annotated[Path | None, typer.Option("--input", help="File or folder of raw events; overrides source.path.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the run; overrides `name`.")]
+Folder = Annotated[Path | None, typer.Option("--folder", help="Where runs are written; overrides `folder`.")]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="One setting: personas.codes=64. May be given again."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+
+PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
+    "run": ("report", "All stages; what is up to date is skipped. No CONFIG: the demo."),
+    "events": ("events", "Raw logs to clean events and enriched sessions."),
+    "buyers": ("buyers", "Sessions to buyers: strata, scalars, product channels."),
+    "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
+    "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
+    "agent": ("agent", "Examples to a language model that shops, in two stages."),
+    "simulate": ("simulation", "Agents drawn from a store's mix browse the store."),
+    "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
+    "report": ("report", "One self-contained HTML file."),
+}
+
+
+def _pipeline_command(command: str, stage: str, words: str) -> None:
+    def pipeline_command(
+        config: ConfigFile = None,
+        input_: Input = None,
+        name: Name = None,
+        folder: Folder = None,
+        set_: Setting = None,
+        force: Force = False,
+        quiet: Quiet = False,
+        json_: Json = False,
+    ) -> None:
+        settings = _settings(config, input_, name, folder, set_)
+        anew = STAGE_NAMES if command == "run" else (stage,)
+        _run(settings, stage, anew if force else (), quiet, json_)
+
+    app.command(
+        command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
+    )(pipeline_command)
+
+
+for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
+    _pipeline_command(_command, _stage, _words)
+
+
+@app.command()
+def init(
+    format_: Annotated[
+        str, typer.Option("--format", help="Schema of the raw log: lab, shopify or rees46.")
+    ] = "shopify",
+    out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("simpersona.toml"),
+) -> None:
+    """A commented config with every setting and its meaning."""
+    path = {"shopify": "events/", "rees46": "2019-Oct.csv"}.get(format_)
+    settings = parse_config({"name": out.stem, "source": {"format": format_, "path": path}}, "init")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; it is not overwritten. Give another --out.")
+    out.write_text(config_toml(settings, comments=True), encoding="utf-8")
+    typer.echo(f"{out} written. Set source.path, then: simpersona run {out}")
+
+
+@app.command()
+def assign(
+    pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
+    events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
+    out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
+    format_: Annotated[str, typer.Option("--format", help="Schema of the events: shopify or rees46.")] = "shopify",
+    set_: Setting = None,
+) -> None:
+    """New buyers to codes and mixes with a trained pack; no training."""
+    from simpersona.stages.new_buyers import assign_new_buyers
+
+    base = {"source": {"format": format_, "path": str(events)}}
+    facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
+    typer.echo(facts.summary)
+
+
+@app.command()
+def doctor(
+    install_browser: Annotated[
+        bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
+    ] = False,
+) -> None:
+    """What is installed, and what each missing piece would enable."""
+    from simpersona.doctor import examine
+
+    if install_browser:
+        from simpersona.adapters import browser_setup
+
+        browser_setup.install_browser(lambda line: typer.echo(line, err=True))
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.found else 'missing'}  {finding.part:<24} {finding.detail}")
+    raise typer.Exit(0 if all(finding.found or not finding.needed for finding in findings) else 1)
+
+
+@lab.command("world")
+def lab_world(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+    shops: Annotated[int, typer.Option("--shops")] = 6,
+    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = 6000,
+    seed: Annotated[int, typer.Option("--seed")] = 7,
+) -> None:
+    """Generate events, catalogues and the truth about every buyer."""
+    from simpersona.lab.world import generate_world
+
+    settings = parse_config({"lab": {"shops": shops, "buyers": buyers, "seed": seed}}, "lab world")
+    if out.exists() and any(out.iterdir()):
+        raise ConfigError(f"{out} is not empty; it is not overwritten. Give another --out.")
+    reporter = TerminalReporter()
+    reporter.started("world")
+    generate_world(out, settings.lab, reporter.progress)
+    reporter.close()
+    typer.echo(
+        f"{out}: {shops} shops, {buyers} buyers. Read it with source.format = shopify, source.path = {out}/events"
+    )
+
+
+@lab.command("store")
+def lab_store(
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet, of a run or of a world.")],
+    port: Annotated[int, typer.Option("--port", help="0: any free port.")] = 8000,
+    shop: Annotated[
+        str | None, typer.Option("--shop", help="Which shop of the catalogue; the first if not given.")
+    ] = None,
+) -> None:
+    """A real storefront with that catalogue, until Ctrl-C."""
+    from simpersona.stages.single_store import serve_store
+
+    serve_store(catalog, shop, port, typer.echo)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"simpersona {__version__}")
+        raise typer.Exit
+
+
+def _settings(
+    config: Path | None, input_: Path | None, name: str | None, folder: Path | None, set_: list[str] | None
+) -> Config:
+    settings = load_config(config) if config else Config()
+    data = settings.model_dump(mode="json")
+    if name:
+        data["name"] = name
+    if folder:
+        data["folder"] = str(folder)
+    if input_:
+        data["source"]["path"] = str(input_.resolve())
+        if data["source"]["format"] == SourceConfig().format:
+            raise ConfigError(
+                '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
+            )
+    return _with_settings(data, set_, str(config or "demo"))
+
+
+def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
+    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text."""
+    import tomllib
+
+    for item in set_ or []:
+        place, sign, value = item.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
+        *sections, last = place.strip().split(".")
+        into = data
+        for section in sections:
+            into = into.setdefault(section, {})
+        try:
+            into[last] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            into[last] = value
+    return parse_config(data, origin)
+
+
+def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
+    reporter: Reporter = JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+    try:
+        folder = run_pipeline(settings, reporter, upto, force)
+    finally:
+        reporter.close()
+    if not reporter.did_work and not (quiet or as_json):
+        typer.echo("nothing to do: every stage is up to date", err=True)
+    result = folder / "report/index.html" if upto == "report" else folder / upto
+    if as_json:
+        typer.echo(json.dumps({"run": str(folder.path), "result": str(result)}))
+        return
+    if upto == "report" and not quiet:
+        show_headline(folder)
+    typer.echo(str(result))
+
+
+def main() -> None:
+    """The command line. Errors of the user's input are printed without a trace."""
+    try:
+        code = app(standalone_mode=False)
+    except (ConfigError, SourceError, ContractError) as error:
+        _stop(f"error: {error}", USER_ERROR)
+    except SimPersonaError as error:
+        _stop(f"error: {type(error).__name__}: {error}", 1)
+    except (typer.Abort, KeyboardInterrupt):
+        code = STOPPED
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        words = error.format_message()  # wrong usage; or no words at all: then this is the help
+        _stop(words if words.startswith("Usage:") else f"error: {words}  (simpersona --help)", USER_ERROR)
+    if code == STOPPED:
+        _stop("stopped; finished stages are kept, the next run goes on from there", STOPPED)
+    sys.exit(code or 0)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

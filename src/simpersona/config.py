@@ -1,0 +1,301 @@
+"""What can be set, with its unit and the paper's section: one frozen tree per run, from one TOML file.
+
+A default is the value used by a plain run on a laptop; `configs/paper.toml` holds the paper's values.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+import tomlkit
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from simpersona.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+def _known_time_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"no time zone named {name!r}; expected a name such as UTC or Europe/Berlin")
+    return name
+
+
+class Section(BaseModel):
+    """Frozen; unknown names are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class SourceConfig(Section):
+    """Where the raw log comes from."""
+
+    format: Literal["lab", "shopify", "rees46"] = "lab"
+    path: Path | None = None
+    """File or folder. With format = "lab" the world is generated and no path is needed."""
+    shop_by: Literal["category_root", "none"] = "category_root"
+    """rees46 only: what a shop is. "none": the whole log is one shop."""
+
+
+class LabConfig(Section):
+    """The generated world (format = "lab")."""
+
+    shops: Positive = 6
+    buyers: Positive = 6000
+    """Over all shops."""
+    products_per_shop: Positive = 60
+    types: Positive = 12
+    """Latent buyer types."""
+    days: Positive = 120
+    """The paper's four months (App. C)."""
+    seed: int = 7
+
+
+class EventsConfig(Section):
+    """Raw logs to clean, enriched sessions (2.1, App. A)."""
+
+    session_gap_minutes: PositiveFloat = 30
+    """More than this without an event starts a new session, where the source has no ids (REFERENCE 2)."""
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    """For the date of an active day."""
+    keep_duplicates: bool = False
+    keep_ids: bool = False
+    """Keep the source's ids of buyers, sessions and orders instead of keyed hashes, and the text of rejected rows."""
+    max_rejected_share: Share = 0.05
+
+
+class SplitConfig(Section):
+    """Which shops train and which are held out (3.2)."""
+
+    held_out_share: Share = 0.34
+    """Share of the shops never trained on; at least one where there are two shops or more."""
+    held_out: tuple[str, ...] = ()
+    """Names the held-out shops instead."""
+
+
+class BuyersConfig(Section):
+    """Sessions to the 403-d vector (2.1.1, Table 5)."""
+
+    embedder: Literal["minilm", "hashing"] = "minilm"
+    """"hashing" needs no model: for tests."""
+    channel_dim: Positive = 128
+    """Dimensions of one product channel after PCA."""
+    clip: PositiveFloat = 10
+    """Robust z values are clipped to ± this (REFERENCE 7)."""
+
+
+class PersonasConfig(Section):
+    """The behaviour-aware VQ-VAE (2.2, App. C, D, E)."""
+
+    codes: Positive = 32
+    """K; 256 in the paper."""
+    hidden: tuple[Positive, ...] = (256, 128)
+    latent: Positive = 96
+    dropout: Share = 0.1
+    reconstruction_weight: float = 0.3
+    """λ_r of Eq. 2."""
+    commitment_weight: float = 0.75
+    """β of Eq. 2."""
+    contrastive_weight: float = 0.15
+    """λ_c of Eq. 2."""
+    head_weight: float = 0.5
+    """λ_a of Eq. 2."""
+    decay: Share = 0.9
+    """γ of Eq. 7."""
+    dead_fraction: Share = 0.1
+    """α of Eq. 8."""
+    dead_warmup_steps: int = 100
+    dead_every_steps: Positive = 50
+    temperature: PositiveFloat = 0.1
+    """τ of Eq. 9."""
+    product_peers: Positive = 10
+    """M of the product filter."""
+    behaviour_peers: Positive = 3
+    """F of the behavioural filter; smaller than M (App. D)."""
+    purchase_weights: tuple[Positive, Positive] = (8, 3)
+    """Of a session with a completed checkout and with an add-to-cart (App. E)."""
+    purchase_bins: Literal["merge", "semantic"] = "merge"
+    """App. E's merging, or none / cart only / any purchase (REFERENCE 11)."""
+    buyers_per_shop: Positive = 1500
+    buyers_per_stratum: Positive = 300
+    validation_share: Share = 0.15
+    # not published (REFERENCE 14)
+    batch_size: Positive = 64
+    epochs: Positive = 60
+    learning_rate: PositiveFloat = 1e-3
+    patience: Positive = 10
+    """Epochs without a better validation loss before training stops."""
+
+    @model_validator(mode="after")
+    def _peers_narrow(self) -> PersonasConfig:
+        if self.behaviour_peers >= self.product_peers:
+            raise ValueError("behaviour_peers (F) must be smaller than product_peers (M), or one filter does nothing")
+        return self
+
+
+class StoreConfig(Section):
+    """The browser, and what it shows of a storefront."""
+
+    images: bool = False
+    browser_path: Path | None = None
+    """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
+    action_timeout_seconds: PositiveFloat = 15
+    max_nodes: Positive = 60
+    """Nodes shown at once; the rest is reached with nextChunk."""
+    max_name_chars: Positive = 60
+    """A longer accessible name is cut."""
+
+
+class TracesConfig(Section):
+    """Sessions to training examples (2.1.2, App. G)."""
+
+    sessions: Positive = 24
+    """Recorded sessions to replay, spread over the codes; about 3,600 in the paper."""
+    max_actions: Positive = 22
+    """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
+    concurrency: Positive = 2
+
+
+class StageConfig(Section):
+    """One of the two stages of fine-tuning (App. G)."""
+
+    steps: Positive
+    """Optimiser steps; the paper's one epoch is about 530."""
+    learning_rate: PositiveFloat
+    warmup_steps: int
+
+
+class AgentConfig(Section):
+    """Examples to a model that shops (2.3, App. F, G)."""
+
+    model: str = "smollm2-135m"
+    """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
+    start_rows: Literal["random", "mean", "codebook"] = "codebook"
+    """How the persona rows start; the paper's are random (REFERENCE 20)."""
+    batch_size: Positive = 2
+    """Examples per optimiser step; 64 in the paper."""
+    max_tokens: Positive = 1024
+    """Of one example; 16,384 in the paper. The page is cut, never the answer."""
+    weight_decay: float = 0.01
+    stage1: StageConfig = StageConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
+    stage2: StageConfig = StageConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
+
+
+class SimulationConfig(Section):
+    """Store mix to episodes (App. B, 3.2)."""
+
+    store_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
+    """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
+    episodes: Positive = 16
+    """Over all held-out shops."""
+    max_steps: Positive = 10
+    """30 in the paper."""
+    time_limit_seconds: PositiveFloat = 180
+    concurrency: Positive = 2
+    temperature: PositiveFloat = 1.0
+    """Agents sample, they do not decode greedily (REFERENCE 21)."""
+    no_token_episodes: int = Field(default=0, ge=0)
+    """Further episodes without a persona token, for the ablation of App. I."""
+
+
+class EvaluationConfig(Section):
+    """Tables and figures (3.1-3.4, App. B, F, I)."""
+
+    min_sessions: Positive = 20
+    """Real sessions that a (shop, token) pair needs (REFERENCE 17)."""
+    min_episodes: Positive = 5
+    bootstrap: Positive = 1000
+    permutations: Positive = 10_000
+
+
+class Config(Section):
+    """Everything that a run is asked to do."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "demo"
+    folder: Path = Path("runs")
+    """Runs are written to folder/name."""
+    seed: int = 0
+    source: SourceConfig = SourceConfig()
+    lab: LabConfig = LabConfig()
+    events: EventsConfig = EventsConfig()
+    split: SplitConfig = SplitConfig()
+    buyers: BuyersConfig = BuyersConfig()
+    personas: PersonasConfig = PersonasConfig()
+    store: StoreConfig = StoreConfig()
+    traces: TracesConfig = TracesConfig()
+    agent: AgentConfig = AgentConfig()
+    simulation: SimulationConfig = SimulationConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @property
+    def run_folder(self) -> Path:
+        """Where this run is written."""
+        return self.folder / self.name
+
+
+def parse_config(data: dict[str, Any], origin: str = "config") -> Config:
+    """A Config from nested plain values. Raises ConfigError that lists every wrong setting at once."""
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [
+            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
+            f" (found {problem['input']!r})"
+            for problem in error.errors()
+        ]
+        raise ConfigError(
+            f"{origin}: {len(lines)} wrong setting(s)\n" + "\n".join(lines)
+            + "\nSettings and their defaults: simpersona init"
+        ) from error  # fmt: skip
+
+
+def load_config(path: Path) -> Config:
+    """The Config of a TOML file. A relative `source.path` is taken from the file's folder.
+
+    Raises ConfigError if the file is missing, is not TOML or holds a wrong setting.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such config file. `simpersona init` writes one.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from None
+    config = parse_config(data, str(path))
+    source = config.source.path
+    if source is None or source.is_absolute():
+        return config
+    absolute = (path.parent / source).resolve()
+    return config.model_copy(update={"source": config.source.model_copy(update={"path": absolute})})
+
+
+def config_toml(config: Config, comments: bool = False) -> str:
+    """The settings as TOML, every value written out; with `comments` each one's meaning above it."""
+    document = tomlkit.document()
+    _write_section(document, config, comments)
+    return tomlkit.dumps(document)
+
+
+def _write_section(into: tomlkit.TOMLDocument | tomlkit.items.Table, section: Section, comments: bool) -> None:
+    values = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            table = tomlkit.table()
+            if comments and value.__doc__:
+                table.comment(value.__doc__.splitlines()[0])
+            _write_section(table, value, comments)
+            into.add(name, table)
+            continue
+        if comments and field.description:
+            for line in field.description.splitlines():
+                into.add(tomlkit.comment(line))
+        if value is None:
+            if comments:
+                into.add(tomlkit.comment(f"{name} = (not set)"))
+        else:
+            into.add(name, values[name])

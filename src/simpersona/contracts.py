@@ -1,0 +1,433 @@
+"""Every table and record that passes between stages. Pages and actions are in `pages`, buyer vectors in `vectors`.
+
+Tables are declared as `tables.Contract` over Arrow types; records are frozen dataclasses. Event
+names are those of Shopify's Web Pixels standard events, in every table and in the lab store's log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simpersona.pages import Decision, Page
+from simpersona.tables import Contract
+
+if TYPE_CHECKING:
+    import ibis
+
+# --- events -----------------------------------------------------------------------------------
+
+EVENT_NAMES = (
+    "page_viewed",
+    "product_viewed",
+    "collection_viewed",
+    "search_submitted",
+    "product_added_to_cart",
+    "product_removed_from_cart",
+    "cart_viewed",
+    "checkout_started",
+    "checkout_completed",
+)
+
+_text, _number, _count = pa.string(), pa.float64(), pa.int64()
+_time = pa.timestamp("us", tz="UTC")
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+EVENTS = Contract(
+    "events",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("buyer_id", _text),
+            ("session_id", _text),  # the source's own id; null where it has none
+            _required("time", _time),
+            _required("event", _text),
+            ("product_id", _text),
+            ("collection_id", _text),
+            ("query", _text),
+            ("price", _number),  # of one unit
+            ("quantity", _count),
+            ("order_id", _text),
+            ("value", _number),  # the order's total before shipping and tax, repeated on each of its lines
+        ]
+    ),
+    rules={"event is a known name": lambda t: pc.is_in(t["event"], pa.array(EVENT_NAMES))},
+)
+"""One row per accepted event; a completed checkout has one row per line of the order."""
+
+REJECTED = Contract(
+    "rejected",
+    pa.schema([_required("file", _text), _required("row", _count), _required("reason", _text), ("raw", _text)]),
+)
+"""One row per input row set aside. `row` counts from 1, the header included; `raw` is null unless ids are kept."""
+
+PRODUCTS = Contract(
+    "products",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("product_id", _text),
+            _required("title", _text),
+            _required("text", _text),  # what is embedded
+            ("vendor", _text),
+            ("product_type", _text),  # the category in plain words, plural where it can be: "skirts"
+            ("price", _number),
+            ("collection_ids", pa.list_(_text)),
+            ("variants", pa.list_(_text)),
+        ]
+    ),
+    key=("shop_id", "product_id"),
+)
+
+COLLECTIONS = Contract(
+    "collections",
+    pa.schema([_required("shop_id", _text), _required("collection_id", _text), _required("title", _text)]),
+    key=("shop_id", "collection_id"),
+)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a source can tell. What it cannot is unknown (masked), never zero."""
+
+    has_search: bool = False
+    has_collection: bool = False
+    has_checkout_start: bool = False
+    has_price: bool = False
+    has_session: bool = False
+    has_text: bool = False
+
+
+PROVENANCE = pa.schema(
+    [
+        _required("file", _text),
+        _required("row", _count),
+        _required("part", _count),  # 0, 1, … where one input row gives several events rows
+        ("seq", _count),  # the source's own order among events of one buyer at one time
+        ("raw", _text),  # the input row as it stood
+    ]
+)
+"""The columns that a raw event has beside those of EVENTS: where it comes from."""
+
+
+@dataclass(frozen=True)
+class RawLog:
+    """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
+    be null, and with the columns of PROVENANCE), REJECTED, PRODUCTS and COLLECTIONS, the number of input
+    rows, and the source's capabilities.
+    """
+
+    events: ibis.Table
+    rejected: ibis.Table
+    products: ibis.Table
+    collections: ibis.Table
+    rows_in: int
+    has: Capabilities
+
+
+# --- sessions ---------------------------------------------------------------------------------
+
+MOMENT = pa.struct(
+    [
+        ("time", _time),
+        ("event", _text),
+        ("product_id", _text),
+        ("title", _text),
+        ("product_type", _text),
+        ("collection_id", _text),
+        ("collection", _text),
+        ("query", _text),
+        ("price", _number),
+        ("quantity", _count),
+    ]
+)
+"""One event of a session with its semantic labels (Figure 3, B)."""
+
+SESSIONS = Contract(
+    "sessions",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("buyer_id", _text),
+            _required("session_id", _text),
+            _required("start", _time),
+            _required("end", _time),
+            _required("duration_seconds", _number),
+            *[
+                _required(f"{what}_count", _count)
+                for what in (
+                    "event",
+                    "product_view",
+                    "collection_view",
+                    "search",
+                    "add_to_cart",
+                    "remove_from_cart",
+                    "checkout_start",
+                    "purchase",  # orders
+                )
+            ],
+            ("cart_value", _number),  # additions minus removals, not below 0; null without prices
+            ("order_value", _number),  # sum over the session's orders; null without prices
+            ("timeline", pa.list_(MOMENT)),
+        ]
+    ),
+    key=("shop_id", "buyer_id", "session_id"),
+)
+"""The enriched session table of Figure 3: (A) numeric columns, (B) the timeline."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One event of a recorded session; the fields of MOMENT that a replay needs."""
+
+    event: str
+    product_id: str | None = None
+    title: str | None = None
+    product_type: str | None = None
+    collection_id: str | None = None
+    collection: str | None = None
+    query: str | None = None
+    price: float | None = None
+    quantity: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordedSession:
+    """One real session with its buyer's stratum and persona code."""
+
+    shop_id: str
+    buyer_id: str
+    session_id: str
+    stratum: str
+    code: int
+    timeline: tuple[Moment, ...]
+
+
+# --- buyers -----------------------------------------------------------------------------------
+
+STRATA = ("A", "B", "C", "D", "E")
+"""Purchasers, checkout abandoners, cart builders, window shoppers, bouncers (2.1.1)."""
+
+SCALAR_GROUPS: dict[str, tuple[str, ...]] = {  # REFERENCE 1
+    "exposure": (
+        "session_count",
+        "active_day_count",
+        "product_view_session_count",
+        "add_to_cart_session_count",
+        "checkout_start_session_count",
+        "purchase_session_count",
+        "search_session_count",
+        "collection_session_count",
+    ),
+    "engagement": ("duration_seconds", "product_view_count"),
+    "funnel": ("add_to_cart_rate", "checkout_rate", "browse_only_rate"),
+    "intent": ("intent_strength",),
+    "dollars": ("mean_cart_value", "mean_order_value"),
+}
+SCALARS = tuple(name for group in SCALAR_GROUPS.values() for name in group)
+CHANNELS = ("viewed", "carted", "purchased")
+
+BUYERS = Contract(
+    "buyers",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("buyer_id", _text),
+            _required("stratum", _text),
+            *[(name, _number) for name in SCALARS],  # raw; null where the source cannot tell
+            *[_required(f"has_{channel}", pa.bool_()) for channel in CHANNELS],
+            *[(channel, pa.list_(_text)) for channel in CHANNELS],  # distinct product ids
+        ]
+    ),
+    key=("shop_id", "buyer_id"),
+    rules={"stratum is A-E": lambda t: pc.is_in(t["stratum"], pa.array(STRATA))},
+)
+
+# --- personas ---------------------------------------------------------------------------------
+
+HEADS = ("engagement", "exploration", "purchase")
+LEVELS = ("low", "medium", "high")
+
+ASSIGNMENTS = Contract(
+    "assignments",
+    pa.schema([_required("shop_id", _text), _required("buyer_id", _text), _required("code", pa.int32())]),
+    key=("shop_id", "buyer_id"),
+)
+
+MIX = Contract(
+    "mix",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("code", pa.int32()),
+            _required("share", _number),
+            _required("buyers", _count),
+        ]
+    ),
+    key=("shop_id", "code"),
+    rules={"share is in 0..1": lambda t: pc.and_(pc.greater_equal(t["share"], 0), pc.less_equal(t["share"], 1))},
+)
+"""Eq. 4: a shop's population over the codes; only codes with a buyer have a row."""
+
+CARDS = Contract(
+    "cards",
+    pa.schema(
+        [
+            _required("code", pa.int32()),
+            _required("buyers", _count),
+            _required("shops", _count),
+            _required("stratum", _text),  # the most common one
+            _required("stratum_share", _number),
+            *[_required(head, _text) for head in HEADS],  # "low", "medium" or "high"
+            *[(name, _number) for name in SCALARS],  # mean raw value
+            _required("summary", _text),  # in plain words
+        ]
+    ),
+    key=("code",),
+)
+
+
+def persona_token(code: int) -> str:
+    """How a persona code is spelled in prompts and in the tokenizer (REFERENCE 22)."""
+    return f"<|persona_{code}|>"
+
+
+# --- episodes ---------------------------------------------------------------------------------
+
+Ending = Literal["goal_reached", "steps_limit", "time_limit", "other"]
+ENDINGS: tuple[Ending, ...] = ("goal_reached", "steps_limit", "time_limit", "other")
+Intent = Literal["buy", "browse"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What one episode is about: its text, and whose session it comes from.
+
+    `code` is None for an agent without a persona token; `intent` is None for a neutral goal.
+    """
+
+    text: str
+    shop_id: str
+    buyer_id: str
+    session_id: str
+    code: int | None
+    intent: Intent | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an episode: the page, the decision taken on it and what came of it."""
+
+    number: int
+    page: Page
+    decision: Decision
+    result: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One visit of one store, from `open` to its ending. `error` tells which part failed and how."""
+
+    episode_id: str
+    goal: Goal
+    policy: str
+    seed: int
+    ending: Ending
+    steps: tuple[Step, ...]
+    seconds: float
+    error_kind: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A judge's word on one episode."""
+
+    verified: bool
+    reason: str
+
+
+EPISODES = Contract(
+    "episodes",
+    pa.schema(
+        [
+            _required("episode_id", _text),
+            _required("shop_id", _text),
+            _required("buyer_id", _text),
+            _required("session_id", _text),
+            ("code", pa.int32()),  # null: no persona token
+            ("intent", _text),
+            _required("goal", _text),
+            _required("policy", _text),
+            _required("seed", _count),
+            _required("ending", _text),
+            ("error_kind", _text),
+            ("error", _text),
+            _required("steps", _count),
+            _required("pages", _count),  # distinct addresses seen
+            _required("prompt_tokens", _count),
+            _required("reply_tokens", _count),
+            _required("seconds", _number),
+            # from the store's own event log
+            *[
+                _required(f"{what}_count", _count)
+                for what in (
+                    "product_view",
+                    "collection_view",
+                    "search",
+                    "add_to_cart",
+                    "checkout_start",
+                    "purchase",
+                )
+            ],
+            ("products", pa.list_(_text)),  # distinct ids viewed
+            ("verified", pa.bool_()),  # null: not judged
+            ("verdict", _text),
+        ]
+    ),
+    key=("episode_id",),
+    rules={"ending is one of four": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
+)
+
+STEPS = Contract(
+    "steps",
+    pa.schema(
+        [
+            _required("episode_id", _text),
+            _required("step", _count),
+            _required("url", _text),
+            _required("title", _text),
+            _required("tree", _text),
+            _required("should_end", pa.bool_()),
+            ("node", _text),
+            ("method", _text),
+            ("description", _text),
+            ("arguments", pa.list_(_text)),
+            _required("reasoning", _text),
+            _required("result", _text),
+            _required("seconds", _number),
+        ]
+    ),
+    key=("episode_id", "step"),
+)
+
+# --- results ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Flat figures for metrics.json. A key that could not be computed is None, with its reason in `notes`."""
+
+    values: dict[str, Any]
+    notes: dict[str, str]
+
+    def __or__(self, other: Metrics) -> Metrics:
+        return Metrics(self.values | other.values, self.notes | other.notes)

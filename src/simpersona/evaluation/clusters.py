@@ -1,0 +1,101 @@
+"""How well codes separate buyers: the figures of Table 1 (3.1, App. H, REFERENCE 15, 16)."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+from sklearn.cluster import MiniBatchKMeans
+from sklearn.metrics import calinski_harabasz_score
+
+from simpersona.contracts import HEADS, STRATA, Metrics
+from simpersona.vectors import BuyerVectors
+
+_MIXED = 0.20  # of a code: from here on a part of it is substantial
+_SPAN = {"": 0.05, "_at_1pct": 0.01, "_at_10pct": 0.10}
+
+
+def cluster_metrics(
+    name: str, vectors: BuyerVectors, codes: Int[np.ndarray, " n"], head_labels: Int[np.ndarray, "n 3"]
+) -> Metrics:
+    """The figures `clusters.<name>.*` of a clustering of `vectors`, stratum E left out.
+
+    `name` is "vqvae" or "kmeans"; `head_labels` are levels 0, 1, 2 per buyer, in the order of HEADS.
+    """
+    kept = vectors.stratum != "E"
+    x, stratum, labels = vectors.x[kept], vectors.stratum[kept], head_labels[kept]
+    _, cluster = np.unique(codes[kept], return_inverse=True)
+    cluster = cluster.ravel()
+    size = np.bincount(cluster)
+    values: dict[str, float | int | None] = {"codes_used": len(size)}
+    notes: dict[str, str] = {}
+    if not len(size):
+        names = ["stratum_purity", "stratum_purity_weighted", "incompatible_codes", "pairwise_cosine"]
+        names += ["calinski_harabasz", *(f"incoherent_{head}{suffix}" for head in HEADS for suffix in _SPAN)]
+        values |= dict.fromkeys(names)
+        notes = dict.fromkeys(names, "there are no buyers of strata A-D")
+        return _prefixed(f"clusters.{name}", values, notes)
+
+    strata = _shares(cluster, np.searchsorted(STRATA, stratum), len(STRATA))
+    majority = strata.max(axis=1)
+    values["stratum_purity"] = float(majority.mean())
+    values["stratum_purity_weighted"] = float(np.average(majority, weights=size))
+    values["incompatible_codes"] = int(((strata[:, :3].sum(axis=1) >= _MIXED) & (strata[:, 3] >= _MIXED)).sum())
+    for row, head in enumerate(HEADS):
+        levels = _shares(cluster, labels[:, row], 3)
+        for suffix, least in _SPAN.items():
+            spans = (levels[:, 0] >= least) & (levels[:, 2] >= least)
+            values[f"incoherent_{head}{suffix}"] = float(size[spans].sum() / size.sum())
+
+    values["pairwise_cosine"] = pairwise_cosine(x, cluster)
+    if values["pairwise_cosine"] is None:
+        notes["pairwise_cosine"] = "no code has two buyers"
+    computable = 1 < len(size) < len(x)
+    values["calinski_harabasz"] = float(calinski_harabasz_score(x, cluster)) if computable else None  # Eq. 12
+    if not computable:
+        notes["calinski_harabasz"] = f"needs 2 codes or more and fewer codes than buyers; found {len(size)}, {len(x)}"
+    return _prefixed(f"clusters.{name}", values, notes)
+
+
+def pairwise_cosine(x: Float[np.ndarray, "n dim"], cluster: Int[np.ndarray, " n"]) -> float | None:
+    """The mean cosine over the pairs of a code, averaged over codes by their buyers; codes of one buyer are
+    left out (REFERENCE 16). None if there is no other.
+
+    A code of n unit vectors u has Σ_{i≠j} u_i·u_j = |Σu|² − Σ|u|², so no pair is ever formed.
+    """
+    length = np.linalg.norm(x, axis=1, keepdims=True).astype(np.float64)
+    unit = np.divide(x, length, out=np.zeros(x.shape), where=length > 0)
+    size = np.bincount(cluster)
+    sums = np.zeros((len(size), x.shape[1]))
+    np.add.at(sums, cluster, unit)
+    squares = np.bincount(cluster, weights=(unit**2).sum(axis=1))
+    several = size > 1
+    if not several.any():
+        return None
+    n = size[several]
+    mean = ((sums[several] ** 2).sum(axis=1) - squares[several]) / (n * (n - 1))
+    return float(np.average(mean, weights=n))
+
+
+def kmeans_codes(
+    train_x: Float[np.ndarray, "m dim"], x: Float[np.ndarray, "n dim"], k: int, seed: int
+) -> Int[np.ndarray, " n"]:
+    """The paper's baseline: the nearest of k centres that MiniBatch k-means finds in `train_x`, int32.
+
+    With fewer training buyers than k, there are as many centres as training buyers.
+    """
+    model = MiniBatchKMeans(min(k, len(train_x)), random_state=seed, n_init="auto").fit(train_x)
+    return model.predict(x).astype(np.int32)
+
+
+def _shares(cluster: np.ndarray, kind: Shaped[np.ndarray, " n"], kinds: int) -> Float[np.ndarray, "k kinds"]:
+    """The share of each kind in each cluster."""
+    counts = np.zeros((cluster.max() + 1, kinds))
+    np.add.at(counts, (cluster, kind), 1)
+    return counts / counts.sum(axis=1, keepdims=True)
+
+
+def _prefixed(prefix: str, values: dict[str, float | int | None], notes: dict[str, str]) -> Metrics:
+    return Metrics(
+        {f"{prefix}.{key}": value for key, value in values.items()},
+        {f"{prefix}.{key}": note for key, note in notes.items()},
+    )

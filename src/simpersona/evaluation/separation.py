@@ -1,0 +1,132 @@
+"""Do tokens of a higher bin behave more so? (3.3, Table 3)
+
+A token's value is its mean score over its simulations; tokens are grouped by the bin that a head predicts
+for their code, and the groups are compared (REFERENCE 18).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+from scipy import stats
+
+from simpersona.config import EvaluationConfig
+from simpersona.contracts import HEADS, LEVELS, Metrics
+from simpersona.evaluation.metrics import Findings
+
+LOW, HIGH = 0, 2
+
+
+def separation_metrics(
+    episodes: pa.Table, head_levels: Int[np.ndarray, "codes 3"], config: EvaluationConfig, seed: int
+) -> Metrics:
+    """The keys separation.*: mean score per bin, effect size and tests per head, and the purchase-bin funnel.
+
+    `head_levels[k]` are the bins (0 low, 1 medium, 2 high) predicted for code k, in the order of HEADS. A
+    figure whose group has no token, or a test whose groups have fewer than two, is None with the reason.
+    """
+    played = episodes.filter(pc.is_valid(episodes["code"]))
+    code = played["code"].to_numpy().astype(int)
+    found = Findings()
+    for column, head in enumerate(HEADS):
+        codes, values = token_means(code, simulation_scores(played)[head])
+        _put_head(found, f"separation.{head}", values, head_levels[codes, column], config, seed)
+    _put_funnel(found, played, head_levels[code, HEADS.index("purchase")])
+    return found.metrics()
+
+
+def simulation_scores(episodes: pa.Table) -> dict[str, Float[np.ndarray, " n"]]:
+    """One score per episode and head.
+
+    engagement: actions taken; exploration: searches, collection views and product views; purchase: 8 with an order placed + 3 with an add-to-cart, the weights of App. E.
+    """
+    column = {name: np.asarray(episodes[name]) for name in episodes.column_names if name.endswith("_count")}
+    return {
+        "engagement": np.asarray(episodes["steps"]).astype(float),
+        "exploration": (column["search_count"] + column["collection_view_count"] + column["product_view_count"]).astype(
+            float
+        ),
+        "purchase": 8.0 * (column["purchase_count"] > 0) + 3.0 * (column["add_to_cart_count"] > 0),
+    }
+
+
+def token_means(
+    code: Int[np.ndarray, " n"], score: Float[np.ndarray, " n"]
+) -> tuple[Int[np.ndarray, " tokens"], Float[np.ndarray, " tokens"]]:
+    """The codes that occur, and the mean score of each."""
+    codes, place = np.unique(code, return_inverse=True)
+    return codes, np.bincount(place, score, len(codes)) / np.maximum(np.bincount(place, minlength=len(codes)), 1)
+
+
+def cohens_d(low: Float[np.ndarray, " n"], high: Float[np.ndarray, " m"]) -> float:
+    """(mean of High − mean of Low) / pooled standard deviation (n − 1); nan without any spread."""
+    degrees = len(low) + len(high) - 2
+    spread = np.sqrt(((len(low) - 1) * low.var(ddof=1) + (len(high) - 1) * high.var(ddof=1)) / degrees)
+    return float((high.mean() - low.mean()) / spread) if spread > 0 else float("nan")
+
+
+def permutation_p(
+    values: Float[np.ndarray, " tokens"], level: Int[np.ndarray, " tokens"], permutations: int, seed: int
+) -> float:
+    """The p value of |mean of High − mean of Low| when the bins are dealt anew over all tokens: (1 + hits) / (1 + n)."""
+    rng = np.random.default_rng(seed)
+    dealt = rng.permuted(np.broadcast_to(level, (permutations, len(level))), axis=1)
+    gaps = np.abs(_means(values, dealt == HIGH) - _means(values, dealt == LOW))
+    observed = abs(values[level == HIGH].mean() - values[level == LOW].mean())
+    hits = int((gaps >= observed - 1e-12).sum())  # sums in another order differ in the last digit
+    return (1 + hits) / (1 + permutations)
+
+
+def _welch_p(low: np.ndarray, high: np.ndarray) -> float:
+    sides = [part for group in (high, low) for part in (group.mean(), group.std(ddof=1), len(group))]
+    return float(stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue)  # one group may well be constant
+
+
+def _means(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    return (chosen @ values) / chosen.sum(axis=1)
+
+
+def _put_head(
+    found: Findings, key: str, values: np.ndarray, level: np.ndarray, config: EvaluationConfig, seed: int
+) -> None:
+    groups = [values[level == number] for number in range(len(LEVELS))]
+    for name, group in zip(LEVELS, groups, strict=True):
+        mean = group.mean() if len(group) else None
+        found.put(f"{key}.{name}", mean, _of(len(group), "token") or f"no simulated token is predicted {name}")
+    low, high = groups[LOW], groups[HIGH]
+    why = _why_untested(groups)
+    tests = {
+        "cohens_d": lambda: cohens_d(low, high),
+        "welch_p": lambda: _welch_p(low, high),
+        "kruskal_p": lambda: stats.kruskal(*(group for group in groups if len(group))).pvalue,
+        "permutation_p": lambda: permutation_p(values, level, config.permutations, seed),
+    }
+    for name, test in tests.items():
+        found.put(f"{key}.{name}", None if why else test(), why)
+
+
+def _why_untested(groups: list[np.ndarray]) -> str:
+    sizes = [len(group) for group in groups]
+    if min(sizes[LOW], sizes[HIGH]) < 2:
+        return f"needs two low and two high tokens; simulated were {sizes[0]} low, {sizes[1]} medium, {sizes[2]} high"
+    if np.ptp(groups[LOW]) == 0 and np.ptp(groups[HIGH]) == 0:
+        return "no spread within the low and the high tokens: all of a group score the same"
+    return ""
+
+
+def _put_funnel(found: Findings, episodes: pa.Table, level: np.ndarray) -> None:
+    cart = np.asarray(episodes["add_to_cart_count"]) > 0
+    checkout = (np.asarray(episodes["checkout_start_count"]) > 0) | (np.asarray(episodes["purchase_count"]) > 0)
+    for number, name in enumerate(LEVELS):
+        here = level == number
+        for rate, hits in (("add_to_cart", cart), ("checkout", checkout)):
+            share = hits[here].mean() if here.any() else None
+            none = f"no episode has a token with {name} predicted purchase"
+            found.put(f"separation.funnel.{name}.{rate}", share, _of(here.sum(), "episode") or none)
+
+
+def _of(count: int, what: str) -> str:
+    """How many a figure stands on; nothing for none."""
+    return f"of {count} {what}{'' if count == 1 else 's'}" if count else ""

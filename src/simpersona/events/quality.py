@@ -1,0 +1,77 @@
+"""What the quality report says of a log: counts, coverage, and what could not be known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from simpersona.contracts import Capabilities
+from simpersona.events.cleaning import AMOUNTS, DUPLICATE, IGNORED
+
+_REASONS_SHOWN = 20
+_COVERED = ("session_id", "product_id", "collection_id", "query", "price", "quantity", "order_id", "value")
+
+
+def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
+    """The account of the input rows: rows_in = rows_kept + rows_rejected, and
+    rows_rejected = rows_malformed + rows_duplicate + rows_ignored.
+
+    `rejected_share` is the malformed rows' share of rows_in; a duplicate or an ignored event is no fault.
+    """
+    counts = rejected.group_by("reason").aggregate(rows=rejected.count())
+    reasons = {line["reason"]: line["rows"] for line in counts.to_pyarrow().to_pylist()}
+    duplicate = reasons.get(DUPLICATE, 0)
+    ignored = sum(rows for reason, rows in reasons.items() if reason.startswith(IGNORED))
+    total = sum(reasons.values())
+    malformed = total - duplicate - ignored
+    return {
+        "rows_in": rows_in,
+        "rows_kept": kept,
+        "rows_rejected": total,
+        "rows_malformed": malformed,
+        "rows_duplicate": duplicate,
+        "rows_ignored": ignored,
+        "rejected_share": malformed / rows_in if rows_in else 0.0,
+        "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:_REASONS_SHOWN]),
+    }
+
+
+def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
+    """What was kept: counts per event name, shops, buyers, sessions, period, the share of event rows that
+    have each optional field (of the source: a session id made here does not count), impossible
+    prices and the like that were set to null, products that the
+    catalogue does not know, and the kinds of events that the source cannot tell.
+    """
+    impossible = [f"impossible_{name}" for name in AMOUNTS]
+    totals = events.aggregate(
+        event_rows=events.count(),
+        shops=events.shop_id.nunique(),
+        first=events.time.min(),
+        last=events.time.max(),
+        **{f"has_{name}": events[name].notnull().mean() for name in _COVERED},
+        **{name: events[name].sum() for name in impossible},
+    )
+    found = totals.to_pyarrow().to_pylist()[0]
+    by_name = events.group_by("event").aggregate(rows=events.count()).order_by("event").to_pyarrow().to_pylist()
+    named = events.filter(events.product_id.notnull()).select("shop_id", "product_id").distinct()
+    unknown = named.anti_join(products, ["shop_id", "product_id"])
+    return {
+        "event_rows": found["event_rows"],
+        "events": {line["event"]: line["rows"] for line in by_name},
+        "shops": found["shops"],
+        "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
+        "sessions": _number(sessions.select("shop_id", "buyer_id", "session_id").distinct()),
+        "first_event": found["first"].isoformat(),
+        "last_event": found["last"].isoformat(),
+        "coverage": {name: found[f"has_{name}"] for name in _COVERED},
+        "impossible": {name: found[f"impossible_{name}"] for name in AMOUNTS},
+        "products": _number(products),
+        "products_unknown": _number(unknown),
+        # REFERENCE 6: these count as 0 in the strata
+        "unknown": [name.removeprefix("has_") for name, known in vars(has).items() if not known],
+    }
+
+
+def _number(table: ibis.Table) -> int:
+    return int(table.count().to_pyarrow().as_py())

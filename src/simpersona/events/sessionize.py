@@ -1,0 +1,141 @@
+"""Events to sessions: who was there when (REFERENCE 2), and what each session holds (Figure 3)."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis makes the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from simpersona.contracts import Capabilities
+
+SESSION = ("shop_id", "buyer_id", "session_id")
+_DECIMALS = 6  # of a sum of money: hides in which order an engine added
+
+_ORDER = (  # of events at one time, where the source does not number them: the way down the funnel
+    "page_viewed",
+    "search_submitted",
+    "collection_viewed",
+    "product_viewed",
+    "product_added_to_cart",
+    "product_removed_from_cart",
+    "cart_viewed",
+    "checkout_started",
+    "checkout_completed",
+)
+
+
+def with_sessions(events: ibis.Table, gap_minutes: float) -> ibis.Table:
+    """The events with `session_id` filled in where the source has none.
+
+    The source's ids are trusted per buyer and shop. Elsewhere a gap of more than `gap_minutes` between two
+    events of a buyer starts a new session, numbered gap-1, gap-2, … in order of time (REFERENCE 2).
+    """
+    # events without an id are one group of their own here, so both kinds need no case
+    in_order = ibis.window(group_by=SESSION, order_by="time")
+    gap = events.time.delta(events.time.lag().over(in_order), unit="microsecond")
+    starts = (gap > round(gap_minutes * 60_000_000)).fill_null(True).cast("int64")
+    events = events.mutate(starts=starts)
+    # a range and not rows: events at one time get one number, whatever their order
+    up_to_now = ibis.range_window(group_by=SESSION, order_by="time", preceding=None, following=0)
+    number = events.starts.sum().over(up_to_now).cast("string")
+    return events.mutate(session_id=ibis.coalesce(events.session_id, "gap-" + number)).drop("starts")
+
+
+def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Table, has: Capabilities) -> ibis.Table:
+    """SESSIONS from events with session ids, `part` and `seq`, and the catalogue.
+
+    A completed checkout gives one moment of the timeline per line of the order. Money columns are null
+    where the source has no prices (REFERENCE 5).
+    """
+    labelled = _labelled(events, products, collections)
+    sessions = labelled.group_by(*SESSION).aggregate(
+        start=labelled.time.min(),
+        end=labelled.time.max(),
+        event_count=(labelled.part == 0).sum(),
+        product_view_count=_count(labelled, "product_viewed"),
+        collection_view_count=_count(labelled, "collection_viewed"),
+        search_count=_count(labelled, "search_submitted"),
+        add_to_cart_count=_count(labelled, "product_added_to_cart"),
+        remove_from_cart_count=_count(labelled, "product_removed_from_cart"),
+        checkout_start_count=_count(labelled, "checkout_started"),
+        cart_value=_cart_value(labelled) if has.has_price else ibis.null("float64"),
+        timeline=_moment(labelled).collect(),
+    )
+    orders = _orders(events).rename({f"order_{name}": name for name in SESSION})
+    keys = [sessions[name] == orders[f"order_{name}"] for name in SESSION]
+    joined = sessions.left_join(orders, keys)
+    return joined.select(
+        *SESSION,
+        "start",
+        "end",
+        duration_seconds=joined.end.delta(joined.start, unit="microsecond") / 1e6,
+        **{name: joined[name] for name in sessions.columns if name.endswith("_count")},
+        purchase_count=joined.purchase_count.fill_null(0),
+        cart_value=joined.cart_value,
+        order_value=joined.order_value.fill_null(0.0) if has.has_price else ibis.null("float64"),
+        timeline=_in_order(joined.timeline),
+    )
+
+
+def _labelled(events: ibis.Table, products: ibis.Table, collections: ibis.Table) -> ibis.Table:
+    titles = products.select(of_shop="shop_id", of_product="product_id", title="title", product_type="product_type")
+    names = collections.select(in_shop="shop_id", in_collection="collection_id", collection="title")
+    labelled = events.left_join(
+        titles, [events.shop_id == titles.of_shop, events.product_id == titles.of_product]
+    ).drop("of_shop", "of_product")
+    return labelled.left_join(
+        names, [labelled.shop_id == names.in_shop, labelled.collection_id == names.in_collection]
+    ).drop("in_shop", "in_collection")
+
+
+def _count(events: ibis.Table, name: str) -> ir.IntegerScalar:
+    return (events.event == name).sum()
+
+
+def _line_value(events: ibis.Table) -> ir.FloatingColumn:
+    return (events.price * events.quantity.fill_null(1)).fill_null(0.0)
+
+
+def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
+    # REFERENCE 5: additions minus removals, not below 0
+    sign = events.event.cases(("product_added_to_cart", 1.0), ("product_removed_from_cart", -1.0), else_=0.0)
+    return ibis.greatest((sign * _line_value(events)).sum().round(_DECIMALS), 0.0)
+
+
+def _orders(events: ibis.Table) -> ibis.Table:
+    # REFERENCE 5: an order is an order id, else the purchase rows of one session
+    lines = events.filter(events.event == "checkout_completed")
+    orders = lines.group_by(*SESSION, "order_id").aggregate(
+        first=lines.time.min(), value=lines.value.max(), lines=_line_value(lines).sum()
+    )
+    # told again, as when its page is opened another day, it is the same order
+    place = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
+    orders = orders.mutate(place=place)
+    orders = orders.filter(orders.order_id.isnull() | (orders.place == 0))
+    return orders.group_by(*SESSION).aggregate(
+        purchase_count=orders.count(), order_value=ibis.coalesce(orders.value, orders.lines).sum().round(_DECIMALS)
+    )
+
+
+def _moment(events: ibis.Table) -> ir.StructColumn:
+    # the fields that decide the order come first, so that a plain sort of the list puts it in order
+    rank = events.event.cases(*((name, number) for number, name in enumerate(_ORDER)), else_=len(_ORDER))
+    return ibis.struct(
+        {
+            "time": events.time,
+            "seq": events.seq,
+            "rank": rank.cast("int64"),
+            "part": events.part,
+            **{name: events[name] for name in _LABELS},
+        }
+    )
+
+
+_LABELS = ("event", "product_id", "title", "product_type", "collection_id", "collection", "query", "price", "quantity")
+
+
+def _in_order(timeline: ir.ArrayColumn) -> ir.ArrayValue:
+    # sorted after collecting: an ordered collect is not the same on every engine
+    return timeline.sort().map(lambda moment: ibis.struct({name: moment[name] for name in ("time", *_LABELS)}))

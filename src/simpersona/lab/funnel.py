@@ -1,0 +1,165 @@
+"""A visit as a chain over the funnel: states, legal moves, and the exact rates that follow from them.
+
+The state of a visit is what the buyer did last and how many lines the cart holds. A move is legal
+by construction: a product is added from its page, removed and checked out from a filled cart, and
+a checkout is completed only after it was started.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from jaxtyping import Float
+
+
+class Did(IntEnum):
+    """What a buyer did last."""
+
+    HOME = 0
+    SEARCH = 1
+    COLLECTION = 2
+    VIEW = 3
+    ADD = 4
+    REMOVE = 5
+    CART = 6
+    START = 7
+    COMPLETE = 8
+    LEAVE = 9
+
+
+STATES = len(Did)
+CART_LINES = 4
+"""A cart holds at most this many lines."""
+MAX_EVENTS = 40
+"""A visit that is longer ends here."""
+
+
+@dataclass(frozen=True)
+class Habits:
+    """How a kind of visit goes: every number is a probability."""
+
+    look: tuple[float, float, float]
+    """Where one looks next: search, collection, product."""
+    home: float
+    """The visit begins on the home page; else where one looks."""
+    leave: float
+    """After a page that was only looked at; half of it after the home page."""
+    add: float
+    """The product on the page goes into the cart."""
+    cart_after_add: float
+    leave_after_add: float
+    cart_after_view: float
+    """With something in the cart."""
+    start: float
+    """From the cart to the checkout."""
+    remove: float
+    """One line, in the cart."""
+    leave_cart: float
+    complete: float
+    """A started checkout."""
+    back: float
+    """From the checkout to the cart; else the visit ends."""
+
+
+def entry(habits: Habits) -> Float[np.ndarray, " states"]:
+    """The probability of each first event."""
+    first = (1 - habits.home) * _looking(habits)
+    first[Did.HOME] += habits.home
+    return first
+
+
+def moves(habits: Habits) -> Float[np.ndarray, "states lines states"]:
+    """The probability of the next event, given the last one and the lines in the cart after it (0 to CART_LINES)."""
+    table = np.zeros((STATES, CART_LINES + 1, STATES))
+    look = _looking(habits)
+    into_product = 0.3 * look
+    into_product[Did.VIEW] += 0.7
+    for lines in range(CART_LINES + 1):
+        table[Did.HOME, lines] = _go(look, leave=habits.leave / 2)
+        table[Did.SEARCH, lines] = table[Did.COLLECTION, lines] = _go(into_product, leave=habits.leave)
+        add = habits.add if lines < CART_LINES else 0.0
+        cart = (1 - add) * habits.cart_after_view if lines else 0.0
+        looked = _go(look, leave=habits.leave)
+        table[Did.VIEW, lines] = (1 - add - cart) * looked
+        table[Did.VIEW, lines, [Did.ADD, Did.CART]] = add, cart
+        if lines:
+            table[Did.ADD, lines] = _go(look, cart=habits.cart_after_add, leave=habits.leave_after_add)
+            table[Did.CART, lines] = table[Did.REMOVE, lines] = _go(
+                look, start=habits.start, remove=habits.remove, leave=habits.leave_cart
+            )
+            table[Did.START, lines] = _go(
+                np.zeros(STATES), complete=habits.complete, cart=habits.back, leave=1 - habits.complete - habits.back
+            )
+        else:
+            table[Did.REMOVE, lines] = _go(look, leave=0.5)  # the last line is gone
+    table[[Did.COMPLETE, Did.LEAVE], :, Did.LEAVE] = 1
+    return table
+
+
+def _looking(habits: Habits) -> np.ndarray:
+    look = np.zeros(STATES)
+    look[[Did.SEARCH, Did.COLLECTION, Did.VIEW]] = habits.look
+    return look
+
+
+def _go(rest: np.ndarray, **named: float) -> np.ndarray:
+    """A row with the named probabilities; what is left goes where `rest` says."""
+    row = (1 - sum(named.values())) * rest
+    for name, probability in named.items():
+        row[Did[name.upper()]] += probability
+    return row
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Shares of visits in which something happens at least once, and the mean number of events."""
+
+    add_to_cart: float
+    checkout_start: float
+    purchase: float
+    events: float
+
+
+def rates(habits: Habits) -> Rates:
+    """What the chain gives exactly, the end at MAX_EVENTS included: no simulation."""
+    step = _joint(moves(habits))
+    begin = np.zeros((STATES, CART_LINES + 1))
+    begin[:, 0] = entry(habits)
+    return Rates(
+        add_to_cart=_reached(begin, step, Did.ADD),
+        checkout_start=_reached(begin, step, Did.START),
+        purchase=_reached(begin, step, Did.COMPLETE),
+        events=_length(begin, step),
+    )
+
+
+def _joint(table: np.ndarray) -> Float[np.ndarray, "states lines states lines"]:
+    """Moves over the whole state: a line more after an addition, one less after a removal."""
+    joint = np.zeros((STATES, CART_LINES + 1, STATES, CART_LINES + 1))
+    change = np.zeros(STATES, int)
+    change[Did.ADD], change[Did.REMOVE] = 1, -1
+    for lines in range(CART_LINES + 1):
+        for state in range(STATES):
+            after = np.clip(lines + change[state], 0, CART_LINES)
+            joint[:, lines, state, after] = table[:, lines, state]
+    return joint
+
+
+def _reached(begin: np.ndarray, step: np.ndarray, target: Did) -> float:
+    mass, reached = begin.copy(), 0.0
+    for _ in range(MAX_EVENTS):
+        reached += mass[target].sum()
+        mass[target] = 0
+        mass = np.einsum("sl,slmk->mk", mass, step)
+    return float(reached)
+
+
+def _length(begin: np.ndarray, step: np.ndarray) -> float:
+    mass, length = begin.copy(), 0.0
+    for _ in range(MAX_EVENTS):
+        mass[Did.LEAVE] = 0
+        length += mass.sum()
+        mass = np.einsum("sl,slmk->mk", mass, step)
+    return float(length)

@@ -1,0 +1,65 @@
+"""The store's server: gunicorn with one process of many threads, on a socket that the launcher opened.
+
+Run as a program with the socket's number. It ends with the process that launched it, whatever ends that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+THREADS = 8
+GRACE_SECONDS = 3
+
+
+class Server(BaseApplication):
+    """Gunicorn around the store's WSGI application, listening on file descriptor `listener`."""
+
+    def __init__(self, listener: int) -> None:
+        self.listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in {
+            "bind": f"fd://{self.listener}",
+            "worker_class": "gthread",
+            "threads": THREADS,
+            "keepalive": 30,
+            "timeout": 300,
+            "graceful_timeout": 1,
+            "loglevel": "warning",
+            "control_socket_disable": True,
+            "post_worker_init": lambda _worker: _end_with_launcher(),
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - in the worker, after the fork
+
+        return get_wsgi_application()
+
+
+def _end_with_launcher() -> None:
+    """Ends master and workers once the launcher is gone.
+
+    The launcher holds the other end of our standard input and never writes: its end is the launcher's.
+    (Linux's PR_SET_PDEATHSIG would also fire when merely the thread that launched us ends.)
+    """
+
+    def watch() -> None:
+        os.read(sys.stdin.fileno(), 1)
+        os.killpg(0, signal.SIGTERM)
+        time.sleep(GRACE_SECONDS)
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=watch, name="launcher-watch", daemon=True).start()
+
+
+if __name__ == "__main__":
+    Server(int(sys.argv[1])).run()

@@ -1,0 +1,132 @@
+"""Django's settings for one store. The data folder comes from the environment, all else is fixed."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from oscar.defaults import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary] - how Oscar is configured
+
+from simpersona.lab.storefront.launch import FOLDER_VARIABLE
+
+STORE_FOLDER = Path(os.environ[FOLDER_VARIABLE])
+SHOP_ID: str = json.loads((STORE_FOLDER / "build.json").read_text(encoding="utf-8"))["shop_id"]
+EVENTS_LOG = STORE_FOLDER / "events.jsonl"
+SECRET_KEY = (STORE_FOLDER / "secret.key").read_text(encoding="utf-8")
+
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+ROOT_URLCONF = "simpersona.lab.storefront.urls"
+X_FRAME_OPTIONS = "DENY"
+
+# What a shopper needs of Oscar: no dashboard, no accounts, no reviews of its own pages.
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sites",
+    "oscar.apps.address.apps.AddressConfig",
+    "oscar.apps.analytics.apps.AnalyticsConfig",
+    "oscar.apps.basket.apps.BasketConfig",
+    "oscar.apps.catalogue.apps.CatalogueConfig",
+    "oscar.apps.catalogue.reviews.apps.CatalogueReviewsConfig",
+    "oscar.apps.checkout.apps.CheckoutConfig",
+    "oscar.apps.communication.apps.CommunicationConfig",
+    "oscar.apps.customer.apps.CustomerConfig",
+    "oscar.apps.offer.apps.OfferConfig",
+    "oscar.apps.order.apps.OrderConfig",
+    "oscar.apps.partner.apps.PartnerConfig",
+    "oscar.apps.payment.apps.PaymentConfig",
+    "oscar.apps.search.apps.SearchConfig",
+    "oscar.apps.shipping.apps.ShippingConfig",
+    "oscar.apps.voucher.apps.VoucherConfig",
+    "oscar.apps.wishlists.apps.WishlistsConfig",
+    "haystack",
+    "treebeard",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "simpersona.lab.storefront.event_log.VisitorMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "simpersona.lab.storefront.cart.CartMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [Path(__file__).parent / "templates"],
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.csrf",
+                "django.contrib.messages.context_processors.messages",
+                "simpersona.lab.storefront.browse.every_page",
+            ],
+            "builtins": ["simpersona.lab.storefront.money"],
+        },
+    }
+]
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": STORE_FOLDER / "store.sqlite3",
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # Readers never wait for the writer; a writer takes its lock at once instead of failing on
+            # the upgrade. Without fsync a kill loses nothing (a power cut may, and reset mends it).
+            "timeout": 30,
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY",
+        },
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
+
+
+class _NoMigrations(dict[str, None]):
+    """Tables straight from the models: a store's data is built anew, never migrated, which is much faster."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __getitem__(self, key: str) -> None:
+        return None
+
+
+MIGRATION_MODULES = _NoMigrations()
+
+# State of a visit lives in signed cookies, so that parallel visitors share no row.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"log": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["log"], "level": "ERROR"},
+    "loggers": {"django": {"handlers": ["log"], "level": "ERROR", "propagate": False}},
+}
+
+# A browser keeps one jar for all ports of a host: stores side by side must not touch each other's cookies.
+_OWN = hashlib.sha256(SHOP_ID.encode()).hexdigest()[:8]
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, OSCAR_BASKET_COOKIE_OPEN = f"visit_{_OWN}", f"csrf_{_OWN}", f"cart_{_OWN}"
+
+SITE_ID = 1
+LANGUAGE_CODE = "en-us"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}  # Oscar asks for one
+OSCAR_SHOP_NAME = SHOP_ID.replace("_", " ").replace("-", " ").title()
+OSCAR_HOMEPAGE = "/"
+OSCAR_DEFAULT_CURRENCY = "USD"
+OSCAR_ALLOW_ANON_CHECKOUT = True
+OSCAR_REQUIRED_ADDRESS_FIELDS = ("last_name", "line1", "country")
+OSCAR_DELETE_IMAGE_FILES = False
+OSCAR_INITIAL_ORDER_STATUS = "Pending"
+OSCAR_ORDER_STATUS_PIPELINE = {"Pending": ()}
+PAGE_SIZE = 12

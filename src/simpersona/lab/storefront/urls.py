@@ -1,0 +1,31 @@
+"""The store's addresses, as common stores have them. Oscar's names are kept where its code asks for them."""
+
+from django.http import HttpResponse
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from simpersona.lab.storefront import browse, cart, checkout
+from simpersona.lab.storefront.launch import READY_PATH
+
+_cart = [
+    path("", cart.show, name="summary"),
+    path("lines/<int:key>/", cart.change, name="line"),
+]
+_checkout = [
+    path("", checkout.EmailView.as_view(), name="index"),
+    path("shipping-address/", checkout.AddressView.as_view(), name="shipping-address"),
+    path("shipping-method/", RedirectView.as_view(pattern_name="checkout:shipping-address"), name="shipping-method"),
+    path("review/", checkout.ReviewView.as_view(), name="preview"),
+    path("confirmation/", checkout.ConfirmationView.as_view(), name="thank-you"),
+]
+urlpatterns = [
+    path("", browse.home, name="home"),
+    path("search", browse.search, name="search"),
+    path("collections/", browse.collection_list, name="collections"),
+    path("collections/<slug:slug>/", browse.collection, name="collection"),
+    path("products/<slug:slug>/", browse.product, name="product"),
+    path("products/<slug:slug>/add/", cart.add, name="add"),
+    path("cart/", include((_cart, "basket"))),
+    path("checkout/", include((_checkout, "checkout"))),
+    path(READY_PATH.lstrip("/"), lambda _: HttpResponse(status=204)),
+]

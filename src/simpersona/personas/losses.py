@@ -1,0 +1,85 @@
+"""The terms of the training loss, Eq. 2 (2.2, App. D)."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+from simpersona.config import PersonasConfig
+from simpersona.contracts import CHANNELS, HEADS, SCALAR_GROUPS, SCALARS
+from simpersona.vectors import MASK_DIM, SCALAR_DIM, BuyerVectors
+
+Terms = dict[str, Tensor]
+"""reconstruction, commitment, contrastive and one term per head, each a scalar."""
+
+_GROUP_OF = torch.tensor([group for group, names in enumerate(SCALAR_GROUPS.values()) for _ in names])
+
+
+def present_groups(vectors: BuyerVectors) -> Float[Tensor, "n 8"]:
+    """1 where a buyer has the group: 5 scalar groups (a scalar of it is known), then the 3 channels."""
+    known = [
+        ~np.isnan(vectors.scalars[:, [SCALARS.index(name) for name in names]]).all(axis=1)
+        for names in SCALAR_GROUPS.values()
+    ]
+    return torch.from_numpy(np.column_stack([*known, vectors.masks])).float()
+
+
+def reconstruction(
+    x_hat: Float[Tensor, "n dim"], x: Float[Tensor, "n dim"], present: Float[Tensor, "n 8"]
+) -> Float[Tensor, ""]:
+    """Squared error per scalar group and 1 − cosine per channel; the mean over the groups that a buyer has,
+    then over buyers (REFERENCE 9). The mask bits are not reconstructed.
+    """
+    squares = (x_hat[:, :SCALAR_DIM] - x[:, :SCALAR_DIM]).square()
+    sums = torch.zeros(len(x), len(SCALAR_GROUPS)).index_add_(1, _GROUP_OF, squares)
+    scalars = sums / torch.bincount(_GROUP_OF)
+    shape = (len(x), len(CHANNELS), -1)
+    channels = 1 - functional.cosine_similarity(
+        x_hat[:, SCALAR_DIM:-MASK_DIM].reshape(shape), x[:, SCALAR_DIM:-MASK_DIM].reshape(shape), dim=2
+    )
+    errors = torch.cat([scalars, channels], dim=1)
+    return ((errors * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
+
+
+def commitment(z_e: Float[Tensor, "n latent"], z_q: Float[Tensor, "n latent"]) -> Float[Tensor, ""]:
+    """Squared distance of the outputs to their entries, which get no gradient; the mean over buyers and over
+    the dimensions of the latent (REFERENCE 9).
+    """
+    return functional.mse_loss(z_e, z_q.detach())
+
+
+def info_nce(
+    z_e: Float[Tensor, "n latent"], positive: Int[Tensor, " n"], has_peer: Bool[Tensor, " n"], temperature: float
+) -> Float[Tensor, ""]:
+    """Eq. 9 without the anchor itself in the denominator; the mean over the anchors that have a peer
+    (REFERENCE 10). 0 if none has.
+    """
+    unit = functional.normalize(z_e, dim=1)
+    similarity = (unit @ unit.T / temperature).masked_fill(torch.eye(len(z_e), dtype=torch.bool), -torch.inf)
+    logits, target = similarity[has_peer], positive[has_peer]
+    return functional.cross_entropy(logits, target) if len(target) else z_e.sum() * 0
+
+
+def head_losses(
+    logits: Float[Tensor, "n 3 3"], labels: Int[Tensor, "n 3"], weights: Float[Tensor, "3 3"]
+) -> Float[Tensor, " 3"]:
+    """Eq. 11 for each head: weighted cross-entropy, summed and divided by the batch (REFERENCE 14)."""
+    return torch.stack(
+        [
+            functional.cross_entropy(logits[:, head], labels[:, head], weights[head], reduction="sum") / len(labels)
+            for head in range(len(HEADS))
+        ]
+    )
+
+
+def total(terms: Terms, config: PersonasConfig) -> Float[Tensor, ""]:
+    """Eq. 2, with the sum over the heads of Eq. 10."""
+    return (
+        config.reconstruction_weight * terms["reconstruction"]
+        + config.commitment_weight * terms["commitment"]
+        + config.contrastive_weight * terms["contrastive"]
+        + config.head_weight * torch.stack([terms[head] for head in HEADS]).sum()
+    )

@@ -1,0 +1,123 @@
+"""The stages in order. Each reads the run folder, calls its room, and writes its own folder.
+
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+
+A stage runs when something that its result depends on has changed; otherwise it is skipped.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol
+
+from simpersona import __version__
+from simpersona.artifacts import RunFolder, StageRecord, file_identity, fingerprint
+from simpersona.config import Config, config_toml
+from simpersona.errors import ConfigError
+from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages.context import Facts, Run
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage: what it does, the stages it needs, and the settings its result depends on."""
+
+    name: str
+    work: Callable[[Run, Path], Facts]
+    needs: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+
+
+STAGES = (
+    Stage("world", from_events.world, (), ("lab",)),
+    Stage("events", from_events.events, ("world",), ("source", "events")),
+    Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
+    Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
+    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
+    Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
+    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("report", to_results.report, ("evaluation",), ()),
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+PARTS = ("torch", "transformers", "duckdb", "ibis-framework", "playwright", "django-oscar", "scikit-learn")
+"""Packages whose versions the manifest keeps."""
+
+
+class Reporter(Protocol):
+    """Told what the pipeline does."""
+
+    did_work: bool
+    """Some stage was not skipped."""
+
+    def started(self, stage: str) -> None:
+        """A stage begins."""
+        ...
+
+    def progress(self, done: int, total: int, note: str) -> None:
+        """The running stage goes on."""
+        ...
+
+    def finished(self, record: StageRecord, skipped: bool) -> None:
+        """A stage is done, now or (skipped) in an earlier run."""
+        ...
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
+
+
+def run_pipeline(config: Config, reporter: Reporter, upto: str = "report", force: tuple[str, ...] = ()) -> RunFolder:
+    """Runs the stages up to `upto` that are not up to date; `force` names stages to do anew.
+
+    Raises SimPersonaError; what finished before stays, and the next run goes on from there.
+    """
+    if upto not in STAGE_NAMES:
+        raise ConfigError(f"no stage named {upto!r}; there are {', '.join(STAGE_NAMES)}")
+    folder = RunFolder(config.run_folder, STAGE_NAMES)
+    with folder.locked():
+        folder.write_config(config_toml(config), _versions())
+        prints: dict[str, str] = {}
+        for stage in STAGES[: STAGE_NAMES.index(upto) + 1]:
+            if stage.name == "world" and config.source.format != "lab":
+                prints["world"] = ""
+                continue
+            prints[stage.name] = _fingerprint(stage, config, prints)
+            _do(stage, config, folder, reporter, prints[stage.name], force)
+    return folder
+
+
+def _do(
+    stage: Stage, config: Config, folder: RunFolder, reporter: Reporter, print_: str, force: tuple[str, ...]
+) -> None:
+    if folder.up_to_date(stage.name, print_) and stage.name not in force:
+        reporter.finished(folder.records[stage.name], skipped=True)
+        return
+    reporter.started(stage.name)
+    record = StageRecord(stage.name, print_)
+    with folder.writing(record) as out:
+        facts = stage.work(Run(config, folder, reporter.progress), out)
+        record.rows_in, record.rows_out, record.rejected = facts.rows_in, facts.rows_out, facts.rejected
+        record.summary, record.facts = facts.summary, facts.figures
+    reporter.finished(record, skipped=False)
+
+
+def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
+    settings = config.model_dump(mode="json", include=set(stage.settings))
+    source = file_identity(config.source.path) if stage.name == "events" else []
+    return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
+
+
+def _versions() -> dict[str, str]:
+    versions = {"simpersona": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    for part in PARTS:
+        try:
+            versions[part] = version(part)
+        except PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,92 @@
+"""Every exchangeable part, one protocol each. Parts are passed as arguments; nothing is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from jaxtyping import Float
+
+from simpersona.contracts import Goal, RawLog
+from simpersona.pages import Action, Decision, Message, Page, Reply
+
+if TYPE_CHECKING:
+    from ibis.backends.duckdb import Backend
+
+Progress = Callable[[int, int, str], None]
+"""Told (done, total, note) as long work goes on; a bar on a terminal, or nothing."""
+
+
+class EventSource(Protocol):
+    """Reads one published schema of raw logs."""
+
+    def read(self, path: Path, engine: Backend) -> RawLog:
+        """The log at `path` (a file or a folder) as Ibis tables on `engine`.
+
+        Raises SourceError if there is nothing to read or a needed column is missing.
+        """
+        ...
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors."""
+
+    @property
+    def name(self) -> str:
+        """Names model and version; saved with what was trained on its vectors."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]:
+        """One float32 vector per text. The same text always gives the same vector."""
+        ...
+
+
+class LanguageModel(Protocol):
+    """Answers chat messages."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
+        """An answer that is valid JSON under `schema`, sampled with `seed`.
+
+        Raises ModelError if the model cannot be asked or gives no answer.
+        """
+        ...
+
+
+class Policy(Protocol):
+    """Decides what a shopper does next."""
+
+    @property
+    def name(self) -> str:
+        """Labels the figures: "lm", "replay", "scripted" …"""
+        ...
+
+    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
+        """The next action on `page`, or the end. The persona is `goal.code`; `log` is the progress log.
+
+        Raises ModelError or ReplyError.
+        """
+        ...
+
+
+class Storefront(Protocol):
+    """One visitor's window on one store."""
+
+    async def open(self) -> Page:
+        """The store's first page. Raises StorefrontError if the store does not answer."""
+        ...
+
+    async def act(self, action: Action) -> Page:
+        """The page after the action; its `failure` says why it could not be done, if so.
+
+        Raises StorefrontError when the window itself is lost.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Ends the visit; may be called twice."""
+        ...

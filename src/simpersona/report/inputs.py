@@ -1,0 +1,53 @@
+"""What a report is made of. Every part may be missing: a partial run gets a partial report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from simpersona.contracts import CARDS, EPISODES, MIX, STEPS
+
+
+@dataclass(frozen=True)
+class ReportInputs:
+    """Tables in the shape of their contracts, plain dictionaries, and two arrays.
+
+    `metrics` and `notes` are those of metrics.json; `config` the settings as nested plain values; `stages` the
+    records of the manifest (stage, rows_in, rows_out, rejected, seconds, peak_memory_mb, summary); `quality`
+    that of the events. `strata_by_shop[shop][stratum]` counts real buyers, `predicted_strata[shop][stratum]` is
+    the share that the shop's code mix predicts (Eq. 5). `persona_history` has one entry per epoch
+    ({"epoch", "train": {...}, "validation": {...}}), `training` one summary per stage of fine-tuning.
+    """
+
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    stages: Sequence[Mapping[str, Any]] = ()
+    quality: Mapping[str, Any] = field(default_factory=dict)
+    strata_by_shop: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    predicted_strata: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cards: pa.Table = field(default_factory=CARDS.empty)
+    mix: pa.Table = field(default_factory=MIX.empty)
+    persona_history: Sequence[Mapping[str, Any]] = ()
+    codebook: Float[np.ndarray, "codes latent"] | None = None
+    head_levels: Int[np.ndarray, "codes 3"] | None = None
+    trace_episodes: pa.Table = field(default_factory=EPISODES.empty)
+    simulated_episodes: pa.Table = field(default_factory=EPISODES.empty)
+    steps: pa.Table = field(default_factory=STEPS.empty)
+    training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    held_out_shops: Sequence[str] = ()
+
+    @property
+    def source(self) -> str:
+        """The name of the real data set, or "lab"."""
+        return str(self.metrics.get("source") or "unknown source")
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return str(self.config.get("name") or "run")

@@ -1,0 +1,98 @@
+"""What can be done with a node of a page, and how it is put in words.
+
+The model's reply schema, the replay teacher and the adapters share these rules, so that what is
+learned, what may be answered and what can be done are the same.
+"""
+
+from __future__ import annotations
+
+from simpersona.pages import Method, Node
+
+CLICKED = frozenset(
+    {
+        "link",
+        "button",
+        "checkbox",
+        "radio",
+        "switch",
+        "tab",
+        "menuitem",
+        "menuitemcheckbox",
+        "menuitemradio",
+        "DisclosureTriangle",
+    }
+)
+TYPED = frozenset({"textbox", "searchbox", "spinbutton"})
+CHOSEN = frozenset({"combobox", "listbox"})
+
+MAX_TYPED_CHARS = 40
+"""The longest text that the reply schema lets a shopper type."""
+DISABLED = "(disabled)"
+"""The value of a control that is shown but cannot be used."""
+
+_WORDS: dict[Method, str] = {
+    "click": "Clicking on",
+    "fill": "Typing into",
+    "type": "Typing into",
+    "press": "Pressing Enter in",
+    "scrollTo": "Scrolling to",
+    "selectOptionFromDropdown": "Choosing in",
+    "hover": "Pointing at",
+    "doubleClick": "Double-clicking on",
+    "dragAndDrop": "Dragging",
+}
+
+
+def typed(node: Node) -> bool:
+    """Whether text can be typed into the node; a combobox without a list of options is a text field."""
+    return node.value != DISABLED and (node.role in TYPED or (node.role == "combobox" and not node.options))
+
+
+def usable(node: Node) -> bool:
+    """Whether the node is a control that answers."""
+    return node.value != DISABLED and node.role in CLICKED | TYPED | CHOSEN
+
+
+def part_words(part: int, parts: int) -> str:
+    """The value of a page's first node when the page is shown in parts: "part 1 of 3"."""
+    return f"part {part} of {parts}"
+
+
+def part_shown(node: Node) -> tuple[int, int]:
+    """Which part of how many is shown; (1, 1) for a page shown whole."""
+    words = node.value.split() if node.role == "RootWebArea" else []
+    return (int(words[1]), int(words[3])) if len(words) == 4 and words[0] == "part" else (1, 1)
+
+
+def offered(node: Node) -> tuple[Method, ...]:
+    """The methods a language model is offered for the node: the fewest that make everything possible."""
+    if node.role == "RootWebArea":
+        part, parts = part_shown(node)
+        return (*(("nextChunk",) if part < parts else ()), *(("prevChunk",) if part > 1 else ()))
+    if not usable(node):
+        return ()
+    if typed(node):
+        return ("fill", "press") if node.value else ("fill",)  # Enter in an empty field leads nowhere
+    if node.role in CHOSEN:
+        return ("selectOptionFromDropdown",) if node.options else ()
+    return ("click",)
+
+
+def fits(node: Node, method: Method) -> bool:
+    """Whether the method can be tried on the node at all; wider than `offered`."""
+    if method in ("nextChunk", "prevChunk", "scrollTo", "hover"):
+        return True
+    if method in ("fill", "type"):
+        return typed(node)
+    if method == "selectOptionFromDropdown":
+        return node.role in CHOSEN and node.value != DISABLED and bool(node.options)
+    return usable(node)
+
+
+def describe(node: Node, method: Method) -> str:
+    """The action in words, as in Figure 9: "Clicking on the Shop all Skirts link"."""
+    if method == "nextChunk":
+        return "Looking at the next part of the page"
+    if method == "prevChunk":
+        return "Looking at the previous part of the page"
+    return f"{_WORDS[method]} the {node.name} {node.role}" if node.name else f"{_WORDS[method]} the {node.role}"

@@ -1,0 +1,43 @@
+"""What a stage is given and what it says of its work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from simpersona.artifacts import RunFolder, read_table
+from simpersona.config import Config
+from simpersona.contracts import PRODUCTS
+from simpersona.ports import Progress
+from simpersona.tables import Contract
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A finished stage in figures: rows in and out, rejected, one plain sentence, and named figures."""
+
+    rows_in: int
+    rows_out: int
+    summary: str
+    rejected: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every stage is given."""
+
+    config: Config
+    folder: RunFolder
+    progress: Progress
+
+    def table(self, place: str, contract: Contract) -> pa.Table:
+        """A finished stage's table, for example `run.table("buyers/buyers.parquet", BUYERS)`."""
+        return read_table(self.folder / place, contract)
+
+    def products(self) -> tuple[pa.Table, np.ndarray]:
+        """The catalogue, and one embedding per product in the same order."""
+        return self.table("events/products.parquet", PRODUCTS), np.load(self.folder / "buyers/embeddings.npy")

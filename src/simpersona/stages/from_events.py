@@ -1,0 +1,198 @@
+"""From raw events to personas: world, events, buyers, personas."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from platformdirs import user_data_path
+
+from simpersona.artifacts import read_json, user_key, write_json, write_table
+from simpersona.config import BuyersConfig, Config, SourceConfig
+from simpersona.contracts import BUYERS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
+from simpersona.errors import ConfigError, SourceError
+from simpersona.ports import Embedder, EventSource
+from simpersona.stages.context import Facts, Run
+from simpersona.stages.pack import Pack, assign_buyers
+
+
+def world(run: Run, out: Path) -> Facts:
+    """Generates the lab's world: catalogues, events and the truth about its buyers."""
+    from simpersona.lab.world import generate_world
+
+    lab = run.config.lab
+    generate_world(out, lab, run.progress)
+    lines = sum(_lines(file) for file in (out / "events").glob("*.jsonl"))
+    return Facts(0, lines, f"{lab.shops} generated shops, {lab.buyers} buyers, {lines:,} events")
+
+
+def events(run: Run, out: Path) -> Facts:
+    """Raw log to clean events and enriched sessions."""
+    from simpersona.adapters.engine_duckdb import connect
+    from simpersona.events.prepare import prepare
+
+    config = run.config
+    path = _source_path(run)
+    source = open_source(config.source)
+    engine = connect(run.folder / ".spill")
+    raw = source.read(path, engine)
+    settings = config.events
+    if config.source.format == "lab":  # generated ids are nobody's, and the truth is looked up by them
+        settings = settings.model_copy(update={"keep_ids": True})
+    prepared = prepare(raw, settings, user_key(user_data_path("simpersona")))
+    prepared.events.to_parquet(out / "events.parquet")
+    run.progress(1, 3, "sessions")
+    prepared.sessions.to_parquet(out / "sessions.parquet")
+    run.progress(2, 3, "catalogue")
+    write_table(out / "rejected.parquet", prepared.rejected.to_pyarrow(), REJECTED)
+    write_table(out / "products.parquet", raw.products.order_by(["shop_id", "product_id"]).to_pyarrow(), PRODUCTS)
+    collections = raw.collections.order_by(["shop_id", "collection_id"]).to_pyarrow()
+    write_table(out / "collections.parquet", collections, COLLECTIONS)
+    quality = prepared.quality | {"has": vars(raw.has), "source": config.source.format}
+    write_json(out / "quality.json", quality)
+    engine.disconnect()
+    sessions = pq.read_metadata(out / "sessions.parquet").num_rows
+    kept, rejected = quality["rows_kept"], quality["rows_rejected"]
+    kinds = {name: quality[f"rows_{name}"] for name in ("malformed", "duplicate", "ignored")}
+    why = ", ".join(f"{count:,} {name}" for name, count in kinds.items() if count)
+    summary = (
+        f"{kept:,} of {quality['rows_in']:,} rows kept, {rejected:,} rejected{f' ({why})' if why else ''}; "
+        f"{sessions:,} sessions"
+    )
+    return Facts(quality["rows_in"], kept, summary, rejected, {"sessions": sessions})
+
+
+def buyers(run: Run, out: Path) -> Facts:
+    """Sessions to one row per buyer and shop, and the catalogue's embeddings."""
+    from simpersona.adapters.engine_duckdb import connect
+    from simpersona.buyers.aggregate import aggregate
+
+    has = Capabilities(**read_json(run.folder / "events/quality.json")["has"])
+    engine = connect(run.folder / ".spill")
+    event_table = engine.read_parquet(run.folder / "events/events.parquet")
+    sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
+    aggregated = aggregate(event_table, sessions, has, run.config.events)
+    aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(out / "buyers.parquet")
+    rows_in = pq.read_metadata(run.folder / "events/sessions.parquet").num_rows
+    engine.disconnect()
+    table = run.table("events/products.parquet", PRODUCTS)
+    np.save(out / "embeddings.npy", embed_texts(open_embedder(run.config.buyers), table["text"], run))
+    strata = pc.value_counts(pq.read_table(out / "buyers.parquet", columns=["stratum"])["stratum"]).to_pylist()
+    counts = {row["values"]: row["counts"] for row in sorted(strata, key=lambda row: row["values"])}
+    shares = ", ".join(f"{stratum} {count:,}" for stratum, count in counts.items())
+    total = sum(counts.values())
+    return Facts(rows_in, total, f"{total:,} buyer-shop pairs ({shares})", figures={"strata": counts})
+
+
+def personas(run: Run, out: Path) -> Facts:
+    """Buyers to codes: fits the vectors and the VQ-VAE on a balanced sample, then assigns everybody."""
+    from simpersona.buyers.vectorizer import Vectorizer
+    from simpersona.personas.cards import persona_cards
+    from simpersona.personas.learn import learn
+    from simpersona.personas.mix import store_mix
+    from simpersona.personas.sample import balanced_sample, split
+
+    config = run.config
+    table = run.table("buyers/buyers.parquet", BUYERS)
+    products, embeddings = run.products()
+    held_out = held_out_shops(config, table["shop_id"].unique().to_pylist())
+    training = table.filter(pc.invert(pc.is_in(table["shop_id"], pa.array(held_out, pa.string()))))
+    rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
+    sample = training.take(rows)
+    train_rows, validation_rows = split(np.arange(len(rows)), config.personas.validation_share, config.seed)
+    if len(train_rows) < config.personas.codes:
+        raise ConfigError(
+            f"{len(train_rows)} training buyers for {config.personas.codes} codes; at least one buyer per code is "
+            "needed. Lower personas.codes or give more data."
+        )
+    # the transforms are fitted on the training part alone, so that the validation figures are honest
+    vectorizer = Vectorizer.fit(sample.take(train_rows), products, embeddings, config.buyers)
+    vectors = vectorizer.transform(sample, products, embeddings)
+    model = learn(vectors.take(train_rows), vectors.take(validation_rows), config.personas, config.seed, run.progress)
+    pack = Pack(vectorizer, model, open_embedder(config.buyers).name, tuple(held_out))
+    pack.save(out)
+    part = np.full(len(rows), "train", dtype=object)
+    part[validation_rows] = "validation"
+    pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
+    assigned, codes, all_vectors = assign_buyers(pack, table, products, embeddings)
+    pq.write_table(assigned, out / "assignments.parquet")
+    write_table(out / "mix.parquet", store_mix(assigned), MIX)
+    write_table(out / "cards.parquet", persona_cards(model, all_vectors, codes), CARDS)
+    used = len(np.unique(codes))
+    summary = (
+        f"{len(train_rows):,} training buyers, {len(model.history)} epochs; {table.num_rows:,} buyers on {used} of "
+        f"{config.personas.codes} codes; held out: {', '.join(held_out) or 'none'}"
+    )
+    return Facts(table.num_rows, table.num_rows, summary, figures={"codes_used": used, "held_out": held_out})
+
+
+def open_source(config: SourceConfig) -> EventSource:
+    """The adapter for a source's format."""
+    if config.format == "rees46":
+        from simpersona.adapters.events_rees46 import Rees46Source
+
+        return Rees46Source(shop_by=config.shop_by)
+    from simpersona.adapters.events_shopify import ShopifySource
+
+    return ShopifySource()
+
+
+def open_embedder(config: BuyersConfig) -> Embedder:
+    """The embedder of the settings."""
+    if config.embedder == "hashing":
+        from simpersona.adapters.embed_hashing import HashingEmbedder
+
+        return HashingEmbedder()
+    from simpersona.adapters.embed_minilm import MiniLmEmbedder
+
+    return MiniLmEmbedder()
+
+
+def embed_texts(embedder: Embedder, texts: pa.ChunkedArray, run: Run | None = None, chunk: int = 512) -> np.ndarray:
+    """One float32 row per text; each distinct text is embedded once."""
+    encoded = texts.combine_chunks().dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    if not distinct:
+        return embedder.embed([])
+    parts: list[np.ndarray] = []
+    for start in range(0, len(distinct), chunk):
+        parts.append(embedder.embed(distinct[start : start + chunk]))
+        if run is not None:
+            run.progress(min(start + chunk, len(distinct)), len(distinct), "catalogue texts embedded")
+    return np.concatenate(parts)[encoded.indices.to_numpy()]
+
+
+def held_out_shops(config: Config, shops: list[str]) -> list[str]:
+    """The shops that nothing is trained on: named in the settings, else a seeded draw (3.2).
+
+    Raises ConfigError if a named shop does not exist or no shop is left to train on.
+    """
+    named = config.split.held_out
+    if unknown := [shop for shop in named if shop not in shops]:
+        raise ConfigError(f"split.held_out names {', '.join(unknown)}; the shops are {', '.join(sorted(shops))}")
+    if named and len(set(named)) == len(shops):
+        raise ConfigError("split.held_out names every shop; at least one must be left to train on")
+    if named or len(shops) < 2:
+        return sorted(named)
+    count = min(max(1, round(config.split.held_out_share * len(shops))), len(shops) - 1)
+    drawn = np.random.default_rng(config.seed).choice(sorted(shops), count, replace=False)
+    return sorted(str(shop) for shop in drawn)
+
+
+def _source_path(run: Run) -> Path:
+    source = run.config.source
+    if source.format == "lab":
+        return run.folder / "world/events"
+    if source.path is None:
+        raise ConfigError(f'source.format = "{source.format}" needs source.path (or --input FILE)')
+    if not source.path.exists():
+        raise SourceError(f"{source.path}: no such file or folder. Set source.path or give --input FILE.")
+    return source.path
+
+
+def _lines(file: Path) -> int:
+    with file.open("rb") as stream:
+        return sum(1 for _ in stream)

@@ -1,0 +1,204 @@
+"""From recorded sessions to simulated ones: traces, agent, simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from ibis import _
+
+from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
+from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
+from simpersona.errors import ConfigError
+from simpersona.pages import Example
+from simpersona.ports import Policy
+from simpersona.stages.context import Facts, Run
+from simpersona.stages.pack import META, Pack
+from simpersona.stages.store_visits import Limits, play_episodes
+
+REPLAY_STEPS = 60
+"""A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
+
+
+def traces(run: Run, out: Path) -> Facts:
+    """Replays sessions of the training shops on their storefronts; verified ones become examples."""
+    from simpersona.shopper.goals import replay_goal
+    from simpersona.shopper.records import episode_tables
+    from simpersona.traces.draw import draw_sessions
+    from simpersona.traces.examples import episode_examples
+    from simpersona.traces.judge import judge
+    from simpersona.traces.replay import ReplayPolicy
+
+    config = run.config
+    candidates = _sessions(run, held_out=False, per_cell=config.traces.sessions)
+    drawn = draw_sessions(candidates, config.traces, config.seed)
+    if not drawn:
+        raise ConfigError(
+            f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
+            f"{config.traces.max_actions} actions, or shows no product, collection or search"
+        )
+    drawn.sort(key=lambda session: session.shop_id)
+    session_of = {_session_key(session): session for session in drawn}
+    limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
+    episodes, events = play_episodes(
+        run,
+        [replay_goal(session) for session in drawn],
+        lambda goal, seed: ReplayPolicy(session_of[_goal_key(goal)], seed),
+        limits,
+        "trace",
+    )
+    log = _rows_by_episode(events)
+    verdicts = {
+        episode.episode_id: judge(session_of[_goal_key(episode.goal)], log.get(episode.episode_id, []))
+        for episode in episodes
+    }
+    episode_table, step_table = episode_tables(episodes, events, verdicts)
+    write_table(out / "episodes.parquet", episode_table, EPISODES)
+    write_table(out / "steps.parquet", step_table, STEPS)
+    verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
+    counts: dict[int, int] = {}
+    for stage in (1, 2):
+        examples: list[Example] = []
+        for episode in verified:
+            examples += episode_examples(episode, session_of[_goal_key(episode.goal)], stage)
+        write_lines(out / f"stage{stage}.jsonl", examples)
+        counts[stage] = len(examples)
+    summary = (
+        f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; "
+        f"{counts[1]} examples per stage from {len({e.goal.code for e in verified})} codes"
+    )
+    figures = {"verified": len(verified), "examples": counts[1]}
+    return Facts(len(episodes), len(verified), summary, len(episodes) - len(verified), figures)
+
+
+def agent(run: Run, out: Path) -> Facts:
+    """Examples to a model that shops: stage 1 trains the persona rows alone, stage 2 everything."""
+    from simpersona.agent.finetune import finetune
+
+    config = run.config
+    personas = Pack.load(run.folder / "personas").personas
+    start: str | Path = config.agent.model
+    summaries: dict[str, dict] = {}
+    rows_in = 0
+    for stage in (1, 2):
+        examples: list[Example] = read_lines(run.folder / f"traces/stage{stage}.jsonl")
+        if not examples:
+            raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+        rows_in = len(examples)
+        folder = out / f"stage{stage}"
+        summaries[f"stage{stage}"] = finetune(
+            start,
+            examples,
+            stage,
+            config.agent,
+            config.personas.codes,
+            personas.codebook,
+            folder,
+            config.seed,
+            run.progress,
+        )
+        start = folder
+    write_json(out / "training.json", summaries)
+    words = "; ".join(
+        f"{name}: {s['steps']} steps, {s['tokens']:,} tokens, loss {_trend(s['losses'])}"
+        for name, s in summaries.items()
+    )
+    return Facts(rows_in, rows_in, words, figures={name: s["steps"] for name, s in summaries.items()})
+
+
+def simulation(run: Run, out: Path) -> Facts:
+    """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront."""
+    from simpersona.adapters.llm_transformers import TransformersModel
+    from simpersona.shopper.model_policy import LanguageModelPolicy
+    from simpersona.shopper.records import episode_tables
+    from simpersona.simulation.population import draw_population, without_tokens
+
+    settings = run.config.simulation
+    mix = _mix_of_simulated_shops(run)
+    sessions = _sessions(run, held_out=True, per_cell=50)
+    goals = draw_population(mix, sessions, settings.episodes, run.config.seed)
+    blind = without_tokens(goals[: settings.no_token_episodes])
+    model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
+
+    def make_policy(_goal: Goal, seed: int) -> Policy:
+        return LanguageModelPolicy(model, seed)
+
+    limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
+    episodes: list[Episode] = []
+    tables: list[pa.Table] = []
+    for arm, prefix in ((goals, "sim"), (blind, "no-token")):
+        played, events = play_episodes(run, arm, make_policy, limits, prefix, settings.store_url)
+        episodes += played
+        tables.append(events)
+    episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
+    write_table(out / "episodes.parquet", episode_table, EPISODES)
+    write_table(out / "steps.parquet", step_table, STEPS)
+    endings = ", ".join(
+        f"{ending} {sum(episode.ending == ending for episode in episodes)}"
+        for ending in dict.fromkeys(episode.ending for episode in episodes)
+    )
+    steps = step_table.num_rows
+    summary = f"{len(episodes)} episodes in {len({g.shop_id for g in goals})} store(s), {steps} steps: {endings}"
+    return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps})
+
+
+def simulated_shops(run: Run) -> list[str]:
+    """The held-out shops; with a single shop, that one (its figures are then in-sample)."""
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    return held_out or run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+
+
+def _mix_of_simulated_shops(run: Run) -> pa.Table:
+    mix = run.table("personas/mix.parquet", MIX)
+    return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
+
+
+def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
+    """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
+
+    Bouncers are left out, and sessions longer than a replay can be.
+    """
+    from simpersona.adapters.engine_duckdb import connect
+    from simpersona.shopper.recorded import recorded_sessions
+
+    shops = simulated_shops(run)
+    engine = connect(run.folder / ".spill")
+    sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
+    buyers = engine.read_parquet(run.folder / "buyers/buyers.parquet").select("shop_id", "buyer_id", "stratum")
+    codes = engine.read_parquet(run.folder / "personas/assignments.parquet")
+    joined = sessions.inner_join(buyers, ["shop_id", "buyer_id"]).inner_join(codes, ["shop_id", "buyer_id"])
+    single_shop = sessions.shop_id.nunique().to_pyarrow().as_py() == 1
+    wanted = _.shop_id.isin(shops) if held_out or single_shop else _.shop_id.notin(shops)
+    usable = joined.filter(wanted, _.stratum != "E", _.event_count <= run.config.traces.max_actions)
+    ranked = usable.mutate(draw=(_.session_id + _.buyer_id + str(run.config.seed)).hexdigest("md5")).mutate(
+        rank=ibis.row_number().over(group_by=["shop_id", "code"], order_by=["draw", "session_id"])
+    )
+    few = ranked.filter(_["rank"] < per_cell).order_by(["shop_id", "code", "rank"])
+    table = few.select(*SESSIONS.columns, "stratum", "code").to_pyarrow()
+    engine.disconnect()
+    return recorded_sessions(SESSIONS.conform(table), table.select(["shop_id", "buyer_id", "stratum"]), table)
+
+
+def _trend(losses: Sequence[float]) -> str:
+    """First and last quarter's mean: single batches of a few examples differ too much to be compared."""
+    quarter = max(1, len(losses) // 4)
+    return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"
+
+
+def _session_key(session: RecordedSession) -> tuple[str, str, str]:
+    return session.shop_id, session.buyer_id, session.session_id
+
+
+def _goal_key(goal: Goal) -> tuple[str, str, str]:
+    return goal.shop_id, goal.buyer_id, goal.session_id
+
+
+def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+    rows: dict[str, list[dict]] = {}
+    for row in events.to_pylist():
+        rows.setdefault(row["buyer_id"], []).append(row)
+    return rows

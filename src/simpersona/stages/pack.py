@@ -1,0 +1,84 @@
+"""What is learnt once and used for new buyers: the vector transforms and the VQ-VAE, as safetensors and JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from simpersona.artifacts import read_json, write_json
+from simpersona.contracts import ASSIGNMENTS
+from simpersona.errors import ConfigError
+from simpersona.vectors import BuyerVectors
+
+if TYPE_CHECKING:
+    from simpersona.buyers.vectorizer import Vectorizer
+    from simpersona.personas.model import Personas
+
+MODEL, META = "model.safetensors", "personas.json"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A trained persona model with everything that turns buyers into codes."""
+
+    vectorizer: Vectorizer
+    personas: Personas
+    embedder: str
+    """Name of the embedder that the catalogue must be embedded with."""
+    held_out: tuple[str, ...] = ()
+
+    def save(self, folder: Path) -> None:
+        """Writes model.safetensors and personas.json."""
+        from safetensors.numpy import save_file
+
+        tensors, meta = self.personas.state()
+        parts = {f"personas.{name}": value for name, value in tensors.items()}
+        parts |= {f"vectorizer.{name}": value for name, value in self.vectorizer.state().items()}
+        save_file({name: np.ascontiguousarray(value) for name, value in parts.items()}, folder / MODEL)
+        write_json(folder / META, {"embedder": self.embedder, "held_out": list(self.held_out), "personas": meta})
+
+    @classmethod
+    def load(cls, folder: Path) -> Pack:
+        """Reads what `save` wrote, from a pack or from a run's personas folder.
+
+        Raises ConfigError if the folder holds no pack.
+        """
+        from safetensors.numpy import load_file
+
+        from simpersona.buyers.vectorizer import Vectorizer
+        from simpersona.personas.model import Personas
+
+        if (folder / "personas" / MODEL).is_file():
+            folder /= "personas"
+        missing = [name for name in (MODEL, META) if not (folder / name).is_file()]
+        if missing:
+            raise ConfigError(
+                f"{folder}: no trained pack here ({', '.join(missing)} missing). "
+                "Give a run folder, or its personas folder, of a finished `simpersona personas`."
+            )
+        tensors, meta = load_file(folder / MODEL), read_json(folder / META)
+
+        def part(prefix: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        return cls(
+            Vectorizer.from_state(part("vectorizer.")),
+            Personas.from_state(part("personas."), meta["personas"]),
+            meta["embedder"],
+            tuple(meta["held_out"]),
+        )
+
+
+def assign_buyers(
+    pack: Pack, buyers: pa.Table, products: pa.Table, embeddings: np.ndarray
+) -> tuple[pa.Table, np.ndarray, BuyerVectors]:
+    """ASSIGNMENTS of all buyers, their codes of shape (n,), and their vectors."""
+    from simpersona.personas.mix import assignments
+
+    vectors = pack.vectorizer.transform(buyers, products, embeddings)
+    codes = pack.personas.assign(vectors.x)
+    return ASSIGNMENTS.check(assignments(vectors, codes)), codes, vectors

@@ -1,0 +1,161 @@
+"""From buyers, codes and episodes to figures and the report: evaluation, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from simpersona.artifacts import read_json, write_json, write_text
+from simpersona.contracts import ASSIGNMENTS, BUYERS, CARDS, EPISODES, MIX, SESSIONS, STEPS, STRATA, Metrics
+from simpersona.stages.context import Facts, Run
+from simpersona.stages.from_sessions import simulated_shops
+from simpersona.stages.pack import Pack, assign_buyers
+from simpersona.vectors import BuyerVectors
+
+
+def evaluation(run: Run, out: Path) -> Facts:
+    """Every table and figure that this run's data allows, as metrics.json."""
+    from simpersona.evaluation.metrics import complete, serialise
+
+    run.progress(0, 3, "persona figures")
+    metrics = _persona_metrics(run, out)
+    run.progress(1, 3, "planted types")
+    metrics |= _planted_metrics(run)
+    run.progress(2, 3, "simulated against real buyers")
+    metrics |= _episode_metrics(run)
+    source = run.config.source.format
+    metrics = complete(metrics | Metrics({"source": source, "policy": "lm"}, {}))
+    write_json(out / "metrics.json", serialise(metrics))
+    known = sum(value is not None for value in metrics.values.values())
+    summary = f"{known} of {len(metrics.values)} figures; the others are null, with the reason in `notes`"
+    return Facts(len(metrics.values), known, summary)
+
+
+def _persona_metrics(run: Run, out: Path) -> Metrics:
+    from simpersona.evaluation.clusters import cluster_metrics, kmeans_codes
+    from simpersona.evaluation.recovery import population_metrics
+
+    pack = Pack.load(run.folder / "personas")
+    products, embeddings = run.products()
+    table = run.table("buyers/buyers.parquet", BUYERS)
+    _, codes, vectors = assign_buyers(pack, table, products, embeddings)
+    train, validation = (_rows_of(run, vectors, part) for part in ("train", "validation"))
+    held = vectors.take(validation)
+    np.save(out / "vectors.npy", held.x)
+    labels = pack.personas.bins.labels(held)
+    settings = run.config.personas
+    baseline = kmeans_codes(vectors.x[train], held.x, settings.codes, run.config.seed)
+    in_training = ~np.isin(vectors.shop_id, pack.held_out)
+    return (
+        cluster_metrics("vqvae", held, codes[validation], labels)
+        | cluster_metrics("kmeans", held, baseline, labels)
+        | population_metrics(
+            vectors.take(in_training),
+            codes[in_training],
+            vectors.take(~in_training),
+            codes[~in_training],
+            settings.codes,
+        )
+    )
+
+
+def _rows_of(run: Run, vectors: BuyerVectors, part: str) -> np.ndarray:
+    """Rows of one part ("train" or "validation") of the balanced sample."""
+    sample = pq.read_table(run.folder / "personas/sample.parquet")
+    sample = sample.filter(pc.equal(sample["part"], part))
+    row_of = {key: row for row, key in enumerate(zip(vectors.shop_id, vectors.buyer_id, strict=True))}
+    keys = zip(sample["shop_id"].to_pylist(), sample["buyer_id"].to_pylist(), strict=True)
+    return np.array([row_of[key] for key in keys], dtype=np.int64)
+
+
+def _planted_metrics(run: Run) -> Metrics:
+    """Agreement of the codes with the lab's planted types, on all buyers but the bouncers."""
+    from simpersona.evaluation.planted import planted_metrics
+
+    truth = run.folder / "world/truth/buyers.parquet"
+    if run.config.source.format != "lab" or not truth.exists():
+        return Metrics({}, {})
+    keys = ["shop_id", "buyer_id"]
+    strata = run.table("buyers/buyers.parquet", BUYERS).select([*keys, "stratum"])
+    joined = run.table("personas/assignments.parquet", ASSIGNMENTS).join(strata, keys)
+    joined = joined.join(pq.read_table(truth), keys, join_type="inner")
+    joined = joined.filter(pc.not_equal(joined["stratum"], "E"))
+    return planted_metrics(joined["code"].to_numpy(), joined["type"].to_numpy())
+
+
+def _episode_metrics(run: Run) -> Metrics:
+    from simpersona.evaluation.ablation import ablation_metrics
+    from simpersona.evaluation.alignment import conversion_metrics
+    from simpersona.evaluation.outcomes import outcome_metrics
+    from simpersona.evaluation.separation import separation_metrics
+
+    settings, seed = run.config.evaluation, run.config.seed
+    episodes = run.table("simulation/episodes.parquet", EPISODES)
+    sessions = sessions_without_timeline(run)
+    buyers = run.table("buyers/buyers.parquet", BUYERS)
+    assignments = run.table("personas/assignments.parquet", ASSIGNMENTS)
+    simulated = simulated_shops(run)
+    train_shops = [shop for shop in buyers["shop_id"].unique().to_pylist() if shop not in simulated]
+    levels = Pack.load(run.folder / "personas").personas.head_levels()
+    return (
+        conversion_metrics(episodes, sessions, buyers, assignments, train_shops, settings, seed)
+        | separation_metrics(episodes, levels, settings, seed)
+        | outcome_metrics(episodes, training="two_stage")
+        | ablation_metrics(episodes)
+    )
+
+
+def sessions_without_timeline(run: Run) -> pa.Table:
+    """The numeric columns of SESSIONS; the timelines, most of the file, stay on disk."""
+    names = [name for name in SESSIONS.columns if name != "timeline"]
+    table = pq.read_table(run.folder / "events/sessions.parquet", columns=names)
+    empty = pa.nulls(table.num_rows, SESSIONS.schema.field("timeline").type)
+    return SESSIONS.conform(table.append_column("timeline", empty))
+
+
+def report(run: Run, out: Path) -> Facts:
+    """One self-contained HTML file."""
+    from simpersona.evaluation.strata_table import predicted_strata
+    from simpersona.report.page import ReportInputs, render_report
+
+    pack = Pack.load(run.folder / "personas")
+    metrics = read_json(run.folder / "evaluation/metrics.json")
+    buyers = run.table("buyers/buyers.parquet", BUYERS)
+    assignments = run.table("personas/assignments.parquet", ASSIGNMENTS)
+    train_shops = set(buyers["shop_id"].unique().to_pylist()) - set(pack.held_out)
+    steps = run.table("simulation/steps.parquet", STEPS)
+    html = render_report(
+        ReportInputs(
+            metrics={key: value for key, value in metrics.items() if key != "notes"},
+            notes=metrics["notes"],
+            config=run.config.model_dump(mode="json"),
+            stages=[vars(record) for record in run.folder.records.values()],
+            quality=read_json(run.folder / "events/quality.json"),
+            strata_by_shop=_strata_by_shop(buyers),
+            predicted_strata=predicted_strata(buyers, assignments, train_shops),
+            cards=run.table("personas/cards.parquet", CARDS),
+            mix=run.table("personas/mix.parquet", MIX),
+            persona_history=pack.personas.history,
+            codebook=pack.personas.codebook,
+            head_levels=pack.personas.head_levels(),
+            trace_episodes=run.table("traces/episodes.parquet", EPISODES),
+            simulated_episodes=run.table("simulation/episodes.parquet", EPISODES),
+            steps=steps,
+            training=read_json(run.folder / "agent/training.json"),
+            held_out_shops=list(pack.held_out),
+        )
+    )
+    write_text(out / "index.html", html)
+    return Facts(len(metrics), 1, f"{len(html) / 1e6:.1f} MB, {steps.num_rows} recorded steps")
+
+
+def _strata_by_shop(buyers: pa.Table) -> dict[str, dict[str, int]]:
+    counts = buyers.group_by(["shop_id", "stratum"]).aggregate([([], "count_all")]).to_pylist()
+    shops: dict[str, dict[str, int]] = {}
+    for row in sorted(counts, key=lambda row: row["shop_id"]):
+        shops.setdefault(row["shop_id"], dict.fromkeys(STRATA, 0))[row["stratum"]] = row["count_all"]
+    return shops

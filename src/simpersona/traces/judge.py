@@ -1,0 +1,85 @@
+"""The judge: did the store's own event log see what the session did? (2.1.2, by rules.)"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from simpersona.contracts import Moment, RecordedSession, Verdict
+from simpersona.traces.outline import ordered, outline
+
+_WORDS = {
+    "product_viewed": "view",
+    "collection_viewed": "view of the collection",
+    "search_submitted": "search for",
+    "product_added_to_cart": "addition of",
+    "product_removed_from_cart": "removal of",
+    "checkout_started": "start of the checkout",
+    "checkout_completed": "order",
+}
+_COUNTED = ("product_added_to_cart", "product_removed_from_cart", "checkout_started", "checkout_completed")
+
+
+def judge(session: RecordedSession, store_events: Sequence[dict[str, Any]]) -> Verdict:
+    """Whether the session's outline happened in order, with its products, and nothing that commits was added.
+
+    `store_events` are the log's rows (EVENTS) of this episode. Further views, searches and looks at
+    the cart on the way are allowed; further additions, removals, checkouts and orders are not.
+    """
+    wanted = [moment for moment in outline(session) if moment.event in _WORDS]
+    happened = _merged(sorted(store_events, key=lambda row: row["time"]))
+    if not wanted:
+        return Verdict(verified=False, reason="the session has nothing that can be checked")
+    rest = iter(happened)
+    for number, moment in enumerate(wanted, start=1):
+        if not any(_is(moment, row) for row in rest):
+            return Verdict(verified=False, reason=f"missing: {_told(moment)} (event {number} of {len(wanted)})")
+    expected, found = Counter(m.event for m in wanted), Counter(row["event"] for row in happened)
+    for event in _COUNTED:
+        if found[event] > expected[event]:
+            return Verdict(verified=False, reason=f"too many: {_WORDS[event]} ({found[event]}, not {expected[event]})")
+    bought = {row["product_id"] for row in store_events if row["event"] == "checkout_completed"}
+    missing = [product for product in ordered(session) if product not in bought]
+    if expected["checkout_completed"] and missing:
+        return Verdict(verified=False, reason=f"not in the order: {', '.join(missing)}")
+    return Verdict(verified=True, reason="everything happened, in order")
+
+
+def _merged(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with the lines of each order as one."""
+    return list(_orders_once(rows))
+
+
+def _orders_once(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    orders: set[Any] = set()
+    for row in rows:
+        if row["event"] == "checkout_completed":
+            order = row["order_id"] or row["time"]
+            if order in orders:
+                continue
+            orders.add(order)
+        yield row
+
+
+def _is(moment: Moment, row: dict[str, Any]) -> bool:
+    if row["event"] != moment.event:
+        return False
+    match moment.event:
+        case "product_viewed" | "product_added_to_cart" | "product_removed_from_cart":
+            return row["product_id"] == moment.product_id
+        case "collection_viewed":
+            return row["collection_id"] == moment.collection_id
+        case "search_submitted":
+            return _plain(row["query"]) == _plain(moment.query)
+        case _:
+            return True
+
+
+def _plain(query: str | None) -> str:
+    return " ".join((query or "").casefold().split())
+
+
+def _told(moment: Moment) -> str:
+    what = moment.title or moment.collection or moment.query
+    return _WORDS[moment.event] + (f" {what}" if what and not moment.event.startswith("checkout") else "")

@@ -1,0 +1,237 @@
+"""The teacher: follows a recorded session on the live store, step by step (2.1.2).
+
+It sees the page and nothing else, so it works on any store whose pages name what they hold. What
+it cannot find it says, and ends the visit; the judge then rejects the episode.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Generator, Sequence
+
+from simpersona.contracts import Goal, Moment, RecordedSession
+from simpersona.pages import Action, Decision, Method, Node, Page
+from simpersona.shopper.affordances import describe
+from simpersona.traces import sight
+from simpersona.traces.checkout_form import next_entry
+from simpersona.traces.outline import outline, shortened
+from simpersona.traces.voice import Voice
+
+Visit = Generator[Decision, Page, Page]
+"""Yields decisions, is sent the pages that they led to, returns the last one."""
+Find = Callable[[Page], Node | None]
+
+_ANYWHERE = frozenset({"search_submitted", "collection_viewed", "product_viewed", "product_added_to_cart"})
+MAX_LIST_PAGES = 5
+MAX_FORM_ROUNDS = 10
+
+
+class ReplayPolicy:
+    """Does what the session did, in order (Policy "replay"). One policy per episode."""
+
+    name = "replay"
+
+    def __init__(self, session: RecordedSession, seed: int | None = None) -> None:
+        self._moments = outline(session)
+        self._voice = Voice(zlib.crc32(session.session_id.encode()) if seed is None else seed)
+        self._visit: Visit | None = None
+        self._list: Page | None = None  # the last list of products seen, and what leads back to it
+        self._list_moment: Moment | None = None
+        self._addresses: dict[str, str] = {}  # of the products seen, by title
+
+    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port's signature
+        """The next step of the session, or the end."""
+        try:
+            if self._visit is None:
+                self._visit = self._shop(page)
+                return next(self._visit)
+            return self._visit.send(page)
+        except StopIteration:
+            ordered = bool(self._moments) and self._moments[-1].event == "checkout_completed"
+            return Decision(None, self._voice.say("ordered" if ordered else "leave"))
+        except _LostError as lost:
+            return Decision(None, self._voice.say("lost", str(lost)))
+
+    def _shop(self, page: Page) -> Visit:
+        for moment in self._moments:
+            page = yield from self._live(moment, page)
+        return page
+
+    def _live(self, moment: Moment, page: Page) -> Visit:
+        if moment.event in _ANYWHERE and sight.in_checkout(page) and sight.search_box(page) is None:
+            page, link = yield from self._look(page, sight.home_link, "the way back to the shop")
+            page = yield from self._do(link, "click", "home", "", page)
+        match moment.event:
+            case "search_submitted":
+                page = yield from self._search(moment.query or "", "search", page)
+                self._remember(page, moment)
+            case "collection_viewed":
+                page = yield from self._collection(moment, page)
+                self._remember(page, moment)
+            case "product_viewed":
+                page = yield from self._product(moment, page)
+            case "product_added_to_cart":
+                page = yield from self._add(moment, page)
+            case "product_removed_from_cart":
+                page = yield from self._remove(moment, page)
+            case "cart_viewed" if not sight.in_cart(page):
+                page = yield from self._cart(page)
+            case "checkout_started":
+                page = yield from self._checkout(page)
+            case "checkout_completed":
+                page = yield from self._order(page)
+        return page
+
+    # --- the moments --------------------------------------------------------------------------
+
+    def _search(self, words: str, situation: str, page: Page) -> Visit:
+        page, box = yield from self._look(page, sight.search_box, "the search field")
+        page = yield from self._do(box, "fill", situation, words, page, shortened(words))
+        box = sight.search_box(page) or box
+        return (yield from self._do(box, "press", "submit search", "", page, "Enter"))
+
+    def _collection(self, moment: Moment, page: Page, situation: str = "collection", what: str = "") -> Visit:
+        name = moment.collection or ""
+
+        def find(seen: Page) -> Node | None:
+            return sight.named_link(seen, name)
+
+        page, link = yield from self._leaf_through(page, find, list_pages=0)
+        if link is None:
+            page, overview = yield from self._look(page, sight.overview_link, f"the {name} collection")
+            page = yield from self._do(overview, "click", "overview", name, page)
+            page, link = yield from self._look(page, find, f"the {name} collection")
+        return (yield from self._do(link, "click", situation, what or name, page))
+
+    def _product(self, moment: Moment, page: Page) -> Visit:
+        title = moment.title or ""
+        page, link = yield from self._find_product(moment, page)
+        situation = "product" if sight.says(link.name, title) else "nearest"
+        page = yield from self._do(link, "click", situation, title, page)
+        self._addresses[title] = page.url
+        return page
+
+    def _find_product(self, moment: Moment, page: Page) -> Generator[Decision, Page, tuple[Page, Node]]:
+        """Its link: on this page, in the list seen before, in the collection of its type, or by searching its title;
+        else the nearest title.
+        """
+        title = moment.title or ""
+
+        def find(seen: Page) -> Node | None:
+            return sight.product_link(seen, title, moment.price)
+
+        page, link = yield from self._leaf_through(page, find)
+        if link is None and self._list is not None and self._list_moment is not None and find(self._list):
+            page = yield from self._return_to(self._list_moment, title, page)
+            page, link = yield from self._leaf_through(page, find)
+        shelf = sight.named_link(page, moment.product_type or "")
+        if link is None and shelf is not None:
+            page = yield from self._do(shelf, "click", "collection", shelf.name, page)
+            page, link = yield from self._leaf_through(page, find)
+        if link is None:
+            page = yield from self._search(title, "find", page)
+            page, link = yield from self._leaf_through(page, find)
+        if link is None:
+            page, link = yield from self._leaf_through(page, lambda seen: sight.nearest_product(seen, title))
+        if link is None:
+            raise _LostError(title)
+        return page, link
+
+    def _return_to(self, moment: Moment, title: str, page: Page) -> Visit:
+        if moment.event == "search_submitted":
+            return (yield from self._search(moment.query or "", "return", page))
+        return (yield from self._collection(moment, page, "return", title))
+
+    def _add(self, moment: Moment, page: Page) -> Visit:
+        title = moment.title or ""
+        if self._addresses.get(title) != page.url:
+            page = yield from self._product(moment, page)
+        page, button = yield from self._look(page, sight.add_button, f"a way to buy {title}")
+        for choice in sight.open_choices(page):
+            page = yield from self._do(
+                choice, "selectOptionFromDropdown", "choose", "", page, sight.first_option(choice)
+            )
+        button = sight.add_button(page) or button
+        return (yield from self._do(button, "click", "add", title, page))
+
+    def _remove(self, moment: Moment, page: Page) -> Visit:
+        title = moment.title or ""
+        page = yield from self._cart(page)
+        page, button = yield from self._look(page, lambda p: sight.remove_button(p, title), f"{title} in the cart")
+        return (yield from self._do(button, "click", "remove", title, page))
+
+    def _cart(self, page: Page) -> Visit:
+        if sight.in_cart(page):
+            return page
+        page, link = yield from self._look(page, sight.cart_link, "the cart")
+        return (yield from self._do(link, "click", "cart", "", page))
+
+    def _checkout(self, page: Page) -> Visit:
+        if sight.in_checkout(page):
+            return page
+        page = yield from self._cart(page)
+        page, control = yield from self._look(page, sight.checkout_control, "the checkout")
+        return (yield from self._do(control, "click", "checkout", "", page))
+
+    def _order(self, page: Page) -> Visit:
+        for _ in range(MAX_FORM_ROUNDS):
+            page = yield from self._fill_in(page)
+            page, button = yield from self._look(
+                page,
+                lambda seen: sight.order_button(seen) or sight.onward_button(seen),
+                "the next step of the checkout",
+            )
+            placing = sight.order_button(page) is not None
+            page = yield from self._do(button, "click", "order" if placing else "onward", "", page)
+            if sight.confirmed(page):
+                return page
+        raise _LostError("the end of the checkout")
+
+    def _fill_in(self, page: Page) -> Visit:
+        done: set[str] = set()
+        while (entry := next_entry(page, done)) is not None:
+            done.add(entry.node.name)
+            methods: dict[str, Method] = {"fill": "fill", "choose": "selectOptionFromDropdown", "click": "click"}
+            arguments = (entry.value,) if entry.value else ()
+            what = entry.node.name.rstrip(" *:").lower()
+            page = yield from self._do(entry.node, methods[entry.method], "fill in", what, page, *arguments)
+        return page
+
+    # --- looking and doing --------------------------------------------------------------------
+
+    def _look(self, page: Page, find: Find, what: str) -> Generator[Decision, Page, tuple[Page, Node]]:
+        """The page part on which the thing is, and the thing."""
+        page, node = yield from self._leaf_through(page, find, list_pages=0)
+        if node is None:
+            raise _LostError(what)
+        return page, node
+
+    def _leaf_through(
+        self, page: Page, find: Find, list_pages: int = MAX_LIST_PAGES
+    ) -> Generator[Decision, Page, tuple[Page, Node | None]]:
+        """Looks at this part of the page, the parts below, then the parts above, and at further pages of a list."""
+        while (node := find(page)) is None and (root := sight.more_below(page)) is not None:
+            page = yield from self._do(root, "nextChunk", "more", "", page)
+        while node is None and (root := sight.more_above(page)) is not None:
+            page = yield from self._do(root, "prevChunk", "up", "", page)
+            node = find(page)
+        if node is None and list_pages and (link := sight.next_page_link(page)) is not None:
+            page = yield from self._do(link, "click", "next page", "", page)
+            return (yield from self._leaf_through(page, find, list_pages - 1))
+        return page, node
+
+    def _do(self, node: Node, method: Method, situation: str, what: str, page: Page, *arguments: str) -> Visit:
+        """One action; tried once more if it fails."""
+        for told in (situation, "again"):
+            action = Action(node.id, method, describe(node, method), arguments)
+            page = yield Decision(action, self._voice.say(told, what))
+            if page.failure is None:
+                return page
+        raise _LostError(f"a way on: {page.failure}")
+
+    def _remember(self, page: Page, moment: Moment) -> None:
+        self._list, self._list_moment = page, moment
+
+
+class _LostError(Exception):
+    """What the teacher needs is not on the page."""

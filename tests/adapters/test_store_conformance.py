@@ -1,0 +1,125 @@
+"""What every storefront does, run over all of them: the same shop gives the same pages."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from simpersona.adapters.store_browser import Browser
+from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.config import StoreConfig
+from simpersona.errors import ConfigError, StorefrontError
+from simpersona.pages import Action
+from simpersona.shopper.prompt import reply_schema
+
+STORES = [pytest.param("browser", marks=pytest.mark.slow), "scripted"]
+
+
+@pytest.fixture(params=STORES)
+def visits(request, site, script):
+    """An async context manager that gives a function making windows on the tiny shop."""
+
+    @asynccontextmanager
+    async def browser():
+        async with Browser(StoreConfig()) as running:
+            yield lambda: running.visitor(site.url + "/", "visitor-1")
+
+    @asynccontextmanager
+    async def scripted():
+        pages, transitions = script
+        yield lambda: ScriptedStore(pages, transitions, first="/")
+
+    return {"browser": browser, "scripted": scripted}[request.param]
+
+
+def with_window(visits, use):
+    async def run():
+        async with visits() as make:
+            window = make()
+            try:
+                return await use(window)
+            finally:
+                await window.close()
+
+    return asyncio.run(run())
+
+
+def click(node):
+    return Action(node, "click", "")
+
+
+def test_pages_are_those_of_the_script(visits, script):
+    pages, _ = script
+
+    async def use(window):
+        seen = [await window.open()]
+        seen.extend([await window.act(click(node)) for node in ("0-3", "0-6", "0-9", "0-2")])
+        return seen
+
+    seen = with_window(visits, use)
+    assert [page.tree for page in seen] == [pages[path].tree for path in ("/", "/skirts", "/pleated", "/cart", "/")]
+    assert [page.title for page in seen] == ["Tiny shop", "Skirts", "Pleated Skirt", "Cart", "Tiny shop"]
+    assert [page.url.partition("?")[0].rpartition("/")[2] for page in seen] == ["", "skirts", "pleated", "cart", ""]
+    assert all(page.failure is None for page in seen)
+
+
+def test_a_page_begins_with_itself_and_ids_count_up(visits):
+    page = with_window(visits, lambda window: window.open())
+    assert page.nodes[0].role == "RootWebArea"
+    assert [node.id for node in page.nodes] == [f"0-{i}" for i in range(1, len(page.nodes) + 1)]
+    assert "anyOf" in reply_schema(page)
+
+
+def test_what_is_typed_and_chosen_is_seen(visits):
+    async def use(window):
+        await window.open()
+        typed = await window.act(Action("0-4", "fill", "", ("red skirt",)))
+        retyped = await window.act(Action("0-4", "fill", "", ("blue",)))
+        for node in ("0-3", "0-6"):
+            await window.act(click(node))
+        chosen = await window.act(Action("0-7", "selectOptionFromDropdown", "", ("M",)))
+        return typed.node("0-4").value, retyped.node("0-4").value, chosen.node("0-7").value
+
+    assert with_window(visits, use) == ("red skirt", "blue", "M")
+
+
+def test_what_cannot_be_done_is_told_and_changes_nothing(visits):
+    async def use(window):
+        before = await window.open()
+        for action in (
+            click("0-99"),
+            click("0-6"),
+            Action("0-2", "fill", "", ("x",)),
+            Action("0-4", "fill", ""),
+            Action("0-4", "selectOptionFromDropdown", "", ("x",)),
+        ):
+            after = await window.act(action)
+            assert after.failure
+            assert after.nodes == before.nodes
+        after = await window.act(Action("0-6", "scrollTo", ""))
+        assert (after.failure, after.nodes) == (None, before.nodes)
+
+    with_window(visits, use)
+
+
+def test_before_opening_and_after_closing_nothing_can_be_done(visits):
+    async def use(window):
+        with pytest.raises(StorefrontError):
+            await window.act(click("0-2"))
+        await window.open()
+        await window.close()
+        await window.close()
+        with pytest.raises(StorefrontError):
+            await window.act(click("0-2"))
+
+    with_window(visits, use)
+
+
+def test_a_page_is_read_back_from_its_lines():
+    tree = "[0-1] RootWebArea: Shop = part 1 of 2\n[0-2] combobox: Size = S (S | M)\n[0-3] link: A (b) - $4"
+    page = scripted_page("http://shop.example/", tree)
+    assert page.tree == tree
+    assert page.nodes[1].options == ("S", "M")
+    assert (page.nodes[2].name, page.nodes[2].value) == ("A (b) - $4", "")
+    with pytest.raises(ConfigError, match="is not a node"):
+        scripted_page("http://shop.example/", "link Skirts")

@@ -1,0 +1,75 @@
+"""The benchmarks run on a tiny world, and each writes its own section of the file only."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import events, world
+from benchmarks.measure import Machine, Stopwatch, costs, median_cost
+from benchmarks.results import Section, Table, number, write_section
+from simpersona.config import LabConfig
+
+ORDER = ("world", "events")
+
+
+def test_a_subject_writes_its_section(tmp_path):
+    file = tmp_path / "RESULTS.md"
+    machine = Machine()
+    write_section(file, "events", events.section(shops=1, buyers=60, repeats=1).text(machine), ORDER)
+    first = file.read_text(encoding="utf-8")
+    assert "\n## events\n" in first
+    assert "`python -m benchmarks events`" in first
+    small = LabConfig(shops=2, buyers=80, products_per_shop=12, types=4)
+    write_section(file, "world", world.section(small, repeats=1).text(machine), ORDER)
+    both = file.read_text(encoding="utf-8")
+    assert both.index("## world") < both.index("## events")
+    assert first.split("## events")[1] == both.split("## events")[1]  # the other section stays as it was
+
+
+def test_a_section_is_replaced_and_not_repeated(tmp_path):
+    file = tmp_path / "RESULTS.md"
+    for value in ("1", "2"):
+        section = Section("world", "What.", [(Table(("", "b"), [["a", value]]), "A note.")])
+        write_section(file, "world", section.text(Machine()), ORDER)
+    text = file.read_text(encoding="utf-8")
+    assert text.count("## world") == 1
+    assert "| a | 2 |" in text
+    assert "| a | 1 |" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0, "0"), (0.01234, "0.0123"), (1.5, "1.5"), (123.4, "123"), (45678, "45,700")]
+)
+def test_numbers_have_three_digits(value, text):
+    assert number(value) == text
+
+
+def test_cpu_seconds_count_work_and_not_sleep():
+    values = np.random.default_rng(0).normal(size=400_000)
+    watch = Stopwatch()
+    cost, _ = costs(lambda: [np.sort(values) for _ in range(8)], 1)
+    assert 0 < cost.cpu <= watch.lap().cpu + 0.02
+    assert median_cost([cost, cost]) == cost
+
+
+def test_plain_scalars_by_hand():
+    minutes = [0, 5, 6, 100]
+    frame = pd.DataFrame(
+        {
+            "shop_id": "s",
+            "buyer_id": "b",
+            "time": pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(minutes, unit="min"),
+            "event": ["product_viewed", "product_added_to_cart", "checkout_completed", "product_viewed"],
+            "price": [10.0, 10.0, 10.0, 10.0],
+            "quantity": [np.nan, 2, 2, np.nan],
+            "order_id": [None, None, "o", None],
+            "value": [np.nan, np.nan, 18.0, np.nan],
+        }
+    )
+    (row,) = events.plain_scalars(frame).to_dict("records")
+    assert row["session_count"] == 2  # 94 minutes without an event
+    assert row["duration_seconds"] == 360
+    assert row["mean_cart_value"] == 20
+    assert row["mean_order_value"] == 18
+    assert row["browse_only_rate"] == 0.5
+    assert row["intent_strength"] == pytest.approx(11 / 13)  # Eq. 3: (3 + 8) / (2 + 3 + 8)

@@ -1,0 +1,86 @@
+"""Settings: the paper's published values, clear errors, and a round trip through TOML."""
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from simpersona.config import Config, config_toml, load_config, parse_config
+from simpersona.errors import ConfigError
+
+REPO = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("comments", [False, True])
+def test_toml_round_trip(comments):
+    config = parse_config({"name": "x", "personas": {"codes": 7}, "source": {"format": "rees46", "path": "a.csv"}})
+    assert parse_config(tomllib.loads(config_toml(config, comments))) == config
+
+
+def test_paper_config_holds_the_published_values():
+    config = load_config(REPO / "configs/paper.toml")
+    personas, agent = config.personas, config.agent
+    assert (personas.codes, personas.hidden, personas.latent) == (256, (256, 128), 96)  # App. C
+    assert (personas.reconstruction_weight, personas.commitment_weight) == (0.3, 0.75)
+    assert (personas.contrastive_weight, personas.head_weight, personas.decay) == (0.15, 0.5, 0.9)
+    assert (personas.dead_fraction, personas.dead_every_steps, personas.dead_warmup_steps) == (0.1, 50, 100)
+    assert (personas.temperature, personas.product_peers, personas.behaviour_peers) == (0.1, 10, 3)  # App. D
+    assert (personas.buyers_per_shop, personas.buyers_per_stratum, personas.validation_share) == (1500, 300, 0.15)
+    assert (agent.model, agent.batch_size, agent.max_tokens) == ("Qwen/Qwen3-14B-Base", 64, 16384)  # App. G
+    assert agent.stage1.steps == 34_000 // 64  # one epoch
+    assert (agent.stage1.learning_rate, agent.stage1.warmup_steps, agent.weight_decay) == (1e-5, 50, 0.01)
+    assert config.simulation.max_steps == 30  # App. F
+
+
+def test_every_wrong_setting_is_listed_at_once():
+    with pytest.raises(ConfigError) as caught:
+        parse_config({"personas": {"codes": 0, "colour": "red"}, "sead": 1}, "my.toml")
+    message = str(caught.value)
+    assert message.startswith("my.toml: 3 wrong setting(s)")
+    for part in ("personas.codes", "personas.colour", "sead", "found 'red'"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"personas": {"behaviour_peers": 10, "product_peers": 10}}, "must be smaller than product_peers"),
+        ({"events": {"time_zone": "Mars/Olympus"}}, "no time zone named"),
+        ({"simulation": {"store_url": "ftp://shop"}}, "simulation.store_url"),
+        ({"name": "../elsewhere"}, "name"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(data, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_config(data)
+
+
+def test_a_missing_file_and_a_broken_file_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"absent\.toml: no such config file"):
+        load_config(tmp_path / "absent.toml")
+    broken = tmp_path / "broken.toml"
+    broken.write_text("name = ", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"broken\.toml: not a TOML file"):
+        load_config(broken)
+
+
+def test_a_relative_source_is_taken_from_the_configs_folder(tmp_path):
+    (tmp_path / "c.toml").write_text('[source]\nformat = "rees46"\npath = "logs/a.csv"\n', encoding="utf-8")
+    assert load_config(tmp_path / "c.toml").source.path == tmp_path / "logs/a.csv"
+
+
+def test_importing_the_package_or_its_pipeline_loads_no_heavy_library():
+    code = (
+        "import sys, simpersona, simpersona.cli, simpersona.pipeline;"
+        "print([m for m in ('torch', 'transformers', 'playwright', 'django', 'sentence_transformers', 'sklearn')"
+        " if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_config_cannot_be_changed():
+    with pytest.raises(Exception, match="frozen"):
+        Config().personas.codes = 3  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpersona.lab.funnel import CART_LINES, Did, Habits, entry, moves, rates
+
+share = st.floats(0.01, 0.3)
+
+
+@st.composite
+def any_habits(draw):
+    look = draw(st.lists(st.floats(0.05, 1), min_size=3, max_size=3))
+    search, collection, product = (x / sum(look) for x in look)
+    return Habits(
+        look=(search, collection, product), home=draw(share), leave=draw(st.floats(0.35, 0.9)), add=draw(share),
+        cart_after_add=draw(share), leave_after_add=draw(share), cart_after_view=draw(share), start=draw(share),
+        remove=draw(share), leave_cart=draw(share), complete=draw(share), back=draw(share),
+    )  # fmt: skip
+
+
+@given(any_habits())
+def test_probabilities_are_probabilities_and_only_legal_moves_are_possible(habits):
+    table = moves(habits)
+    assert (table >= 0).all()
+    assert entry(habits).sum() == pytest.approx(1)
+    possible = table.sum(-1)
+    assert possible[possible > 0] == pytest.approx(1)
+    for did in Did:
+        assert did in (Did.ADD, Did.CART, Did.START) or (possible[did] > 0).all()
+    into_add = table[:, :, Did.ADD].copy()
+    into_add[Did.VIEW, :CART_LINES] = 0
+    into_start = table[:, :, Did.START].copy()
+    into_start[[Did.CART, Did.REMOVE], 1:] = 0
+    into_remove = table[:, :, Did.REMOVE].copy()
+    into_remove[[Did.CART, Did.REMOVE], 1:] = 0
+    into_complete = table[:, :, Did.COMPLETE].copy()
+    into_complete[Did.START, 1:] = 0
+    for forbidden in (into_add, into_start, into_remove, into_complete, table[:, 0, Did.CART]):
+        assert not forbidden.any()
+
+
+@given(a=st.floats(0.05, 0.5), leave=st.floats(0.4, 0.9), c=share, s=share, complete=share)
+def test_rates_of_a_straight_funnel_by_hand(a, leave, c, s, complete):
+    habits = Habits(
+        look=(0, 0, 1), home=0, leave=leave, add=a, cart_after_add=c, leave_after_add=1 - c, cart_after_view=0,
+        start=s, remove=0, leave_cart=1 - s, complete=complete, back=0,
+    )  # fmt: skip
+    found = rates(habits)
+    added = a / (a + (1 - a) * leave)  # of each view: added, left, or on to the next view
+    views = 1 / (a + (1 - a) * leave)
+    assert found.add_to_cart == pytest.approx(added, abs=1e-6)
+    assert found.checkout_start == pytest.approx(added * c * s, abs=1e-6)
+    assert found.purchase == pytest.approx(added * c * s * complete, abs=1e-6)
+    assert found.events == pytest.approx(views + added * (1 + c * (1 + s * (1 + complete))), abs=1e-5)
+
+
+@given(any_habits())
+def test_rates_agree_with_the_equations_of_an_absorbing_chain(habits):
+    """h = 1 at the target, 0 after leaving, else the mean of h over the next state."""
+    table, first = moves(habits), entry(habits)
+    states = [(did, lines) for did in Did if did != Did.LEAVE for lines in range(CART_LINES + 1)]
+    place = {state: i for i, state in enumerate(states)}
+    step = np.zeros((len(states), len(states)))
+    for (did, lines), row in place.items():
+        for after in Did:
+            left = lines + {Did.ADD: 1, Did.REMOVE: -1}.get(after, 0)
+            if after != Did.LEAVE and 0 <= left <= CART_LINES:
+                step[row, place[after, left]] = table[did, lines, after]
+    found = rates(habits)
+    for target, rate in (
+        (Did.ADD, found.add_to_cart),
+        (Did.START, found.checkout_start),
+        (Did.COMPLETE, found.purchase),
+    ):
+        there = np.array([did == target for did, _ in states])
+        reach = np.linalg.solve(np.eye(len(states)) - np.where(there[:, None], 0, step), there.astype(float))
+        expected = sum(first[did] * reach[place[did, 0]] for did in Did if did != Did.LEAVE)
+        assert rate == pytest.approx(expected, abs=1e-4)  # the equations know no longest visit
+    length = np.linalg.solve(np.eye(len(states)) - step, np.ones(len(states)))
+    expected = sum(first[did] * length[place[did, 0]] for did in Did if did != Did.LEAVE)
+    assert found.events == pytest.approx(expected, abs=1e-2)

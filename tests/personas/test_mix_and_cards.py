@@ -1,0 +1,73 @@
+import doctest
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpersona.contracts import ASSIGNMENTS, MIX
+from simpersona.personas import cards
+from simpersona.personas.cards import summary
+from simpersona.personas.mix import assignments, store_mix
+from simpersona.vectors import BuyerVectors
+
+
+def buyers(shops):
+    n = len(shops)
+    ids = np.array([f"b{i}" for i in range(n)])
+    return BuyerVectors(np.array(shops), ids, np.full(n, "D"), np.zeros((n, 43), np.float32), np.zeros((n, 16)))
+
+
+def test_eq_4_by_hand():
+    table = assignments(buyers(["s", "t", "s", "s", "t", "s"]), np.array([7, 1, 7, 0, 1, 7], np.int32))
+    assert ASSIGNMENTS.check(table)["code"].to_pylist() == [7, 1, 7, 0, 1, 7]
+    assert MIX.check(store_mix(table)).to_pylist() == [
+        {"shop_id": "s", "code": 0, "share": 0.25, "buyers": 1},
+        {"shop_id": "s", "code": 7, "share": 0.75, "buyers": 3},
+        {"shop_id": "t", "code": 1, "share": 1.0, "buyers": 2},
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from("pqr"), st.integers(0, 9)), max_size=80))
+def test_shares_of_a_shop_sum_to_one(rows):
+    table = assignments(buyers([shop for shop, _ in rows]), np.array([code for _, code in rows], np.int32))
+    mix = store_mix(table).to_pandas()
+    assert mix["buyers"].sum() == len(rows)
+    for _, shop in mix.groupby("shop_id"):
+        assert shop["share"].sum() == pytest.approx(1)
+
+
+def test_the_example_in_the_docs_is_true():
+    assert doctest.testmod(cards).failed == 0
+    assert doctest.testmod(cards).attempted == 1
+
+
+def test_summary_of_buyers_in_words():
+    average = {"session_count": 3.0, "search_session_count": 1.0, "duration_seconds": 600.0, "product_view_count": 6.0}
+    means = {"session_count": 6.0, "search_session_count": 4.0, "duration_seconds": 300.0, "product_view_count": 12.0}
+    rates = {"add_to_cart_rate": 0.75, "checkout_rate": 0.5, "mean_order_value": 1234.0}
+    assert summary("A", 0.62, means | rates, average) == (
+        "Mostly purchasers (62%) who come back often, search often and leave quickly; cart in 75% of their sessions; "
+        "buy in 50% of their sessions. Per buyer: 6.0 sessions, 12.0 product views, 1,234.0 mean order value."
+    )
+
+
+def test_what_is_unknown_is_not_spoken_of():
+    assert summary("E", 1.0, {}, {}) == "Bouncers."
+    assert summary("D", 0.95, {"add_to_cart_rate": 0.0}, {}) == "Window shoppers; never cart."
+    assert (
+        summary("D", 0.95, {"add_to_cart_rate": 0.0, "checkout_rate": 0.0}, {}) == "Window shoppers; never cart or buy."
+    )
+
+
+def test_never_means_not_once_and_a_rare_order_has_no_mean_value():
+    means = {"checkout_rate": 0.002, "mean_order_value": 0.4}
+    assert summary("C", 1.0, means, {}) == "Cart builders; rarely buy."
+
+
+def test_only_training_and_assigning_need_torch():
+    rooms = ", ".join(f"simpersona.personas.{name}" for name in ("sample", "bins", "mix", "cards"))
+    code = f"import sys, {rooms}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,121 @@
+"""Sessions in, episodes out, as tables."""
+
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+
+from simpersona.adapters.store_scripted import scripted_page
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode, Goal, Step, Verdict
+from simpersona.pages import Action, Decision
+from simpersona.shopper.observed import observed_events
+from simpersona.shopper.recorded import recorded_sessions
+from simpersona.shopper.records import episode_tables
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
+
+
+def page(path, tree="[0-1] RootWebArea: Shop\n[0-2] button: Add to Cart"):
+    return scripted_page(f"https://shop.example{path}", tree)
+
+
+def step(number, path, node="0-1", result="Action performed successfully"):
+    action = None if node is None else Action(node, "click", "Clicking", ())
+    return Step(number, page(path), Decision(action, "Because.", 10, 2), result, 1.5)
+
+
+def episode(*steps, name="e-0", ending="goal_reached"):
+    return Episode(name, GOAL, "lm", 1, ending, steps, 9.0)
+
+
+def event(name, second, **more):
+    return dict.fromkeys(EVENTS.columns) | {
+        "shop_id": "shop",
+        "buyer_id": "e-0",
+        "time": NOW + timedelta(seconds=second),
+        "event": name,
+        **more,
+    }
+
+
+def test_counts_come_from_the_store_s_log_and_an_order_counts_once():
+    rows = [
+        event("product_viewed", 1, product_id="p1"),
+        event("product_viewed", 2, product_id="p1"),
+        event("product_viewed", 3, product_id="p2"),
+        event("search_submitted", 4, query="q"),
+        event("product_added_to_cart", 5, product_id="p1"),
+        event("checkout_started", 6),
+        event("checkout_completed", 7, order_id="o1", product_id="p1"),
+        event("checkout_completed", 7, order_id="o1", product_id="p2"),
+        event("checkout_completed", 9, order_id="o2", product_id="p2"),
+        {**event("product_viewed", 9, product_id="p9"), "buyer_id": "someone else"},
+    ]
+    events = pa.Table.from_pylist(rows, schema=EVENTS.schema)
+    done = episode(step(0, "/"), step(1, "/products/p1"), step(2, "/", node=None))
+    episodes, steps = episode_tables([done], events, {"e-0": Verdict(verified=True, reason="fine")})
+    (row,) = episodes.to_pylist()
+    assert row["products"] == ["p1", "p2"]
+    assert {key: row[key] for key in row if key.endswith("_count")} == {
+        "product_view_count": 3,
+        "collection_view_count": 0,
+        "search_count": 1,
+        "add_to_cart_count": 1,
+        "checkout_start_count": 1,
+        "purchase_count": 2,
+    }
+    assert (row["steps"], row["pages"], row["prompt_tokens"], row["reply_tokens"]) == (2, 2, 30, 6)
+    assert (row["verified"], row["verdict"], row["intent"], row["code"]) == (True, "fine", "buy", 3)
+    assert [one["should_end"] for one in steps.to_pylist()] == [False, False, True]
+    assert steps.to_pylist()[0]["tree"] == "[0-1] RootWebArea: Shop\n[0-2] button: Add to Cart"
+
+
+def test_an_episode_that_never_opened_and_was_not_judged_has_a_row():
+    episodes, steps = episode_tables([episode(ending="other")], EVENTS.empty(), {})
+    assert (episodes["steps"].to_pylist(), episodes["verified"].to_pylist(), steps.num_rows) == ([0], [None], 0)
+
+
+def test_events_are_inferred_from_what_was_seen_where_a_store_has_no_log():
+    seen = episode(
+        step(0, "/"),
+        step(1, "/collections/skirts"),
+        step(2, "/search?q=red+skirt"),
+        step(3, "/products/pleated?variant=1"),
+        step(4, "/products/pleated?variant=1", node="0-2"),
+        step(5, "/products/pleated", node="0-2", result="Nothing happened"),
+        step(6, "/cart"),
+        step(7, "/checkouts/abc"),
+        step(8, "/checkouts/abc/information"),
+        step(9, "/checkouts/abc/thank-you", node=None),
+    )
+    found = observed_events([seen])
+    assert found.schema == EVENTS.schema
+    assert [(r["event"], r["product_id"] or r["collection_id"] or r["query"]) for r in found.to_pylist()] == [
+        ("collection_viewed", "skirts"),
+        ("search_submitted", "red skirt"),
+        ("product_viewed", "pleated"),
+        ("product_added_to_cart", "pleated"),
+        ("cart_viewed", None),
+        ("checkout_started", None),
+        ("checkout_completed", None),
+    ]
+    assert set(found["buyer_id"].to_pylist()) == {"e-0"}
+
+
+def test_recorded_sessions_join_stratum_and_code_and_leave_out_who_has_none():
+    timeline = [{"event": "product_viewed", "product_id": "p", "title": "T", "price": 3.0, "time": NOW}]
+    sessions = SESSIONS.sample(
+        3,
+        shop_id=["s"] * 3,
+        buyer_id=["b", "a", "c"],
+        session_id=["1", "2", "3"],
+        timeline=[timeline, [], timeline],
+    )
+    buyers = BUYERS.sample(3, shop_id=["s"] * 3, buyer_id=["a", "b", "c"], stratum=["A", "D", "E"])
+    codes = ASSIGNMENTS.sample(2, shop_id=["s"] * 2, buyer_id=["a", "b"], code=[4, 9])
+    found = recorded_sessions(sessions, buyers, codes)
+    assert [(one.buyer_id, one.session_id, one.stratum, one.code) for one in found] == [
+        ("a", "2", "A", 4),
+        ("b", "1", "D", 9),
+    ]
+    assert (found[0].timeline, found[1].timeline[0].title, found[1].timeline[0].price) == ((), "T", 3.0)

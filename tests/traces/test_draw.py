@@ -1,0 +1,41 @@
+"""Which sessions are replayed."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simpersona.config import TracesConfig
+from simpersona.contracts import Moment, RecordedSession
+from simpersona.traces.draw import draw_sessions, estimated_actions
+
+VIEW = Moment("product_viewed", product_id="a", title="A")
+
+
+def one(number, code, *timeline, stratum="D"):
+    return RecordedSession("shop", f"buyer-{number}", f"s-{number}", stratum, code, timeline or (VIEW,))
+
+
+@given(st.lists(st.integers(0, 9), max_size=60), st.integers(1, 30), st.integers(0, 5))
+def test_as_many_codes_as_can_be_and_never_more_than_one_session_apart(codes, wanted, seed):
+    sessions = [one(i, code) for i, code in enumerate(codes)]
+    drawn = draw_sessions(sessions, TracesConfig(sessions=wanted), seed)
+    assert len(drawn) == min(wanted, len(sessions))
+    assert len({session.session_id for session in drawn}) == len(drawn)
+    assert len({session.code for session in drawn}) == min(wanted, len(set(codes)))
+    counts = {code: sum(session.code == code for session in drawn) for code in set(codes)}
+    short = [code for code in counts if counts[code] < max(counts.values(), default=0) - 1]
+    assert all(counts[code] == codes.count(code) for code in short)  # only a code that has no more
+    assert draw_sessions(sessions, TracesConfig(sessions=wanted), seed) == drawn
+
+
+def test_left_out_are_bouncers_long_idle_and_unrepeatable_sessions():
+    long = tuple(Moment("product_viewed", product_id=str(i), title=str(i)) for i in range(12))
+    sessions = [
+        one(0, 0),
+        one(1, 1, stratum="E"),
+        one(2, 2, Moment("page_viewed")),
+        one(3, 3, Moment("cart_viewed")),
+        one(4, 4, *long),
+        one(5, 5, VIEW, Moment("product_removed_from_cart", product_id="a", title="A")),
+    ]
+    assert estimated_actions(sessions[4]) == 36
+    assert [session.session_id for session in draw_sessions(sessions, TracesConfig(), 0)] == ["s-0"]

@@ -1,0 +1,196 @@
+"""The teacher on a scripted store: what it does, says, and does when lost."""
+
+import asyncio
+import re
+
+import pytest
+
+from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.contracts import Moment
+from simpersona.shopper.episode import run_episode
+from simpersona.shopper.goals import replay_goal
+from simpersona.shopper.prompt import MAX_REASONING_CHARS, answer, parse_reply, reply_schema
+from simpersona.traces.draw import estimated_actions
+from simpersona.traces.replay import ReplayPolicy
+from simpersona.traces.voice import SENTENCES, Voice
+
+SKIRT = {"product_id": "p1", "title": "Pleated Skirt", "price": 48.0}
+BAG = {"product_id": "p2", "title": "Mini Bag", "price": 12.0}
+
+
+def replayed(store, session, max_steps=40):
+    return asyncio.run(
+        run_episode(
+            store,
+            ReplayPolicy(session),
+            replay_goal(session),
+            episode_id="e",
+            seed=0,
+            max_steps=max_steps,
+            time_limit_seconds=30,
+        )
+    )
+
+
+def done(episode):
+    actions = [step.decision.action for step in episode.steps if step.decision.action is not None]
+    return [(action.description, *action.arguments) for action in actions]
+
+
+def test_a_whole_purchase(store, purchase):
+    episode = replayed(store, purchase)
+    assert done(episode) == [
+        ("Clicking on the Skirts link",),
+        ("Clicking on the Pleated Skirt - $48.00 link",),
+        ("Choosing in the Size combobox", "S"),
+        ("Clicking on the Add to cart button",),
+        ("Clicking on the Proceed to checkout link",),
+        ("Typing into the Email textbox", "shopper@example.com"),
+        ("Clicking on the Continue button",),
+        ("Typing into the Full name textbox", "Test Shopper"),
+        ("Typing into the Address textbox", "1 Main Street"),
+        ("Choosing in the Country combobox", "Germany"),
+        ("Clicking on the Continue button",),
+        ("Clicking on the Place order button",),
+    ]
+    assert episode.ending == "goal_reached"
+    assert episode.steps[-1].decision.reasoning in SENTENCES["ordered"]
+    assert len(done(episode)) <= estimated_actions(purchase)
+
+
+def test_every_decision_is_one_that_the_schema_offers(store, purchase):
+    for step in replayed(store, purchase).steps:
+        assert parse_reply(answer(step.decision), step.page) == step.decision
+        if step.decision.action is not None:
+            offers = reply_schema(step.page)["anyOf"][0]["properties"]["action"]["anyOf"]
+            wanted = (step.decision.action.node, step.decision.action.method, step.decision.action.description)
+            assert wanted in [tuple(one["properties"][key]["const"] for key in
+                                    ("nodeSelector", "method", "description")) for one in offers]  # fmt: skip
+
+
+def test_what_is_not_on_the_page_is_searched_and_the_price_tells_two_titles_apart(store, session):
+    episode = replayed(store, session(Moment("product_viewed", **BAG)))
+    assert done(episode) == [
+        ("Typing into the Search products searchbox", "Mini Bag"),
+        ("Pressing Enter in the Search products searchbox", "Enter"),
+        ("Clicking on the Mini Bag - $12.00 link",),
+    ]
+
+
+def test_a_product_is_looked_for_among_its_kind_before_its_title_is_typed(store, session):
+    episode = replayed(store, session(Moment("product_viewed", **SKIRT, product_type="Skirts")))
+    assert done(episode) == [("Clicking on the Skirts link",), ("Clicking on the Pleated Skirt - $48.00 link",)]
+    assert "Skirts" in episode.steps[0].decision.reasoning
+
+
+def test_what_is_not_among_its_kind_is_searched(store, session):
+    episode = replayed(store, session(Moment("product_viewed", **BAG, product_type="Skirts")))
+    assert done(episode) == [
+        ("Clicking on the Skirts link",),
+        ("Typing into the Search products searchbox", "Mini Bag"),
+        ("Pressing Enter in the Search products searchbox", "Enter"),
+        ("Clicking on the Mini Bag - $12.00 link",),
+    ]
+
+
+def test_it_goes_back_to_the_list_where_it_saw_the_next_product(store, session):
+    whole = session(
+        Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
+        Moment("product_viewed", **SKIRT),
+        Moment("search_submitted", query="bag"),
+        Moment("product_viewed", **BAG),
+        Moment("product_viewed", product_id="p3", title="Mini Bag", price=13.0),
+    )
+    assert done(replayed(store, whole))[4:] == [
+        ("Clicking on the Mini Bag - $12.00 link",),
+        ("Typing into the Search products searchbox", "bag"),
+        ("Pressing Enter in the Search products searchbox", "Enter"),
+        ("Clicking on the Mini Bag - $13.00 link",),
+    ]
+
+
+def test_a_missing_product_gives_the_nearest_title_and_says_so(store, session):
+    episode = replayed(store, session(Moment("product_viewed", product_id="p9", title="Mini Bags")))
+    assert done(episode)[-1] == ("Clicking on the Mini Bag - $13.00 link",)
+    assert "closest" in episode.steps[-2].decision.reasoning
+
+
+def test_lost_it_says_so_and_leaves(store, session):
+    episode = replayed(store, session(Moment("product_viewed", product_id="p9", title="Garden Hose")))
+    assert episode.ending == "goal_reached"
+    assert "Garden Hose" in episode.steps[-1].decision.reasoning
+    assert "cannot find" in episode.steps[-1].decision.reasoning
+
+
+def test_removal_goes_by_the_cart(store, session):
+    whole = session(
+        Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
+        Moment("product_added_to_cart", **SKIRT),
+        Moment("collection_viewed", collection_id="bags", collection="Bags"),
+        Moment("product_removed_from_cart", **SKIRT),
+    )
+    assert done(replayed(store, whole))[-2:] == [("Clicking on the Cart (1) link",), ("Clicking on the Remove button",)]
+
+
+def test_it_leaves_a_checkout_that_shows_nothing_else(store, session):
+    whole = session(
+        Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
+        Moment("product_added_to_cart", **SKIRT),
+        Moment("checkout_started"),
+        Moment("collection_viewed", collection_id="bags", collection="Bags"),
+    )
+    assert done(replayed(store, whole))[-2:] == [("Clicking on the Back to cart link",), ("Clicking on the Bags link",)]
+
+
+def test_a_collection_that_the_menu_leaves_out_is_found_among_all(session):
+    pages = {
+        "home": scripted_page("http://s/", "[0-1] RootWebArea: Shop\n[0-2] link: Skirts\n[0-3] link: All collections"),
+        "all": scripted_page("http://s/collections/", "[0-1] RootWebArea: Collections\n[0-2] link: Bags"),
+    }
+    store = ScriptedStore(pages, {("home", "0-3"): "all"})
+    episode = replayed(store, session(Moment("collection_viewed", collection="Bags")))
+    assert done(episode) == [("Clicking on the All collections link",), ("Clicking on the Bags link",)]
+
+
+def test_an_action_that_fails_is_tried_once_more_then_given_up(session):
+    class Broken(ScriptedStore):
+        async def act(self, action):
+            self.actions.append(action)
+            return self._failed("It did not answer")
+
+    home = scripted_page("http://shop.example/", "[0-1] RootWebArea: Shop\n[0-2] link: Skirts")
+    store = Broken({"home": home}, {})
+    episode = replayed(store, session(Moment("collection_viewed", collection="Skirts")))
+    assert len(store.actions) == 2
+    assert "It did not answer" in episode.steps[-1].decision.reasoning
+
+
+def test_it_looks_through_the_parts_of_a_long_page(session):
+    pages = {
+        "home": scripted_page("http://s/", "[0-1] RootWebArea: Shop = part 1 of 2\n[0-2] link: Bags"),
+        "more": scripted_page("http://s/", "[0-1] RootWebArea: Shop = part 2 of 2\n[0-3] link: Skirts"),
+    }
+
+    class Long(ScriptedStore):
+        async def act(self, action):
+            self.actions.append(action)
+            self._page = pages["more" if action.method == "nextChunk" else "home"]
+            return self._page
+
+    store = Long(pages, {})
+    replayed(store, session(Moment("collection_viewed", collection="Skirts")))
+    assert [action.method for action in store.actions] == ["nextChunk", "click"]
+
+
+@pytest.mark.parametrize("stratum", "ABCD")
+def test_reasoning_knows_neither_stratum_nor_persona(store, session, purchase, stratum):
+    one, other = replayed(store, purchase), replayed(store, session(*purchase.timeline, stratum=stratum, code=99))
+    said = [step.decision.reasoning for step in other.steps]
+    assert [step.decision.reasoning for step in one.steps] == said
+    assert not any(re.search(r"persona|stratum|token|99", words) for words in said)
+
+
+def test_sentences_vary_with_the_seed_and_keep_the_schema_s_length():
+    assert len({Voice(seed).say("product", "Pleated Skirt") for seed in range(20)}) > 1
+    assert Voice(1).say("product", "x") == Voice(1).say("product", "x")
+    assert all(len(Voice(0).say(situation, "long " * 60)) <= MAX_REASONING_CHARS for situation in SENTENCES)

@@ -1,0 +1,115 @@
+"""A whole purchase and a browse, replayed in a real browser on the lab's own store and judged by its log."""
+
+import asyncio
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from simpersona.adapters.engine_duckdb import connect
+from simpersona.adapters.events_shopify import ShopifySource
+from simpersona.adapters.store_browser import Browser
+from simpersona.config import StoreConfig
+from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Moment
+from simpersona.lab.storefront.launch import LabStore
+from simpersona.shopper.goals import replay_goal
+from simpersona.shopper.records import episode_tables
+from simpersona.shopper.rollout import rollout
+from simpersona.traces.examples import episode_examples
+from simpersona.traces.judge import judge
+from simpersona.traces.replay import ReplayPolicy
+
+pytestmark = pytest.mark.slow
+
+KINDS = {"skirts": "Skirt", "dresses": "Dress", "bags": "Bag"}
+STYLES = ("Pleated", "Long", "Denim", "Silk", "Wool", "Mini")
+
+
+def product(kind, style):
+    return {"product_id": f"{kind}-{style}", "title": f"{style} {KINDS[kind]}", "product_type": kind}
+
+
+@pytest.fixture
+def lab_store(tmp_path: Path):
+    products = [
+        {
+            **product(kind, style),
+            "shop_id": "shop",
+            "text": f"{style} {kind}",
+            "price": 10.0 + len(style),
+            "collection_ids": [kind],
+            "variants": ["S", "M"] if kind != "bags" else [],
+        }
+        for kind in KINDS
+        for style in STYLES
+    ]
+    collections = [{"shop_id": "shop", "collection_id": kind, "title": kind.title()} for kind in KINDS]
+    with LabStore(tmp_path / "store") as store:
+        store.build(
+            "shop",
+            pa.Table.from_pylist(products, schema=PRODUCTS.schema),
+            pa.Table.from_pylist(collections, schema=COLLECTIONS.schema),
+        )
+        yield store
+
+
+def test_sessions_happen_again_and_become_examples(lab_store, session, tmp_path):
+    sessions = [
+        session(
+            Moment("page_viewed"),
+            Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
+            Moment("product_viewed", **product("skirts", "Denim")),
+            Moment("product_viewed", **product("skirts", "Silk")),
+            Moment("product_added_to_cart", **product("skirts", "Silk")),
+            Moment("search_submitted", query="wool dress"),
+            Moment("product_viewed", **product("dresses", "Wool")),
+            Moment("product_added_to_cart", **product("dresses", "Wool")),
+            Moment("product_removed_from_cart", **product("skirts", "Silk")),
+            Moment("cart_viewed"),
+            Moment("checkout_started"),
+            Moment("checkout_completed", **product("dresses", "Wool")),
+            session_id="buys",
+        ),
+        session(
+            Moment("product_viewed", **product("bags", "Mini")),
+            Moment("product_viewed", **product("skirts", "Long")),
+            stratum="D",
+            session_id="browses",
+        ),
+    ]
+    url = lab_store.start()
+
+    async def visits():
+        async with Browser(StoreConfig(), may_pay=True) as browser:
+            return await rollout(
+                [replay_goal(one) for one in sessions],
+                lambda episode_id: browser.visitor(url, episode_id),
+                lambda goal, seed: ReplayPolicy(next(s for s in sessions if s.session_id == goal.session_id), seed),
+                max_steps=40,
+                time_limit_seconds=120,
+                concurrency=2,
+                seed=0,
+                prefix="trace",
+            )
+
+    episodes = asyncio.run(visits())
+    lab_store.stop()
+    assert [episode.ending for episode in episodes] == ["goal_reached", "goal_reached"]
+    log = EVENTS.conform(ShopifySource().read(lab_store.events_log, connect(tmp_path / "spill")).events.to_pyarrow())
+    rows = {
+        episode.episode_id: [row for row in log.to_pylist() if row["buyer_id"] == episode.episode_id]
+        for episode in episodes
+    }
+    verdicts = {
+        episode.episode_id: judge(one, rows[episode.episode_id])
+        for episode, one in zip(episodes, sessions, strict=True)
+    }
+    assert {name: verdict.reason for name, verdict in verdicts.items() if not verdict.verified} == {}
+    table, steps = episode_tables(episodes, log, verdicts)
+    assert table["add_to_cart_count"].to_pylist() == [2, 0]
+    assert table["purchase_count"].to_pylist() == [1, 0]
+    assert steps.num_rows == sum(len(episode.steps) for episode in episodes)
+    assert not judge(sessions[0], rows[episodes[1].episode_id]).verified
+    for stage in (1, 2):
+        examples = episode_examples(episodes[0], sessions[0], stage)
+        assert len(examples) == len(episodes[0].steps)

