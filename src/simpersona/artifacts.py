@@ -61,10 +61,12 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.path / ".lock", timeout=0):
-                for partial in self.path.glob(".*.partial"):  # left by a killed run
-                    shutil.rmtree(partial, ignore_errors=True)
+                self._clear_partials()  # left by a killed run
                 self.records = self._load_manifest()
-                yield
+                try:
+                    yield
+                finally:  # an interrupt may come before `writing` guards its folder, or while it clears it
+                    self._clear_partials()
         except Timeout:
             raise ConfigError(
                 f"{self.path}: another simpersona process is writing this run. Wait for it, or set another `name`."
@@ -80,10 +82,10 @@ class RunFolder:
         """A fresh folder to write the stage into; on success it replaces the stage and `record` is kept."""
         partial = self / f".{record.stage}.partial"
         shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        reset_peak_memory()
-        started = time.perf_counter()
         try:
+            partial.mkdir(parents=True)
+            reset_peak_memory()
+            started = time.perf_counter()
             yield partial
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
@@ -105,6 +107,10 @@ class RunFolder:
         write_text(self / "config.toml", toml)
         self.versions = dict(versions)
         self._save_manifest()
+
+    def _clear_partials(self) -> None:
+        for partial in self.path.glob(".*.partial"):
+            shutil.rmtree(partial, ignore_errors=True)
 
     def _load_manifest(self) -> dict[str, StageRecord]:
         try:

@@ -239,13 +239,23 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         code = STOPPED
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        if _interrupted(error):
+            code = STOPPED
+        elif hasattr(error, "format_message"):
+            words = error.format_message()  # wrong usage; or no words at all: then this is the help
+            _stop(words if words.startswith("Usage:") else f"error: {words}  (simpersona --help)", USER_ERROR)
+        else:
             raise
-        words = error.format_message()  # wrong usage; or no words at all: then this is the help
-        _stop(words if words.startswith("Usage:") else f"error: {words}  (simpersona --help)", USER_ERROR)
     if code == STOPPED:
         _stop("stopped; finished stages are kept, the next run goes on from there", STOPPED)
     sys.exit(code or 0)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Ctrl-C is behind this error: a compiled module that is stopped while it is imported raises its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _stop(message: str, code: int) -> NoReturn:
