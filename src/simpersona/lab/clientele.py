@@ -92,12 +92,12 @@ def draw_mix(shop: int, types: Sequence[ShopperType], rng: np.random.Generator) 
     return np.append((1 - bounce) * shares, bounce)
 
 
-def draw_clientele(shop: int, size: int, types: Sequence[ShopperType], rng: np.random.Generator) -> Clientele:
-    """`size` buyers of shop number `shop`."""
-    shares = draw_mix(shop, types, rng)
+def draw_clientele(shares: Float[np.ndarray, " types"], size: int, rng: np.random.Generator) -> Clientele:
+    """`size` buyers of a shop with this mix, as `draw_mix` gives it; a large shop may be drawn in parts."""
+    types = len(shares) - 1
     kind = rng.choice(len(shares), size, p=shares)
-    second = rng.choice(len(types), size, p=shares[:-1] / shares[:-1].sum())
-    second[(rng.random(size) >= BETWEEN_SHARE) | (second == kind) | (kind == len(types))] = -1
+    second = rng.choice(types, size, p=shares[:-1] / shares[:-1].sum())
+    second[(rng.random(size) >= BETWEEN_SHARE) | (second == kind) | (kind == types)] = -1
     return Clientele(
         shares=shares,
         buyer_id=random_ids(size, rng),

@@ -18,7 +18,7 @@ from simpersona.config import LabConfig
 from simpersona.errors import ConfigError
 from simpersona.lab import web_pixels
 from simpersona.lab.catalogue import FIRST_COLLECTION, Catalogue, make_catalogue
-from simpersona.lab.clientele import Clientele, Plan, draw_clientele, plan_visits, shop_sizes
+from simpersona.lab.clientele import Clientele, Plan, draw_clientele, draw_mix, plan_visits, shop_sizes
 from simpersona.lab.funnel import CART_LINES
 from simpersona.lab.shopper_types import INTENTS, ShopperType, make_types
 from simpersona.lab.truth import TRUE_BUYERS, TRUE_MIXES, TRUE_SESSIONS, rates_table, types_table
@@ -68,7 +68,7 @@ def _make_shop(
     """Writes the shop's events and gives its tables by the name of their file."""
     rng = np.random.default_rng([config.seed, 1 + shop])
     catalogue = make_catalogue(shop, config.products_per_shop, rng)
-    clientele = draw_clientele(shop, size, types, rng)
+    clientele = draw_clientele(draw_mix(shop, types, rng), size, rng)
     plan = plan_visits(clientele, catalogue, types, config.days, rng)
     trail = visit_shop(catalogue, types, plan, rng)
     with (events / f"{catalogue.shop_id}.jsonl").open("w", encoding="utf-8", newline="\n") as file:
