@@ -53,6 +53,8 @@ class LabConfig(Section):
     """Latent buyer types."""
     days: Positive = 120
     """The paper's four months (App. C)."""
+    output: Literal["jsonl", "parquet", "both"] = "jsonl"
+    """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
     seed: int = 7
 
 
