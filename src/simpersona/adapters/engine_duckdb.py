@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import ibis
 import pyarrow as pa
@@ -39,17 +41,16 @@ def read_lines(engine: Backend, paths: Sequence[Path]) -> tuple[ibis.Table, int]
     Every file is read once, a block at a time. `file` is its name and `row` counts from 1 within it. Blank
     lines are left out, but they count for `row`; a byte order mark is no part of the first line. `fault`
     is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � in its place),
-    else null. Files may be gzipped (`.gz`).
+    else null. Files may be gzipped (`.gz`), and every file of a `.zip` is one, called ARCHIVE.zip/FILE.
 
     Raises SourceError if a file cannot be read, holds no line or none that is text.
     """
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(_LINES))
-    for path in paths:
-        for block in _blocks(path):
-            engine.con.register("block", block)
-            engine.raw_sql(
-                f"INSERT INTO {lines.get_name()} SELECT * FROM block WHERE regexp_matches(line, '\\S')"  # noqa: S608
-            )
+    for block in _large(block for path in paths for block in _blocks(path)):
+        engine.con.register("block", block)
+        engine.raw_sql(
+            f"INSERT INTO {lines.get_name()} SELECT * FROM block WHERE regexp_matches(line, '\\S')"  # noqa: S608
+        )
         engine.con.unregister("block")
     return lines, _count(lines, paths)
 
@@ -70,20 +71,48 @@ def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
 
 
 def _blocks(path: Path) -> Iterator[pa.Table]:
-    row = 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        for name, stream in _streams(path):
+            row = 0
             while raw := stream.readlines(_BLOCK):
                 if row == 0:
                     raw[0] = raw[0].removeprefix(b"\xef\xbb\xbf")
                 numbers = pa.array(range(row + 1, row + 1 + len(raw)), pa.int64())
                 row += len(raw)
-                yield pa.table([pa.repeat(path.name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
-    except (OSError, EOFError, zlib.error) as error:
+                yield pa.table([pa.repeat(name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
+    # the last two: an encrypted archive, and a way of packing that is not known
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise SourceError(
-            f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz,"
-            " gzipped; a damaged file has to be exported again."
+            f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz or .zip,"
+            " packed; a damaged file has to be exported again."
         ) from error
+
+
+def _streams(path: Path) -> Iterator[tuple[str, IO[bytes] | gzip.GzipFile]]:
+    """The file by its name, or those of the archive."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    with archive.open(member) as stream:
+                        yield f"{path.name}/{member.filename}", stream
+    else:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield path.name, stream
+
+
+def _large(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, small blocks put together: an insert costs more than the rows of a small file."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += block.nbytes
+        if size >= _BLOCK:
+            yield pa.concat_tables(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
@@ -101,13 +130,14 @@ def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
 
 def _count(lines: ibis.Table, paths: Sequence[Path]) -> int:
     per_file = lines.group_by("file").aggregate(lines=lines.count(), texts=lines.fault.isnull().sum())
-    found = {line["file"]: line for line in per_file.to_pyarrow().to_pylist()}
+    found = per_file.to_pyarrow().to_pylist()
     for path in paths:
-        if path.name not in found:
+        within = [line for line in found if line["file"] == path.name or line["file"].startswith(f"{path.name}/")]
+        if not within:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
-        if not found[path.name]["texts"]:
+        if not sum(line["texts"] for line in within):
             raise SourceError(
-                f"{path}: cannot be read as lines of UTF-8 text: none of its {found[path.name]['lines']} line(s) is."
-                " Expected a text file, plain or .gz; export it again as UTF-8."
+                f"{path}: cannot be read as lines of UTF-8 text: none of its {sum(line['lines'] for line in within)}"
+                " line(s) is. Expected a text file, plain or .gz; export it again as UTF-8."
             )
-    return sum(line["lines"] for line in found.values())
+    return sum(line["lines"] for line in found)
