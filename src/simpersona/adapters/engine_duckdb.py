@@ -129,15 +129,15 @@ def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
 
 
 def _count(lines: ibis.Table, paths: Sequence[Path]) -> int:
-    per_file = lines.group_by("file").aggregate(lines=lines.count(), texts=lines.fault.isnull().sum())
-    found = per_file.to_pyarrow().to_pylist()
+    within = lines.mutate(name=lines.file.re_extract("^[^/]*", 0)).group_by("name")  # an archive's files are one
+    counts = within.aggregate(lines=lines.count(), texts=lines.fault.isnull().sum())
+    found = {line["name"]: line for line in counts.to_pyarrow().to_pylist()}
     for path in paths:
-        within = [line for line in found if line["file"] == path.name or line["file"].startswith(f"{path.name}/")]
-        if not within:
+        if path.name not in found:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
-        if not sum(line["texts"] for line in within):
+        if not found[path.name]["texts"]:
             raise SourceError(
-                f"{path}: cannot be read as lines of UTF-8 text: none of its {sum(line['lines'] for line in within)}"
-                " line(s) is. Expected a text file, plain or .gz; export it again as UTF-8."
+                f"{path}: cannot be read as lines of UTF-8 text: none of its {found[path.name]['lines']} line(s) is."
+                " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
             )
-    return sum(line["lines"] for line in found)
+    return sum(line["lines"] for line in found.values())
