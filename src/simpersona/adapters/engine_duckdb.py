@@ -129,9 +129,9 @@ def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
 
 
 def _count(lines: ibis.Table, paths: Sequence[Path]) -> int:
-    within = lines.mutate(name=lines.file.re_extract("^[^/]*", 0)).group_by("name")  # an archive's files are one
-    counts = within.aggregate(lines=lines.count(), texts=lines.fault.isnull().sum())
-    found = {line["name"]: line for line in counts.to_pyarrow().to_pylist()}
+    of_path = lines.mutate(path=lines.file.re_extract("^[^/]*", 0))  # an archive's files are one
+    counts = of_path.group_by("path").aggregate(lines=of_path.count(), texts=of_path.fault.isnull().sum())
+    found = {line["path"]: line for line in counts.to_pyarrow().to_pylist()}
     for path in paths:
         if path.name not in found:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
