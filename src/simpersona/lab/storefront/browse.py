@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from simpersona.lab.storefront import search_index, shelf
 from simpersona.lab.storefront.event_log import record
+from simpersona.lab.storefront.shop import current
 
 IN_NAVIGATION = 8
 FEATURED = 8
@@ -25,7 +26,7 @@ def every_page(request: HttpRequest) -> dict[str, Any]:
     """What the frame of every page shows: the shop's name, its collections, the number of things in the cart."""
     collections = shelf.collections()
     return {
-        "shop": settings.OSCAR_SHOP_NAME,
+        "shop": current().name,
         "navigation": collections[:IN_NAVIGATION],
         "more_collections": len(collections) > IN_NAVIGATION,
         "in_cart": request.basket.num_items if hasattr(request, "basket") else 0,
@@ -34,7 +35,7 @@ def every_page(request: HttpRequest) -> dict[str, Any]:
 
 def page_title(*parts: str) -> str:
     """A page's title: "Linen Skirt - Shop 1"."""
-    return " - ".join([*parts, settings.OSCAR_SHOP_NAME])
+    return " - ".join([*parts, current().name])
 
 
 @require_safe

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import Min, QuerySet
@@ -17,6 +16,7 @@ from django.urls import reverse
 from oscar.core.loading import get_model
 
 from simpersona.lab.storefront.money import money
+from simpersona.lab.storefront.shop import kept
 
 Product = get_model("catalogue", "Product")
 Category = get_model("catalogue", "Category")
@@ -101,35 +101,35 @@ class Item:
         }
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def collections() -> tuple[Collection, ...]:
     """All collections in the catalogue's order."""
     rows = Category.objects.order_by("path").values_list("code", "name", "slug")
     return tuple(Collection(*row) for row in rows)
 
 
-@lru_cache(maxsize=4096)
+@kept(maxsize=4096)
 def page_of_collection(collection_id: str, page: int, size: int) -> tuple[Sequence[Card], int]:
     """One page (from 1) of a collection's products, and how many products it has."""
     keys = _in_collection(collection_id)
     return cards(keys[(page - 1) * size : page * size]), len(keys)
 
 
-@lru_cache(maxsize=4096)
+@kept(maxsize=4096)
 def cards(keys: tuple[int, ...]) -> Sequence[Card]:
     """The products with these keys, in this order."""
     found = {card.pop("pk"): Card(**card) for card in _priced().filter(pk__in=keys)}
     return [found[key] for key in keys]
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def featured(size: int) -> Sequence[Card]:
     """Products from all over the catalogue, always the same ones."""
     keys = tuple(Product.objects.exclude(structure="child").order_by("pk").values_list("pk", flat=True))
     return cards(keys[:: max(1, len(keys) // size)][:size])
 
 
-@lru_cache(maxsize=8192)
+@kept(maxsize=8192)
 def item(slug: str) -> Item:
     """The product at that address. Raises Product.DoesNotExist."""
     product = (
@@ -159,14 +159,14 @@ def item_in_cart(product: Any) -> tuple[Item, Variant]:
     return _item_of(product.pk)
 
 
-@lru_cache(maxsize=8192)
+@kept(maxsize=8192)
 def _item_of(key: int) -> tuple[Item, Variant]:
     product = Product.objects.select_related("parent").get(pk=key)
     found = item((product.parent or product).slug)
     return found, found.variant(key)
 
 
-@lru_cache(maxsize=1024)
+@kept(maxsize=1024)
 def _in_collection(collection_id: str) -> tuple[int, ...]:
     rows = Product.objects.filter(categories__code=collection_id).order_by("pk").values_list("pk", flat=True)
     return tuple(rows)
