@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError, ContractError, StorefrontError
 from simpersona.lab.storefront.addresses import STORES_VARIABLE
+from simpersona.lab.storefront.themes import THEMES
 from simpersona.lab.variants import Variant
 
 LAYOUT = 2
@@ -113,6 +114,8 @@ def order(folder: Path, shop_id: str, look: Look, products: pa.Table, collection
 
     Raises ConfigError for an unknown theme, ContractError for a broken catalogue or one without this shop.
     """
+    if look.theme not in THEMES:
+        raise ConfigError(f"no theme {look.theme!r}; there are {', '.join(THEMES)}")
     if not look.variant.price_factor > 0:
         raise ConfigError(f"price_factor = {look.variant.price_factor}: expected a number above 0")
     products = PRODUCTS.check(_of_shop(PRODUCTS.conform(products), shop_id))
