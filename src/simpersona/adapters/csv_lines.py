@@ -35,17 +35,20 @@ class _Header(NamedTuple):
     columns: list[str]
 
 
-def read_csv_lines(engine: Backend, files: Sequence[Path], columns: Sequence[str], what: str) -> CsvRows:
+def read_csv_lines(
+    engine: Backend, files: Sequence[Path], columns: Sequence[str], what: str, *, containing: str = ""
+) -> CsvRows:
     """The lines of CSV files with a header each, which may name further columns and in any order.
 
     A line with a wrong number of fields is rejected. A field that holds a comma has to stand in double
-    quotes (RFC 4180), and no field may hold a line's end.
+    quotes (RFC 4180), and no field may hold a line's end. Only lines that contain the text `containing` are
+    looked at; the others are in neither table.
 
     Raises SourceError, which says that it is `what`, if a file cannot be read or lacks a column.
     """
     lines, count = read_lines(engine, files)
     headers = _headers(lines, columns, what)
-    body = keep(_split(lines, headers), "csv_lines")
+    body = keep(_split(lines, headers, containing), "csv_lines")
     layouts = sorted({tuple(header.columns) for header in headers.values()})
     rows = ibis.union(*[_rows(body, columns, layout, headers) for layout in layouts])
     rejected = body.filter(body.fault.notnull()).select("file", "row", reason="fault", raw="line")
@@ -78,14 +81,14 @@ def _headers(lines: ibis.Table, columns: Sequence[str], what: str) -> dict[str, 
     return headers
 
 
-def _split(lines: ibis.Table, headers: dict[str, _Header]) -> ibis.Table:
+def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str) -> ibis.Table:
     """The lines below the headers with their `fields`, and the `fault` of those that are not whole."""
     widths = [
         {"name": name, "header_row": header.row, "width": len(header.columns)} for name, header in headers.items()
     ]
     known = ibis.memtable(pa.Table.from_pylist(widths))
     body = lines.join(known, lines.file == known.name)
-    body = body.filter(body.row > body.header_row)
+    body = body.filter((body.row > body.header_row) & body.line.contains(containing))
     # regular expressions are slow, and few lines have quotes
     body = body.mutate(fields=ibis.ifelse(body.line.contains('"'), _quoted_fields(body.line), body.line.split(",")))
     found = body.fields.length()
