@@ -136,20 +136,29 @@ def lab_world(
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
     shops: Annotated[int, typer.Option("--shops")] = 6,
     buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = 6000,
+    products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = 60,
+    types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = 12,
+    days: Annotated[int, typer.Option("--days")] = 120,
+    output: Annotated[str, typer.Option("--output", help="Events as jsonl, parquet (large worlds) or both.")] = "jsonl",
     seed: Annotated[int, typer.Option("--seed")] = 7,
 ) -> None:
     """Generate events, catalogues and the truth about every buyer."""
     from simpersona.lab.world import generate_world
 
-    settings = parse_config({"lab": {"shops": shops, "buyers": buyers, "seed": seed}}, "lab world")
+    asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
+    settings = parse_config({"lab": asked | {"output": output, "seed": seed}}, "lab world")
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; it is not overwritten. Give another --out.")
     reporter = TerminalReporter()
     reporter.started("world")
-    generate_world(out, settings.lab, reporter.progress)
-    reporter.close()
+    try:
+        events = generate_world(out, settings.lab, reporter.progress)
+    finally:
+        reporter.close()
+    format_ = "table" if output == "parquet" else "shopify"
     typer.echo(
-        f"{out}: {shops} shops, {buyers} buyers. Read it with source.format = shopify, source.path = {out}/events"
+        f"{out}: {shops} shops, {buyers:,} buyers, {events:,} events. "
+        f"Read it with source.format = {format_}, source.path = {out}/events"
     )
 
 

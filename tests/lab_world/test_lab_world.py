@@ -67,7 +67,7 @@ def test_shops_differ_from_window_shopping_to_buying(world, events):
             deepest[line["clientId"]] = max(level, deepest.get(line["clientId"], -1))
         strata[shop] = Counter("EDCBA"[level + 1] for level in deepest.values())
     total = sum(strata.values(), Counter())
-    assert min(total[stratum] for stratum in "ABC") > 100
+    assert min(total[stratum] for stratum in "ABC") > 50
     assert 0.05 < total["E"] / total.total() < 0.15
     shares = [{s: count[s] / (count.total() - count["E"]) for s in "ABCD"} for count in strata.values()]
     assert max(share["D"] for share in shares) > 0.9
@@ -124,7 +124,8 @@ def test_progress_and_an_earlier_world_replaced(tmp_path):
     (tmp_path / ".world.partial").mkdir()  # what a killed run leaves
     (tmp_path / ".world.partial/rubbish").touch()
     generate_world(tmp_path / "world", SMALL.model_copy(update={"seed": 1}), lambda *step: told.append(step))
-    assert [step[:2] for step in told] == [(1, 2), (2, 2)]
+    assert [step[:2] for step in told][-1] == (80, 80)
+    assert len(told) == 2
     assert sorted(path.name for path in (tmp_path / "world").iterdir()) == ["events", "truth"]
     assert len(list((tmp_path / "world/events").glob("*.jsonl"))) == 2
     assert not (tmp_path / ".world.partial").exists()
