@@ -26,6 +26,18 @@ def _known_time_zone(name: str) -> str:
     return name
 
 
+EventColumn = Literal[
+    "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
+    "order_id", "value", "seq", "title", "vendor", "product_type", "collection",
+]  # fmt: skip
+"""What a column of a log can be: those of contracts.EVENTS, the order of events, and words for the catalogue."""
+EventName = Literal[
+    "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
+    "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
+]  # fmt: skip
+"""Those of contracts.EVENT_NAMES, and what is set aside."""
+
+
 class Section(BaseModel):
     """Frozen; unknown names are errors."""
 
@@ -35,27 +47,54 @@ class Section(BaseModel):
 class SourceConfig(Section):
     """Where the raw log comes from."""
 
-    format: Literal["lab", "shopify", "rees46"] = "lab"
+    format: Literal["lab", "shopify", "ga4", "segment", "snowplow", "rees46", "retailrocket", "webshop", "table"] = (
+        "lab"
+    )
+    """Schema of the log; docs/events.md describes each. "table": any CSV, JSON lines or parquet, see columns."""
     path: Path | None = None
-    """File or folder. With format = "lab" the world is generated and no path is needed."""
+    """File, folder, or pattern with * and ?. With format = "lab" the world is generated and no path is needed."""
+    shop: Annotated[str, Field(min_length=1)] | None = None
+    """The shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
     shop_by: Literal["category_root", "none"] = "category_root"
     """rees46 only: what a shop is. "none": the whole log is one shop."""
+    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
+    """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    """table only: of times that do not name theirs."""
+    columns: dict[EventColumn, str] = {}
+    """table only: our column = "the log's", where their names differ; "=text" is the same text in every row.
+    A dot goes into a nested value: product.id."""
+    events: dict[str, EventName] = {}
+    """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
+    and "*" for all that are not named."""
+
+
+class VariantConfig(Section):
+    """What differs from the plain store; each setting's effect on each buyer type is planted."""
+
+    free_shipping_notice: bool = False
+    hidden_search: bool = False
+    one_page_checkout: bool = False
+    price_factor: PositiveFloat = 1.0
+    """On every price."""
 
 
 class LabConfig(Section):
     """The generated world (format = "lab")."""
 
-    shops: Positive = 6
+    shops: Positive = 12
+    """81 are the paper's 39 + 42."""
     buyers: Positive = 6000
     """Over all shops."""
     products_per_shop: Positive = 60
-    types: Positive = 12
+    types: Positive = 24
     """Latent buyer types."""
     days: Positive = 120
     """The paper's four months (App. C)."""
     output: Literal["jsonl", "parquet", "both"] = "jsonl"
     """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
     seed: int = 7
+    variant: VariantConfig = VariantConfig()
 
 
 class EventsConfig(Section):
@@ -74,7 +113,7 @@ class EventsConfig(Section):
 class SplitConfig(Section):
     """Which shops train and which are held out (3.2)."""
 
-    held_out_share: Share = 0.34
+    held_out_share: Share = 0.25
     """Share of the shops never trained on; at least one where there are two shops or more."""
     held_out: tuple[str, ...] = ()
     """Names the held-out shops instead."""
@@ -141,8 +180,12 @@ class PersonasConfig(Section):
 
 
 class StoreConfig(Section):
-    """The browser, and what it shows of a storefront."""
+    """The lab's storefronts, the browser, and what it shows of a storefront."""
 
+    theme: Literal["varied", "classic", "sidebar", "boutique", "outlet"] = "varied"
+    """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
+    variant: VariantConfig = VariantConfig()
+    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
     images: bool = False
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""

@@ -13,7 +13,8 @@ def any_habits(draw):
     look = draw(st.lists(st.floats(0.05, 1), min_size=3, max_size=3))
     search, collection, product = (x / sum(look) for x in look)
     return Habits(
-        look=(search, collection, product), home=draw(share), leave=draw(st.floats(0.35, 0.9)), add=draw(share),
+        look=(search, collection, product), home=draw(share), leave_home=draw(share),
+        leave_list=draw(st.floats(0.35, 0.9)), leave=draw(st.floats(0.35, 0.9)), add=draw(share),
         cart_after_add=draw(share), leave_after_add=draw(share), cart_after_view=draw(share), start=draw(share),
         remove=draw(share), leave_cart=draw(share), complete=draw(share), back=draw(share),
     )  # fmt: skip
@@ -43,7 +44,7 @@ def test_probabilities_are_probabilities_and_only_legal_moves_are_possible(habit
 @given(a=st.floats(0.05, 0.5), leave=st.floats(0.4, 0.9), c=share, s=share, complete=share)
 def test_rates_of_a_straight_funnel_by_hand(a, leave, c, s, complete):
     habits = Habits(
-        look=(0, 0, 1), home=0, leave=leave, add=a, cart_after_add=c, leave_after_add=1 - c, cart_after_view=0,
+        look=(0, 0, 1), home=0, leave_home=0, leave_list=0, leave=leave, add=a, cart_after_add=c, leave_after_add=1 - c, cart_after_view=0,
         start=s, remove=0, leave_cart=1 - s, complete=complete, back=0,
     )  # fmt: skip
     found = rates(habits)

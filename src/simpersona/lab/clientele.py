@@ -8,36 +8,35 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from simpersona.lab.axes import DRIVES, INTENTS, PRICE_LEVELS, Drive
 from simpersona.lab.catalogue import Catalogue
-from simpersona.lab.shopper_types import (
-    DRIVES,
-    FAVOURITE_WEIGHT,
-    INTENTS,
-    PRICE_LEVELS,
-    Drive,
-    ShopperType,
-)
+from simpersona.lab.shopper_types import FAVOURITE_WEIGHT, ShopperType
 
-CLIMATES: tuple[dict[Drive, float], ...] = (
-    {"browser": 0.955, "buyer": 0.015, "collector": 0.015, "hesitant": 0.015},
-    {"browser": 0.58, "buyer": 0.14, "collector": 0.14, "hesitant": 0.14},
-    {"browser": 0.28, "buyer": 0.48, "collector": 0.12, "hesitant": 0.12},
-)
-"""Mean shares of the drives in a shop; shops take turns, from window shopping to buying."""
+_WINDOW: dict[Drive, float] = {"browser": 0.955, "buyer": 0.021, "collector": 0.01, "hesitant": 0.014}
+_MIXED: dict[Drive, float] = {"browser": 0.83, "buyer": 0.08, "collector": 0.035, "hesitant": 0.055}
+_BUYING: dict[Drive, float] = {"browser": 0.4, "buyer": 0.48, "collector": 0.05, "hesitant": 0.07}
+CLIMATES = (_WINDOW, _MIXED, _BUYING, _WINDOW, _MIXED, _WINDOW)
+"""Mean shares of the drives in a shop; shops take turns."""
 CONCENTRATION = 30.0
 """Of the Dirichlet of a shop's drives around its climate: small, so that two shops of one climate differ."""
 WITHIN_DRIVE = 1.0
 """The Dirichlet's parameter for each type among those of its drive: 1 makes every split as likely."""
-SIZE_SPREAD = 0.9
+SIZE_SPREAD = 1.5
 """Of the log-normal shop sizes."""
-SMALLEST_SHARE = 0.3
-"""A shop has at least this share of the mean size."""
+SMALLEST = 1000
+"""Buyers of a shop, at least ..."""
+SMALLEST_SHARE = 0.4
+"""... or in a world too small for that, this share of the mean size."""
 BETWEEN_SHARE = 0.1
 """Buyers who are at some visits one type and at others a second."""
-BOUNCE_SHARE = 0.08
+SECOND_SHARES = (0.25, 0.5)
+"""The least and the greatest share of the visits that such a buyer makes as the second type."""
+BOUNCE_SHARE = 0.07
 LOYALTY = 0.7
 """Share of visits that look for the buyer's favourite product type."""
 MOST_VISITS = 40
+RETURN_SHAPE = 2
+"""Of the gamma distribution that makes some buyers of a type come oftener than others."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Plan:
 
 def shop_sizes(shops: int, buyers: int, rng: np.random.Generator) -> Int[np.ndarray, " shops"]:
     """Buyers per shop: a heavy tail above a smallest size, `buyers` in all; `buyers` must be at least `shops`."""
-    smallest = max(1, int(SMALLEST_SHARE * buyers / shops))
+    smallest = max(1, min(SMALLEST, int(SMALLEST_SHARE * buyers / shops)))
     weights = rng.lognormal(0, SIZE_SPREAD, shops)
     return smallest + rng.multinomial(buyers - smallest * shops, weights / weights.sum())
 
@@ -103,7 +102,7 @@ def draw_clientele(shares: Float[np.ndarray, " types"], size: int, rng: np.rando
         buyer_id=random_ids(size, rng),
         type=kind,
         second=second,
-        second_share=np.where(second >= 0, rng.uniform(0.25, 0.5, size), 0.0),
+        second_share=np.where(second >= 0, rng.uniform(*SECOND_SHARES, size), 0.0),
     )
 
 
@@ -111,8 +110,8 @@ def plan_visits(
     clientele: Clientele, catalogue: Catalogue, types: Sequence[ShopperType], days: int, rng: np.random.Generator
 ) -> Plan:
     """When each buyer comes, as which type, with what intent and for which product type."""
-    means = np.array([one.visits for one in types] + [1.0])
-    more = (means[clientele.type] - 1) * days / 120 * rng.gamma(2, 0.5, len(clientele.type))
+    more = mean_visits(types, days)[clientele.type] - 1
+    more *= rng.gamma(RETURN_SHAPE, 1 / RETURN_SHAPE, len(more))
     counts = np.minimum(1 + rng.poisson(more), MOST_VISITS)
 
     buyer = np.repeat(np.arange(len(counts)), counts)
@@ -137,6 +136,11 @@ def plan_visits(
         intent=np.where(buying, INTENTS.index("buy"), INTENTS.index("browse")),
         wanted=np.where(kind == len(types), -1, wanted),
     )
+
+
+def mean_visits(types: Sequence[ShopperType], days: int) -> Float[np.ndarray, " types"]:
+    """Visits of a buyer in so many days, on average; the bouncer's is 1."""
+    return 1 + (np.array([one.visits for one in types] + [1.0]) - 1) * days / 120
 
 
 def price_levels(types: Sequence[ShopperType]) -> Int[np.ndarray, " types"]:

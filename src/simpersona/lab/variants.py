@@ -14,3 +14,6 @@ class Variant:
     one_page_checkout: bool = False
     price_factor: float = 1.0
     """On every price."""
+
+
+PLAIN = Variant()
