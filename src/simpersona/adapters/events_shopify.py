@@ -12,10 +12,10 @@ import ibis.expr.types as ir
 from ibis.backends.duckdb import Backend
 
 from simpersona.adapters.engine_duckdb import log_files, read_lines
-from simpersona.adapters.json_fields import json_objects, json_value
+from simpersona.adapters.json_fields import json_objects, json_value, mark_repeated
 from simpersona.adapters.named_products import catalogue
 from simpersona.contracts import Capabilities, RawLog
-from simpersona.events.cleaning import IGNORED
+from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.kept import keep
 
 UNUSED_EVENTS = (
@@ -34,6 +34,7 @@ UNUSED_EVENTS = (
 """Standard events that no stage uses; set aside with a reason of their own, and no fault of the log."""
 
 _FIELDS = {
+    "event_id": "$.id",
     "name": "$.name",
     "client": "$.clientId",
     "timestamp": "$.timestamp",
@@ -74,10 +75,15 @@ _NAMED = (
 class ShopifySource:
     """Reads a folder of *.jsonl files (plain or .gz), or one such file; an EventSource.
 
+    An event that was delivered again, in whatever envelope, is known by its id and is a duplicate.
+
     Beside the events may lie `products.parquet` and `collections.parquet` in the shape of PRODUCTS and
     COLLECTIONS; without them the catalogue is made from the products and collections that the events name.
-    The shop is the line's "shop", else the host name of its page. There are no session ids.
+    The shop is `shop`, else the line's "shop", else the host name of its page. There are no session ids.
     """
+
+    def __init__(self, shop: str | None = None) -> None:
+        self.shop = shop
 
     def read(self, path: Path, engine: Backend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
@@ -87,7 +93,8 @@ class ShopifySource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz"), "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        judged = _judged(keep(json_objects(lines, _FIELDS), "pixels"))
+        parsed = keep(self._with_shop(json_objects(lines, _FIELDS)), "pixels")
+        judged = _judged(mark_repeated(parsed, "event_id", "client", "name", "timestamp"))
         read = judged.filter(judged.reason.isnull())
         rejected = judged.filter(judged.reason.notnull())
         products, collections = catalogue(engine, files[0].parent, lambda: _named(read))
@@ -102,6 +109,10 @@ class ShopifySource:
             ),
         )
 
+    def _with_shop(self, parsed: ibis.Table) -> ibis.Table:
+        host = parsed.href.re_extract(r"^[a-z]+://([^/:?#]+)", 1).nullif("")
+        return parsed.mutate(shop_id=ibis.literal(self.shop) if self.shop else ibis.coalesce(parsed.shop, host))
+
 
 def _judged(parsed: ibis.Table) -> ibis.Table:
     """The parsed lines with `reason`: null where the line is an event that is used."""
@@ -112,15 +123,15 @@ def _judged(parsed: ibis.Table) -> ibis.Table:
         (parsed.timestamp.isnull(), "timestamp is missing"),
         (parsed.name.isin(UNUSED_EVENTS), IGNORED + parsed.name),
         (parsed.type == "custom", IGNORED + "custom event"),
+        (parsed.repeated, DUPLICATE),
         else_=ibis.null("string"),
     )
-    return parsed.mutate(reason=reason).drop("fault")
+    return parsed.mutate(reason=reason).drop("fault", "repeated")
 
 
 def _events(read: ibis.Table) -> ibis.Table:
     is_order = read.name == "checkout_completed"
     rows = read.mutate(
-        shop_id=_shop(read),
         time=read.timestamp.try_cast("timestamp('UTC')"),
         seq=_number(read.seq).try_cast("int64"),
         order_id=ibis.ifelse(is_order, ibis.coalesce(read.order, read.checkout), None),
@@ -180,9 +191,7 @@ def _row_line(*, product_id: ir.Value, price: ir.Value, quantity: ir.Value) -> i
 def _named(read: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
     """Every mention of a product, and of a collection."""
     named = json_value(read.line, _NAMED)
-    naming = keep(read.select(shop_id=_shop(read), named=named), "pixels_named").select(
-        "shop_id", data=ibis._.named["data"]
-    )
+    naming = keep(read.select("shop_id", named=named), "pixels_named").select("shop_id", data=ibis._.named["data"])
     collection = naming.data["collection"]
     collections = naming.select("shop_id", collection_id=_text(collection["id"]), title=_text(collection["title"]))
     return _products(naming), collections
@@ -212,11 +221,6 @@ def _products(naming: ibis.Table) -> ibis.Table:
         product_type=_text(variant["product"]["type"]),
         price=_amount(variant["price"]),
     )
-
-
-def _shop(read: ibis.Table) -> ir.StringValue:
-    host = read.href.re_extract(r"^[a-z]+://([^/:?#]+)", 1)
-    return ibis.coalesce(read.shop, _text(host))
 
 
 def _text(value: ir.Value) -> ir.StringValue:

@@ -12,6 +12,8 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from simpersona.events.kept import keep
+
 
 def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
     """The lines (file, row, line, fault) with the text at each of `paths` ({"client": "$.clientId"}) under its
@@ -41,6 +43,18 @@ def json_value(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
     opening = r"^\s*\[" if kind.is_array() else r"^\s*\{"
     fitting = ibis.ifelse(text.re_search(opening), _if_json(text), None)
     return transform(fitting, json.dumps(_structure(kind)))
+
+
+def mark_repeated(rows: ibis.Table, identity: str, *others: str) -> ibis.Table:
+    """The rows with `repeated`: whether an earlier one (by file and row) has the same event id, the column
+    `identity`, and the same `others`. The event was then delivered again, though its envelope may differ.
+    """
+    keys = rows.filter(rows[identity].notnull()).select("file", "row", identity, *others)
+    copy = ibis.row_number().over(group_by=[identity, *others], order_by=["file", "row"])
+    again = keys.mutate(copy=copy).filter(ibis._.copy > 0).select(file_again="file", row_again="row")
+    again = keep(again, "repeated")  # few rows: so that the long lines need not be sorted
+    marked = rows.left_join(again, [rows.file == again.file_again, rows.row == again.row_again])
+    return marked.mutate(repeated=marked.row_again.notnull()).drop("file_again", "row_again")
 
 
 def _structure(kind: dt.DataType) -> object:
