@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from simpersona.config import LabConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
@@ -55,32 +56,32 @@ def test_counts_and_contracts(world, events):
     assert max(sizes.values()) > 3 * min(sizes.values())
 
 
-def test_shops_differ_from_window_shopping_to_buying(world, events):
-    """Strata as in Section 2.1.1, counted from the lines; E left out of the shares."""
+def test_the_strata_of_each_shop_are_those_that_follow_from_its_mix(world, events):
+    """Strata as in Section 2.1.1, counted from the lines."""
     depth = {"checkout_completed": 3, "checkout_started": 2, "product_added_to_cart": 1}
     looks = {"product_viewed", "collection_viewed", "search_submitted"}
-    strata: dict[str, Counter[str]] = {}
+    expected = world.table("truth/shops").to_pandas().set_index("shop_id")
+    total = Counter()
     for shop, lines in events.items():
         deepest: dict[str, int] = {}
         for line in lines:
             level = depth.get(line["name"], 0 if line["name"] in looks else -1)
             deepest[line["clientId"]] = max(level, deepest.get(line["clientId"], -1))
-        strata[shop] = Counter("EDCBA"[level + 1] for level in deepest.values())
-    total = sum(strata.values(), Counter())
-    assert min(total[stratum] for stratum in "ABC") > 50
-    assert 0.05 < total["E"] / total.total() < 0.15
-    shares = [{s: count[s] / (count.total() - count["E"]) for s in "ABCD"} for count in strata.values()]
-    assert max(share["D"] for share in shares) > 0.9
-    assert max(share["A"] for share in shares) > 0.3
+        strata = Counter("EDCBA"[level + 1] for level in deepest.values())
+        assert strata.total() == expected.loc[shop, "buyers"]
+        for stratum in "ABCDE":
+            share = expected.loc[shop, stratum]
+            assert stats.binomtest(strata[stratum], strata.total(), share).pvalue > 1e-5, (shop, stratum, share)
+        total += strata
+    assert min(total[stratum] for stratum in "ABCDE") > 40
 
 
 def test_mixes_are_planted_and_drawn_from(world):
     mixes = world.table("truth/mixes").to_pandas()
     assert mixes.groupby("shop_id")["share"].sum().to_numpy() == pytest.approx(1)
-    drawn = mixes["buyers"] / mixes.groupby("shop_id")["buyers"].transform("sum")
     sizes = mixes.groupby("shop_id")["buyers"].transform("sum")
-    error = np.sqrt(mixes["share"] * (1 - mixes["share"]) / sizes)
-    assert ((drawn - mixes["share"]).abs() <= 4.5 * error + 1e-9).all()
+    for share, drawn, size in zip(mixes["share"], mixes["buyers"], sizes, strict=True):
+        assert stats.binomtest(drawn, size, share).pvalue > 1e-6
     wide = mixes.pivot_table(index="shop_id", columns="type", values="share").to_numpy()
     distances = [np.abs(a - b).sum() / 2 for i, a in enumerate(wide) for b in wide[:i]]
     assert min(distances) > 0.1

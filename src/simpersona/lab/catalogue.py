@@ -52,7 +52,7 @@ class Catalogue:
     """The products of each collection; the first ones are those of `kinds`, in that order."""
 
 
-def make_catalogue(number: int, products: int, rng: np.random.Generator) -> Catalogue:
+def make_catalogue(number: int, products: int, rng: np.random.Generator, price_factor: float = 1.0) -> Catalogue:
     """The catalogue of shop `number` (from 0) with this many products, from one to three departments."""
     departments = [DEPARTMENTS[i] for i in rng.permutation(len(DEPARTMENTS))[: rng.integers(1, 4)]]
     kinds = _choose_kinds(departments, products, rng)
@@ -68,7 +68,7 @@ def make_catalogue(number: int, products: int, rng: np.random.Generator) -> Cata
     for row, one in enumerate(goods):
         for query in (one.plural, *one.exact):
             searches.setdefault(query, []).append(row)
-    price = np.array([one.price for one in goods])
+    price = np.round(np.array([one.price for one in goods]) * price_factor, 2)
     collection_titles, members = _collections(kinds, kind, price, rng)
     first_id = (number + 1) * IDS_PER_SHOP
     collection_ids = [str(first_id + FIRST_COLLECTION + i) for i in range(len(members))]

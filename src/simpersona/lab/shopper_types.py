@@ -43,7 +43,7 @@ _CART: dict[Drive, dict[str, float]] = {
     "collector": {"cart_after_add": 0.4, "leave_after_add": 0.3, "start": 0.03, "complete": 0.3},
     "hesitant": {"cart_after_add": 0.65, "leave_after_add": 0.1, "start": 0.65, "complete": 0.05},
 }
-_STOP: dict[Engagement, float] = {"brief": 0.55, "steady": 0.34, "absorbed": 0.2}
+_STOP: dict[Engagement, float] = {"brief": 0.58, "steady": 0.36, "absorbed": 0.16}
 """The chance that a browsing visit ends between one product and the next."""
 _STOP_BUYING = 0.5
 """A factor on it in a visit with the intent to buy."""

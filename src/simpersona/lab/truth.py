@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
+import numpy as np
 import pyarrow as pa
 
 from simpersona.contracts import STRATA
@@ -92,26 +93,34 @@ TRUE_HABITS = Contract(
 """The probabilities of every move, as `lab/funnel.py` explains them, in the variant that the world is of."""
 
 _RATES = ("add_to_cart", "checkout_start", "purchase")
-_rates = [_required(f"{name}_rate", _number) for name in _RATES] + [_required("events_mean", _number)]
-_lifts = [_required(f"{name}_lift", _number) for name in _RATES] + [_required("events_lift", _number)]
+_rate_fields = [_required(f"{name}_rate", _number) for name in _RATES] + [_required("events_mean", _number)]
+_lift_fields = [_required(f"{name}_lift", _number) for name in _RATES] + [_required("events_lift", _number)]
 
 TRUE_RATES = Contract(
     "true rates",
-    pa.schema([_required("type", _type), _required("intent", _text), *_rates]),  # intent: "browse", "buy", "all"
+    pa.schema([_required("type", _type), _required("intent", _text), *_rate_fields]),  # intent: "browse", "buy", "all"
     key=("type", "intent"),
 )
 """Per visit, exact from the chain: the share of visits with at least one, and the mean length; in the world's variant."""
 
 TRUE_EFFECTS = Contract(
     "true effects",
-    pa.schema([_required("variant", _text), _required("type", _type), _required("intent", _text), *_rates, *_lifts]),
+    pa.schema(
+        [
+            _required("variant", _text),
+            _required("type", _type),
+            _required("intent", _text),
+            *_rate_fields,
+            *_lift_fields,
+        ]
+    ),
     key=("variant", "type", "intent"),
 )
 """The same rates in each named variant (lab/effects.py); a lift is the rate minus that in the plain store."""
 
 TRUE_LIFTS = Contract(
     "true lifts",
-    pa.schema([_required("shop_id", _text), _required("variant", _text), *_lifts]),
+    pa.schema([_required("shop_id", _text), _required("variant", _text), *_lift_fields]),
     key=("shop_id", "variant"),
 )
 """Per visit to the shop, its planted mix and how often each type comes taken into account."""
@@ -124,7 +133,7 @@ TRUE_SHOPS = Contract(
             _required("buyers", _count),
             *(_required(stratum, _number) for stratum in STRATA),  # expected shares of the buyers
             _required("visits_mean", _number),  # per buyer
-            *_rates,
+            *_rate_fields,
         ]
     ),
     key=("shop_id",),
@@ -149,8 +158,52 @@ TRUE_SESSIONS = Contract(
 )
 
 
-def types_table(types: Sequence[ShopperType]) -> pa.Table:
-    """TRUE_TYPES of these types and the bouncer."""
+def type_tables(types: Sequence[ShopperType], variant: Variant = PLAIN) -> dict[str, pa.Table]:
+    """TRUE_TYPES, TRUE_HABITS, TRUE_RATES and TRUE_EFFECTS by the names of their files."""
+    return {
+        "types": _types(types),
+        "habits": _habits(types, variant),
+        "rates": _rates(types, variant),
+        "effects": _effects(types),
+    }
+
+
+def mix_table(shop_id: str, shares: np.ndarray, drawn: np.ndarray) -> pa.Table:
+    """TRUE_MIXES of one shop: planted shares and buyers drawn, by the number of the type."""
+    count = len(shares)
+    return TRUE_MIXES.check(
+        pa.table({"shop_id": [shop_id] * count, "type": np.arange(count), "share": shares, "buyers": drawn})
+    )
+
+
+def shop_tables(
+    mixes: pa.Table, types: Sequence[ShopperType], days: int, variant: Variant = PLAIN
+) -> dict[str, pa.Table]:
+    """TRUE_MIXES of all shops, and TRUE_SHOPS and TRUE_LIFTS that follow from them, by the names of their files."""
+    shops, lifts = [], []
+    for shop, own in mixes.to_pandas().groupby("shop_id", sort=False):
+        shares = own["share"].to_numpy()
+        strata = dict(zip(STRATA, strata_shares(shares, types, variant, days).tolist(), strict=True))
+        shops.append(
+            {
+                "shop_id": shop,
+                "buyers": int(own["buyers"].sum()),
+                **strata,
+                "visits_mean": float(shares @ mean_visits(types, days)),
+                **_rate_columns(shop_rates(shares, types, variant, days)),
+            }
+        )
+        for name, changed in NAMED.items():
+            lift = _lift_columns(true_lift(shares, types, PLAIN, changed, days))
+            lifts.append({"shop_id": shop, "variant": name, **lift})
+    return {
+        "mixes": mixes,
+        "shops": TRUE_SHOPS.check(pa.Table.from_pylist(shops, TRUE_SHOPS.schema)),
+        "lifts": TRUE_LIFTS.check(pa.Table.from_pylist(lifts, TRUE_LIFTS.schema)),
+    }
+
+
+def _types(types: Sequence[ShopperType]) -> pa.Table:
     rows = [
         {
             "type": one.number,
@@ -172,8 +225,7 @@ def types_table(types: Sequence[ShopperType]) -> pa.Table:
     return TRUE_TYPES.check(pa.Table.from_pylist([*rows, {"type": len(types), "name": BOUNCER}], TRUE_TYPES.schema))
 
 
-def rates_table(types: Sequence[ShopperType], variant: Variant = PLAIN) -> pa.Table:
-    """TRUE_RATES of these types and the bouncer."""
+def _rates(types: Sequence[ShopperType], variant: Variant) -> pa.Table:
     rows = [
         {"type": one.number, "intent": intent or "all", **_rate_columns(one.rates(intent, variant))}
         for one in types
@@ -183,8 +235,7 @@ def rates_table(types: Sequence[ShopperType], variant: Variant = PLAIN) -> pa.Ta
     return TRUE_RATES.check(pa.Table.from_pylist(rows, TRUE_RATES.schema))
 
 
-def habits_table(types: Sequence[ShopperType], variant: Variant = PLAIN) -> pa.Table:
-    """TRUE_HABITS of these types."""
+def _habits(types: Sequence[ShopperType], variant: Variant) -> pa.Table:
     rows = []
     for one in types:
         for intent in INTENTS:
@@ -194,8 +245,7 @@ def habits_table(types: Sequence[ShopperType], variant: Variant = PLAIN) -> pa.T
     return TRUE_HABITS.check(pa.Table.from_pylist(rows, TRUE_HABITS.schema))
 
 
-def effects_table(types: Sequence[ShopperType]) -> pa.Table:
-    """TRUE_EFFECTS of these types; the bouncer feels none."""
+def _effects(types: Sequence[ShopperType]) -> pa.Table:
     rows = []
     for name, variant in NAMED.items():
         for one in types:
@@ -204,32 +254,6 @@ def effects_table(types: Sequence[ShopperType]) -> pa.Table:
                 key = {"variant": name, "type": one.number, "intent": intent or "all"}
                 rows.append(key | _rate_columns(there) | _lift_columns(there - here))
     return TRUE_EFFECTS.check(pa.Table.from_pylist(rows, TRUE_EFFECTS.schema))
-
-
-def shop_tables(
-    mixes: pa.Table, types: Sequence[ShopperType], days: int, variant: Variant = PLAIN
-) -> tuple[pa.Table, pa.Table]:
-    """TRUE_SHOPS and TRUE_LIFTS from all shops' TRUE_MIXES."""
-    shops, lifts = [], []
-    for shop, own in mixes.to_pandas().sort_values("type", kind="stable").groupby("shop_id", sort=False):
-        shares = own["share"].to_numpy()
-        strata = dict(zip(STRATA, strata_shares(shares, types, variant, days).tolist(), strict=True))
-        shops.append(
-            {
-                "shop_id": shop,
-                "buyers": int(own["buyers"].sum()),
-                **strata,
-                "visits_mean": float(shares @ mean_visits(types, days)),
-                **_rate_columns(shop_rates(shares, types, variant, days)),
-            }
-        )
-        for name, changed in NAMED.items():
-            lift = _lift_columns(true_lift(shares, types, PLAIN, changed, days))
-            lifts.append({"shop_id": shop, "variant": name, **lift})
-    return (
-        TRUE_SHOPS.check(pa.Table.from_pylist(shops, TRUE_SHOPS.schema)),
-        TRUE_LIFTS.check(pa.Table.from_pylist(lifts, TRUE_LIFTS.schema)),
-    )
 
 
 def _rate_columns(rates: Rates) -> dict[str, float]:

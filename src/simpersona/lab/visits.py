@@ -12,6 +12,7 @@ from simpersona.lab.choices import Draws, Shelves
 from simpersona.lab.clientele import Plan, price_levels
 from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, STATES, Did, entry, moves
 from simpersona.lab.shopper_types import INTENTS, ShopperType
+from simpersona.lab.variants import PLAIN, Variant
 
 VARIANT_BASE = 8
 """An item is a product and its variant in one number: product × VARIANT_BASE + variant."""
@@ -54,14 +55,14 @@ class Trail:
 
 
 class Ways:
-    """How visits of each type go: the chances of the first event and of the next one, focus and dwell time."""
+    """How visits of each type go in a variant of the store: the chances of the first event and of the next one, focus and dwell time."""
 
-    def __init__(self, types: Sequence[ShopperType]) -> None:
+    def __init__(self, types: Sequence[ShopperType], variant: Variant = PLAIN) -> None:
         first = np.zeros((len(types) + 1, len(INTENTS), STATES))
         after = np.zeros((len(types) + 1, len(INTENTS), STATES, CART_LINES + 1, STATES))
         for one in types:
             for i, intent in enumerate(INTENTS):
-                habits = one.habits(intent)
+                habits = one.habits(intent, variant)
                 first[one.number, i], after[one.number, i] = entry(habits), moves(habits)
         first[-1, :, Did.HOME] = 1
         after[~after.any(-1), Did.LEAVE] = 1  # the bouncer's next, and states that cannot be

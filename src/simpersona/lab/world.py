@@ -1,7 +1,7 @@
 """A generated world: shops with known buyers, their events as a store would log them, and the truth.
 
 FOLDER/events/SHOP.jsonl or SHOP-NNNN.parquet, products.parquet, collections.parquet     what a source would give
-FOLDER/truth/types, buyers, mixes, rates, sessions (.parquet)                            what only the lab knows
+FOLDER/truth/types, habits, rates, effects, shops, mixes, lifts, buyers, sessions        what only the lab knows
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from simpersona.lab.clientele import draw_clientele, draw_mix, plan_visits, shop
 from simpersona.lab.funnel import CART_LINES
 from simpersona.lab.part import Part
 from simpersona.lab.shopper_types import make_types
-from simpersona.lab.truth import TRUE_MIXES, rates_table, types_table
+from simpersona.lab.truth import mix_table, shop_tables, type_tables
+from simpersona.lab.variants import Variant
 from simpersona.lab.visits import Ways, visit_shop
 from simpersona.lab.world_files import FOLDERS, WorldFiles
 from simpersona.ports import Progress
@@ -46,15 +47,18 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
     common = np.random.default_rng([config.seed, 0])
     types = make_types(config.types, common)
     sizes = shop_sizes(config.shops, config.buyers, common)
-    ways = Ways(types)
+    variant = Variant(**config.variant.model_dump())
+    ways = Ways(types, variant)
+    mixes: list[pa.Table] = []
     events = done = 0
     with WorldFiles(partial, config.output) as files:
-        files.add("truth/types", types_table(types))
-        files.add("truth/rates", rates_table(types))
+        for name, table in type_tables(types, variant).items():
+            files.add(f"truth/{name}", table)
         for shop, size in enumerate(sizes.tolist()):
             rng = np.random.default_rng([config.seed, 1 + shop])
-            catalogue = make_catalogue(shop, config.products_per_shop, rng)
-            shares, drawn = draw_mix(shop, types, rng), np.zeros(len(types) + 1, int)
+            catalogue = make_catalogue(shop, config.products_per_shop, rng, variant.price_factor)
+            shares = draw_mix(shop, types, np.random.default_rng([config.seed, 1 + shop, 0]))
+            drawn = np.zeros(len(shares), int)
             shelves = Shelves(catalogue)
             files.open_shop(catalogue)
             for number, first in enumerate(range(0, size, buyers_at_once)):
@@ -67,16 +71,11 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
                 events += len(part.trail)
                 done += len(clientele.type)
                 progress(done, config.buyers, f"{catalogue.shop_id}: {events:,} events")
-            files.add("truth/mixes", _mixes(catalogue.shop_id, shares, drawn))
+            mixes.append(mix_table(catalogue.shop_id, shares, drawn))
+        for name, table in shop_tables(pa.concat_tables(mixes), types, config.days, variant).items():
+            files.add(f"truth/{name}", table)
     _move(partial, folder)
     return events
-
-
-def _mixes(shop_id: str, shares: np.ndarray, drawn: np.ndarray) -> pa.Table:
-    count = len(shares)
-    return TRUE_MIXES.check(
-        pa.table({"shop_id": [shop_id] * count, "type": np.arange(count), "share": shares, "buyers": drawn})
-    )
 
 
 def _require_possible(config: LabConfig) -> None:
