@@ -164,16 +164,33 @@ def lab_world(
 
 @lab.command("store")
 def lab_store(
-    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet, of a run or of a world.")],
+    catalog: Annotated[
+        Path, typer.Option("--catalog", help="products.parquet of a run or a world; collections.parquet beside it.")
+    ],
     port: Annotated[int, typer.Option("--port", help="0: any free port.")] = 8000,
     shop: Annotated[
-        str | None, typer.Option("--shop", help="Which shop of the catalogue; the first if not given.")
+        str | None, typer.Option("--shop", help="This shop alone, at /. Otherwise each shop is at /SHOP/.")
+    ] = None,
+    theme: Annotated[
+        str, typer.Option("--theme", help="classic, sidebar, boutique, outlet, or varied: the shops take turns.")
+    ] = "varied",
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--variant",
+            metavar="NAME",
+            help="What differs from the plain store: free_shipping_notice, hidden_search, one_page_checkout or "
+            "price_factor=1.1. May be given again.",
+        ),
     ] = None,
 ) -> None:
-    """A real storefront with that catalogue, until Ctrl-C."""
+    """Serve the shops of a catalogue as real storefronts, until Ctrl-C."""
+    from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    serve_store(catalog, shop, port, typer.echo)
+    changes = [f"store.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
+    settings = _with_settings({"store": {"theme": theme}}, changes, "lab store").store
+    serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
 @app.callback(invoke_without_command=True)

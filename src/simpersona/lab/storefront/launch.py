@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +14,16 @@ from simpersona.errors import ConfigError
 from simpersona.lab.storefront.addresses import slug
 from simpersona.lab.storefront.server_process import ServerProcess
 from simpersona.lab.storefront.store_folder import Look, StoreFolder, build, order, shop_in, unbuilt
-from simpersona.lab.variants import Variant
+from simpersona.lab.storefront.themes import THEMES
+from simpersona.lab.variants import PLAIN, Variant
+
+VARIED = "varied"
+
+
+def looks(shops: Iterable[str], theme: str = VARIED, variant: Variant = PLAIN) -> dict[str, Look]:
+    """The look of each shop: of one theme, or with "varied" of all themes by turns, in the order of the shops' ids."""
+    themes = THEMES if theme == VARIED else (theme,)
+    return {shop_id: Look(one, variant) for shop_id, one in zip(sorted(shops), cycle(themes), strict=False)}
 
 
 class _Served:
@@ -67,7 +77,7 @@ class LabStore(_Served):
         products: pa.Table,
         collections: pa.Table,
         theme: str = "classic",
-        variant: Variant = Variant(),  # noqa: B008 - frozen
+        variant: Variant = PLAIN,
     ) -> None:
         """Writes the store's data with the catalogue of `shop_id`, if this very store is not there yet.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import errno
+import fcntl
 import http.client
 import os
 import signal
@@ -14,13 +15,14 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.storefront.addresses import READY_PATH
 from simpersona.lab.storefront.store_folder import environment, last_lines
 
 HOST = "127.0.0.1"
-START_SECONDS, STOP_SECONDS, PORT_SECONDS = 60.0, 5.0, 1.0
+START_SECONDS, STOP_SECONDS, PORT_SECONDS, LOCK_SECONDS = 60.0, 5.0, 1.0, 5.0
 BACKLOG = 256
 
 
@@ -46,7 +48,8 @@ class ServerProcess:
         """Serves the data folders under their path prefixes and waits until it answers; the address.
 
         `port` 0 takes a free one. One that is up keeps its address.
-        Raises ConfigError for a port that cannot be taken, StorefrontError if it does not come up.
+        Raises ConfigError for a port that cannot be taken or a folder that is served already,
+        StorefrontError if it does not come up.
         """
         if self.running:
             if port not in (0, self._port):
@@ -56,6 +59,7 @@ class ServerProcess:
         with _listen(port) as listener:
             self._port = listener.getsockname()[1]
             with self._log.open("ab") as log:
+                _lock(log)
                 self._process = subprocess.Popen(  # noqa: S603 - our own module
                     [sys.executable, "-m", "simpersona.lab.storefront.serve", str(listener.fileno())],
                     env=environment(folders),
@@ -123,6 +127,24 @@ def _listen(port: int) -> socket.socket:
             ) from None
         else:
             return listener
+
+
+def _lock(log: IO[bytes]) -> None:
+    """Marks a folder as served by whoever holds its log: two servers would number the events of one file."""
+    deadline = time.monotonic() + LOCK_SECONDS  # the server of a launcher that was killed just now is on its way out
+    while True:
+        try:
+            fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            raise ConfigError(
+                f"The store in {Path(log.name).parent} is served already, by another process or another LabStore. "
+                "Stop it there, or build the shop in another folder."
+            ) from None
+        else:
+            return
 
 
 def _answers(port: int) -> bool:

@@ -31,7 +31,7 @@ from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError, ContractError, StorefrontError
 from simpersona.lab.storefront.addresses import STORES_VARIABLE
 from simpersona.lab.storefront.themes import THEMES
-from simpersona.lab.variants import Variant
+from simpersona.lab.variants import PLAIN, Variant
 
 LAYOUT = 2
 """Raised when the loader changes what it writes, so that older data folders are built again."""
@@ -43,7 +43,7 @@ class Look:
     """How a shop's store looks and what differs from the plain one. `theme` is one of themes.THEMES."""
 
     theme: str = "classic"
-    variant: Variant = Variant()  # noqa: RUF009 - frozen
+    variant: Variant = PLAIN
 
 
 class StoreFolder:
