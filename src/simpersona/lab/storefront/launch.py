@@ -118,6 +118,10 @@ class LabStores(_Served):
         urls = stores.start()  # {"shop-1": "http://127.0.0.1:PORT/shop-1/", ...}
     """
 
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._served: frozenset[str] = frozenset()
+
     def build(self, looks: Mapping[str, Look], products: pa.Table, collections: pa.Table) -> None:
         """Writes the data of these shops' stores, by shop id, where this very store is not there yet.
 
@@ -132,8 +136,7 @@ class LabStores(_Served):
     def start(self, port: int = 0, shops: Iterable[str] | None = None) -> dict[str, str]:
         """Serves these shops, or all that were built here; their addresses by shop id, each with a slash at its end.
 
-        Shops that are served already stay the ones served. Raises ConfigError as LabStore.start, and for a
-        shop that was never built or is named twice.
+        Raises ConfigError as LabStore.start, and for a shop that was never built or is named twice.
         """
         asked = self.shops if shops is None else tuple(shops)
         if twice := {shop_id for shop_id in asked if asked.count(shop_id) > 1}:
@@ -144,6 +147,9 @@ class LabStores(_Served):
         if not self._server.running:
             for data in folders.values():
                 data.require_live()
+            self._served = frozenset(asked)
+        elif more := sorted(set(asked) - self._served):
+            raise ConfigError(f"{self._server.url} serves without {', '.join(more)}; stop it to serve other shops.")
         url = self._server.start({prefix: data.live for prefix, data in folders.items()}, port)
         return {shop_id: f"{url}/{slug(shop_id)}/" for shop_id in asked}
 

@@ -22,7 +22,7 @@ from simpersona.lab.storefront.addresses import READY_PATH
 from simpersona.lab.storefront.store_folder import environment, last_lines
 
 HOST = "127.0.0.1"
-START_SECONDS, STOP_SECONDS, PORT_SECONDS, LOCK_SECONDS = 60.0, 5.0, 1.0, 5.0
+START_SECONDS, STOP_SECONDS, PORT_SECONDS, LOCK_SECONDS = 60.0, 5.0, 1.0, 4.0
 BACKLOG = 256
 
 
