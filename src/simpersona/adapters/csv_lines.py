@@ -19,6 +19,8 @@ from simpersona.adapters.engine_duckdb import read_lines
 from simpersona.errors import SourceError
 from simpersona.events.kept import keep
 
+_NAMES = {",": "comma", "\t": "tab", ";": "semicolon"}
+
 
 class CsvRows(NamedTuple):
     """What CSV files hold: the whole lines as `file`, `row`, `raw` and one text column per name asked for
@@ -36,19 +38,25 @@ class _Header(NamedTuple):
 
 
 def read_csv_lines(
-    engine: Backend, files: Sequence[Path], columns: Sequence[str], what: str, *, containing: str = ""
+    engine: Backend,
+    files: Sequence[Path],
+    columns: Sequence[str],
+    what: str,
+    *,
+    containing: str = "",
+    separator: str = ",",
 ) -> CsvRows:
     """The lines of CSV files with a header each, which may name further columns and in any order.
 
-    A line with a wrong number of fields is rejected. A field that holds a comma has to stand in double
+    A line with a wrong number of fields is rejected. A field that holds a separator has to stand in double
     quotes (RFC 4180), and no field may hold a line's end. Only lines that contain the text `containing` are
     looked at; the others are in neither table.
 
     Raises SourceError, which says that it is `what`, if a file cannot be read or lacks a column.
     """
     lines, count = read_lines(engine, files)
-    headers = _headers(lines, columns, what)
-    body = keep(_split(lines, headers, containing), "csv_lines")
+    headers = _headers(lines, columns, what, separator)
+    body = keep(_split(lines, headers, containing, separator), "csv_lines")
     layouts = sorted({tuple(header.columns) for header in headers.values()})
     rows = ibis.union(*[_rows(body, columns, layout, headers) for layout in layouts])
     rejected = body.filter(body.fault.notnull()).select("file", "row", reason="fault", raw="line")
@@ -62,13 +70,13 @@ def _rows(body: ibis.Table, columns: Sequence[str], layout: tuple[str, ...], hea
     return whole.select("file", "row", raw=whole.line, **texts)
 
 
-def _headers(lines: ibis.Table, columns: Sequence[str], what: str) -> dict[str, _Header]:
+def _headers(lines: ibis.Table, columns: Sequence[str], what: str, separator: str) -> dict[str, _Header]:
     """The first line of each file; each must name the needed columns."""
     first = lines.group_by("file").aggregate(row=lines.row.min(), line=lines.line.argmin(lines.row))
     headers: dict[str, _Header] = {}
     for found in first.order_by("file").to_pyarrow().to_pylist():
         try:
-            named = [name.strip() for name in next(csv.reader([found["line"]]))]
+            named = [name.strip() for name in next(csv.reader([found["line"]], delimiter=separator))]
         except csv.Error:  # a field longer than that reader takes
             named = [found["line"][:300]]
         if missing := [name for name in columns if name not in named]:
@@ -81,7 +89,7 @@ def _headers(lines: ibis.Table, columns: Sequence[str], what: str) -> dict[str, 
     return headers
 
 
-def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str) -> ibis.Table:
+def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str, separator: str) -> ibis.Table:
     """The lines below the headers with their `fields`, and the `fault` of those that are not whole."""
     widths = [
         {"name": name, "header_row": header.row, "width": len(header.columns)} for name, header in headers.items()
@@ -90,11 +98,13 @@ def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str) -> i
     body = lines.join(known, lines.file == known.name)
     body = body.filter((body.row > body.header_row) & body.line.contains(containing))
     # regular expressions are slow, and few lines have quotes
-    body = body.mutate(fields=ibis.ifelse(body.line.contains('"'), _quoted_fields(body.line), body.line.split(",")))
+    body = body.mutate(
+        fields=ibis.ifelse(body.line.contains('"'), _quoted_fields(body.line, separator), body.line.split(separator))
+    )
     found = body.fields.length()
     fault = ibis.cases(
         (body.fault.notnull(), body.fault),
-        (found.isnull(), "a quoted field does not end before a comma"),
+        (found.isnull(), "a quoted field does not end before a " + _NAMES.get(separator, separator)),
         (found != body.width, "expected " + body.width.cast("string") + " fields, found " + found.cast("string")),
         else_=ibis.null("string"),
     )
@@ -106,13 +116,14 @@ def _all_matches(text: str, pattern: str) -> list[str]:
     """DuckDB's list of what matches; Ibis has no word for it."""
 
 
-def _quoted_fields(line: ir.StringValue) -> ir.ArrayValue:
-    """The fields of a line with quotes (RFC 4180); null where quotes and commas do not fit together."""
-    led = "," + line  # so that every field, an empty one too, is a match of one character or more
-    fields = _all_matches(led, ',(?:"(?:[^"]|"")*"|[^,]*)')
+def _quoted_fields(line: ir.StringValue, separator: str) -> ir.ArrayValue:
+    """The fields of a line with quotes (RFC 4180); null where quotes and separators do not fit together."""
+    led = separator + line  # so that every field, an empty one too, is a match of one character or more
+    sign = f"[{separator}]"
+    fields = _all_matches(led, f'{sign}(?:"(?:[^"]|"")*"|[^{separator}]*)')
     plain = fields.map(
         lambda field: ibis.ifelse(
-            field.re_search('^,".*"$'), field.substr(2, field.length() - 3).replace('""', '"'), field.substr(1)
+            field.re_search(f'^{sign}".*"$'), field.substr(2, field.length() - 3).replace('""', '"'), field.substr(1)
         )
     )
     return ibis.ifelse(fields.join("") == led, plain, None)
