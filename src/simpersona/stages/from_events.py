@@ -131,13 +131,36 @@ def personas(run: Run, out: Path) -> Facts:
 
 def open_source(config: SourceConfig) -> EventSource:
     """The adapter for a source's format."""
-    if config.format == "rees46":
-        from simpersona.adapters.events_rees46 import Rees46Source
+    match config.format:
+        case "table":
+            from simpersona.adapters.events_table import TableSource
 
-        return Rees46Source(shop_by=config.shop_by)
-    from simpersona.adapters.events_shopify import ShopifySource
+            return TableSource(config.shop, config.columns, config.events, config.time_format, config.time_zone)
+        case "ga4":
+            from simpersona.adapters.events_ga4 import Ga4Source
 
-    return ShopifySource()
+            return Ga4Source(config.shop)
+        case "segment":
+            from simpersona.adapters.events_segment import SegmentSource
+
+            return SegmentSource(config.shop)
+        case "rees46":
+            from simpersona.adapters.events_rees46 import Rees46Source
+
+            return Rees46Source(shop_by=config.shop_by)
+        case "retailrocket":
+            from simpersona.adapters.events_retailrocket import RetailRocketSource
+
+            return RetailRocketSource(shop_by=config.shop_by)
+        case "webshop":
+            from simpersona.adapters.events_webshop import WebshopSource
+
+            return WebshopSource()
+        case "shopify" | "lab":
+            from simpersona.adapters.events_shopify import ShopifySource
+
+            return ShopifySource(config.shop)
+    raise ConfigError(f'source.format = "{config.format}" cannot be read yet')
 
 
 def open_embedder(config: BuyersConfig) -> Embedder:
