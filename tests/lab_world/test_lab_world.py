@@ -143,7 +143,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"shops": 9, "buyers": 8}, "8 for 9 shops"), ({"products_per_shop": 5}, "5; expected 6 to 900000")],
+    [({"shops": 9, "buyers": 8}, "8 for 9 shops"), ({"products_per_shop": 5}, "5; expected 6 to 20,000")],
 )
 def test_a_world_that_cannot_be_made_says_why(tmp_path, wrong, message):
     with pytest.raises(ConfigError, match=message):

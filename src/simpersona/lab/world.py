@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from simpersona.config import LabConfig
 from simpersona.errors import ConfigError
-from simpersona.lab.catalogue import FIRST_COLLECTION, make_catalogue
+from simpersona.lab.catalogue import catalogue_sizes, make_catalogue
 from simpersona.lab.choices import Shelves
 from simpersona.lab.clientele import draw_clientele, draw_mix, plan_visits, shop_sizes
 from simpersona.lab.funnel import CART_LINES
@@ -28,6 +28,8 @@ from simpersona.ports import Progress
 
 FEWEST_PRODUCTS = CART_LINES + 2
 """There must be a product to look at beside a full cart and the one just seen."""
+MOST_PRODUCTS = 20_000
+"""Of a shop on average; the words make more titles than the largest shop then needs."""
 
 
 def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: int = 50_000) -> int:
@@ -44,9 +46,10 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
     _require_free(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    common = np.random.default_rng([config.seed, 0])
+    common = _stream(config, 0)
     types = make_types(config.types, common)
     sizes = shop_sizes(config.shops, config.buyers, common)
+    products = catalogue_sizes(config.shops, config.products_per_shop, common)
     variant = Variant(**config.variant.model_dump())
     ways = Ways(types, variant)
     mixes: list[pa.Table] = []
@@ -55,14 +58,13 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
         for name, table in type_tables(types, variant).items():
             files.add(f"truth/{name}", table)
         for shop, size in enumerate(sizes.tolist()):
-            rng = np.random.default_rng([config.seed, 1 + shop])
-            catalogue = make_catalogue(shop, config.products_per_shop, rng, variant.price_factor)
-            shares = draw_mix(shop, types, np.random.default_rng([config.seed, 1 + shop, 0]))
+            catalogue = make_catalogue(shop, int(products[shop]), _stream(config, 1 + shop, 0), variant.price_factor)
+            shares = draw_mix(shop, types, _stream(config, 1 + shop, 1))
             drawn = np.zeros(len(shares), int)
             shelves = Shelves(catalogue)
             files.open_shop(catalogue)
             for number, first in enumerate(range(0, size, buyers_at_once)):
-                rng = np.random.default_rng([config.seed, 1 + shop, 1 + number])
+                rng = _stream(config, 1 + shop, 2 + number)
                 clientele = draw_clientele(shares, min(buyers_at_once, size - first), rng)
                 plan = plan_visits(clientele, catalogue, types, config.days, rng)
                 part = Part(number, catalogue, clientele, plan, visit_shop(shelves, ways, plan, rng))
@@ -78,15 +80,20 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
     return events
 
 
+def _stream(config: LabConfig, *place: int) -> np.random.Generator:
+    """The random numbers of one part of the world, whatever is drawn elsewhere."""
+    return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=place))
+
+
 def _require_possible(config: LabConfig) -> None:
     if config.buyers < config.shops:
         raise ConfigError(
             f"lab.buyers is {config.buyers} for {config.shops} shops; every shop needs a buyer: "
             "raise lab.buyers or lower lab.shops."
         )
-    if not FEWEST_PRODUCTS <= config.products_per_shop <= FIRST_COLLECTION:
+    if not FEWEST_PRODUCTS <= config.products_per_shop <= MOST_PRODUCTS:
         raise ConfigError(
-            f"lab.products_per_shop is {config.products_per_shop}; expected {FEWEST_PRODUCTS} to {FIRST_COLLECTION}."
+            f"lab.products_per_shop is {config.products_per_shop}; expected {FEWEST_PRODUCTS} to {MOST_PRODUCTS:,}."
         )
 
 
