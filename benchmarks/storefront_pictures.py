@@ -30,7 +30,7 @@ WIDTH, HEIGHT, GAP, COLOURS = 1160, 870, 24, 256
 def main(folder: Path) -> None:
     """Writes themes-lists.png and themes-products.png."""
     rng = np.random.default_rng(7)
-    catalogues = [make_catalogue(number, 60, rng) for number in range(len(THEMES))]
+    catalogues = [make_catalogue(number, 160, rng) for number in range(len(THEMES))]
     products = pa.concat_tables(catalogue.products for catalogue in catalogues)
     collections = pa.concat_tables(catalogue.collections for catalogue in catalogues)
     looks = {catalogue.shop_id: Look(theme) for catalogue, theme in zip(catalogues, THEMES, strict=True)}

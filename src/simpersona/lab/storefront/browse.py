@@ -20,7 +20,7 @@ from simpersona.lab.storefront.themes import SORTS, Theme, theme_called
 
 IN_NAVIGATION = 8
 FEATURED = 8
-RELATED = 4
+RELATED = 3
 PARTS = ("style.css", "cards.html", "sort.html")
 """Templates that pages include, in a theme's own version where it has one."""
 MAX_QUERY = 200

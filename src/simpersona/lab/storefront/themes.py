@@ -119,7 +119,7 @@ _CLASSIC = Theme(
 )
 _SIDEBAR = Theme(
     name="sidebar",
-    page_size=12,
+    page_size=9,
     has_drawer=False,
     has_search_page=False,
     cart="Basket",
