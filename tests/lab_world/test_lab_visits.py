@@ -155,3 +155,32 @@ def test_the_bouncers_see_one_page_and_every_other_visit_wants_a_product_type(wo
     assert (bounced["events"] == 1).all()
     assert bounced["wanted"].isna().all()
     assert sessions[sessions["type"] != bouncer]["wanted"].notna().all()
+
+
+def test_visits_look_more_often_at_products_with_the_word_they_want(world, visits):
+    """Among views of the wanted type: how many titles have the sought word, beside the same titles' share of the type."""
+    products = {
+        (row["shop_id"], row["product_id"]): (row["title"].lower().replace(",", "").split(), row["product_type"])
+        for row in world.table("events/products").to_pylist()
+    }
+    of_type: dict[tuple[str, str], list[list[str]]] = {}
+    for (shop, _), (words, kind) in products.items():
+        of_type.setdefault((shop, kind), []).append(words)
+    truth = {(row["buyer_id"], row["session"]): row for row in world.table("truth/sessions").to_pylist()}
+    numbers, found, expected = Counter(), [], []
+    for visit in visits:
+        buyer, shop = visit[0]["clientId"], visit[0]["shop"]
+        row = truth[buyer, numbers[buyer]]
+        numbers[buyer] += 1
+        if row["wanted"] is None:
+            assert row["sought"] is None
+            continue
+        word, noun = row["sought"].split()
+        assert row["wanted"].startswith(noun)
+        same = of_type[shop, row["wanted"]]
+        viewed = [products[shop, _product(line)] for line in visit if line["name"] == "product_viewed"]
+        mine = [word in words for words, kind in viewed if kind == row["wanted"]]
+        found += mine
+        expected += [np.mean([word in words for words in same])] * len(mine)
+    assert len(found) > 5000
+    assert np.mean(found) > 1.5 * np.mean(expected)

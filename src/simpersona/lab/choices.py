@@ -43,6 +43,10 @@ class Shelves:
         everything = np.arange(len(catalogue.kind))
         self.queries = len(catalogue.queries)
         lists = [everything, *catalogue.found, *catalogue.members]
+        kinds = np.arange(len(catalogue.kinds))
+        self.kind = np.full(len(lists), -1)
+        """The product type whose products a list holds, all of them and no others; else -1."""
+        self.kind[self.of_query(kinds)] = self.kind[self.of_collection(kinds)] = kinds
         fit = _price_fit(catalogue)
         self.product = np.concatenate([rows for rows in lists for _ in PRICE_LEVELS])
         self.draws = Draws([fit[level, rows] for rows in lists for level in range(len(PRICE_LEVELS))])

@@ -152,6 +152,7 @@ TRUE_SESSIONS = Contract(
             _required("type", _type),
             _required("intent", _text),
             ("wanted", _text),  # the product type; null for a bouncer
+            ("sought", _text),  # the wanted style or material, and the type: "pleated skirt"
         ]
     ),
     key=("shop_id", "buyer_id", "session"),

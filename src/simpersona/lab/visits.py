@@ -18,6 +18,8 @@ VARIANT_BASE = 8
 """An item is a product and its variant in one number: product × VARIANT_BASE + variant."""
 PLURAL_SHARE = 0.45
 """Of searches that name only the product type."""
+WORD_SHARE = 0.4
+"""Of looks among products of the wanted type that go for those with the wanted word in their title."""
 DWELL_SECONDS = {
     Did.HOME: 8, Did.SEARCH: 10, Did.COLLECTION: 18, Did.VIEW: 28, Did.ADD: 6,
     Did.REMOVE: 6, Did.CART: 15, Did.START: 70, Did.COMPLETE: 5, Did.LEAVE: 0,
@@ -49,6 +51,8 @@ class Trail:
     """Milliseconds after the world's begin."""
     start: Int[np.ndarray, " m"]
     """The same for the first event of each visit."""
+    sought: Int[np.ndarray, " m"]
+    """What each visit wants in words, a style or material and the product type: a query; -1 for a bouncer."""
 
     def __len__(self) -> int:
         return len(self.visit)
@@ -84,7 +88,9 @@ def visit_shop(shelves: Shelves, ways: Ways, plan: Plan, rng: np.random.Generato
     start = _spaced(plan, walk.offset)
     time = start[steps["visit"]] + steps.pop("offset")
     order = np.argsort(time, kind="stable")  # at one moment: by the number in the visit, then by visit
-    return Trail(**{name: values[order] for name, values in steps.items()}, time=time[order], start=start)
+    return Trail(
+        **{name: values[order] for name, values in steps.items()}, time=time[order], start=start, sought=walk.sought
+    )
 
 
 def _spaced(plan: Plan, lengths: np.ndarray) -> Int[np.ndarray, " m"]:
@@ -103,6 +109,7 @@ class _Walk:
         self.shop, self.shelves, self.ways, self.plan, self.rng = shelves.catalogue, shelves, ways, plan, rng
         self.habit = (plan.type * len(INTENTS) + plan.intent).astype(np.int32)
         self.level, self.focus, self.dwell = ways.level[plan.type], ways.focus[plan.type], ways.dwell[plan.type]
+        self.sought = np.where(plan.wanted >= 0, self._exact(np.arange(len(plan)), plan.wanted), -1)
         self.cart = np.full((len(plan), CART_LINES), -1, np.int32)
         self.lines = np.zeros(len(plan), np.int32)
         self.list = np.full(len(plan), -1, np.int32)  # looked through: -1 before the first search or collection
@@ -158,9 +165,17 @@ class _Walk:
 
     def _choose_query(self, who: np.ndarray) -> np.ndarray:
         kind = self._kind(who)
-        product = self.shelves.draw(self.shelves.of_query(kind), self.level[who], self.rng)
-        exact = self.shop.specific[product, self.rng.integers(0, 2, len(who))]
+        exact = np.where(self._by_word(who, kind), self.sought[who], self._exact(who, kind))
         return np.where(self.rng.random(len(who)) < PLURAL_SHARE, kind, exact)
+
+    def _exact(self, who: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """A query of two words for a product of this type."""
+        product = self.shelves.draw(self.shelves.of_query(kind), self.level[who], self.rng)
+        return self.shop.specific[product, self.rng.integers(0, 2, len(who))]
+
+    def _by_word(self, who: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """Whether one goes for the word wanted, among products of this type."""
+        return (kind == self.plan.wanted[who]) & (self.rng.random(len(who), dtype=np.float32) < WORD_SHARE)
 
     def _collection(self, who: np.ndarray) -> np.ndarray:
         any_one = self.rng.integers(0, len(self.shop.members), len(who))
@@ -169,12 +184,15 @@ class _Walk:
         return collection
 
     def _view(self, who: np.ndarray) -> np.ndarray:
-        """From the list looked through; else of the type wanted; else anything."""
+        """From the list looked through, or what of it has the word wanted; else of the type wanted; else anything."""
         kind = self.shelves.of_query(self.plan.wanted[who])
         direct = np.where(self._stays(who), kind, self.shelves.EVERYTHING)
+        looked = np.where(self.list[who] >= 0, self.list[who], direct)
+        by_word = self._by_word(who, self.shelves.kind[looked])
+        looked[by_word] = self.shelves.of_query(self.sought[who[by_word]])
         product = np.full(len(who), -1, np.int32)
         open_rows = np.arange(len(who))
-        for choice in (np.where(self.list[who] >= 0, self.list[who], direct), kind):
+        for choice in (looked, kind):
             open_rows = self._draw_new(open_rows, choice, who, product)
         while len(open_rows):
             open_rows = self._draw_new(open_rows, np.full(len(who), self.shelves.EVERYTHING), who, product)

@@ -101,6 +101,7 @@ def _sessions(part: Part) -> pa.Table:
                 "type": plan.type,
                 "intent": take(INTENTS, plan.intent),
                 "wanted": take([kind.plural for _, kind in part.catalogue.kinds], plan.wanted),
+                "sought": take(part.catalogue.queries, trail.sought),
             }
         )
     )
