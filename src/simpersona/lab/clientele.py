@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Int
 
 from simpersona.lab.axes import DRIVES, INTENTS, PRICE_LEVELS, Drive
 from simpersona.lab.catalogue import Catalogue
+from simpersona.lab.choices import Draws
 from simpersona.lab.shopper_types import FAVOURITE_WEIGHT, ShopperType
 
-_WINDOW: dict[Drive, float] = {"browser": 0.955, "buyer": 0.021, "collector": 0.01, "hesitant": 0.014}
-_MIXED: dict[Drive, float] = {"browser": 0.83, "buyer": 0.08, "collector": 0.035, "hesitant": 0.055}
-_BUYING: dict[Drive, float] = {"browser": 0.4, "buyer": 0.48, "collector": 0.05, "hesitant": 0.07}
+_WINDOW: dict[Drive, float] = {"browser": 0.96, "buyer": 0.019, "collector": 0.008, "hesitant": 0.013}
+_MIXED: dict[Drive, float] = {"browser": 0.83, "buyer": 0.09, "collector": 0.03, "hesitant": 0.05}
+_BUYING: dict[Drive, float] = {"browser": 0.3, "buyer": 0.58, "collector": 0.05, "hesitant": 0.07}
 CLIMATES = (_WINDOW, _MIXED, _BUYING, _WINDOW, _MIXED, _WINDOW)
 """Mean shares of the drives in a shop; shops take turns."""
 CONCENTRATION = 30.0
@@ -45,7 +47,7 @@ class Clientele:
 
     shares: Float[np.ndarray, " types"]
     """The planted mix, the bouncer last."""
-    buyer_id: list[str]
+    buyer_id: pa.StringArray
     type: Int[np.ndarray, " n"]
     second: Int[np.ndarray, " n"]
     """-1 for a buyer of one type."""
@@ -124,10 +126,10 @@ def plan_visits(
     buy_share = np.array([one.buy_share for one in types] + [0.0])
     buying = rng.random(len(buyer)) < buy_share[kind]
 
-    taste = _taste(catalogue, types)
-    favourite = _draw_rows(taste[clientele.type], rng)
+    taste, kinds = Draws(_taste(catalogue, types)), len(catalogue.kinds)
+    favourite = taste.draw(clientele.type, rng) % kinds
     loyal = rng.random(len(buyer)) < LOYALTY
-    wanted = np.where(loyal, favourite[buyer], _draw_rows(taste[kind], rng))
+    wanted = np.where(loyal, favourite[buyer], taste.draw(kind, rng) % kinds)
     return Plan(
         buyer=buyer,
         rank=rank,
@@ -148,13 +150,12 @@ def price_levels(types: Sequence[ShopperType]) -> Int[np.ndarray, " types"]:
     return np.array([PRICE_LEVELS.index(one.price_level) for one in types] + [0])
 
 
-def random_ids(count: int, rng: np.random.Generator) -> list[str]:
+def random_ids(count: int, rng: np.random.Generator) -> pa.StringArray:
     """Identifiers that look like UUIDs."""
-    text = rng.bytes(16 * count).hex()
-    return [
-        f"{text[i : i + 8]}-{text[i + 8 : i + 12]}-{text[i + 12 : i + 16]}-{text[i + 16 : i + 20]}-{text[i + 20 : i + 32]}"
-        for i in range(0, 32 * count, 32)
-    ]
+    digits = np.frombuffer(rng.bytes(16 * count).hex().encode(), np.uint8).reshape(count, 32)
+    text = np.insert(digits, [8, 12, 16, 20], ord("-"), axis=1)
+    offsets = np.arange(0, text.size + 1, 36, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def _time_of_day(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -163,14 +164,7 @@ def _time_of_day(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _taste(catalogue: Catalogue, types: Sequence[ShopperType]) -> Float[np.ndarray, "types kinds"]:
-    """How much each type wants each product type of the shop; rows sum to 1, the bouncer's is even."""
+    """How much each type wants each product type of the shop; the bouncer's is even."""
     names = [department.name for department, _ in catalogue.kinds]
     rows = [[FAVOURITE_WEIGHT if name in one.departments else 1.0 for name in names] for one in types]
-    weights = np.array([*rows, [1.0] * len(names)])
-    return weights / weights.sum(1, keepdims=True)
-
-
-def _draw_rows(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One column per row, by the row's probabilities."""
-    passed = rng.random((len(probabilities), 1)) >= probabilities.cumsum(1)
-    return np.minimum(passed.sum(1), probabilities.shape[1] - 1)
+    return np.array([*rows, [1.0] * len(names)])

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from simpersona.lab.axes import INTENTS
 from simpersona.lab.clientele import BETWEEN_SHARE, RETURN_SHAPE, SECOND_SHARES, mean_visits
-from simpersona.lab.funnel import Did, Rates, counts, reached
+from simpersona.lab.funnel import Did, Rates, reached
 from simpersona.lab.shopper_types import ShopperType
 from simpersona.lab.variants import PLAIN, Variant
 
@@ -49,19 +49,6 @@ def true_lift(
 ) -> Rates:
     """What b changes in a shop with this mix: its rates per visit minus those of a. Exactly 0 if both are the same."""
     return shop_rates(shares, types, b, days) - shop_rates(shares, types, a, days)
-
-
-def event_counts(
-    shares: Float[np.ndarray, " types"], types: Sequence[ShopperType], variant: Variant = PLAIN, days: int = 120
-) -> Float[np.ndarray, " states"]:
-    """How often each event happens in a visit to a shop with this mix, on average, by the number of the Did."""
-    found = np.zeros(len(Did))
-    visits = visit_shares(shares, types, days)
-    for one, share in zip(types, visits[:-1], strict=True):
-        for intent, part in one.intent_shares.items():
-            found += share * part * counts(one.habits(intent, variant))
-    found[Did.HOME] += visits[-1]
-    return found
 
 
 def strata_shares(
