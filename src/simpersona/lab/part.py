@@ -45,14 +45,6 @@ def moments(milliseconds: Int[np.ndarray, " n"]) -> pa.TimestampArray:
     return pa.array(BEGIN + milliseconds.astype("timedelta64[ms]"))
 
 
-def random_ids(count: int, rng: np.random.Generator) -> pa.StringArray:
-    """Identifiers that look like UUIDs."""
-    digits = np.frombuffer(rng.bytes(16 * count).hex().encode(), np.uint8).reshape(count, 32)
-    text = np.insert(digits, [8, 12, 16, 20], ord("-"), axis=1)
-    offsets = np.arange(0, text.size + 1, 36, dtype=np.int32)
-    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
-
-
 def coded(texts: Sequence[str] | pa.Array | pa.ChunkedArray, at: Int[np.ndarray, " n"]) -> pa.DictionaryArray:
     """The text at each of these places, null where it is -1, dictionary-encoded."""
     words = texts.combine_chunks() if isinstance(texts, pa.ChunkedArray) else pa.array(texts, pa.string())

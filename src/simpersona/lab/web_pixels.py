@@ -14,8 +14,9 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from simpersona.lab.catalogue import Catalogue
+from simpersona.lab.clientele import random_ids
 from simpersona.lab.funnel import MAX_EVENTS, Did
-from simpersona.lab.part import Part, moments, random_ids, take
+from simpersona.lab.part import Part, moments, take
 from simpersona.lab.visits import VARIANT_BASE
 
 NAMES = {
