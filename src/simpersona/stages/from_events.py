@@ -24,9 +24,8 @@ def world(run: Run, out: Path) -> Facts:
     from simpersona.lab.world import generate_world
 
     lab = run.config.lab
-    generate_world(out, lab, run.progress)
-    lines = sum(_lines(file) for file in (out / "events").glob("*.jsonl"))
-    return Facts(0, lines, f"{lab.shops} generated shops, {lab.buyers} buyers, {lines:,} events")
+    count = generate_world(out, lab, run.progress)
+    return Facts(0, count, f"{lab.shops} generated shops, {lab.buyers} buyers, {count:,} events")
 
 
 def events(run: Run, out: Path) -> Facts:
@@ -214,8 +213,3 @@ def _source_path(run: Run) -> Path:
     if not source.path.exists():
         raise SourceError(f"{source.path}: no such file or folder. Set source.path or give --input FILE.")
     return source.path
-
-
-def _lines(file: Path) -> int:
-    with file.open("rb") as stream:
-        return sum(1 for _ in stream)
