@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
@@ -40,7 +40,7 @@ class TableSource:
     its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot
     goes into a nested value ("product.id") unless a column has that very name. `events` maps the log's event
     names to those of EVENT_NAMES or to "ignored"; "*" stands for all that are neither in it nor ours. `time_format`
-    and `time_zone` are those of `source_times.moment`.
+    and `time_zone` are those of `source_times.moment`; texts that are `nothing` are taken as not given.
 
     The shop is `shop`, else the column, else "shop". What the log can tell follows from the columns that hold
     anything and from the events that are mapped or met. The catalogue is that beside the log, else made from the columns title,
@@ -54,9 +54,10 @@ class TableSource:
         events: Mapping[str, str] | None = None,
         time_format: str = "iso",
         time_zone: str = "UTC",
+        nothing: Sequence[str] = ("",),
     ) -> None:
         self.shop, self.columns, self.events = shop, dict(columns or {}), dict(events or {})
-        self.time_format, self.time_zone = time_format, time_zone
+        self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
 
     def read(self, path: Path, engine: Backend) -> RawLog:
         """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
@@ -73,16 +74,20 @@ class TableSource:
         read = read_rows(engine, files, resolved)
         # JSON may leave out what it does not have: a key is missing only if no row has it
         unsure = [ours for ours, theirs in resolved.items() if not _there(theirs, names)]
-        found, met = _found(read.rows, unsure)
+        found = _filled(read.rows, unsure)
         for ours in unsure:
             if not found[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
-        self._check_events(met)
-        return self._log(engine, read, found, met, files[0].parent)
+        return self.of_rows(engine, read, files[0].parent)
 
-    def _log(
-        self, engine: Backend, read: TableRows, found: Mapping[str, int], met: Mapping[str, int], folder: Path
-    ) -> RawLog:
+    def of_rows(self, engine: Backend, read: TableRows, folder: Path) -> RawLog:
+        """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
+        in `folder`.
+
+        Raises SourceError if no event has a known name.
+        """
+        found, met = _filled(read.rows, ["session_id", "price", "value", "title"]), _events_met(read.rows)
+        self._check_events(met)
         rows = self._typed(read.rows)
         named = self._named(rows.event)
         rows = rows.mutate(
@@ -169,7 +174,8 @@ class TableSource:
             elif name == "time":
                 values[name] = moment(rows[name], self.time_format, self.time_zone)
             elif kind == "string":
-                values[name] = rows[name].cast("string").nullif("")
+                text = rows[name].cast("string")
+                values[name] = ibis.ifelse(text.isin(self.nothing), None, text)
             else:
                 number = rows[name].try_cast("float64")
                 values[name] = number.try_cast(kind) if kind != "float64" else number
@@ -186,18 +192,19 @@ def _there(theirs: str, names: list[str]) -> bool:
     return theirs.startswith("=") or theirs in names or theirs.partition(".")[0] in names
 
 
-def _found(rows: ibis.Table, unsure: list[str]) -> tuple[dict[str, int], dict[str, int]]:
-    """In how many rows those columns that matter hold something, and how often the log has each event name, the
-    most frequent first.
-    """
-    counted = [name for name in {"session_id", "price", "value", "title", *unsure} if name in rows.columns]
-    counts = dict.fromkeys(unsure, 0)
-    if counted:
-        counts |= rows.aggregate(**{name: rows[name].count() for name in counted}).to_pyarrow().to_pylist()[0]
+def _filled(rows: ibis.Table, columns: Sequence[str]) -> dict[str, int]:
+    """In how many rows each column holds something; 0 for one that is not there."""
+    counts = {name: rows[name].count() for name in columns if name in rows.columns}
+    filled = rows.aggregate(**counts).to_pyarrow().to_pylist()[0] if counts else {}
+    return dict.fromkeys(columns, 0) | filled
+
+
+def _events_met(rows: ibis.Table) -> dict[str, int]:
+    """How often the log has each event name, the most frequent first."""
     event = rows.event.cast("string")
     names = rows.select(event=event).filter(ibis._.event.notnull()).group_by("event").aggregate(rows=ibis._.count())
     met = names.order_by([ibis.desc("rows"), "event"]).limit(1000).to_pyarrow().to_pylist()
-    return counts, {line["event"]: line["rows"] for line in met}
+    return {line["event"]: line["rows"] for line in met}
 
 
 def _mentions(rows: ibis.Table) -> tuple[ibis.Table, ibis.Table]:

@@ -212,7 +212,7 @@ def _keys(file: Path) -> list[str]:
     for line in first_lines(file, _LOOKED_AT):
         try:
             read = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         found |= dict.fromkeys(read) if isinstance(read, dict) else {}
     if not found:
