@@ -91,14 +91,14 @@ def file_labels(paths: Sequence[Path]) -> dict[Path, str]:
 def first_lines(path: Path, count: int) -> list[str]:
     """The first lines of a text file that are not blank, at most `count`; those that are not UTF-8 are left out.
 
-    Raises SourceError as `read_lines` does; a first line that is no text is an error too.
+    Raises SourceError as `read_lines` does, also if none of these lines is text.
     """
     block = next(_blocks(path, path.name), None)
     lines = block.filter(pc.match_substring_regex(block["line"], r"\S")).slice(0, count).to_pylist() if block else []
     if not lines:
         raise SourceError(f"{path}: the file is empty. Expected one line per event.")
     texts = [line["line"] for line in lines if line["fault"] is None]
-    if not texts or lines[0]["fault"]:
+    if not texts:
         raise SourceError(
             f"{path}: cannot be read as lines of UTF-8 text: its first line is none."
             " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
