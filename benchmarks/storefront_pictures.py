@@ -23,14 +23,16 @@ from simpersona.lab.storefront.launch import LabStores
 from simpersona.lab.storefront.store_folder import Look
 from simpersona.lab.storefront.themes import THEMES, theme_called
 
-WIDTH, HEIGHT, GAP, COLOURS = 1160, 870, 24, 256
-"""Of one shop's window, in pixels; four of them make a picture at half the size."""
+WIDTH, HEIGHT, GAP = 1160, 870, 12
+"""Of one shop's window, in pixels."""
+SHOWN = 0.43
+"""Of that size, four of them on a picture."""
 
 
 def main(folder: Path) -> None:
     """Writes themes-lists.png and themes-products.png."""
     rng = np.random.default_rng(7)
-    catalogues = [make_catalogue(number, 160, rng) for number in range(len(THEMES))]
+    catalogues = [make_catalogue(number, 400, rng) for number in range(len(THEMES))]
     products = pa.concat_tables(catalogue.products for catalogue in catalogues)
     collections = pa.concat_tables(catalogue.collections for catalogue in catalogues)
     looks = {catalogue.shop_id: Look(theme) for catalogue, theme in zip(catalogues, THEMES, strict=True)}
@@ -59,22 +61,22 @@ def _list(page: Page, url: str) -> bytes:
 
 def _product(page: Page, theme: str) -> bytes:
     """One of its products; with a drawer, just after it was put there."""
-    page.locator(".cards a").nth(2).click()
+    page.locator(".cards a").nth(1).click()
     if theme_called(theme).has_drawer:
         page.get_by_role("button", name=theme_called(theme).add).click()
     return page.screenshot()
 
 
 def _draw(browser: Browser, shots: list[bytes], place: Path) -> None:
-    """Two by two, at half the size, in few colours."""
-    width, height = (WIDTH + GAP) // 2, (HEIGHT + GAP) // 2
+    """Two by two, in colours of six bits: a file half as large, and none sees it."""
+    width, height = int(WIDTH * SHOWN), int(HEIGHT * SHOWN)
     windows = "".join(f'<img src="data:image/png;base64,{base64.b64encode(shot).decode()}">' for shot in shots)
-    page = browser.new_page(viewport={"width": 2 * width + GAP // 2, "height": 2 * height + GAP // 2})
+    page = browser.new_page(viewport={"width": 2 * width + 3 * GAP, "height": 2 * height + 3 * GAP})
     page.set_content(
-        f"<style>body{{margin:0;padding:{GAP // 2}px;background:#8b93a1;display:grid;grid-template-columns:1fr 1fr;"
-        f"gap:{GAP // 2}px}}img{{width:{WIDTH // 2}px;height:{HEIGHT // 2}px}}</style>{windows}"
+        f"<style>body{{margin:0;padding:{GAP}px;background:#8b93a1;display:grid;grid-template-columns:1fr 1fr;"
+        f"gap:{GAP}px}}img{{width:{width}px;height:{height}px}}</style>{windows}"
     )
-    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB").point(lambda value: value & 0xFC | 2)
     picture.save(place, optimize=True)
     print(f"{place}: {picture.width} x {picture.height}, {place.stat().st_size / 1000:.0f} kB")
 
