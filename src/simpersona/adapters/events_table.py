@@ -78,7 +78,8 @@ class TableSource:
         for ours in unsure:
             if not found[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
-        return self.of_rows(engine, read, files[0].parent)
+        absent = [ours for ours in unsure if not found[ours]]
+        return self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), files[0].parent)
 
     def of_rows(self, engine: Backend, read: TableRows, folder: Path) -> RawLog:
         """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
