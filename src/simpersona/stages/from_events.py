@@ -143,6 +143,10 @@ def open_source(config: SourceConfig) -> EventSource:
             from simpersona.adapters.events_segment import SegmentSource
 
             return SegmentSource(config.shop)
+        case "snowplow":
+            from simpersona.adapters.events_snowplow import SnowplowSource
+
+            return SnowplowSource(config.shop)
         case "rees46":
             from simpersona.adapters.events_rees46 import Rees46Source
 
