@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from simpersona import __version__
-from simpersona.config import Config, SourceConfig, config_toml, load_config, parse_config
+from simpersona.config import Config, LabConfig, SourceConfig, config_toml, load_config, parse_config
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
@@ -41,6 +41,16 @@ Setting = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="What differs from the plain store: free_shipping_notice, hidden_search, one_page_checkout or "
+        "price_factor=1.1. May be given again.",
+    ),
+]
+WORLD = LabConfig()
 
 PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "run": ("report", "All stages; what is up to date is skipped. No CONFIG: the demo."),
@@ -134,31 +144,35 @@ def doctor(
 @lab.command("world")
 def lab_world(
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    shops: Annotated[int, typer.Option("--shops")] = 6,
-    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = 6000,
-    products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = 60,
-    types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = 12,
-    days: Annotated[int, typer.Option("--days")] = 120,
-    output: Annotated[str, typer.Option("--output", help="Events as jsonl, parquet (large worlds) or both.")] = "jsonl",
-    seed: Annotated[int, typer.Option("--seed")] = 7,
+    shops: Annotated[int, typer.Option("--shops")] = WORLD.shops,
+    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = WORLD.buyers,
+    products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = WORLD.products_per_shop,
+    types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = WORLD.types,
+    days: Annotated[int, typer.Option("--days")] = WORLD.days,
+    output: Annotated[
+        str, typer.Option("--output", help="Events as jsonl, as parquet (for large worlds), or both.")
+    ] = WORLD.output,
+    seed: Annotated[int, typer.Option("--seed")] = WORLD.seed,
+    variant: Changes = None,
 ) -> None:
     """Generate events, catalogues and the truth about every buyer."""
     from simpersona.lab.world import generate_world
 
     asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = parse_config({"lab": asked | {"output": output, "seed": seed}}, "lab world")
+    settings = _with_settings(
+        {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
+    ).lab
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; it is not overwritten. Give another --out.")
     reporter = TerminalReporter()
     reporter.started("world")
     try:
-        events = generate_world(out, settings.lab, reporter.progress)
+        events = generate_world(out, settings, reporter.progress)
     finally:
         reporter.close()
-    format_ = "table" if output == "parquet" else "shopify"
     typer.echo(
-        f"{out}: {shops} shops, {buyers:,} buyers, {events:,} events. "
-        f"Read it with source.format = {format_}, source.path = {out}/events"
+        f"{out}: {shops} shops, {buyers:,} buyers, {events:,} events. Read it with "
+        f"source.format = {'table' if output == 'parquet' else 'shopify'}, source.path = {out}/events"
     )
 
 
@@ -174,22 +188,13 @@ def lab_store(
     theme: Annotated[
         str, typer.Option("--theme", help="classic, sidebar, boutique, outlet, or varied: the shops take turns.")
     ] = "varied",
-    variant: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--variant",
-            metavar="NAME",
-            help="What differs from the plain store: free_shipping_notice, hidden_search, one_page_checkout or "
-            "price_factor=1.1. May be given again.",
-        ),
-    ] = None,
+    variant: Changes = None,
 ) -> None:
     """Serve the shops of a catalogue as real storefronts, until Ctrl-C."""
     from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    changes = [f"store.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
-    settings = _with_settings({"store": {"theme": theme}}, changes, "lab store").store
+    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
     serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
@@ -216,6 +221,11 @@ def _settings(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
     return _with_settings(data, set_, str(config or "demo"))
+
+
+def _changes(section: str, variant: list[str] | None) -> list[str]:
+    """What --variant names, as --set has it."""
+    return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
 def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:

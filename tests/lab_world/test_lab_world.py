@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from typer.testing import CliRunner
 
-from simpersona.config import LabConfig
+from simpersona.cli import app
+from simpersona.config import LabConfig, VariantConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.lab.clientele import shop_sizes
@@ -149,3 +151,32 @@ def test_a_world_that_cannot_be_made_says_why(tmp_path, wrong, message):
     with pytest.raises(ConfigError, match=message):
         generate_world(tmp_path / "world", LabConfig(**wrong), _silent)
     assert not (tmp_path / "world").exists()
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, OSError])
+def test_a_stopped_world_leaves_the_earlier_one_and_nothing_else(tmp_path, trouble):
+    generate_world(tmp_path / "world", SMALL, _silent)
+    before = _digests(tmp_path)
+
+    def stop(*_) -> None:
+        raise trouble
+
+    with pytest.raises(trouble):
+        generate_world(tmp_path / "world", SMALL.model_copy(update={"seed": 1}), stop)
+    assert _digests(tmp_path) == before
+
+
+def test_the_command_makes_the_world_that_is_asked_for(tmp_path):
+    asked = ["--shops", "2", "--buyers", "50", "--products", "20", "--types", "4", "--days", "9", "--seed", "3"]
+    done = CliRunner().invoke(
+        app, ["lab", "world", "--out", str(tmp_path / "a"), *asked, "--output", "parquet", "--variant", "hidden_search"]
+    )
+    assert done.exit_code == 0, done.output
+    config = LabConfig(
+        shops=2, buyers=50, products_per_shop=20, types=4, days=9, seed=3, output="parquet",
+        variant=VariantConfig(hidden_search=True),
+    )  # fmt: skip
+    events = generate_world(tmp_path / "b", config, _silent)
+    assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
+    assert f"{events:,} events" in done.output
+    assert "source.format = table" in done.output

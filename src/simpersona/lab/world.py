@@ -46,6 +46,18 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
     _require_free(folder)
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
+    try:
+        events = _write(partial, config, progress, buyers_at_once)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+    return events
+
+
+def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: int) -> int:
     common = _stream(config, 0)
     types = make_types(config.types, common)
     sizes = shop_sizes(config.shops, config.buyers, common)
@@ -54,7 +66,7 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
     ways = Ways(types, variant)
     mixes: list[pa.Table] = []
     events = done = 0
-    with WorldFiles(partial, config.output) as files:
+    with WorldFiles(folder, config.output) as files:
         for name, table in type_tables(types, variant).items():
             files.add(f"truth/{name}", table)
         for shop, size in enumerate(sizes.tolist()):
@@ -76,7 +88,6 @@ def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_a
             mixes.append(mix_table(catalogue.shop_id, shares, drawn))
         for name, table in shop_tables(pa.concat_tables(mixes), types, config.days, variant).items():
             files.add(f"truth/{name}", table)
-    _move(partial, folder)
     return events
 
 
@@ -107,9 +118,3 @@ def _require_free(folder: Path) -> None:
             f"{folder} holds {', '.join(others[:3])}; expected an empty folder or an earlier world "
             f"({' and '.join(FOLDERS)}). Name another folder or empty it."
         )
-
-
-def _move(partial: Path, folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
