@@ -68,12 +68,16 @@ class Projection:
         bias[:components] = pca.transform(-(location / spread)[None])[0]  # where the zero vector goes
         return cls(weight, bias, float(pca.explained_variance_ratio_.sum()))
 
+    def of_products(self, embeddings: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "m c"]:
+        """Each product's own vector, projected, float32."""
+        return embeddings @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
+
     def __call__(self, bags: ChannelBags, embeddings: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "n 3c"]:
         """The three channels of each buyer side by side; a missing one is 0.
 
         The catalogue is projected once and averaged afterwards: the map is affine, so this is the same.
         """
-        projected = embeddings @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
+        projected = self.of_products(embeddings)
         return np.concatenate([matrix @ projected for matrix in bags.matrices], axis=1)
 
 

@@ -138,14 +138,17 @@ def _column(events: pa.Table, name: str) -> pa.ChunkedArray:
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
-    """The texts as int32 numbers of the distinct ones (-1 for null), and the distinct ones."""
+    """The texts as int32 numbers of the distinct ones, which come second; -1 for null and for an empty text."""
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     column = column.unify_dictionaries()
     if not column.num_chunks:
         return np.empty(0, np.int32), pa.array([], pa.string())
-    parts = [np.asarray(pc.fill_null(chunk.indices.cast(pa.int32()), -1)) for chunk in column.chunks]
-    return np.concatenate(parts), column.chunk(0).dictionary.cast(pa.string())
+    codes = np.concatenate([pc.fill_null(chunk.indices.cast(pa.int32()), -1) for chunk in column.chunks])
+    names = column.chunk(0).dictionary.cast(pa.string())
+    if (empty := pc.index(names, "").as_py()) >= 0:
+        codes[codes == empty] = -1
+    return codes, names
 
 
 def _ranked(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
