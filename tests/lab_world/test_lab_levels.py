@@ -13,6 +13,7 @@ WebShop (Yao et al. 2022), people at a shopping task: 7,174 product pages (3,580
 import numpy as np
 import pytest
 
+from simpersona.config import LabConfig
 from simpersona.lab.axes import DRIVES, ENGAGEMENTS, EXPLORATIONS
 from simpersona.lab.clientele import draw_mix, shop_sizes
 from simpersona.lab.expected import strata_shares, visit_shares
@@ -31,11 +32,11 @@ ALONE = (0.0, 0.41)
 """Sessions with one event of the three kinds."""
 
 
-def _world(shops, buyers, seed=7):
-    """Types, mixes and sizes as `generate_world` draws them."""
+def _world(shops, buyers):
+    """Types, mixes and sizes as `generate_world` draws them with the default seed."""
 
     def stream(*place):
-        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
+        return np.random.default_rng(np.random.SeedSequence(LabConfig().seed, spawn_key=place))
 
     common = stream(0)
     types = make_types(24, common)

@@ -17,7 +17,7 @@ from simpersona.lab.shopper_types import FAVOURITE_WEIGHT, ShopperType
 _WINDOW: dict[Drive, float] = {"browser": 0.96, "buyer": 0.019, "collector": 0.008, "hesitant": 0.013}
 _MIXED: dict[Drive, float] = {"browser": 0.83, "buyer": 0.09, "collector": 0.03, "hesitant": 0.05}
 _BUYING: dict[Drive, float] = {"browser": 0.3, "buyer": 0.58, "collector": 0.05, "hesitant": 0.07}
-CLIMATES = (_WINDOW, _MIXED, _BUYING, _WINDOW, _MIXED, _WINDOW)
+CLIMATES = (_WINDOW, _BUYING, _MIXED, _WINDOW, _MIXED, _WINDOW)
 """Mean shares of the drives in a shop; shops take turns."""
 CONCENTRATION = 30.0
 """Of the Dirichlet of a shop's drives around its climate: small, so that two shops of one climate differ."""
