@@ -222,6 +222,7 @@ def test_apps_shops_and_what_is_missing(engine, tmp_path):
         action(5, "product_view", **{PRODUCT: "no list"}),
         action(6, "transaction", **{TRANSACTION: [{"transaction_id": "T", "revenue": "9.5"}]}),
         event(7, "what? ever"),
+        event(8, "snowplow_ecommerce_action"),
     ]
     raw = SnowplowSource().read(as_lines(tmp_path, rows), engine)
     first, second, anonymous, bare, order = raw.events.order_by("row").to_pyarrow().to_pylist()
@@ -232,7 +233,7 @@ def test_apps_shops_and_what_is_missing(engine, tmp_path):
     assert (bare["event"], bare["product_id"]) == ("product_viewed", None)
     assert (order["value"], order["order_id"], order["product_id"]) == (9.5, "T", None)
     reasons = [line["reason"] for line in raw.rejected.order_by("row").to_pyarrow().to_pylist()]
-    assert reasons == ["event_name is missing", "ignored: custom event"]
+    assert reasons == ["event_name is missing", "ignored: custom event", "the type of the action is missing"]
     named = SnowplowSource("mine").read(as_lines(tmp_path, rows), engine)
     assert set(named.events.shop_id.to_pyarrow().to_pylist()) == {"mine"}
 
@@ -248,3 +249,19 @@ def test_what_is_no_log_is_named(engine, tmp_path):
     as_lines(tmp_path, LOG)
     with pytest.raises(SourceError, match="holds both parquet and JSON lines"):
         SnowplowSource().read(tmp_path, engine)
+
+
+@pytest.mark.parametrize("products", [[1, 2], ["{bad", "[1]"], [["x"], []], [{"id": "x"}, None]])
+def test_entities_of_another_type_are_as_good_as_none(engine, tmp_path, products):
+    rows = {
+        "event_name": ["x"] * 2,
+        "domain_userid": ["a", "b"],
+        "app_id": ["s"] * 2,
+        ACTION: [{"type": "product_view"}] * 2,
+    }
+    path = tmp_path / "events.parquet"
+    pq.write_table(pa.table(rows | {PRODUCT: products, "derived_tstamp": [datetime(2024, 1, 1, tzinfo=UTC), None]}), path)
+    raw = SnowplowSource().read(path, engine)
+    assert raw.events.product_id.to_pyarrow().to_pylist() == [None, None]
+    quality = prepare(raw, EventsConfig(max_rejected_share=1), b"key").quality
+    assert (quality["rows_kept"], quality["reasons"]) == (1, {"time is missing or unreadable": 1})

@@ -134,6 +134,7 @@ def _judged(parsed: ibis.Table) -> ibis.Table:
     reason = ibis.cases(
         (parsed.fault.notnull(), parsed.fault),
         (parsed.name.isnull(), "event_name is missing"),
+        (parsed.name == "snowplow_ecommerce_action", "the type of the action is missing"),
         (later_step.fill_null(False), IGNORED + "later checkout_step"),
         (of_search.fill_null(False), IGNORED + "list_view of search results"),
         (parsed.name.isin(list(EVENT_OF)) & parsed.repeated, DUPLICATE),
