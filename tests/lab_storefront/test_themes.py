@@ -177,6 +177,7 @@ def test_variants_change_what_they_say_in_every_theme(shops, shopper, theme):
     for page in crawl(visitor, url).values():  # hidden search
         assert not [form for form in Seen(page).all("form") if form.get("role") == "search"]
         assert not [link for link in Seen(page).links if "/search" in link]
+    assert "/products/wool-skirt/" in visitor.get(f"{url}search?q=wool")  # its address still answers
     plain.get(plain_url)
     assert 'role="search"' in plain.page or "/search" in " ".join(Seen(plain.page).links)
 
