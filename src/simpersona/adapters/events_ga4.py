@@ -45,6 +45,7 @@ NEEDED = ("event_name", "event_timestamp", "user_pseudo_id")
 _SCALARS = {
     "name": "event_name",
     "stamp": "event_timestamp",
+    "place": "batch_event_index",
     "buyer_id": "user_pseudo_id",
     "host": "device.web_info.hostname",
     "transaction": "ecommerce.transaction_id",
@@ -134,6 +135,7 @@ class Ga4Source:
             buyer_id=read.buyer_id,
             session_id=param("ga_session_id"),
             time=moment(read.stamp, "us"),
+            seq=read.place.try_cast("int64"),
             query=ibis.ifelse(event == "search_submitted", param("search_term"), None),
             collection_id=ibis.ifelse(is_list, listed, None),
             collection=ibis.ifelse(is_list, ibis.coalesce(param("item_list_name"), goods[0]["list_name"]), None),
@@ -228,9 +230,9 @@ def _events(used: ibis.Table) -> ibis.Table:
     lines = lines.mutate(part=lines.part.cast("int64"), **{name: lines.good[name] for name in nothing})
     shape = (
         "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price",
-        "quantity", "order_id", "value", "file", "row", "part", "raw",
+        "quantity", "order_id", "value", "file", "row", "part", "seq", "raw",
     )  # fmt: skip
-    return ibis.union(*[rows.select(*shape, seq=ibis.null("int64")) for rows in (single, lines)])
+    return ibis.union(*[rows.select(*shape) for rows in (single, lines)])
 
 
 def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
