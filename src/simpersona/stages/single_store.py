@@ -35,17 +35,16 @@ def serve_store(
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the store's process, too
     if shop is not None or len(shops) == 1:
         chosen = shop or shops[0]
-        with LabStore(folder) as store:
+        with LabStore(folder) as store, contextlib.suppress(KeyboardInterrupt):
             store.build(chosen, products, collections, look[chosen].theme, variant)
             say(
                 f"{chosen} ({look[chosen].theme}) at {store.start(port)}/  (Ctrl-C stops it; events in {store.events_log})"
             )
             _wait()
         return
-    with LabStores(folder) as stores:
+    with LabStores(folder) as stores, contextlib.suppress(KeyboardInterrupt):
         stores.build(look, products, collections)
-        addresses = stores.start(port, shops)
-        for each, address in addresses.items():
+        for each, address in stores.start(port, shops).items():
             say(f"{each} ({look[each].theme}) at {address}")
         say(f"(Ctrl-C stops them; events in {folder}/SHOP/live/events.jsonl)")
         _wait()
@@ -66,7 +65,5 @@ def _read(catalog: Path) -> tuple[pa.Table, pa.Table]:
 
 
 def _wait() -> None:
-    """Until Ctrl-C, which is how this ends."""
-    with contextlib.suppress(KeyboardInterrupt):
-        while True:
-            signal.pause()
+    while True:
+        signal.pause()

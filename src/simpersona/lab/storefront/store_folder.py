@@ -21,6 +21,7 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -100,7 +101,7 @@ class Order:
     products: pa.Table
     collections: pa.Table
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Of all that the store is made of."""
         version = importlib.metadata.version("django-oscar")
