@@ -63,12 +63,16 @@ _FIELDS = {
 }
 """Where an event has what; the address, the network address, the place and the browser of a person are not read."""
 _LINES = "array<struct<id: string, name: string, brand: string, category: string, price: string, quantity: string>>"
+_PATTERNS = (
+    *(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip")),
+    "*.parquet",
+)
 _OF_PRODUCTS = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
 _NAME = r"^[A-Za-z_]{1,60}\z"
 
 
 class SnowplowSource:
-    """Reads a folder of *.jsonl files (plain or .gz) or of *.parquet files, or one such file; an EventSource.
+    """Reads a file, a folder or a pattern of files of JSON lines (plain, .gz or .zip) or of parquet; an EventSource.
 
     JSON lines are what Snowplow's Analytics SDKs make of an enriched event; parquet is what its loaders write
     to a lake or what is exported of a warehouse's table: one column per self-describing event and per entity,
@@ -90,7 +94,7 @@ class SnowplowSource:
         Raises SourceError if there is no log, it cannot be read or has none of Snowplow's columns.
         """
         what = "Snowplow events, one JSON object a line, or parquet"
-        files = log_files(path, ("*.jsonl", "*.jsonl.gz", "*.parquet"), what)
+        files = log_files(path, _PATTERNS, what)
         tables = [file for file in files if file.suffix == ".parquet" and file.name not in CATALOGUE_FILES]
         texts = [file for file in files if file.suffix != ".parquet"]
         if tables and texts:
