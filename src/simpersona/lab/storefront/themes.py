@@ -74,7 +74,7 @@ class Theme:
 
 _CLASSIC = Theme(
     name="classic",
-    page_size=12,
+    page_size=10,
     has_drawer=False,
     has_search_page=False,
     cart="Cart",
