@@ -114,6 +114,7 @@ def test_without_times_nothing_is_a_duplicate_and_durations_are_unknown(engine, 
     prepared = prepare(raw, EventsConfig(keep_ids=True, max_rejected_share=0.5), b"key")
     assert (prepared.quality["rows_kept"], prepared.quality["rows_duplicate"]) == (len(SESSION) + 1, 0)
     assert {"time", "cart"} <= set(prepared.quality["unknown"])
+    assert prepared.sessions.cart_value.count().to_pyarrow().as_py() == 0  # not known, and not 0
     buyers = aggregate(prepared.events, prepared.sessions, raw.has, EventsConfig()).to_pyarrow().to_pylist()
     (shopper,) = [buyer for buyer in buyers if buyer["shop_id"] == "garden"]
     unknown = (

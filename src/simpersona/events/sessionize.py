@@ -49,7 +49,7 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
     """SESSIONS from events with session ids, `part` and `seq`, and the catalogue.
 
     A completed checkout gives one moment of the timeline per line of the order. Money columns are null
-    where the source has no prices (REFERENCE 5).
+    where the source has no prices (REFERENCE 5), and cart values where it has no carts.
     """
     labelled = _labelled(events, products, collections)
     sessions = labelled.group_by(*SESSION).aggregate(
@@ -62,7 +62,7 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
         add_to_cart_count=_count(labelled, "product_added_to_cart"),
         remove_from_cart_count=_count(labelled, "product_removed_from_cart"),
         checkout_start_count=_count(labelled, "checkout_started"),
-        cart_value=_cart_value(labelled) if has.has_price else ibis.null("float64"),
+        cart_value=_cart_value(labelled) if has.has_price and has.has_cart else ibis.null("float64"),
         timeline=_moment(labelled).collect(),
     )
     orders = _orders(events).rename({f"order_{name}": name for name in SESSION})
