@@ -13,7 +13,7 @@ from typing import NamedTuple
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import read_lines
 from simpersona.errors import SourceError
@@ -38,7 +38,7 @@ class _Header(NamedTuple):
 
 
 def read_csv_lines(
-    engine: Backend,
+    engine: SQLBackend,
     files: Sequence[Path],
     columns: Sequence[str],
     what: str,

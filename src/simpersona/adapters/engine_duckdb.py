@@ -15,7 +15,9 @@ import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
+from simpersona.artifacts import matching_files
 from simpersona.errors import SourceError
 
 NOT_TEXT = "not UTF-8 text"
@@ -36,7 +38,7 @@ def connect(folder: Path) -> Backend:
     return engine
 
 
-def read_lines(engine: Backend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
+def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
     """The lines of text files as a table (file, row, line, fault) of the engine, and how many there are.
 
     Every file is read once, a block at a time. `file` is its label and `row` counts from 1 within it. Blank
@@ -46,6 +48,8 @@ def read_lines(engine: Backend, paths: Sequence[Path]) -> tuple[ibis.Table, int]
 
     Raises SourceError if a file cannot be read, holds no line or none that is text.
     """
+    if not isinstance(engine, Backend):
+        raise TypeError(f"text is read by DuckDB, and handed to {engine.name} as parquet")
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(_LINES))
     labels = file_labels(paths)
     for block in _large(block for path in paths for block in _blocks(path, labels[path])):
@@ -66,8 +70,7 @@ def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.exists() and set(str(path)) & set("*?["):
-        root = Path(path.anchor)
-        if matching := sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file()):
+        if matching := matching_files(path):
             return matching
         raise SourceError(f"{path}: no file matches this pattern. Expected {expected}. Correct source.path.")
     if not path.exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import log_files, read_lines
 from simpersona.adapters.events_ga_flat import read_flat
@@ -73,7 +73,7 @@ class Ga4Source:
     def __init__(self, shop: str | None = None) -> None:
         self.shop = shop
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is an event.
 
         Raises SourceError if there is no log, it cannot be read or lacks one of NEEDED.
@@ -145,7 +145,7 @@ class Ga4Source:
         )
 
 
-def _read_json(engine: Backend, files: list[Path]) -> tuple[ibis.Table, int]:
+def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     lines, rows_in = read_lines(engine, files)
     paths = {ours: f"$.{theirs}" for ours, theirs in _SCALARS.items()}
     parsed = keep(json_objects(lines, paths | {"params": "$.event_params", "items": "$.items"}), "ga4_lines")
@@ -153,7 +153,7 @@ def _read_json(engine: Backend, files: list[Path]) -> tuple[ibis.Table, int]:
     return parsed.select("file", "row", "fault", *_SCALARS, raw="line", **values), rows_in
 
 
-def _read_parquet(engine: Backend, files: list[Path]) -> tuple[ibis.Table, int]:
+def _read_parquet(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     table, rows_in = parquet_rows(engine, files)
     scalars = {}
     for ours, theirs in _SCALARS.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.csv_lines import read_csv_lines
 from simpersona.adapters.events_table import TableSource
@@ -37,7 +37,7 @@ _ACTIONS = {
 _PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
 
 
-def read_flat(engine: Backend, files: Sequence[Path], names: Sequence[str], shop: str | None) -> RawLog:
+def read_flat(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], shop: str | None) -> RawLog:
     """The log of CSV files with these columns.
 
     Item rows of purchases have the columns PURCHASES: the rows of one buyer and time are one order. Hits have the columns

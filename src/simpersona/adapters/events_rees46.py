@@ -10,7 +10,7 @@ from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.csv_lines import read_csv_lines
 from simpersona.adapters.engine_duckdb import log_files
@@ -46,7 +46,7 @@ class Rees46Source:
     def __init__(self, shop_by: Literal["category_root", "none"] = "category_root") -> None:
         self.shop_by = shop_by
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`. Lines with a wrong number of fields are rejected. A field that holds a comma has
         to stand in double quotes, and no field may hold a line's end.
 

@@ -11,7 +11,7 @@ from typing import Literal
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.csv_lines import read_csv_lines
 from simpersona.adapters.engine_duckdb import log_files
@@ -43,7 +43,7 @@ class RetailRocketSource:
     def __init__(self, shop_by: Literal["category_root", "none"] = "category_root") -> None:
         self.shop_by = shop_by
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line of the events. Lines with a wrong number of fields are
         rejected.
 
@@ -68,7 +68,7 @@ class RetailRocketSource:
         )
 
 
-def _items(engine: Backend, folder: Path, tree: ibis.Table) -> ibis.Table:
+def _items(engine: SQLBackend, folder: Path, tree: ibis.Table) -> ibis.Table:
     """The items with their `category`, its `root` and its `path` in words."""
     log = _read_beside(engine, folder, "item_properties*", PROPERTY_COLUMNS, containing="categoryid")
     known = log.filter((log.property == "categoryid") & log.itemid.notnull())
@@ -85,7 +85,7 @@ def _items(engine: Backend, folder: Path, tree: ibis.Table) -> ibis.Table:
 
 
 def _read_beside(
-    engine: Backend, folder: Path, name: str, columns: tuple[str, ...], *, containing: str = ""
+    engine: SQLBackend, folder: Path, name: str, columns: tuple[str, ...], *, containing: str = ""
 ) -> ibis.Table:
     """The rows of the files that lie in the folder, as texts; none where there is no such file."""
     files = sorted(file for end in (".csv", ".csv.gz", ".csv.zip") for file in folder.glob(name + end))
@@ -95,7 +95,7 @@ def _read_beside(
     return engine.create_table(ibis.util.gen_name("nothing"), ibis.memtable(none))
 
 
-def _category_paths(engine: Backend, folder: Path) -> ibis.Table:
+def _category_paths(engine: SQLBackend, folder: Path) -> ibis.Table:
     """Each category of the tree (`of`), its `root` and its `path` in words; small, so it is walked in memory."""
     tree = _read_beside(engine, folder, "category_tree", TREE_COLUMNS).select(*TREE_COLUMNS).to_pyarrow().to_pylist()
     parent = {line["categoryid"]: line["parentid"] for line in tree if line["categoryid"]}

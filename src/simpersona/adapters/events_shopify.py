@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import log_files, read_lines
 from simpersona.adapters.json_fields import json_objects, json_value, mark_repeated
@@ -85,7 +85,7 @@ class ShopifySource:
     def __init__(self, shop: str | None = None) -> None:
         self.shop = shop
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
         or timestamp are rejected, and standard events that no stage uses are set aside as ignored.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import file_labels, log_files, read_lines
 from simpersona.adapters.json_fields import json_objects, json_value, mark_repeated
@@ -88,7 +88,7 @@ class SnowplowSource:
     def __init__(self, shop: str | None = None) -> None:
         self.shop = shop
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line of JSON or a row of parquet.
 
         Raises SourceError if there is no log, it cannot be read or has none of Snowplow's columns.
@@ -205,7 +205,7 @@ def _number(value: ir.Value) -> ir.FloatingValue:
     return value.try_cast("float64")
 
 
-def _parquet_lines(engine: Backend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
+def _parquet_lines(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
     """The rows of parquet files as the JSON lines that the SDKs would give, of the columns of _FIELDS alone."""
     shape = {"file": "string", "row": "int64", "line": "string", "fault": "string"}
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(shape))

@@ -12,13 +12,13 @@ from typing import get_args
 
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import log_files
 from simpersona.adapters.named_products import CATALOGUE_FILES, catalogue
 from simpersona.adapters.source_times import moment
 from simpersona.adapters.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
-from simpersona.config import EventColumn
+from simpersona.config import EventColumn, EventName
 from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import IGNORED
@@ -43,23 +43,25 @@ class TableSource:
     and `time_zone` are those of `source_times.moment`; texts that are `nothing` are taken as not given.
 
     The shop is `shop`, else the column, else "shop". What the log can tell follows from the columns that hold
-    anything and from the events that are mapped or met. The catalogue is that beside the log, else made from the columns title,
-    vendor, product_type and price; a row's collection_id is one of its product, and `collection` its name.
+    anything and from the events that are mapped or met. The catalogue is that beside the log, else made from
+    the columns title, vendor, product_type and price; a row's collection_id is one of its product, and `collection` its name.
     """
 
     def __init__(
         self,
         shop: str | None = None,
-        columns: Mapping[str, str] | None = None,
-        events: Mapping[str, str] | None = None,
+        columns: Mapping[EventColumn, str] | None = None,
+        events: Mapping[str, EventName] | None = None,
         time_format: str = "iso",
         time_zone: str = "UTC",
         nothing: Sequence[str] = ("",),
     ) -> None:
-        self.shop, self.columns, self.events = shop, dict(columns or {}), dict(events or {})
+        self.shop = shop
+        self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
+        self.events: dict[str, str] = {theirs: str(ours) for theirs, ours in (events or {}).items()}
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
         events that are mapped to "ignored" are set aside.
 
@@ -81,7 +83,7 @@ class TableSource:
         absent = [ours for ours in unsure if not found[ours]]
         return self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), files[0].parent)
 
-    def of_rows(self, engine: Backend, read: TableRows, folder: Path) -> RawLog:
+    def of_rows(self, engine: SQLBackend, read: TableRows, folder: Path) -> RawLog:
         """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
         in `folder`.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import log_files, read_lines
 from simpersona.adapters.json_fields import json_objects, json_value
@@ -47,7 +47,7 @@ class WebshopSource:
     is none (REFERENCE 23). Whatever is no view, search or purchase is a page view.
     """
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The sessions at `path`; an input row is a line, that is a page. Lines that are no JSON object or no
         page of WebShop are rejected.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import ibis
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ContractError, SourceError
@@ -22,7 +22,7 @@ CATALOGUE_FILES = ("products.parquet", "collections.parquet")
 
 
 def catalogue(
-    engine: Backend, folder: Path, named: Callable[[], tuple[ibis.Table, ibis.Table]]
+    engine: SQLBackend, folder: Path, named: Callable[[], tuple[ibis.Table, ibis.Table]]
 ) -> tuple[ibis.Table, ibis.Table]:
     """PRODUCTS and COLLECTIONS from CATALOGUE_FILES in the folder; where one is missing, what `named` gives takes
     its place: every mention of a product and of a collection, as in `products_named` and `collections_named`.

@@ -18,7 +18,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.csv_lines import read_csv_lines
 from simpersona.adapters.engine_duckdb import first_lines, read_lines
@@ -81,7 +81,7 @@ def columns_of(files: Sequence[Path]) -> list[str]:
     return _keys(file)
 
 
-def read_rows(engine: Backend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def read_rows(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
     """The files' rows with the columns {our name: theirs}. "=text" is a constant; a dot goes into a nested value.
 
     Raises SourceError if a file cannot be read or lacks a column.
@@ -98,7 +98,7 @@ def read_rows(engine: Backend, files: Sequence[Path], columns: Mapping[str, str]
     return read._replace(rows=read.rows.mutate(**constants)) if constants else read
 
 
-def parquet_rows(engine: Backend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
+def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
     """Every column of parquet files, with `file` and `row`, and how many rows there are; nothing is read yet.
 
     Raises SourceError if a file is no parquet, none holds a row, or the files do not fit together.
@@ -138,7 +138,7 @@ def _metadata(file: Path) -> pq.FileMetaData:
         raise SourceError(f"{file}: cannot be read as parquet: {error}") from error
 
 
-def _numbered(engine: Backend, files: Sequence[Path]) -> ibis.Table:
+def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
     """The rows with their `source_file` and `source_row`, from 1."""
     paths = [str(file.absolute()) for file in files]
     if engine.name == "duckdb":
@@ -151,7 +151,7 @@ def _numbered(engine: Backend, files: Sequence[Path]) -> ibis.Table:
     return ibis.union(*each) if len(each) > 1 else each[0]
 
 
-def _read_parquet(engine: Backend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
     table, rows_in = parquet_rows(engine, files)
     values = {ours: _within(table, theirs, files[0]) for ours, theirs in columns.items()}
     rows = table.select("file", "row", raw=row_text(table), **values)
@@ -172,7 +172,7 @@ def _within(table: ibis.Table, name: str, file: Path) -> ir.Value:
     return value
 
 
-def _read_csv(engine: Backend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
     separator = _separator(first_lines(files[0], 1)[0])
     needed = sorted(set(columns.values()))
     read = read_csv_lines(engine, files, needed, "one log", separator=separator)
@@ -192,7 +192,7 @@ def _header(line: str, separator: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([line], delimiter=separator))]
 
 
-def _read_json(engine: Backend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
     lines, rows_in = read_lines(engine, files)
     keys = set(_keys(files[0]))
     paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in columns.items()}
