@@ -13,7 +13,7 @@ from platformdirs import user_data_path
 from simpersona.artifacts import read_json, user_key, write_json, write_table
 from simpersona.config import BuyersConfig, Config, SourceConfig
 from simpersona.contracts import BUYERS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
-from simpersona.errors import ConfigError, SourceError
+from simpersona.errors import ConfigError
 from simpersona.ports import Embedder, EventSource
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import Pack, assign_buyers
@@ -35,7 +35,7 @@ def events(run: Run, out: Path) -> Facts:
 
     config = run.config
     path = _source_path(run)
-    source = open_source(config.source)
+    source = open_source(config.source, as_parquet=config.lab.output == "parquet")
     engine = connect(run.folder / ".spill")
     raw = source.read(path, engine)
     settings = config.events
@@ -128,9 +128,13 @@ def personas(run: Run, out: Path) -> Facts:
     return Facts(table.num_rows, table.num_rows, summary, figures={"codes_used": used, "held_out": held_out})
 
 
-def open_source(config: SourceConfig) -> EventSource:
-    """The adapter for a source's format."""
+def open_source(config: SourceConfig, *, as_parquet: bool = False) -> EventSource:  # noqa: PLR0911 (one each)
+    """The adapter for a source's format; `as_parquet` says that the lab's world was written so."""
     match config.format:
+        case "lab" if as_parquet:
+            from simpersona.adapters.events_table import TableSource
+
+            return TableSource()
         case "table":
             from simpersona.adapters.events_table import TableSource
 
@@ -214,6 +218,4 @@ def _source_path(run: Run) -> Path:
         return run.folder / "world/events"
     if source.path is None:
         raise ConfigError(f'source.format = "{source.format}" needs source.path (or --input FILE)')
-    if not source.path.exists():
-        raise SourceError(f"{source.path}: no such file or folder. Set source.path or give --input FILE.")
     return source.path
