@@ -13,7 +13,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from simpersona import __version__
-from simpersona.config import Config, LabConfig, SourceConfig, config_toml, load_config, parse_config
+from simpersona.config import (
+    FORMATS,
+    SOURCE_EXAMPLES,
+    Config,
+    LabConfig,
+    SourceConfig,
+    config_toml,
+    load_config,
+    parse_config,
+)
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
@@ -91,14 +100,12 @@ for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
 
 @app.command()
 def init(
-    format_: Annotated[
-        str, typer.Option("--format", help="Schema of the raw log: lab, shopify or rees46.")
-    ] = "shopify",
+    format_: Annotated[str, typer.Option("--format", help=f"Schema of the raw log: {', '.join(FORMATS)}.")] = "shopify",
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("simpersona.toml"),
 ) -> None:
     """A commented config with every setting and its meaning."""
-    path = {"shopify": "events/", "rees46": "2019-Oct.csv"}.get(format_)
-    settings = parse_config({"name": out.stem, "source": {"format": format_, "path": path}}, "init")
+    source = {"format": format_} | SOURCE_EXAMPLES.get(format_, {})
+    settings = parse_config({"name": out.stem, "source": source}, "init")
     if out.exists():
         raise ConfigError(f"{out} exists already; it is not overwritten. Give another --out.")
     out.write_text(config_toml(settings, comments=True), encoding="utf-8")
@@ -110,7 +117,9 @@ def assign(
     pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
-    format_: Annotated[str, typer.Option("--format", help="Schema of the events: shopify or rees46.")] = "shopify",
+    format_: Annotated[
+        str, typer.Option("--format", help=f"Schema of the events: {', '.join(FORMATS[1:])}.")
+    ] = "shopify",
     set_: Setting = None,
 ) -> None:
     """New buyers to codes and mixes with a trained pack; no training."""

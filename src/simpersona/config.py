@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import tomlkit
@@ -54,9 +54,9 @@ class SourceConfig(Section):
     path: Path | None = None
     """File, folder, or pattern with * and ?. With format = "lab" the world is generated and no path is needed."""
     shop: Annotated[str, Field(min_length=1)] | None = None
-    """The shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
+    """shopify, ga4, segment, snowplow, table only: the shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
     shop_by: Literal["category_root", "none"] = "category_root"
-    """rees46 only: what a shop is. "none": the whole log is one shop."""
+    """rees46, retailrocket only: what a shop is. "none": the whole log is one shop."""
     time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
     """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
@@ -67,6 +67,34 @@ class SourceConfig(Section):
     events: dict[str, EventName] = {}
     """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
     and "*" for all that are not named."""
+
+    def is_for(self, description: str) -> bool:
+        """Whether a setting with this description is one of the format: "a, b only: ..." names the formats."""
+        formats, found, _ = description.partition(" only: ")
+        return not found or self.format in formats.split(", ")
+
+
+FORMATS: tuple[str, ...] = get_args(SourceConfig.model_fields["format"].annotation)
+SOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
+    "shopify": {"path": "events/"},
+    "ga4": {"path": "events_*.parquet"},
+    "segment": {"path": "calls/*.jsonl.gz"},
+    "snowplow": {"path": "enriched/"},
+    "rees46": {"path": "2019-Oct.csv"},
+    "retailrocket": {"path": "retailrocket/"},
+    "webshop": {"path": "human_sessions.zip"},
+    "table": {
+        "path": "events.csv",
+        "columns": {"buyer_id": "user_id", "time": "timestamp", "event": "event_name"},
+        "events": {
+            "view": "product_viewed",
+            "add": "product_added_to_cart",
+            "buy": "checkout_completed",
+            "*": "ignored",
+        },
+    },
+}
+"""What `simpersona init` writes for a format, to be changed."""
 
 
 class VariantConfig(Section):
@@ -329,6 +357,8 @@ def _write_section(into: tomlkit.TOMLDocument | tomlkit.items.Table, section: Se
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if comments and isinstance(section, SourceConfig) and not section.is_for(field.description or ""):
+            continue
         if isinstance(value, Section):
             table = tomlkit.table()
             if comments and value.__doc__:

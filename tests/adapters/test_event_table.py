@@ -12,7 +12,7 @@ import pytest
 
 from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_table import TableSource
-from simpersona.config import EventsConfig, parse_config
+from simpersona.config import FORMATS, SOURCE_EXAMPLES, EventsConfig, config_toml, load_config, parse_config
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.prepare import prepare
@@ -197,3 +197,16 @@ def test_the_settings_of_a_config(engine, tmp_path):
 def test_a_wrong_setting_is_named(setting, words):
     with pytest.raises(ConfigError, match=words):
         parse_config({"source": {"format": "table"} | setting})
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_init_writes_what_a_format_needs(name, tmp_path):
+    settings = parse_config({"source": {"format": name} | SOURCE_EXAMPLES.get(name, {})})
+    path = tmp_path / "settings.toml"
+    path.write_text(config_toml(settings, comments=True), encoding="utf-8")
+    told = path.read_text(encoding="utf-8")
+    assert ("[source.columns]" in told, "time_zone" in told.split("[lab]")[0]) == (name == "table",) * 2
+    assert ("shop_by" in told) == (name in {"rees46", "retailrocket"})
+    read = load_config(path)
+    assert read.source.model_dump(exclude={"path"}) == settings.source.model_dump(exclude={"path"})
+    assert type(open_source(read.source)).__name__.lower().startswith({"lab": "shopify"}.get(name, name))
