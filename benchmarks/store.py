@@ -15,6 +15,7 @@ from playwright.async_api import async_playwright
 
 from benchmarks.measure import Cost, Stopwatch, median_cost
 from benchmarks.results import Section, Table, number
+from benchmarks.store_server import Answers, Catalogue, answers, catalogues, crowd, serving, themes, together
 from simpersona.adapters.browser_path import find_browser
 from simpersona.adapters.store_browser import Browser
 from simpersona.config import StoreConfig
