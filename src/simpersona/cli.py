@@ -47,6 +47,10 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="One setting: personas.codes=64. May be given again."),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="duckdb, spark, local[4] or spark://host:port; overrides events.engine."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
@@ -81,10 +85,13 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         name: Name = None,
         folder: Folder = None,
         set_: Setting = None,
+        engine: Engine = None,
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
     ) -> None:
+        if engine:
+            set_ = [*(set_ or []), f"events.engine={engine}"]
         settings = _settings(config, input_, name, folder, set_)
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
@@ -131,9 +138,23 @@ def assign(
 
 
 @app.command()
+def vectors(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    export: Annotated[Path, typer.Option("--export", help="File: .arrow (with keys) or .npy (keys beside it).")],
+) -> None:
+    """The dense vectors of a run's buyers, for other tools."""
+    from simpersona.stages.dense_export import export_vectors
+
+    typer.echo(export_vectors(run, export).summary)
+
+
+@app.command()
 def doctor(
     install_browser: Annotated[
         bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
+    ] = False,
+    install_java: Annotated[
+        bool, typer.Option("--install-java", help="Get a Java, for tables on Spark, if there is none.")
     ] = False,
 ) -> None:
     """What is installed, and what each missing piece would enable."""
@@ -143,6 +164,10 @@ def doctor(
         from simpersona.adapters import browser_setup
 
         browser_setup.install_browser(lambda line: typer.echo(line, err=True))
+    if install_java:
+        from simpersona.adapters import java_setup
+
+        java_setup.install_java(lambda line: typer.echo(line, err=True))
 
     findings = examine()
     for finding in findings:

@@ -136,6 +136,9 @@ class EventsConfig(Section):
     keep_ids: bool = False
     """Keep the source's ids of buyers, sessions and orders instead of keyed hashes, and the text of rejected rows."""
     max_rejected_share: Share = 0.05
+    engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|spark://[^/\s]+:\d+)$")] = "duckdb"
+    """What works the tables out, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine),
+    or the spark://host:port of a cluster. The result is the same."""
 
 
 class SplitConfig(Section):

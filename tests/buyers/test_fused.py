@@ -100,10 +100,10 @@ good = rows.map(lambda row: row | {"buyer_id": "eve", "time": NOON, "event": "pa
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(
-    log=st.lists(rows, max_size=40),
+    log=st.lists(rows, min_size=10, max_size=100),
     one=good,
     copies=st.integers(0, 3),
     keep_duplicates=st.booleans(),

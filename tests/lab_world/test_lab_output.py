@@ -71,7 +71,9 @@ def test_counts_per_event_and_buyer_and_the_orders_agree(both):
     ordered = rows[rows.event == "checkout_completed"]
     orders = ordered.groupby(["shop_id", "order_id"])
     assert len(orders) > 20
-    assert orders.price.sum().to_numpy() == pytest.approx(orders.value.first().to_numpy())
+    costs = (ordered.price * ordered.quantity).groupby([ordered.shop_id, ordered.order_id]).sum()
+    assert costs.to_numpy() == pytest.approx(orders.value.first().to_numpy())
+    assert {*ordered.quantity} == {1, 2}
     assert (orders.value.nunique() == 1).all()
     assert (orders.buyer_id.nunique() == 1).all()
     assert rows[rows.event != "checkout_completed"][["order_id", "value"]].isna().all(axis=None)

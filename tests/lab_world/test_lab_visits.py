@@ -19,6 +19,7 @@ def _product(line: dict) -> str:
 def test_every_visit_obeys_the_funnel(visits):
     for visit in visits:
         cart: dict[str, float] = {}
+        pieces: dict[str, int] = {}
         viewed = before = ""
         for line in visit:
             name, data = line["name"], line["data"]
@@ -29,14 +30,16 @@ def test_every_visit_obeys_the_funnel(visits):
             elif name == "product_added_to_cart":
                 assert before == "product_viewed"
                 assert _product(line) == viewed
-                assert data["cartLine"]["quantity"] == 1
-                cart[viewed] = data["cartLine"]["cost"]["totalAmount"]["amount"]
+                added = data["cartLine"]
+                cart[viewed], pieces[viewed] = added["cost"]["totalAmount"]["amount"], added["quantity"]
+                assert cart[viewed] == pytest.approx(added["merchandise"]["price"]["amount"] * pieces[viewed])
             elif name == "product_removed_from_cart":
                 assert before in ("cart_viewed", "product_removed_from_cart")
+                assert data["cartLine"]["quantity"] == pieces.pop(_product(line))
                 del cart[_product(line)]
             elif name == "cart_viewed":
                 assert cart
-                assert data["cart"]["totalQuantity"] == len(cart)
+                assert data["cart"]["totalQuantity"] == sum(pieces.values())
             elif name == "checkout_started":
                 assert before in ("cart_viewed", "product_removed_from_cart")
             elif name == "checkout_completed":
@@ -44,7 +47,8 @@ def test_every_visit_obeys_the_funnel(visits):
             if name.startswith("checkout"):
                 checkout = data["checkout"]
                 items = checkout["lineItems"]
-                assert {item["variant"]["product"]["id"] for item in items} == set(cart)
+                assert {item["variant"]["product"]["id"]: item["quantity"] for item in items} == pieces
+                assert {item["variant"]["product"]["id"]: item["finalLinePrice"]["amount"] for item in items} == cart
                 assert cart
                 assert checkout["subtotalPrice"]["amount"] == pytest.approx(sum(cart.values()))
                 assert checkout["totalPrice"]["amount"] > checkout["subtotalPrice"]["amount"]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from simpersona.contracts import EVENTS
 from simpersona.lab.funnel import Did
 from simpersona.lab.part import Part, coded, moments
-from simpersona.lab.visits import VARIANT_BASE
+from simpersona.lab.visits import pieces_of, product_of
 from simpersona.lab.web_pixels import NAMES
 
 SCHEMA = EVENTS.schema.append(pa.field("seq", pa.int32(), nullable=False))
@@ -38,7 +38,7 @@ def event_rows(part: Part) -> pa.Table:
     did, item = trail.did[event], trail.item[event]
     is_order = did == Did.COMPLETE
     item[is_order] = trail.cart[ordered][trail.cart[ordered] >= 0]
-    product = np.where(item >= 0, item // VARIANT_BASE, -1)
+    product = product_of(item)
     where = trail.where[event]
     counted = np.isin(did, (Did.ADD, Did.REMOVE, Did.COMPLETE))
     order = np.repeat(np.arange(len(ordered)), lines[ordered])
@@ -53,7 +53,7 @@ def event_rows(part: Part) -> pa.Table:
         "collection_id": coded(catalogue.collections["collection_id"], np.where(did == Did.COLLECTION, where, -1)),
         "query": coded(catalogue.queries, np.where(did == Did.SEARCH, where, -1)),
         "price": pa.array(catalogue.price[product], mask=product < 0),
-        "quantity": pa.array(np.ones(len(event), np.int64), mask=~counted),
+        "quantity": pa.array(pieces_of(item).astype(np.int64), mask=~counted),
         "order_id": coded(part.order_ids(trail.visit[ordered]), _at(is_order, order, -1)),
         "value": pa.array(_at(is_order, part.subtotals(ordered)[order], 0.0), mask=~is_order),
         "seq": pa.array(trail.seq[event].astype(np.int32)),

@@ -11,7 +11,7 @@ from jaxtyping import Int
 
 from simpersona.lab.catalogue import Catalogue
 from simpersona.lab.clientele import Clientele, Plan
-from simpersona.lab.visits import VARIANT_BASE, Trail
+from simpersona.lab.visits import Trail, pieces_of, product_of
 
 BEGIN = np.datetime64("2026-01-05T00:00:00", "ms")
 """When the world begins (UTC)."""
@@ -37,7 +37,8 @@ class Part:
     def subtotals(self, events: Int[np.ndarray, " n"]) -> np.ndarray:
         """What the cart after each of these events costs, to the cent."""
         cart = self.trail.cart[events]
-        return np.round(np.where(cart >= 0, self.catalogue.price[cart // VARIANT_BASE], 0).sum(1), 2)
+        costs = self.catalogue.price[product_of(cart)] * pieces_of(cart)
+        return np.round(np.where(cart >= 0, costs, 0).sum(1), 2)
 
 
 def moments(milliseconds: Int[np.ndarray, " n"]) -> pa.TimestampArray:

@@ -14,8 +14,11 @@ from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, STATES, Did, entry, mo
 from simpersona.lab.shopper_types import INTENTS, ShopperType
 from simpersona.lab.variants import PLAIN, Variant
 
-VARIANT_BASE = 8
-"""An item is a product and its variant in one number: product × VARIANT_BASE + variant."""
+VARIANTS, PIECES = 8, 4
+"""An item is a product, its variant and how many of it, in one number: (product × VARIANTS + variant) × PIECES + more
+pieces than one. Neither number is reached."""
+PAIR_SHARE = 0.08
+"""Of additions to the cart that are of two pieces."""
 PLURAL_SHARE = 0.45
 """Of searches that name only the product type."""
 WORD_SHARE = 0.4
@@ -81,7 +84,7 @@ def visit_shop(shelves: Shelves, ways: Ways, plan: Plan, rng: np.random.Generato
     """What the planned visits do in the shop.
 
     A visit planned too close to the buyer's one before is moved to GAP_SECONDS after its end. A
-    product in the cart is not looked at again, so each addition is a line of one piece.
+    product in the cart is not looked at again, so each addition is a line of its own.
     """
     walk = _Walk(shelves, ways, plan, rng)
     steps = walk.run()
@@ -91,6 +94,16 @@ def visit_shop(shelves: Shelves, ways: Ways, plan: Plan, rng: np.random.Generato
     return Trail(
         **{name: values[order] for name, values in steps.items()}, time=time[order], start=start, sought=walk.sought
     )
+
+
+def product_of(item: np.ndarray) -> np.ndarray:
+    """The product of each item; -1 for no item."""
+    return item // (VARIANTS * PIECES)
+
+
+def pieces_of(item: np.ndarray) -> np.ndarray:
+    """How many pieces each item is of."""
+    return item % PIECES + 1
 
 
 def _spaced(plan: Plan, lengths: np.ndarray) -> Int[np.ndarray, " m"]:
@@ -196,7 +209,7 @@ class _Walk:
             open_rows = self._draw_new(open_rows, choice, who, product)
         while len(open_rows):
             open_rows = self._draw_new(open_rows, np.full(len(who), self.shelves.EVERYTHING), who, product)
-        item = product * VARIANT_BASE
+        item = product * (VARIANTS * PIECES)
         self.item[who] = item
         return item
 
@@ -205,12 +218,12 @@ class _Walk:
         mine = who[rows]
         drawn = self.shelves.draw(lists[rows], self.level[mine], self.rng)
         product[rows] = drawn
-        known = (self.cart[mine] // VARIANT_BASE == drawn[:, None]).any(1) | (self.item[mine] // VARIANT_BASE == drawn)
-        return rows[known]
+        in_cart = (product_of(self.cart[mine]) == drawn[:, None]).any(1)
+        return rows[in_cart | (product_of(self.item[mine]) == drawn)]
 
     def _add(self, who: np.ndarray) -> np.ndarray:
-        variants = self.shelves.variants[self.item[who] // VARIANT_BASE]
-        item = self.item[who] + (self.rng.random(len(who)) * variants).astype(np.int32)
+        variant = (self.rng.random(len(who)) * self.shelves.variants[product_of(self.item[who])]).astype(np.int32)
+        item = self.item[who] + variant * PIECES + (self.rng.random(len(who)) < PAIR_SHARE)
         self.cart[who, self.lines[who]] = item
         self.lines[who] += 1
         return item

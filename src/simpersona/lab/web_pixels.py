@@ -17,7 +17,7 @@ from simpersona.lab.catalogue import Catalogue
 from simpersona.lab.clientele import random_ids
 from simpersona.lab.funnel import MAX_EVENTS, Did
 from simpersona.lab.part import Part, moments, take
-from simpersona.lab.visits import VARIANT_BASE
+from simpersona.lab.visits import PIECES, VARIANTS
 
 NAMES = {
     Did.HOME: "page_viewed",
@@ -109,7 +109,7 @@ class PixelLog:
                 data = {"collection": {"id": one["collection_id"], "title": one["title"]}}
                 return self._end(f"/collections/{one['collection_id']}", one["title"], data)
             case Did.VIEW | Did.ADD:
-                product = self.products[where // VARIANT_BASE]
+                product = self.products[where // (VARIANTS * PIECES)]
                 data = {"productVariant": self.variant(where)} if did == Did.VIEW else {"cartLine": self._line(where)}
                 return self._end(f"/products/{product['product_id']}", product["title"], data)
             case Did.REMOVE:
@@ -120,10 +120,8 @@ class PixelLog:
     def _with_cart(self, did: int, cart: Sequence[int], subtotal: float, token: str, order_id: str) -> str:
         items = [item for item in cart if item >= 0]
         if did == Did.CART:
-            lines = ",".join(map(self.cart_line, items))
-            data = (
-                f'{{"totalQuantity":{len(items)},"lines":[{lines}],"cost":{{"totalAmount":{_json(_money(subtotal))}}}}}'
-            )
+            lines, pieces = ",".join(map(self.cart_line, items)), sum(map(_pieces, items))
+            data = f'{{"totalQuantity":{pieces},"lines":[{lines}],"cost":{{"totalAmount":{_json(_money(subtotal))}}}}}'
             return f'{self._document("/cart", "Your cart")},"data":{{"cart":{data}}}}}'
         page, title, order = f"/checkouts/{token}", "Checkout", ""
         if did == Did.COMPLETE:
@@ -141,7 +139,7 @@ class PixelLog:
         return f"{_json({'location': {'href': self.url + path}, 'title': title})}}}"
 
     def _variant(self, item: int) -> dict[str, Any]:
-        number, variant = divmod(item, VARIANT_BASE)
+        number, variant = divmod(item // PIECES, VARIANTS)
         product = self.products[number]
         code = f"{product['product_id']}{variant:02d}"
         return {
@@ -158,8 +156,7 @@ class PixelLog:
         }
 
     def _line(self, item: int) -> dict[str, Any]:
-        variant = self.variant(item)
-        return {"merchandise": variant, "quantity": 1, "cost": {"totalAmount": variant["price"]}}
+        return {"merchandise": self.variant(item), "quantity": _pieces(item), "cost": {"totalAmount": self._cost(item)}}
 
     def _cart_line(self, item: int) -> str:
         return _json(self._line(item))
@@ -169,11 +166,18 @@ class PixelLog:
         return _json(
             {
                 "title": variant["product"]["title"],
-                "quantity": 1,
+                "quantity": _pieces(item),
                 "variant": variant,
-                "finalLinePrice": variant["price"],
+                "finalLinePrice": self._cost(item),
             }
         )
+
+    def _cost(self, item: int) -> dict[str, Any]:
+        return _money(round(_pieces(item) * self.variant(item)["price"]["amount"], 2))
+
+
+def _pieces(item: int) -> int:
+    return item % PIECES + 1
 
 
 def _money(amount: float) -> dict[str, Any]:

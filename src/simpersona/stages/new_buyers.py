@@ -16,11 +16,11 @@ from platformdirs import user_data_path
 
 from simpersona.artifacts import user_key
 from simpersona.config import Config, SourceConfig
-from simpersona.contracts import ASSIGNMENTS, BUYERS, PRODUCTS
+from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.stages.context import Facts
 from simpersona.stages.from_events import embed_texts, open_embedder, open_source
-from simpersona.stages.pack import Pack, assign_buyers
+from simpersona.stages.pack import Pack, assign_chunks, buyer_chunks
 
 if TYPE_CHECKING:
     from ibis.expr.types import StringColumn
@@ -66,18 +66,21 @@ def _general(pack: Pack, path: Path, config: Config) -> tuple[pa.Table, int, int
     from simpersona.adapters.engine_duckdb import connect
     from simpersona.buyers.aggregate import aggregate
     from simpersona.events.prepare import prepare
+    from simpersona.personas.mix import assignments
 
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
         raw = open_source(config.source).read(path, engine)
         prepared = prepare(raw, config.events, user_key(user_data_path("simpersona")))
         aggregated = aggregate(prepared.events, prepared.sessions, raw.has, config.events)
-        buyers = BUYERS.check(aggregated.order_by(["shop_id", "buyer_id"]).to_pyarrow())
+        buyers = Path(scratch) / "buyers.parquet"
+        aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(buyers)
         products = PRODUCTS.check(raw.products.order_by(["shop_id", "product_id"]).to_pyarrow())
         quality = prepared.quality
         engine.disconnect()
-    embeddings = embed_texts(open_embedder(config.buyers), products["text"])
-    assigned, _, _ = assign_buyers(pack, buyers, products, embeddings)
+        embeddings = embed_texts(open_embedder(config.buyers), products["text"])
+        chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings)
+        assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
     return assigned, quality["rows_in"], quality["rows_rejected"]
 
 

@@ -47,7 +47,7 @@ def typed_codes(
     """
     from threadpoolctl import threadpool_limits
 
-    projected = pack.vectorizer.projection.of_products(embeddings)
+    projected = pack.vectorizer.projection(embeddings)
     workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     work = _Work(log, pack, products, projected, config)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
