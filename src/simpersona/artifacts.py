@@ -132,11 +132,24 @@ def fingerprint(*parts: object) -> str:
 
 
 def file_identity(path: Path | None) -> list[str]:
-    """Name, size and time of change of a file, or of all files of a folder: tells whether an input changed."""
-    if path is None or not path.exists():
+    """Name, size and time of change of a file, of all files of a folder or of those that match a pattern: tells
+    whether an input changed.
+    """
+    if path is None:
         return []
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+    else:
+        files = [path] if path.exists() else matching_files(path)
     return [f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
+
+
+def matching_files(path: Path) -> list[Path]:
+    """The files whose place matches a path as a pattern (`*`, `?`, and `**` for any depth), sorted; none for a plain path."""
+    if not set(str(path)) & set("*?["):
+        return []
+    root = Path(path.anchor)
+    return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
 
 
 def write_text(path: Path, text: str) -> None:

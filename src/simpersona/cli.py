@@ -13,7 +13,16 @@ from typing import Annotated, NoReturn
 import typer
 
 from simpersona import __version__
-from simpersona.config import Config, SourceConfig, config_toml, load_config, parse_config
+from simpersona.config import (
+    FORMATS,
+    SOURCE_EXAMPLES,
+    Config,
+    LabConfig,
+    SourceConfig,
+    config_toml,
+    load_config,
+    parse_config,
+)
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
@@ -38,9 +47,23 @@ Setting = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="One setting: personas.codes=64. May be given again."),
 ]
+Engine = Annotated[
+    str | None,
+    typer.Option("--engine", help="duckdb, spark, local[4] or spark://host:port; overrides events.engine."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--variant",
+        metavar="NAME",
+        help="What differs from the plain store: free_shipping_notice, hidden_search, one_page_checkout or "
+        "price_factor=1.1. May be given again.",
+    ),
+]
+WORLD = LabConfig()
 
 PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "run": ("report", "All stages; what is up to date is skipped. No CONFIG: the demo."),
@@ -62,10 +85,13 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         name: Name = None,
         folder: Folder = None,
         set_: Setting = None,
+        engine: Engine = None,
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
     ) -> None:
+        if engine:
+            set_ = [*(set_ or []), f"events.engine={engine}"]
         settings = _settings(config, input_, name, folder, set_)
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
@@ -81,14 +107,12 @@ for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
 
 @app.command()
 def init(
-    format_: Annotated[
-        str, typer.Option("--format", help="Schema of the raw log: lab, shopify or rees46.")
-    ] = "shopify",
+    format_: Annotated[str, typer.Option("--format", help=f"Schema of the raw log: {', '.join(FORMATS)}.")] = "shopify",
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("simpersona.toml"),
 ) -> None:
     """A commented config with every setting and its meaning."""
-    path = {"shopify": "events/", "rees46": "2019-Oct.csv"}.get(format_)
-    settings = parse_config({"name": out.stem, "source": {"format": format_, "path": path}}, "init")
+    source = {"format": format_} | SOURCE_EXAMPLES.get(format_, {})
+    settings = parse_config({"name": out.stem, "source": source}, "init")
     if out.exists():
         raise ConfigError(f"{out} exists already; it is not overwritten. Give another --out.")
     out.write_text(config_toml(settings, comments=True), encoding="utf-8")
@@ -100,7 +124,9 @@ def assign(
     pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
-    format_: Annotated[str, typer.Option("--format", help="Schema of the events: shopify or rees46.")] = "shopify",
+    format_: Annotated[
+        str, typer.Option("--format", help=f"Schema of the events: {', '.join(FORMATS[1:])}.")
+    ] = "shopify",
     set_: Setting = None,
 ) -> None:
     """New buyers to codes and mixes with a trained pack; no training."""
@@ -112,9 +138,23 @@ def assign(
 
 
 @app.command()
+def vectors(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    export: Annotated[Path, typer.Option("--export", help="File: .arrow (with keys) or .npy (keys beside it).")],
+) -> None:
+    """The dense vectors of a run's buyers, for other tools."""
+    from simpersona.stages.dense_export import export_vectors
+
+    typer.echo(export_vectors(run, export).summary)
+
+
+@app.command()
 def doctor(
     install_browser: Annotated[
         bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
+    ] = False,
+    install_java: Annotated[
+        bool, typer.Option("--install-java", help="Get a Java, for tables on Spark, if there is none.")
     ] = False,
 ) -> None:
     """What is installed, and what each missing piece would enable."""
@@ -124,6 +164,10 @@ def doctor(
         from simpersona.adapters import browser_setup
 
         browser_setup.install_browser(lambda line: typer.echo(line, err=True))
+    if install_java:
+        from simpersona.adapters import java_setup
+
+        java_setup.install_java(lambda line: typer.echo(line, err=True))
 
     findings = examine()
     for finding in findings:
@@ -134,37 +178,58 @@ def doctor(
 @lab.command("world")
 def lab_world(
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    shops: Annotated[int, typer.Option("--shops")] = 6,
-    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = 6000,
-    seed: Annotated[int, typer.Option("--seed")] = 7,
+    shops: Annotated[int, typer.Option("--shops")] = WORLD.shops,
+    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = WORLD.buyers,
+    products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = WORLD.products_per_shop,
+    types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = WORLD.types,
+    days: Annotated[int, typer.Option("--days")] = WORLD.days,
+    output: Annotated[
+        str, typer.Option("--output", help="Events as jsonl, as parquet (for large worlds), or both.")
+    ] = WORLD.output,
+    seed: Annotated[int, typer.Option("--seed")] = WORLD.seed,
+    variant: Changes = None,
 ) -> None:
     """Generate events, catalogues and the truth about every buyer."""
     from simpersona.lab.world import generate_world
 
-    settings = parse_config({"lab": {"shops": shops, "buyers": buyers, "seed": seed}}, "lab world")
+    asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
+    settings = _with_settings(
+        {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
+    ).lab
     if out.exists() and any(out.iterdir()):
         raise ConfigError(f"{out} is not empty; it is not overwritten. Give another --out.")
     reporter = TerminalReporter()
     reporter.started("world")
-    generate_world(out, settings.lab, reporter.progress)
-    reporter.close()
+    try:
+        events = generate_world(out, settings, reporter.progress)
+    finally:
+        reporter.close()
     typer.echo(
-        f"{out}: {shops} shops, {buyers} buyers. Read it with source.format = shopify, source.path = {out}/events"
+        f"{out}: {shops} shops, {buyers:,} buyers, {events:,} events. Read it with "
+        f"source.format = {'table' if output == 'parquet' else 'shopify'}, source.path = {out}/events"
     )
 
 
 @lab.command("store")
 def lab_store(
-    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet, of a run or of a world.")],
+    catalog: Annotated[
+        Path, typer.Option("--catalog", help="products.parquet of a run or a world; collections.parquet beside it.")
+    ],
     port: Annotated[int, typer.Option("--port", help="0: any free port.")] = 8000,
     shop: Annotated[
-        str | None, typer.Option("--shop", help="Which shop of the catalogue; the first if not given.")
+        str | None, typer.Option("--shop", help="This shop alone, at /. Otherwise each shop is at /SHOP/.")
     ] = None,
+    theme: Annotated[
+        str, typer.Option("--theme", help="classic, sidebar, boutique, outlet, or varied: the shops take turns.")
+    ] = "varied",
+    variant: Changes = None,
 ) -> None:
-    """A real storefront with that catalogue, until Ctrl-C."""
+    """Serve the shops of a catalogue as real storefronts, until Ctrl-C."""
+    from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    serve_store(catalog, shop, port, typer.echo)
+    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
+    serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
 @app.callback(invoke_without_command=True)
@@ -190,6 +255,11 @@ def _settings(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
     return _with_settings(data, set_, str(config or "demo"))
+
+
+def _changes(section: str, variant: list[str] | None) -> list[str]:
+    """What --variant names, as --set has it."""
+    return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
 def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import tomlkit
@@ -26,6 +26,18 @@ def _known_time_zone(name: str) -> str:
     return name
 
 
+EventColumn = Literal[
+    "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
+    "order_id", "value", "seq", "title", "vendor", "product_type", "collection",
+]  # fmt: skip
+"""What a column of a log can be: those of contracts.EVENTS, the order of events, and words for the catalogue."""
+EventName = Literal[
+    "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
+    "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
+]  # fmt: skip
+"""Those of contracts.EVENT_NAMES, and what is set aside."""
+
+
 class Section(BaseModel):
     """Frozen; unknown names are errors."""
 
@@ -35,25 +47,82 @@ class Section(BaseModel):
 class SourceConfig(Section):
     """Where the raw log comes from."""
 
-    format: Literal["lab", "shopify", "rees46"] = "lab"
+    format: Literal["lab", "shopify", "ga4", "segment", "snowplow", "rees46", "retailrocket", "webshop", "table"] = (
+        "lab"
+    )
+    """Schema of the log; docs/events.md describes each. "table": any CSV, JSON lines or parquet, see columns."""
     path: Path | None = None
-    """File or folder. With format = "lab" the world is generated and no path is needed."""
+    """File, folder, or pattern with * and ?. With format = "lab" the world is generated and no path is needed."""
+    shop: Annotated[str, Field(min_length=1)] | None = None
+    """shopify, ga4, segment, snowplow, table only: the shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
     shop_by: Literal["category_root", "none"] = "category_root"
-    """rees46 only: what a shop is. "none": the whole log is one shop."""
+    """rees46, retailrocket only: what a shop is. "none": the whole log is one shop."""
+    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
+    """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    """table only: of times that do not name theirs."""
+    columns: dict[EventColumn, str] = {}
+    """table only: our column = "the log's", where their names differ; "=text" is the same text in every row.
+    A dot goes into a nested value: product.id."""
+    events: dict[str, EventName] = {}
+    """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
+    and "*" for all that are not named."""
+
+    def is_for(self, description: str) -> bool:
+        """Whether a setting with this description is one of the format: "a, b only: ..." names the formats."""
+        formats, found, _ = description.partition(" only: ")
+        return not found or self.format in formats.split(", ")
+
+
+FORMATS: tuple[str, ...] = get_args(SourceConfig.model_fields["format"].annotation)
+SOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
+    "shopify": {"path": "events/"},
+    "ga4": {"path": "events_*.parquet"},
+    "segment": {"path": "calls/*.jsonl.gz"},
+    "snowplow": {"path": "enriched/"},
+    "rees46": {"path": "2019-Oct.csv"},
+    "retailrocket": {"path": "retailrocket/"},
+    "webshop": {"path": "human_sessions.zip"},
+    "table": {
+        "path": "events.csv",
+        "columns": {"buyer_id": "user_id", "time": "timestamp", "event": "event_name"},
+        "events": {
+            "view": "product_viewed",
+            "add": "product_added_to_cart",
+            "buy": "checkout_completed",
+            "*": "ignored",
+        },
+    },
+}
+"""What `simpersona init` writes for a format, to be changed."""
+
+
+class VariantConfig(Section):
+    """What differs from the plain store; each setting's effect on each buyer type is planted."""
+
+    free_shipping_notice: bool = False
+    hidden_search: bool = False
+    one_page_checkout: bool = False
+    price_factor: PositiveFloat = 1.0
+    """On every price."""
 
 
 class LabConfig(Section):
     """The generated world (format = "lab")."""
 
-    shops: Positive = 6
+    shops: Positive = 12
+    """81 are the paper's 39 + 42."""
     buyers: Positive = 6000
     """Over all shops."""
     products_per_shop: Positive = 60
-    types: Positive = 12
+    types: Positive = 24
     """Latent buyer types."""
     days: Positive = 120
     """The paper's four months (App. C)."""
-    seed: int = 7
+    output: Literal["jsonl", "parquet", "both"] = "jsonl"
+    """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
+    seed: int = 15
+    variant: VariantConfig = VariantConfig()
 
 
 class EventsConfig(Section):
@@ -67,12 +136,15 @@ class EventsConfig(Section):
     keep_ids: bool = False
     """Keep the source's ids of buyers, sessions and orders instead of keyed hashes, and the text of rejected rows."""
     max_rejected_share: Share = 0.05
+    engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|spark://[^/\s]+:\d+)$")] = "duckdb"
+    """What works the tables out, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine),
+    or the spark://host:port of a cluster. The result is the same."""
 
 
 class SplitConfig(Section):
     """Which shops train and which are held out (3.2)."""
 
-    held_out_share: Share = 0.34
+    held_out_share: Share = 0.25
     """Share of the shops never trained on; at least one where there are two shops or more."""
     held_out: tuple[str, ...] = ()
     """Names the held-out shops instead."""
@@ -139,8 +211,12 @@ class PersonasConfig(Section):
 
 
 class StoreConfig(Section):
-    """The browser, and what it shows of a storefront."""
+    """The lab's storefronts, the browser, and what it shows of a storefront."""
 
+    theme: Literal["varied", "classic", "sidebar", "boutique", "outlet"] = "varied"
+    """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
+    variant: VariantConfig = VariantConfig()
+    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
     images: bool = False
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
@@ -284,6 +360,8 @@ def _write_section(into: tomlkit.TOMLDocument | tomlkit.items.Table, section: Se
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
+        if comments and isinstance(section, SourceConfig) and not section.is_for(field.description or ""):
+            continue
         if isinstance(value, Section):
             table = tomlkit.table()
             if comments and value.__doc__:

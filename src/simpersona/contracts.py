@@ -103,6 +103,8 @@ class Capabilities:
     has_price: bool = False
     has_session: bool = False
     has_text: bool = False
+    has_cart: bool = True
+    has_time: bool = True  # False: only the order of events is known, all of a session stand at one nominal moment
 
 
 PROVENANCE = pa.schema(

@@ -44,7 +44,17 @@ MODELS = {
 
 def examine() -> list[Finding]:
     """All findings, the most basic first."""
-    return [_python(), _cores(), *_distributions(PACKAGES), *_distributions(MODELS), _browser(), _gpu(), _disk()]
+    return [
+        _python(),
+        _cores(),
+        *_distributions(PACKAGES),
+        *_distributions(MODELS),
+        _browser(),
+        _spark(),
+        _java(),
+        _gpu(),
+        _disk(),
+    ]
 
 
 def _python() -> Finding:
@@ -72,6 +82,22 @@ def _browser() -> Finding:
         return Finding("browser", True, str(find_browser(Config().store)))
     except (ConfigError, ImportError) as error:
         return Finding("browser", False, str(error))
+
+
+def _spark() -> Finding:
+    try:
+        return Finding("pyspark", True, version("pyspark"), needed=False)
+    except PackageNotFoundError:
+        return Finding("pyspark", False, "tables on Spark: pip install 'simpersona[spark]'", needed=False)
+
+
+def _java() -> Finding:
+    from simpersona.adapters.java_path import find_java
+
+    try:
+        return Finding("java", True, str(find_java()), needed=False)
+    except ConfigError as error:
+        return Finding("java", False, str(error), needed=False)
 
 
 def _gpu() -> Finding:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float
 
 from simpersona.contracts import Goal, RawLog
 from simpersona.pages import Action, Decision, Message, Page, Reply
-
-if TYPE_CHECKING:
-    from ibis.backends.duckdb import Backend
 
 Progress = Callable[[int, int, str], None]
 """Told (done, total, note) as long work goes on; a bar on a terminal, or nothing."""
@@ -22,8 +19,10 @@ Progress = Callable[[int, int, str], None]
 class EventSource(Protocol):
     """Reads one published schema of raw logs."""
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
-        """The log at `path` (a file or a folder) as Ibis tables on `engine`.
+    def read(self, path: Path, engine: Any) -> RawLog:
+        """The log at `path` (a file or a folder) as Ibis tables on `engine`, an Ibis connection.
+
+        Parquet is read on any engine, text on DuckDB alone; whoever calls sees to that.
 
         Raises SourceError if there is nothing to read or a needed column is missing.
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -51,6 +52,16 @@ class BuyerVectors:
     def scalar(self, name: str) -> Float[np.ndarray, " n"]:
         """One raw scalar by name."""
         return self.scalars[:, SCALARS.index(name)]
+
+    def without_x(self) -> BuyerVectors:
+        """Shops, strata and raw scalars alone, for what needs no more: `x` has no dimension, ids are empty."""
+        nameless = np.zeros(len(self), "U1")
+        return BuyerVectors(self.shop_id, nameless, self.stratum, self.x[:, :0].copy(), self.scalars)
+
+    @classmethod
+    def joined(cls, parts: Sequence[BuyerVectors]) -> BuyerVectors:
+        """The buyers of all `parts`, of which there is at least one."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def take(self, rows: np.ndarray) -> BuyerVectors:
         """The buyers at `rows` (indices or a boolean mask)."""

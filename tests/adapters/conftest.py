@@ -26,6 +26,11 @@ SITE = {
         role="button" tabindex="0" aria-label="Drag" onmousedown="window.dragged=1">d</div><div role="button" tabindex="0"
         aria-label="Drop" onmouseup="window.dragged && say('dropped')">d</div><p id="said">nothing</p>
         <script>function say(words) { document.getElementById('said').textContent = words; }</script>""",
+    "/mall/a/": """<title>A</title><a href="/mall/a/">Home</a><a href="/mall/b/">Next shop</a><a href="sent-on">Sent on</a>
+        <a href="../">All shops</a><a target="_blank" href="/mall/b/">Tab to it</a><a href="own">Own page</a>""",
+    "/mall/a/own": "<title>Own</title><p>Here</p>",
+    "/mall/": "<title>All</title><p>All shops</p>",
+    "/mall/b/": "<title>B</title><p>Another shop</p>",
     "/traps": """<title>Traps</title><a href="https://elsewhere.example/">Away</a><a target="_blank" href="/cart">Tab</a>
         <button onclick="window.open('/skirts')">Window</button>
         <button onclick="window.open('https://elsewhere.example/')">Window away</button>
@@ -64,7 +69,11 @@ class _Site(BaseHTTPRequestHandler):
         self.server.cookies.append(self.headers.get("Cookie") or "")
         time.sleep({"/slow": 0.4, "/stall": 2}.get(path, 0))
         body = SITE.get(path, "").encode()
-        self.send_response(500 if path == "/error" else 200 if body else 404)
+        if path == "/mall/a/sent-on":
+            self.send_response(302)
+            self.send_header("Location", "/mall/b/")
+        else:
+            self.send_response(500 if path == "/error" else 200 if body else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -13,12 +13,12 @@ from simpersona.pages import Action
 pytestmark = pytest.mark.slow
 
 
-def visit(address, use, *, may_pay=True, visitor="visitor-1", **settings):
+def visit(address, use, *, may_pay=True, visitor="visitor-1", within="/", **settings):
     """What `use(window, first page)` gives on a fresh browser."""
 
     async def run():
         async with Browser(StoreConfig(**settings), may_pay=may_pay) as browser:
-            window = browser.visitor(address, visitor)
+            window = browser.visitor(address, visitor, within=within)
             try:
                 return await use(window, await window.open())
             finally:
@@ -66,6 +66,25 @@ def test_traps(site):
         return True
 
     assert visit(site.url + "/traps", use)
+
+
+def test_a_visitor_of_one_shop_cannot_leave_for_the_shop_beside_it(site):
+    async def use(window, page):
+        shown = [page]
+        for name in ("Home", "Next shop", "Sent on", "All shops", "Tab to it", "Own page"):
+            shown.append(await click(window, shown[-1], name))
+        return shown
+
+    site.cookies.clear()
+    home, same, *refused, own = visit(site.url + "/mall/a/", use, visitor="episode-7", within="/mall/a/")
+    assert (same.url, same.failure) == (home.url, None)
+    for page, place in zip(refused, ("/mall/b/", "/mall/b/", "/mall/", "/mall/b/"), strict=True):
+        assert page.url == home.url
+        assert (
+            page.failure == f"It leads away from this store, to {site.url.removeprefix('http://')}{place}: not opened"
+        )
+    assert (own.url, own.failure) == (site.url + "/mall/a/own", None)
+    assert set(site.cookies) - {""} == {"visitor=episode-7"}  # "": the host's icon, outside the shop's path
 
 
 def test_a_stalled_page_is_a_failure_in_words_and_the_visit_goes_on(site):

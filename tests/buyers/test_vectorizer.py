@@ -13,6 +13,7 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import BuyersConfig
 from simpersona.contracts import BUYERS, CHANNELS, PRODUCTS, SCALARS
 from simpersona.errors import ContractError
+from simpersona.vectors import BuyerVectors
 
 DIM = 12
 
@@ -143,3 +144,24 @@ def test_wrong_inputs_are_named(world):
     fitted = Vectorizer.fit(*world, BuyersConfig())
     with pytest.raises(ContractError, match="have 11 dimensions; the vectors were fitted on 12"):
         fitted.transform(buyers, products, embeddings[:, 1:])
+
+
+@pytest.mark.parametrize("rows", [1, 7, 60])
+def test_chunks_are_the_whole_in_parts(world, rows):
+    buyers, products, embeddings = world
+    vectorizer = Vectorizer.fit(*world, BuyersConfig(channel_dim=4))
+    tables = [buyers.slice(start, rows) for start in range(0, 60, rows)]
+    parts = list(vectorizer.chunks(iter(tables), products, embeddings))
+    assert [len(part) for part in parts] == [len(table) for table in tables]
+    joined, whole = BuyerVectors.joined(parts), vectorizer.transform(*world)
+    np.testing.assert_allclose(joined.x, whole.x, atol=1e-6)
+    np.testing.assert_array_equal(joined.buyer_id, whole.buyer_id)
+    np.testing.assert_array_equal(joined.scalars, whole.scalars)
+
+
+def test_any_embedding_width_is_reduced_to_the_channel_width(world):
+    buyers, products, _ = world
+    wide = np.random.default_rng(2).normal(size=(40, 768)).astype(np.float32)
+    vectorizer = Vectorizer.fit(buyers, products, wide, BuyersConfig(channel_dim=8))
+    assert vectorizer.transform(buyers, products, wide).x.shape == (60, 16 + 24 + 3)
+    assert 0 < vectorizer.explained_variance < 1

@@ -1,4 +1,4 @@
-"""An engine, and raw logs from hand-written rows."""
+"""Raw logs from hand-written rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import ibis
 import pyarrow as pa
 import pytest
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE, REJECTED, Capabilities, RawLog
 
 EVERYTHING = Capabilities(
@@ -20,11 +19,6 @@ EVERYTHING = Capabilities(
 NOON = datetime(2024, 3, 1, 12, tzinfo=UTC)
 
 Row = dict[str, Any]
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Backend:
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture
@@ -39,7 +33,7 @@ def row() -> Callable[..., Row]:
 
 
 @pytest.fixture
-def raw_log(engine: Backend) -> Callable[..., RawLog]:
+def raw_log(engine: SQLBackend) -> Callable[..., RawLog]:
     """A log of the rows; rows that say the same are duplicates of each other."""
 
     def make(rows: Sequence[Row], has: Capabilities = EVERYTHING, products: Sequence[Row] = ()) -> RawLog:
@@ -70,5 +64,5 @@ def raw_log(engine: Backend) -> Callable[..., RawLog]:
     return make
 
 
-def _stored(engine: Backend, table: pa.Table) -> ibis.Table:
+def _stored(engine: SQLBackend, table: pa.Table) -> ibis.Table:
     return engine.create_table(ibis.util.gen_name("test"), ibis.memtable(table))

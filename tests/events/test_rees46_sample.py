@@ -16,16 +16,16 @@ SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "rees46" / "2019-10-01_
 pytestmark = pytest.mark.skipif(not SAMPLE.exists(), reason="the REES46 sample is not beside the repository")
 
 
-def test_the_cut_off_last_line_is_the_only_malformed_row(engine):
-    raw = Rees46Source().read(SAMPLE, engine)
+def test_the_cut_off_last_line_is_the_only_malformed_row(duckdb_engine):
+    raw = Rees46Source().read(SAMPLE, duckdb_engine)
     assert raw.rows_in == 17_435
     (cut,) = raw.rejected.to_pyarrow().to_pylist()
     assert (cut["file"], cut["row"], cut["reason"]) == (SAMPLE.name, 17_436, "expected 9 fields, found 8")
     assert raw.events.count().to_pyarrow().as_py() == 17_434
 
 
-def test_one_shop(engine):
-    raw = Rees46Source(shop_by="none").read(SAMPLE, engine)
+def test_one_shop(duckdb_engine):
+    raw = Rees46Source(shop_by="none").read(SAMPLE, duckdb_engine)
     counts = raw.events.event.value_counts(name="rows").to_pyarrow().to_pylist()
     # the cut-off row, a view, is the 17,056th
     assert {line["event"]: line["rows"] for line in counts} == {
@@ -43,8 +43,8 @@ def test_one_shop(engine):
     assert SESSIONS.check(prepared.sessions.to_pyarrow()).num_rows == 5_067
 
 
-def test_category_roots_as_shops(engine):
-    raw = Rees46Source().read(SAMPLE, engine)
+def test_category_roots_as_shops(duckdb_engine):
+    raw = Rees46Source().read(SAMPLE, duckdb_engine)
     products = PRODUCTS.check(raw.products.to_pyarrow())
     shops = set(products["shop_id"].to_pylist())
     assert len(shops) == 14

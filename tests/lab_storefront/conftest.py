@@ -82,7 +82,7 @@ class Shopper:
         data = urllib.parse.urlencode(hidden | pressed | fields)
         if 'method="post"' not in form:
             return self.get(f"{address}?{data}")
-        headers = {"Referer": self.address, "Origin": self.url}
+        headers = {"Referer": self.address, "Origin": "{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(self.url))}
         return self._open(urllib.request.Request(address, data.encode(), headers))
 
     def _open(self, request: urllib.request.Request) -> str:

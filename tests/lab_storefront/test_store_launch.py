@@ -65,7 +65,8 @@ def test_a_changed_catalogue_is_built_anew(tmp_path, catalogue, shopper_at):
         store.build("green-meadow", *catalogue(title="Silk Skirt", vendor=None, collection_ids=["c-none"]))
         assert store.url is None
         assert "Silk Skirt" in shopper_at(store.start()).get("/search?q=skirts")
-        assert [path.name for path in (tmp_path / "data").iterdir() if path.name not in ("built", "live")] == []
+        served = (store.folder / "live").readlink().name
+        assert {path.name for path in store.folder.iterdir()} == {"built", "live", served, "server.log"}
 
 
 def test_a_catalogue_that_cannot_be_sold_is_refused(tmp_path, catalogue):
@@ -128,8 +129,9 @@ def test_a_killed_server_goes_on_where_it_was(copy, shopper_at, log_of):
     shopper = shopper_at(url, "quinn")
     shopper.get("/products/wool-skirt/")
     shopper.submit("Add to cart")
-    os.killpg(copy._server.pid, signal.SIGKILL)
-    copy._server.wait()
+    server = copy._server._process
+    os.killpg(server.pid, signal.SIGKILL)
+    server.wait()
     assert copy.url is None
     whole = copy.events_log.read_bytes()
     copy.events_log.write_bytes(whole + b'{"id": "cut o')

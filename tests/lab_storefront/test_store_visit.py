@@ -111,9 +111,9 @@ def test_a_changed_quantity_counts_by_the_difference(visit, store, log_of):
 def test_pages_that_answer_a_form_and_further_pages_are_no_new_views(visit, store, log_of):
     fay = visit("fay")
     fay.get("/collections/rugs/")
-    assert len(re.findall(r"Grey Rug - \$", fay.page)) == 12
+    assert len(re.findall(r"Grey Rug - \$", fay.page)) == 10
     fay.follow("Next page")
-    assert len(re.findall(r"Grey Rug - \$", fay.page)) == 2
+    assert len(re.findall(r"Grey Rug - \$", fay.page)) == 4
     fay.follow("Previous page")
     fay.submit("Search", q="grey rug")
     fay.follow("Next page")
@@ -243,7 +243,7 @@ def test_products_of_one_title_have_addresses_of_their_own(visit):
     shopper = visit()
     shopper.get("/collections/rugs/")
     addresses = re.findall(r'href="(/products/[^"]+)"', shopper.page)
-    assert len(set(addresses)) == 12
+    assert len(set(addresses)) == 10
 
 
 def test_a_wrong_address_line_is_said_and_nothing_is_lost(visit):

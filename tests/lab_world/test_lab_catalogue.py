@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simpersona.contracts import COLLECTIONS, PRODUCTS
-from simpersona.lab.catalogue import make_catalogue
-from simpersona.lab.departments import DEPARTMENTS
+from simpersona.lab.catalogue import LARGEST, catalogue_sizes, make_catalogue
+from simpersona.lab.departments import DEPARTMENTS, vendors
 
 
 @settings(max_examples=25, deadline=None)
@@ -64,4 +64,53 @@ def test_nouns_and_plurals_are_said_once_and_are_alike():
     for department in DEPARTMENTS:
         words = [*department.makes, *department.styles]
         assert all(" " not in word for word in words)  # a query's words are whole words of titles
-        assert not set(department.makes) & set(department.styles)
+        words += [word for finish in department.finishes for word in finish.split()]
+        words += [kind.noun for kind in department.kinds]
+        assert len(set(words)) == len(words) - _repeated_in(department.finishes)
+        assert not {word for shop in range(81) for vendor in vendors(shop) for word in vendor.split()} & set(words)
+
+
+def _repeated_in(finishes: tuple[str, ...]) -> int:
+    words = [word for finish in finishes for word in finish.split()]
+    return len(words) - len(set(words))
+
+
+def test_no_two_of_81_shops_share_a_title_an_id_or_a_maker():
+    seen: dict[str, set[str]] = {"title": set(), "product_id": set(), "vendor": set()}
+    for shop in range(81):
+        table = make_catalogue(shop, 300, np.random.default_rng(shop)).products
+        for column, before in seen.items():
+            mine = set(table[column].to_pylist())
+            assert not mine & before
+            before.update(mine)
+    assert len(seen["title"]) == len(seen["product_id"]) == 81 * 300
+
+
+@pytest.mark.parametrize("departments", [1, 3])
+def test_a_shop_of_20_000_products_reads_well(departments):
+    for seed in range(100):
+        if len(make_catalogue(5, 60, np.random.default_rng(seed)).departments) == departments:
+            break
+    made = make_catalogue(5, 20_000, np.random.default_rng(seed))
+    assert len(made.departments) == departments
+    assert 5 <= len(made.collections) <= 40
+    titles, texts = made.products["title"].to_pylist(), made.products["text"].to_pylist()
+    assert len(set(titles)) == 20_000
+    assert not any(character in "".join(titles) for character in "{}()0123456789")
+    for title, text, vendor in zip(titles, texts, made.products["vendor"].to_pylist(), strict=True):
+        assert title.startswith(vendor)
+        assert title in text
+        assert "{" not in text
+        assert text.endswith(".")
+    after_opening = [text.split(". ", 1)[1] for text in texts]
+    assert len(set(after_opening)) > 15_000  # descriptions differ in more than the title
+
+
+@given(shops=st.integers(1, 200), mean=st.integers(6, 20_000), seed=st.integers(0, 1000))
+def test_catalogue_sizes_have_the_mean_asked_for_and_differ(shops, mean, seed):
+    sizes = catalogue_sizes(shops, mean, np.random.default_rng(seed))
+    assert len(sizes) == shops
+    assert sizes.min() >= min(mean, 30)
+    assert sizes.max() == LARGEST or sizes.mean() == mean
+    if shops >= 50 and mean >= 100:
+        assert sizes.max() > 2 * np.median(sizes)

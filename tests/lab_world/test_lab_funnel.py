@@ -1,11 +1,23 @@
+from dataclasses import dataclass, fields
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpersona.lab.funnel import CART_LINES, Did, Habits, entry, moves, rates
+from simpersona.lab.axes import DRIVES, PRICE_LEVELS
+from simpersona.lab.catalogue import make_catalogue
+from simpersona.lab.choices import Shelves
+from simpersona.lab.clientele import draw_clientele, plan_visits
+from simpersona.lab.effects import affected
+from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, Did, Habits, counts, entry, lengths, moves, rates, reached
+from simpersona.lab.shopper_types import ShopperType, make_types
+from simpersona.lab.variants import PLAIN, Variant
+from simpersona.lab.visits import Ways, visit_shop
 
 share = st.floats(0.01, 0.3)
+variants = st.builds(Variant, st.booleans(), st.booleans(), st.booleans(), st.floats(0.3, 3))
+drives, levels = st.sampled_from(DRIVES), st.sampled_from(PRICE_LEVELS)
 
 
 @st.composite
@@ -13,7 +25,8 @@ def any_habits(draw):
     look = draw(st.lists(st.floats(0.05, 1), min_size=3, max_size=3))
     search, collection, product = (x / sum(look) for x in look)
     return Habits(
-        look=(search, collection, product), home=draw(share), leave=draw(st.floats(0.35, 0.9)), add=draw(share),
+        look=(search, collection, product), home=draw(share), leave_home=draw(share),
+        leave_list=draw(st.floats(0.35, 0.9)), leave=draw(st.floats(0.35, 0.9)), add=draw(share),
         cart_after_add=draw(share), leave_after_add=draw(share), cart_after_view=draw(share), start=draw(share),
         remove=draw(share), leave_cart=draw(share), complete=draw(share), back=draw(share),
     )  # fmt: skip
@@ -43,7 +56,7 @@ def test_probabilities_are_probabilities_and_only_legal_moves_are_possible(habit
 @given(a=st.floats(0.05, 0.5), leave=st.floats(0.4, 0.9), c=share, s=share, complete=share)
 def test_rates_of_a_straight_funnel_by_hand(a, leave, c, s, complete):
     habits = Habits(
-        look=(0, 0, 1), home=0, leave=leave, add=a, cart_after_add=c, leave_after_add=1 - c, cart_after_view=0,
+        look=(0, 0, 1), home=0, leave_home=0, leave_list=0, leave=leave, add=a, cart_after_add=c, leave_after_add=1 - c, cart_after_view=0,
         start=s, remove=0, leave_cart=1 - s, complete=complete, back=0,
     )  # fmt: skip
     found = rates(habits)
@@ -53,6 +66,74 @@ def test_rates_of_a_straight_funnel_by_hand(a, leave, c, s, complete):
     assert found.checkout_start == pytest.approx(added * c * s, abs=1e-6)
     assert found.purchase == pytest.approx(added * c * s * complete, abs=1e-6)
     assert found.events == pytest.approx(views + added * (1 + c * (1 + s * (1 + complete))), abs=1e-5)
+
+
+@given(habits=any_habits(), variant=variants, drive=drives, level=levels)
+def test_every_variant_leaves_probabilities(habits, variant, drive, level):
+    table = moves(affected(habits, variant, drive, level))
+    possible = table.sum(-1)
+    assert (table >= -1e-12).all()
+    assert possible[possible > 0] == pytest.approx(1)
+    assert affected(habits, PLAIN, drive, level) is habits
+
+
+@dataclass(frozen=True)
+class Anyone(ShopperType):
+    """A type with the habits given."""
+
+    given: Habits
+
+    def habits(self, intent, variant=PLAIN):
+        return affected(self.given, variant, self.drive, self.price_level)
+
+
+@pytest.fixture(scope="module")
+def shelves():
+    return Shelves(make_catalogue(0, 20, np.random.default_rng(0)))
+
+
+@given(habits=any_habits(), variant=variants, drive=drives, level=levels, seed=st.integers(0, 99))
+def test_every_session_obeys_the_funnel_whatever_the_habits(shelves, habits, variant, drive, level, seed):
+    rng = np.random.default_rng(seed)
+    named = {field.name: getattr(make_types(1, rng)[0], field.name) for field in fields(ShopperType)}
+    someone = Anyone(**{**named, "drive": drive, "price_level": level}, given=habits)
+    plan = plan_visits(draw_clientele(np.array([0.9, 0.1]), 30, rng), shelves.catalogue, [someone], 120, rng)
+    trail = visit_shop(shelves, Ways([someone], variant), plan, rng)
+    for visit in range(len(plan)):
+        rows = np.flatnonzero(trail.visit == visit)
+        assert trail.seq[rows].tolist() == list(range(len(rows)))
+        assert 1 <= len(rows) <= MAX_EVENTS
+        before, cart, viewed = None, [], -1
+        for did, item in zip(trail.did[rows].tolist(), trail.item[rows].tolist(), strict=True):
+            assert before != Did.COMPLETE
+            if did == Did.VIEW:
+                viewed = item // 8
+                assert viewed not in [line // 8 for line in cart]
+            elif did == Did.ADD:
+                assert before == Did.VIEW
+                assert item // 8 == viewed
+                cart.append(item)
+                assert len(cart) <= CART_LINES
+            elif did == Did.REMOVE:
+                assert before in (Did.CART, Did.REMOVE)
+                cart.remove(item)
+            elif did == Did.CART:
+                assert cart
+            elif did == Did.START:
+                assert cart
+                assert before in (Did.CART, Did.REMOVE)
+            elif did == Did.COMPLETE:
+                assert before == Did.START
+            before = did
+
+
+@given(any_habits())
+def test_lengths_are_a_distribution_that_agrees_with_counts_and_reach(habits):
+    for kinds in ((Did.VIEW,), (Did.VIEW, Did.ADD, Did.COMPLETE), tuple(did for did in Did if did != Did.LEAVE)):
+        found = lengths(habits, kinds)
+        assert found.sum() == pytest.approx(1)
+        assert found @ np.arange(MAX_EVENTS + 1) == pytest.approx(counts(habits)[list(kinds)].sum())
+        assert 1 - found[0] == pytest.approx(reached(habits, kinds))
 
 
 @given(any_habits())

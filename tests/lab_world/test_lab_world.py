@@ -7,8 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
+from typer.testing import CliRunner
 
-from simpersona.config import LabConfig
+from simpersona.cli import app
+from simpersona.config import LabConfig, VariantConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.lab.clientele import shop_sizes
@@ -55,32 +58,32 @@ def test_counts_and_contracts(world, events):
     assert max(sizes.values()) > 3 * min(sizes.values())
 
 
-def test_shops_differ_from_window_shopping_to_buying(world, events):
-    """Strata as in Section 2.1.1, counted from the lines; E left out of the shares."""
+def test_the_strata_of_each_shop_are_those_that_follow_from_its_mix(world, events):
+    """Strata as in Section 2.1.1, counted from the lines."""
     depth = {"checkout_completed": 3, "checkout_started": 2, "product_added_to_cart": 1}
     looks = {"product_viewed", "collection_viewed", "search_submitted"}
-    strata: dict[str, Counter[str]] = {}
+    expected = world.table("truth/shops").to_pandas().set_index("shop_id")
+    total = Counter()
     for shop, lines in events.items():
         deepest: dict[str, int] = {}
         for line in lines:
             level = depth.get(line["name"], 0 if line["name"] in looks else -1)
             deepest[line["clientId"]] = max(level, deepest.get(line["clientId"], -1))
-        strata[shop] = Counter("EDCBA"[level + 1] for level in deepest.values())
-    total = sum(strata.values(), Counter())
-    assert min(total[stratum] for stratum in "ABC") > 100
-    assert 0.05 < total["E"] / total.total() < 0.15
-    shares = [{s: count[s] / (count.total() - count["E"]) for s in "ABCD"} for count in strata.values()]
-    assert max(share["D"] for share in shares) > 0.9
-    assert max(share["A"] for share in shares) > 0.3
+        strata = Counter("EDCBA"[level + 1] for level in deepest.values())
+        assert strata.total() == expected.loc[shop, "buyers"]
+        for stratum in "ABCDE":
+            share = expected.loc[shop, stratum]
+            assert stats.binomtest(strata[stratum], strata.total(), share).pvalue > 1e-5, (shop, stratum, share)
+        total += strata
+    assert min(total[stratum] for stratum in "ABCDE") > 40
 
 
 def test_mixes_are_planted_and_drawn_from(world):
     mixes = world.table("truth/mixes").to_pandas()
     assert mixes.groupby("shop_id")["share"].sum().to_numpy() == pytest.approx(1)
-    drawn = mixes["buyers"] / mixes.groupby("shop_id")["buyers"].transform("sum")
     sizes = mixes.groupby("shop_id")["buyers"].transform("sum")
-    error = np.sqrt(mixes["share"] * (1 - mixes["share"]) / sizes)
-    assert ((drawn - mixes["share"]).abs() <= 4.5 * error + 1e-9).all()
+    for share, drawn, size in zip(mixes["share"], mixes["buyers"], sizes, strict=True):
+        assert stats.binomtest(drawn, size, share).pvalue > 1e-6
     wide = mixes.pivot_table(index="shop_id", columns="type", values="share").to_numpy()
     distances = [np.abs(a - b).sum() / 2 for i, a in enumerate(wide) for b in wide[:i]]
     assert min(distances) > 0.1
@@ -124,7 +127,8 @@ def test_progress_and_an_earlier_world_replaced(tmp_path):
     (tmp_path / ".world.partial").mkdir()  # what a killed run leaves
     (tmp_path / ".world.partial/rubbish").touch()
     generate_world(tmp_path / "world", SMALL.model_copy(update={"seed": 1}), lambda *step: told.append(step))
-    assert [step[:2] for step in told] == [(1, 2), (2, 2)]
+    assert [step[:2] for step in told][-1] == (80, 80)
+    assert len(told) == 2
     assert sorted(path.name for path in (tmp_path / "world").iterdir()) == ["events", "truth"]
     assert len(list((tmp_path / "world/events").glob("*.jsonl"))) == 2
     assert not (tmp_path / ".world.partial").exists()
@@ -141,9 +145,38 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
-    [({"shops": 9, "buyers": 8}, "8 for 9 shops"), ({"products_per_shop": 5}, "5; expected 6 to 900000")],
+    [({"shops": 9, "buyers": 8}, "8 for 9 shops"), ({"products_per_shop": 5}, "5; expected 6 to 20,000")],
 )
 def test_a_world_that_cannot_be_made_says_why(tmp_path, wrong, message):
     with pytest.raises(ConfigError, match=message):
         generate_world(tmp_path / "world", LabConfig(**wrong), _silent)
     assert not (tmp_path / "world").exists()
+
+
+@pytest.mark.parametrize("trouble", [KeyboardInterrupt, OSError])
+def test_a_stopped_world_leaves_the_earlier_one_and_nothing_else(tmp_path, trouble):
+    generate_world(tmp_path / "world", SMALL, _silent)
+    before = _digests(tmp_path)
+
+    def stop(*_) -> None:
+        raise trouble
+
+    with pytest.raises(trouble):
+        generate_world(tmp_path / "world", SMALL.model_copy(update={"seed": 1}), stop)
+    assert _digests(tmp_path) == before
+
+
+def test_the_command_makes_the_world_that_is_asked_for(tmp_path):
+    asked = ["--shops", "2", "--buyers", "50", "--products", "20", "--types", "4", "--days", "9", "--seed", "3"]
+    done = CliRunner().invoke(
+        app, ["lab", "world", "--out", str(tmp_path / "a"), *asked, "--output", "parquet", "--variant", "hidden_search"]
+    )
+    assert done.exit_code == 0, done.output
+    config = LabConfig(
+        shops=2, buyers=50, products_per_shop=20, types=4, days=9, seed=3, output="parquet",
+        variant=VariantConfig(hidden_search=True),
+    )  # fmt: skip
+    events = generate_world(tmp_path / "b", config, _silent)
+    assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
+    assert f"{events:,} events" in done.output
+    assert "source.format = table" in done.output

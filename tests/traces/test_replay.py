@@ -12,6 +12,7 @@ from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.prompt import MAX_REASONING_CHARS, answer, parse_reply, reply_schema
 from simpersona.traces.draw import estimated_actions
 from simpersona.traces.replay import ReplayPolicy
+from simpersona.traces.sight import says
 from simpersona.traces.voice import SENTENCES, Voice
 
 SKIRT = {"product_id": "p1", "title": "Pleated Skirt", "price": 48.0}
@@ -150,6 +151,99 @@ def test_a_collection_that_the_menu_leaves_out_is_found_among_all(session):
     store = ScriptedStore(pages, {("home", "0-3"): "all"})
     episode = replayed(store, session(Moment("collection_viewed", collection="Bags")))
     assert done(episode) == [("Clicking on the All collections link",), ("Clicking on the Bags link",)]
+
+
+def boutique():
+    """A store with a menu, a drawer, and search on a page of its own; prices come first."""
+    lines = {
+        "home": ("DisclosureTriangle: Shop", "link: Search", "DisclosureTriangle: Bag (0)", "link: $9.00 Canvas Bag"),
+        "menu": ("DisclosureTriangle: Shop", "link: Bags", "link: Search", "DisclosureTriangle: Bag (0)"),
+        "search": ("link: Search", "searchbox: What are you looking for?", "button: Search"),
+        "results": ("link: Search", "searchbox: What are you looking for?", "link: $9.00 Canvas Bag"),
+        "bag": ("DisclosureTriangle: Bag (0)", "combobox: Size = S (S | M)", "button: Put in bag"),
+        "added": ("DisclosureTriangle: Bag (1)", "link: Check out", "link: View bag", "button: Put in bag"),
+        "closed": ("DisclosureTriangle: Bag (1)", "link: Search", "button: Put in bag"),
+        "cart": ("link: Canvas Bag - $9.00", "button: Drop Canvas Bag", "link: Check out"),
+        "till": ("textbox: Email", "button: Complete purchase"),
+        "thanks": ("heading: Thank you, your order is placed",),
+    }
+    paths = {
+        "bag": "products/canvas-bag/",
+        "added": "products/canvas-bag/",
+        "closed": "products/canvas-bag/",
+        "till": "checkout/",
+    }
+    pages = {
+        name: scripted_page(
+            f"http://s/{paths.get(name, name + '/')}",
+            "\n".join(f"[0-{i}] {line}" for i, line in enumerate(("RootWebArea: S", *own), start=1)),
+        )
+        for name, own in lines.items()
+    }
+    moves = {
+        ("home", "0-2"): "menu", ("home", "0-3"): "search", ("home", "0-5"): "bag", ("menu", "0-3"): "results",
+        ("search", "0-3"): "results", ("results", "0-4"): "bag", ("bag", "0-4"): "added", ("added", "0-3"): "till",
+        ("added", "0-4"): "cart", ("closed", "0-2"): "added", ("till", "0-3"): "thanks", ("cart", "0-4"): "till",
+    }  # fmt: skip
+    return pages, moves
+
+
+CANVAS = {"product_id": "p3", "title": "Canvas Bag", "price": 9.0}
+ADDED = [("Clicking on the $9.00 Canvas Bag link",), ("Clicking on the Put in bag button",)]
+
+
+def test_it_opens_a_menu_and_goes_to_the_search_s_own_page(session):
+    whole = session(Moment("collection_viewed", collection="Bags"), Moment("product_viewed", **CANVAS))
+    assert done(replayed(ScriptedStore(*boutique()), whole)) == [
+        ("Clicking on the Shop DisclosureTriangle",),
+        ("Clicking on the Bags link",),
+        ("Clicking on the $9.00 Canvas Bag link",),
+    ]
+    assert done(replayed(ScriptedStore(*boutique()), session(Moment("search_submitted", query="bag")))) == [
+        ("Clicking on the Search link",),
+        ("Typing into the What are you looking for? searchbox", "bag"),
+        ("Pressing Enter in the What are you looking for? searchbox", "Enter"),
+    ]
+
+
+def test_a_drawer_leads_to_the_checkout_and_to_the_cart(session):
+    added = Moment("product_added_to_cart", **CANVAS)
+    bought = session(added, Moment("checkout_started"), Moment("checkout_completed", **CANVAS))
+    assert done(replayed(ScriptedStore(*boutique()), bought)) == [
+        *ADDED,
+        ("Clicking on the Check out link",),
+        ("Typing into the Email textbox", "shopper@example.com"),
+        ("Clicking on the Complete purchase button",),
+    ]
+    dropped = session(added, Moment("product_removed_from_cart", **CANVAS))
+    assert done(replayed(ScriptedStore(*boutique()), dropped)) == [
+        *ADDED,
+        ("Clicking on the View bag link",),
+        ("Clicking on the Drop Canvas Bag button",),
+    ]
+    pages, moves = boutique()
+    shut = moves | {("bag", "0-4"): "closed"}
+    assert done(replayed(ScriptedStore(pages, shut), dropped))[2:] == [
+        ("Clicking on the Bag (1) DisclosureTriangle",),
+        ("Clicking on the View bag link",),
+        ("Clicking on the Drop Canvas Bag button",),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("Wool Skirt - $1,200.00", "wool skirt"),
+        ("Wool Skirt, from $12", "wool skirt"),
+        ("$1,200.00 Wool Skirt", "wool skirt"),
+        ("12.50 € – Wool Skirt", "wool skirt"),
+        ("Wool Skirt $12.00 $9.00", "wool skirt"),
+        ("5 Pocket Jeans", "5 pocket jeans"),
+    ],
+)
+def test_a_title_is_known_with_its_price_before_or_after_it(name, what):
+    assert says(name, what)
+    assert not says(name, "skirt")
 
 
 def test_an_action_that_fails_is_tried_once_more_then_given_up(session):

@@ -1,7 +1,7 @@
-"""A whole purchase and a browse, replayed in a real browser on the lab's own store and judged by its log."""
+"""Sessions replayed in a real browser on the lab's own stores, one in each theme, and judged by the stores' logs."""
 
 import asyncio
-from pathlib import Path
+from statistics import median
 
 import pyarrow as pa
 import pytest
@@ -11,7 +11,9 @@ from simpersona.adapters.events_shopify import ShopifySource
 from simpersona.adapters.store_browser import Browser
 from simpersona.config import StoreConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Moment
-from simpersona.lab.storefront.launch import LabStore
+from simpersona.lab.storefront.launch import LabStores
+from simpersona.lab.storefront.store_folder import Look
+from simpersona.lab.storefront.themes import THEMES
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.rollout import rollout
@@ -29,32 +31,37 @@ def product(kind, style):
     return {"product_id": f"{kind}-{style}", "title": f"{style} {KINDS[kind]}", "product_type": kind}
 
 
-@pytest.fixture
-def lab_store(tmp_path: Path):
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory):
+    """A store in each theme, all with the same catalogue; the address by theme, and the stores."""
     products = [
         {
             **product(kind, style),
-            "shop_id": "shop",
+            "shop_id": theme,
             "text": f"{style} {kind}",
             "price": 10.0 + len(style),
             "collection_ids": [kind],
             "variants": ["S", "M"] if kind != "bags" else [],
         }
+        for theme in THEMES
         for kind in KINDS
         for style in STYLES
     ]
-    collections = [{"shop_id": "shop", "collection_id": kind, "title": kind.title()} for kind in KINDS]
-    with LabStore(tmp_path / "store") as store:
-        store.build(
-            "shop",
+    collections = [
+        {"shop_id": theme, "collection_id": kind, "title": kind.title()} for theme in THEMES for kind in KINDS
+    ]
+    with LabStores(tmp_path_factory.mktemp("stores")) as running:
+        running.build(
+            {theme: Look(theme) for theme in THEMES},
             pa.Table.from_pylist(products, schema=PRODUCTS.schema),
             pa.Table.from_pylist(collections, schema=COLLECTIONS.schema),
         )
-        yield store
+        yield running.start(), running
 
 
-def test_sessions_happen_again_and_become_examples(lab_store, session, tmp_path):
-    sessions = [
+@pytest.fixture
+def sessions(session):
+    return [
         session(
             Moment("page_viewed"),
             Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
@@ -71,19 +78,30 @@ def test_sessions_happen_again_and_become_examples(lab_store, session, tmp_path)
             session_id="buys",
         ),
         session(
+            Moment("collection_viewed", collection_id="bags", collection="Bags"),
+            Moment("product_viewed", **product("bags", "Long")),
+            Moment("product_added_to_cart", **product("bags", "Long")),
+            Moment("checkout_started"),
+            Moment("collection_viewed", collection_id="dresses", collection="Dresses"),
+            stratum="B",
+            session_id="turns back",
+        ),
+        session(
             Moment("product_viewed", **product("bags", "Mini")),
             Moment("product_viewed", **product("skirts", "Long")),
             stratum="D",
             session_id="browses",
         ),
     ]
-    url = lab_store.start()
 
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_sessions_happen_again_and_become_examples(stores, sessions, tmp_path, theme):
     async def visits():
         async with Browser(StoreConfig(), may_pay=True) as browser:
             return await rollout(
                 [replay_goal(one) for one in sessions],
-                lambda episode_id: browser.visitor(url, episode_id),
+                lambda episode_id: browser.visitor(stores[0][theme], episode_id),
                 lambda goal, seed: ReplayPolicy(next(s for s in sessions if s.session_id == goal.session_id), seed),
                 max_steps=40,
                 time_limit_seconds=120,
@@ -93,9 +111,9 @@ def test_sessions_happen_again_and_become_examples(lab_store, session, tmp_path)
             )
 
     episodes = asyncio.run(visits())
-    lab_store.stop()
-    assert [episode.ending for episode in episodes] == ["goal_reached", "goal_reached"]
-    log = EVENTS.conform(ShopifySource().read(lab_store.events_log, connect(tmp_path / "spill")).events.to_pyarrow())
+    assert [episode.ending for episode in episodes] == ["goal_reached"] * 3
+    engine = connect(tmp_path / "spill")
+    log = EVENTS.conform(ShopifySource().read(stores[1].events_log(theme), engine).events.to_pyarrow())
     rows = {
         episode.episode_id: [row for row in log.to_pylist() if row["buyer_id"] == episode.episode_id]
         for episode in episodes
@@ -106,10 +124,11 @@ def test_sessions_happen_again_and_become_examples(lab_store, session, tmp_path)
     }
     assert {name: verdict.reason for name, verdict in verdicts.items() if not verdict.verified} == {}
     table, steps = episode_tables(episodes, log, verdicts)
-    assert table["add_to_cart_count"].to_pylist() == [2, 0]
-    assert table["purchase_count"].to_pylist() == [1, 0]
+    assert table["add_to_cart_count"].to_pylist() == [2, 1, 0]
+    assert table["purchase_count"].to_pylist() == [1, 0, 0]
     assert steps.num_rows == sum(len(episode.steps) for episode in episodes)
-    assert not judge(sessions[0], rows[episodes[1].episode_id]).verified
+    assert not judge(sessions[0], rows[episodes[2].episode_id]).verified
     for stage in (1, 2):
         examples = episode_examples(episodes[0], sessions[0], stage)
         assert len(examples) == len(episodes[0].steps)
+    assert median(len(step.page.nodes) for episode in episodes for step in episode.steps) <= 30  # a prompt's room

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from simpersona.adapters.browser_path import find_browser
@@ -38,6 +38,11 @@ def _playwright(say: Callable[[str], None]) -> None:
 
 
 def _distribution(say: Callable[[str], None]) -> None:
+    install_package(PACKAGES, say)
+
+
+def install_package(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """The first of the distribution's packages that can be had, where it has apt and we may use it."""
     if shutil.which("apt-get") is None:
         return
     root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]
@@ -45,7 +50,7 @@ def _distribution(say: Callable[[str], None]) -> None:
         return
     say("trying the distribution's package")
     _try([*root, "apt-get", "update", "--quiet"], say)
-    for package in PACKAGES:
+    for package in names:
         if _try([*root, "apt-get", "install", "--yes", "--quiet", "--no-install-recommends", package], say):
             return
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import gzip
+import os
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import ibis
 import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
+from simpersona.artifacts import matching_files
 from simpersona.errors import SourceError
 
 NOT_TEXT = "not UTF-8 text"
@@ -33,34 +38,41 @@ def connect(folder: Path) -> Backend:
     return engine
 
 
-def read_lines(engine: Backend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
+def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
     """The lines of text files as a table (file, row, line, fault) of the engine, and how many there are.
 
-    Every file is read once, a block at a time. `file` is its name and `row` counts from 1 within it. Blank
+    Every file is read once, a block at a time. `file` is its label and `row` counts from 1 within it. Blank
     lines are left out, but they count for `row`; a byte order mark is no part of the first line. `fault`
     is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � in its place),
-    else null. Files may be gzipped (`.gz`).
+    else null. Files may be gzipped (`.gz`), and every file of a `.zip` is one, called ARCHIVE.zip/FILE.
 
     Raises SourceError if a file cannot be read, holds no line or none that is text.
     """
+    if not isinstance(engine, Backend):
+        raise TypeError(f"text is read by DuckDB, and handed to {engine.name} as parquet")
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(_LINES))
-    for path in paths:
-        for block in _blocks(path):
-            engine.con.register("block", block)
-            engine.raw_sql(
-                f"INSERT INTO {lines.get_name()} SELECT * FROM block WHERE regexp_matches(line, '\\S')"  # noqa: S608
-            )
+    labels = file_labels(paths)
+    for block in _large(block for path in paths for block in _blocks(path, labels[path])):
+        engine.con.register("block", block)
+        engine.raw_sql(
+            f"INSERT INTO {lines.get_name()} SELECT * FROM block WHERE regexp_matches(line, '\\S')"  # noqa: S608
+        )
         engine.con.unregister("block")
-    return lines, _count(lines, paths)
+    return lines, _count(lines, labels)
 
 
 def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
-    """The log files at `path`: the file itself, or those in the folder that match one of `patterns`, sorted.
+    """The log files at `path`, sorted: the file itself, those in the folder that match one of `patterns`, or
+    those that `path` matches as a pattern (`*`, `?`, and `**` for any depth).
 
     Raises SourceError, which names `expected`, if there is none.
     """
     if path.is_file():
         return [path]
+    if not path.exists() and set(str(path)) & set("*?["):
+        if matching := matching_files(path):
+            return matching
+        raise SourceError(f"{path}: no file matches this pattern. Expected {expected}. Correct source.path.")
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder. Expected {expected}. Correct source.path.")
     found = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
@@ -69,21 +81,77 @@ def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
     return found
 
 
-def _blocks(path: Path) -> Iterator[pa.Table]:
-    row = 0
+def file_labels(paths: Sequence[Path]) -> dict[Path, str]:
+    """What each file is called in the tables: its name; where two have the same one, its place under the folder
+    that all share, with ":" between the names.
+    """
+    if len({path.name for path in paths}) == len(paths):
+        return {path: path.name for path in paths}
+    shared = Path(os.path.commonpath([path.parent for path in paths]))
+    return {path: ":".join(path.relative_to(shared).parts) for path in paths}
+
+
+def first_lines(path: Path, count: int) -> list[str]:
+    """The first lines of a text file that are not blank, at most `count`; those that are not UTF-8 are left out.
+
+    Raises SourceError as `read_lines` does, also if none of these lines is text.
+    """
+    block = next(_blocks(path, path.name), None)
+    lines = block.filter(pc.match_substring_regex(block["line"], r"\S")).slice(0, count).to_pylist() if block else []
+    if not lines:
+        raise SourceError(f"{path}: the file is empty. Expected one line per event.")
+    texts = [line["line"] for line in lines if line["fault"] is None]
+    if not texts:
+        raise SourceError(
+            f"{path}: cannot be read as lines of UTF-8 text: its first line is none."
+            " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
+        )
+    return texts
+
+
+def _blocks(path: Path, label: str) -> Iterator[pa.Table]:
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+        for name, stream in _streams(path, label):
+            row = 0
             while raw := stream.readlines(_BLOCK):
                 if row == 0:
                     raw[0] = raw[0].removeprefix(b"\xef\xbb\xbf")
                 numbers = pa.array(range(row + 1, row + 1 + len(raw)), pa.int64())
                 row += len(raw)
-                yield pa.table([pa.repeat(path.name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
-    except (OSError, EOFError, zlib.error) as error:
+                yield pa.table([pa.repeat(name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
+    # the last two: an encrypted archive, and a way of packing that is not known
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise SourceError(
-            f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz,"
-            " gzipped; a damaged file has to be exported again."
+            f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz or .zip,"
+            " packed; a damaged file has to be exported again."
         ) from error
+
+
+def _streams(path: Path, label: str) -> Iterator[tuple[str, IO[bytes] | gzip.GzipFile]]:
+    """The file by its name, or those of the archive."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    with archive.open(member) as stream:
+                        yield f"{label}/{member.filename}", stream
+    else:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
+            yield label, stream
+
+
+def _large(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows, small blocks put together: an insert costs more than the rows of a small file."""
+    waiting: list[pa.Table] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += block.nbytes
+        if size >= _BLOCK:
+            yield pa.concat_tables(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield pa.concat_tables(waiting)
 
 
 def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
@@ -99,15 +167,16 @@ def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
     return pa.array([text.rstrip("\r\n") for text in readable], pa.string()), pa.array(faults, pa.string())
 
 
-def _count(lines: ibis.Table, paths: Sequence[Path]) -> int:
-    per_file = lines.group_by("file").aggregate(lines=lines.count(), texts=lines.fault.isnull().sum())
-    found = {line["file"]: line for line in per_file.to_pyarrow().to_pylist()}
-    for path in paths:
-        if path.name not in found:
+def _count(lines: ibis.Table, labels: Mapping[Path, str]) -> int:
+    of_path = lines.mutate(path=lines.file.re_extract("^[^/]*", 0))  # an archive's files are one
+    counts = of_path.group_by("path").aggregate(lines=of_path.count(), texts=of_path.fault.isnull().sum())
+    found = {line["path"]: line for line in counts.to_pyarrow().to_pylist()}
+    for path, label in labels.items():
+        if label not in found:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
-        if not found[path.name]["texts"]:
+        if not found[label]["texts"]:
             raise SourceError(
-                f"{path}: cannot be read as lines of UTF-8 text: none of its {found[path.name]['lines']} line(s) is."
-                " Expected a text file, plain or .gz; export it again as UTF-8."
+                f"{path}: cannot be read as lines of UTF-8 text: none of its {found[label]['lines']} line(s) is."
+                " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
             )
     return sum(line["lines"] for line in found.values())

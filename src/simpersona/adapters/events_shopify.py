@@ -5,22 +5,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
-import pyarrow as pa
-import pyarrow.parquet as pq
-from ibis.backends.duckdb import Backend
+from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engine_duckdb import log_files, read_lines
-from simpersona.contracts import COLLECTIONS, PRODUCTS, Capabilities, RawLog
-from simpersona.errors import ContractError, SourceError
-from simpersona.events.cleaning import IGNORED, usable
+from simpersona.adapters.json_fields import json_objects, json_value, mark_repeated
+from simpersona.adapters.named_products import catalogue
+from simpersona.contracts import Capabilities, RawLog
+from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.kept import keep
-from simpersona.tables import Contract
 
 UNUSED_EVENTS = (
     "alert_displayed",
@@ -38,6 +34,7 @@ UNUSED_EVENTS = (
 """Standard events that no stage uses; set aside with a reason of their own, and no fault of the log."""
 
 _FIELDS = {
+    "event_id": "$.id",
     "name": "$.name",
     "client": "$.clientId",
     "timestamp": "$.timestamp",
@@ -63,8 +60,8 @@ _FIELDS = {
 _MONEY = "struct<amount: string>"  # a number or a string
 _PRODUCT = "struct<id: string, title: string, vendor: string, type: string>"
 _VARIANT = f"struct<price: {_MONEY}, product: {_PRODUCT}>"
-_ORDER_LINES = dt.dtype(f"array<struct<quantity: string, variant: {_VARIANT}, finalLinePrice: {_MONEY}>>")
-_NAMED = dt.dtype(
+_ORDER_LINES = f"array<struct<quantity: string, variant: {_VARIANT}, finalLinePrice: {_MONEY}>>"
+_NAMED = (
     "struct<data: struct<"
     f" productVariant: {_VARIANT},"
     f" collection: struct<id: string, title: string, productVariants: array<{_VARIANT}>>,"
@@ -78,12 +75,17 @@ _NAMED = dt.dtype(
 class ShopifySource:
     """Reads a folder of *.jsonl files (plain or .gz), or one such file; an EventSource.
 
+    An event that was delivered again, in whatever envelope, is known by its id and is a duplicate.
+
     Beside the events may lie `products.parquet` and `collections.parquet` in the shape of PRODUCTS and
     COLLECTIONS; without them the catalogue is made from the products and collections that the events name.
-    The shop is the line's "shop", else the host name of its page. There are no session ids.
+    The shop is `shop`, else the line's "shop", else the host name of its page. There are no session ids.
     """
 
-    def read(self, path: Path, engine: Backend) -> RawLog:
+    def __init__(self, shop: str | None = None) -> None:
+        self.shop = shop
+
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
         or timestamp are rejected, and standard events that no stage uses are set aside as ignored.
 
@@ -91,92 +93,51 @@ class ShopifySource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz"), "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        judged = _judged(keep(_parsed(lines), "pixels"))
+        parsed = keep(self._with_shop(json_objects(lines, _FIELDS)), "pixels")
+        judged = _judged(mark_repeated(parsed, "event_id", "client", "name", "timestamp"))
         read = judged.filter(judged.reason.isnull())
         rejected = judged.filter(judged.reason.notnull())
-        folder = path if path.is_dir() else path.parent
+        products, collections = catalogue(engine, files[0].parent, lambda: _named(read))
         return RawLog(
             events=_events(read),
             rejected=rejected.select("file", "row", "reason", raw="line"),
-            products=_catalogue(engine, folder / "products.parquet", PRODUCTS, read),
-            collections=_catalogue(engine, folder / "collections.parquet", COLLECTIONS, read),
+            products=products,
+            collections=collections,
             rows_in=rows_in,
             has=Capabilities(
                 has_search=True, has_collection=True, has_checkout_start=True, has_price=True, has_text=True
             ),
         )
 
-
-@ibis.udf.scalar.builtin(name="json_valid")
-def _is_json(text: str) -> bool:
-    """Whether a text is JSON, as DuckDB sees it."""
-
-
-@ibis.udf.scalar.builtin(name="json_extract_string")
-def _texts_at(text: str, paths: list[str]) -> list[str]:
-    """What is at each path of a JSON text, as text, the text read once; null where there is nothing."""
-
-
-@ibis.udf.scalar.builtin(name="json_transform", signature=((dt.string, dt.string), _ORDER_LINES))
-def _order_lines(text: object, structure: str) -> object:
-    """DuckDB's reading of JSON into typed values: what is absent or of another kind becomes null."""
-
-
-@ibis.udf.scalar.builtin(name="json_transform", signature=((dt.string, dt.string), _NAMED))
-def _named(text: object, structure: str) -> object:
-    """The same for the products and collections of an event."""
-
-
-def _if_json(text: ir.StringValue) -> ir.StringValue:
-    return ibis.ifelse(_is_json(text), text, None)
-
-
-def _parsed(lines: ibis.Table) -> ibis.Table:
-    """The lines with their _FIELDS."""
-    found = _texts_at(_if_json(lines.line), list(_FIELDS.values()))
-    return lines.mutate(
-        is_json=_is_json(lines.line),
-        is_object=lines.line.re_search(r"^\s*\{"),
-        **{name: found[place].nullif("") for place, name in enumerate(_FIELDS)},
-    )
+    def _with_shop(self, parsed: ibis.Table) -> ibis.Table:
+        host = parsed.href.re_extract(r"^[a-z]+://([^/:?#]+)", 1).nullif("")
+        return parsed.mutate(shop_id=ibis.literal(self.shop) if self.shop else ibis.coalesce(parsed.shop, host))
 
 
 def _judged(parsed: ibis.Table) -> ibis.Table:
     """The parsed lines with `reason`: null where the line is an event that is used."""
     reason = ibis.cases(
         (parsed.fault.notnull(), parsed.fault),
-        (~parsed.is_json, "not JSON"),
-        (~parsed.is_object, "not a JSON object"),
         (parsed.client.isnull(), "clientId is missing"),
         (parsed.name.isnull(), "name is missing"),
         (parsed.timestamp.isnull(), "timestamp is missing"),
         (parsed.name.isin(UNUSED_EVENTS), IGNORED + parsed.name),
         (parsed.type == "custom", IGNORED + "custom event"),
+        (parsed.repeated, DUPLICATE),
         else_=ibis.null("string"),
     )
-    return parsed.mutate(reason=reason).drop("fault", "is_json", "is_object")
-
-
-def _structure(kind: dt.DataType) -> object:
-    """DuckDB's way to write the type down in JSON."""
-    if isinstance(kind, dt.Struct):
-        return {name: _structure(inner) for name, inner in kind.items()}
-    if isinstance(kind, dt.Array):
-        return [_structure(kind.value_type)]
-    return "VARCHAR"
+    return parsed.mutate(reason=reason).drop("fault", "repeated")
 
 
 def _events(read: ibis.Table) -> ibis.Table:
     is_order = read.name == "checkout_completed"
     rows = read.mutate(
-        shop_id=_shop(read),
         time=read.timestamp.try_cast("timestamp('UTC')"),
         seq=_number(read.seq).try_cast("int64"),
         order_id=ibis.ifelse(is_order, ibis.coalesce(read.order, read.checkout), None),
         value=ibis.ifelse(is_order, _number(read.order_value), None),
     )
-    items = ibis.ifelse(is_order & rows.order_lines.startswith("["), rows.order_lines, None)
-    ordered = _order_lines(_if_json(items), json.dumps(_structure(_ORDER_LINES))).map(_order_line)
+    ordered = json_value(ibis.ifelse(is_order, rows.order_lines, None), _ORDER_LINES).map(_order_line)
     several = (ordered.length() > 0).fill_null(False)
     lines = rows.filter(several).mutate(item=ordered).unnest("item", offset="part")
     count = _number(rows.line_quantity)
@@ -227,24 +188,13 @@ def _row_line(*, product_id: ir.Value, price: ir.Value, quantity: ir.Value) -> i
     return ibis.struct({"product_id": product_id, "price": price, "quantity": quantity.try_cast("int64")})
 
 
-def _catalogue(engine: Backend, file: Path, contract: Contract, read: ibis.Table) -> ibis.Table:
-    """The catalogue table in the file, else made from the events; small, so it is checked in memory."""
-    made = _products if contract is PRODUCTS else _collections
-    try:
-        table = pq.read_table(file) if file.is_file() else made(_naming(read)).to_pyarrow()
-        checked = contract.check(table)
-    except (ContractError, OSError, pa.ArrowException) as error:
-        raise SourceError(f"{file}: not a catalogue as expected: {error}") from error
-    kept = engine.create_table(ibis.util.gen_name(contract.name), ibis.memtable(checked))
-    return kept.order_by(*contract.key)
-
-
-def _naming(read: ibis.Table) -> ibis.Table:
-    """The products and collections that the events name: `shop_id`, `data`."""
-    named = _named(read.line, json.dumps(_structure(_NAMED)))
-    return keep(read.select(shop_id=_shop(read), named=named), "pixels_named").select(
-        "shop_id", data=ibis._.named["data"]
-    )
+def _named(read: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
+    """Every mention of a product, and of a collection."""
+    named = json_value(read.line, _NAMED)
+    naming = keep(read.select("shop_id", named=named), "pixels_named").select("shop_id", data=ibis._.named["data"])
+    collection = naming.data["collection"]
+    collections = naming.select("shop_id", collection_id=_text(collection["id"]), title=_text(collection["title"]))
+    return _products(naming), collections
 
 
 def _products(naming: ibis.Table) -> ibis.Table:
@@ -262,39 +212,15 @@ def _products(naming: ibis.Table) -> ibis.Table:
         ]
     )
     variant = seen.variant
-    seen = seen.select(
+    return seen.select(
         "shop_id",
         "collection_id",
         product_id=_text(variant["product"]["id"]),
         title=_text(variant["product"]["title"]),
         vendor=_text(variant["product"]["vendor"]),
         product_type=_text(variant["product"]["type"]),
-        price=usable(_amount(variant["price"])),
+        price=_amount(variant["price"]),
     )
-    seen = seen.filter(seen.product_id.notnull() & seen.shop_id.notnull())
-    none = ibis.literal([], type="array<string>")
-    products = seen.group_by("shop_id", "product_id").aggregate(
-        title=seen.title.max().fill_null("product"),  # max: any one, but always the same one
-        vendor=seen.vendor.max(),
-        product_type=seen.product_type.max(),
-        price=seen.price.median(),
-        collection_ids=ibis.coalesce(seen.collection_id.collect(distinct=True), none).sort(),
-    )
-    words = [ibis.coalesce(products[name], ibis.literal("")) for name in ("vendor", "product_type")]
-    text = (products.title + " " + words[0] + " " + words[1]).strip()
-    return products.mutate(text=text, variants=ibis.null("array<string>"))
-
-
-def _collections(naming: ibis.Table) -> ibis.Table:
-    collection = naming.data["collection"]
-    seen = naming.select("shop_id", collection_id=_text(collection["id"]), title=_text(collection["title"]))
-    seen = seen.filter(seen.collection_id.notnull() & seen.shop_id.notnull())
-    return seen.group_by("shop_id", "collection_id").aggregate(title=seen.title.max().fill_null("collection"))
-
-
-def _shop(read: ibis.Table) -> ir.StringValue:
-    host = read.href.re_extract(r"^[a-z]+://([^/:?#]+)", 1)
-    return ibis.coalesce(read.shop, _text(host))
 
 
 def _text(value: ir.Value) -> ir.StringValue:

@@ -1,7 +1,7 @@
 """Stores in a real browser: one Chromium, one context of its own per visitor (Storefront).
 
 The page is read from the browser's accessibility tree and shown in Stagehand's format. A visitor
-stays on the store's host, in one tab, and pays only where that is allowed.
+stays in the store, in one tab, and pays only where that is allowed.
 """
 
 from __future__ import annotations
@@ -89,9 +89,12 @@ class Browser:
         if self._playwright is not None:
             await self._playwright.stop()
 
-    def visitor(self, url: str, visitor: str) -> Window:
-        """A new visitor's window on the store at `url`; the store knows it by the cookie `visitor`."""
-        return Window(self, self._config, url, visitor, may_pay=self._may_pay)
+    def visitor(self, url: str, visitor: str, *, within: str = "/") -> Window:
+        """A new visitor's window on the store at `url`; the store knows it by the cookie `visitor`.
+
+        The visitor stays on the host, and there below the path `within`, which ends with a slash.
+        """
+        return Window(self, self._config, url, visitor, within=within, may_pay=self._may_pay)
 
     async def new_context(self) -> BrowserContext:
         """A context with nothing in it; a browser that died is started again. Raises StorefrontError."""
@@ -127,9 +130,11 @@ class Browser:
 class Window:
     """One visitor's window: open, act, close (Storefront)."""
 
-    def __init__(self, browser: Browser, config: StoreConfig, url: str, visitor: str, *, may_pay: bool) -> None:
+    def __init__(
+        self, browser: Browser, config: StoreConfig, url: str, visitor: str, *, within: str, may_pay: bool
+    ) -> None:
         self._browser, self._config, self._may_pay = browser, config, may_pay
-        self._url, self._visitor = url, visitor
+        self._url, self._visitor, self._within = url, visitor, within
         self._timeout_ms = config.action_timeout_seconds * 1000
         self._context: BrowserContext | None = None
         self._tab: Tab | None = None
@@ -139,7 +144,7 @@ class Window:
         self._main_frame = ""
         self._loaded = asyncio.Event()
         self._fetching: set[Request] = set()
-        self._left_for: str | None = None  # an address off the store's host that was asked for
+        self._left_for: str | None = None  # an address that is not the store's and was asked for
         self._opened: str | None = None  # an address that was to open in a new tab
 
     async def open(self) -> Page:
@@ -187,7 +192,7 @@ class Window:
     async def _prepare(self, context: BrowserContext) -> None:
         """Cookie, tab, and the protocol's events that settle and the domain pin rest on."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._url))
-        await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin}])
+        await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._within}])
         self._tab = tab = await context.new_page()
         self._cdp = cdp = await context.new_cdp_session(tab)
         context.on("page", self._on_new_tab)
@@ -223,7 +228,7 @@ class Window:
             self._loaded.set()
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
-        """Lets a document load, unless it would take the tab to another host."""
+        """Lets a document load, unless it would take the tab to another store."""
         assert self._cdp is not None
         url, request = event["request"]["url"], {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
@@ -237,9 +242,13 @@ class Window:
 
     def _is_ours(self, url: str) -> bool:
         ours, asked = urlsplit(self._url), urlsplit(url)
-        return asked.scheme in ("http", "https") and asked.netloc.removeprefix("www.") == ours.netloc.removeprefix(
-            "www."
-        )
+        same_host = asked.netloc.removeprefix("www.") == ours.netloc.removeprefix("www.")
+        return asked.scheme in ("http", "https") and same_host and (asked.path or "/").startswith(self._within)
+
+    def _leads_away(self, url: str) -> str:
+        asked = urlsplit(url)
+        place = asked.netloc + (asked.path if asked.netloc == urlsplit(self._url).netloc else "")
+        return f"It leads away from this store, to {place or url}: not opened"
 
     # --- acting -------------------------------------------------------------------------------
 
@@ -300,12 +309,12 @@ class Window:
         if self._opened is not None:
             url, self._opened = self._opened, None
             if not self._is_ours(url):
-                return f"It leads away from this store, to {urlsplit(url).netloc or url}: not opened"
+                return self._leads_away(url)
             assert self._tab is not None
             await self._tab.goto(url, wait_until="domcontentloaded", timeout=self._timeout_ms)
             failure = await self._rest()
         if self._left_for is not None:
-            return f"It leads away from this store, to {urlsplit(self._left_for).netloc}: not opened"
+            return self._leads_away(self._left_for)
         return failure
 
     async def _rest(self) -> str | None:

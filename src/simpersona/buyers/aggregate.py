@@ -23,8 +23,8 @@ def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, confi
     """BUYERS from EVENTS and SESSIONS: one row per buyer-shop pair, ordered by shop and buyer.
 
     Scalars are raw: counts, seconds, rates n/N, Eq. 3's value, mean money. A scalar that the source cannot
-    tell is null: search, collection and checkout-start sessions without such events, money without
-    prices. Within Eq. 3, the rates and the strata such a count is 0 (REFERENCE 4, 6).
+    tell is null: search, collection, cart and checkout-start sessions without such events, money without
+    prices, durations and days without times. Within Eq. 3, the rates and the strata such a count is 0 (REFERENCE 4, 6).
     """
     counts = _counts(sessions)
     days = _active_days(events, config.time_zone)
@@ -78,20 +78,20 @@ def _scalars(buyers: ibis.Table, has: Capabilities) -> dict[str, ir.Value]:
     commitment = sum(weight * buyers[step] for step, weight in INTENT_WEIGHTS.items())
     return {
         "session_count": sessions,
-        "active_day_count": buyers.active_day_count,
+        "active_day_count": if_known(has.has_time, buyers.active_day_count),
         "product_view_session_count": buyers.product_view,
-        "add_to_cart_session_count": buyers.add_to_cart,
+        "add_to_cart_session_count": if_known(has.has_cart, buyers.add_to_cart),
         "checkout_start_session_count": if_known(has.has_checkout_start, buyers.checkout_start),
         "purchase_session_count": buyers.purchase,
         "search_session_count": if_known(has.has_search, buyers.search),
         "collection_session_count": if_known(has.has_collection, buyers.collection),
-        "duration_seconds": buyers.duration_seconds.round(_DECIMALS),
+        "duration_seconds": if_known(has.has_time, buyers.duration_seconds.round(_DECIMALS)),
         "product_view_count": buyers.product_view_count,
-        "add_to_cart_rate": buyers.add_to_cart / sessions,
+        "add_to_cart_rate": if_known(has.has_cart, buyers.add_to_cart / sessions),
         "checkout_rate": buyers.purchase / sessions,
         "browse_only_rate": buyers.browse_only / sessions,
         "intent_strength": commitment / (sessions + commitment),
-        "mean_cart_value": if_known(has.has_price, buyers.cart_mean.round(_DECIMALS).fill_null(0.0)),
+        "mean_cart_value": if_known(has.has_price and has.has_cart, buyers.cart_mean.round(_DECIMALS).fill_null(0.0)),
         "mean_order_value": if_known(has.has_price, order_mean.round(_DECIMALS).fill_null(0.0)),
     }
 
@@ -108,8 +108,9 @@ def _stratum(buyers: ibis.Table) -> ir.StringValue:
 
 
 def _active_days(events: ibis.Table, time_zone: str) -> ibis.Table:
-    # distinct, then counted: several times cheaper than a distinct count per group
-    days = events.select(*_BUYER, day=_date(events.time, time_zone)).distinct()
+    # distinct, then counted: several times cheaper than a distinct count per group; and grouped, because Ibis's
+    # DISTINCT over an ordered table takes in the columns of the order on Spark
+    days = events.group_by(*_BUYER, day=_date(events.time, time_zone)).aggregate()
     return days.group_by(*_BUYER).aggregate(active_day_count=days.count())
 
 
@@ -119,12 +120,12 @@ def _date(time: ir.TimestampColumn, time_zone: str) -> ir.DateValue:
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _local(zone: str, time: object) -> object:
-    """DuckDB's clock time in a zone; Ibis has no word for it."""
+    """The clock time in a zone; Ibis has no word for it. DuckDB's function, which the Spark adapter makes too."""
 
 
 def _channel_products(events: ibis.Table) -> ibis.Table:
     used = events.filter(events.product_id.notnull() & events.event.isin(list(CHANNEL_EVENTS.values())))
-    pairs = used.select(*_BUYER, "event", "product_id").distinct()
+    pairs = used.group_by(*_BUYER, "event", "product_id").aggregate()
     return pairs.group_by(*_BUYER).aggregate(
         **{channel: pairs.product_id.collect(where=pairs.event == name) for channel, name in CHANNEL_EVENTS.items()}
     )

@@ -31,6 +31,10 @@ class ChannelBags:
         catalogue = _key(products["shop_id"], products["product_id"])
         return cls(tuple(_bag(buyers, channel, catalogue) for channel in CHANNELS))
 
+    def means(self, products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n 3c"]:
+        """The mean product of each channel, side by side; a missing one is 0."""
+        return np.concatenate([matrix @ products for matrix in self.matrices], axis=1)
+
     @property
     def present(self) -> Bool[np.ndarray, "n 3"]:
         """Which buyers have at least one known product in each channel."""
@@ -68,13 +72,9 @@ class Projection:
         bias[:components] = pca.transform(-(location / spread)[None])[0]  # where the zero vector goes
         return cls(weight, bias, float(pca.explained_variance_ratio_.sum()))
 
-    def __call__(self, bags: ChannelBags, embeddings: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "n 3c"]:
-        """The three channels of each buyer side by side; a missing one is 0.
-
-        The catalogue is projected once and averaged afterwards: the map is affine, so this is the same.
-        """
-        projected = embeddings @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
-        return np.concatenate([matrix @ projected for matrix in bags.matrices], axis=1)
+    def __call__(self, embeddings: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "m c"]:
+        """The catalogue projected, float32. The map is affine: a mean of these is the projection of the mean."""
+        return embeddings @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
 
 
 def _bag(buyers: pa.Table, channel: str, catalogue: pa.ChunkedArray) -> csr_array:

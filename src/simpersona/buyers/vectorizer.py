@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +39,16 @@ class Vectorizer:
         return cls(robust, Projection.fit(ChannelBags.of(buyers, products), embeddings, config.channel_dim))
 
     def transform(self, buyers: pa.Table, products: pa.Table, embeddings: Float[np.ndarray, "m dim"]) -> BuyerVectors:
-        """The vectors of BUYERS, float32, in the order of the table: 19 + 3c dimensions, 403 with c = 128.
+        """The vectors of BUYERS, all at once; see `chunks`."""
+        (vectors,) = self.chunks([buyers], products, embeddings)
+        return vectors
 
-        An unknown scalar is 0 after the z. A channel without a product that the catalogue knows is 0 and
+    def chunks(
+        self, tables: Iterable[pa.Table], products: pa.Table, embeddings: Float[np.ndarray, "m dim"]
+    ) -> Iterator[BuyerVectors]:
+        """The vectors of each of `tables` (BUYERS), float32, in its order: 19 + 3c dimensions, 403 with c = 128.
+
+        Only one table's vectors are made at a time; the catalogue is projected once for all. An unknown scalar is 0 after the z. A channel without a product that the catalogue knows is 0 and
         so is its mask.
 
         Raises ContractError if the embeddings have another dimension than those that it was fitted on.
@@ -51,9 +59,14 @@ class Vectorizer:
                 f"embeddings have {embeddings.shape[1]} dimensions; the vectors were fitted on {dim}."
                 " Use the embedder that the personas were trained with."
             )
+        projected = self.projection(embeddings)
+        for buyers in tables:
+            yield self._vectors(buyers, products, projected)
+
+    def _vectors(self, buyers: pa.Table, products: pa.Table, projected: Float[np.ndarray, "m c"]) -> BuyerVectors:
         raw = _scalars(buyers)
         bags = ChannelBags.of(buyers, products)
-        parts = (self.robust(transform_scalars(raw)), self.projection(bags, embeddings), bags.present)
+        parts = (self.robust(transform_scalars(raw)), bags.means(projected), bags.present)
         return BuyerVectors(
             shop_id=_texts(buyers, "shop_id"),
             buyer_id=_texts(buyers, "buyer_id"),

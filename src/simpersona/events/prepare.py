@@ -44,7 +44,8 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
 
     Raises SourceError if the malformed rows' share is above `max_rejected_share`, or no row is left.
     """
-    judged = judge(raw.events, keep_duplicates=config.keep_duplicates)
+    # without times a page opened again looks like a duplicate
+    judged = judge(raw.events, keep_duplicates=config.keep_duplicates or not raw.has.has_time)
     # the text of a row is long, and only a rejected one is shown
     judged = keep(judged.mutate(raw=ibis.ifelse(judged.reason.isnull(), None, _shown(judged.raw, config))), "judged")
     rejected = keep(_rejected(raw, judged, config), "rejected")

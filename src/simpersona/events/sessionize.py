@@ -13,6 +13,8 @@ from simpersona.contracts import Capabilities
 SESSION = ("shop_id", "buyer_id", "session_id")
 _DECIMALS = 6  # of a sum of money: hides in which order an engine added
 
+_UNNUMBERED = 2**62  # in place of a source's own number: after those that have one
+
 _ORDER = (  # of events at one time, where the source does not number them: the way down the funnel
     "page_viewed",
     "search_submitted",
@@ -47,7 +49,7 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
     """SESSIONS from events with session ids, `part` and `seq`, and the catalogue.
 
     A completed checkout gives one moment of the timeline per line of the order. Money columns are null
-    where the source has no prices (REFERENCE 5).
+    where the source has no prices (REFERENCE 5), and cart values where it has no carts.
     """
     labelled = _labelled(events, products, collections)
     sessions = labelled.group_by(*SESSION).aggregate(
@@ -60,7 +62,7 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
         add_to_cart_count=_count(labelled, "product_added_to_cart"),
         remove_from_cart_count=_count(labelled, "product_removed_from_cart"),
         checkout_start_count=_count(labelled, "checkout_started"),
-        cart_value=_cart_value(labelled) if has.has_price else ibis.null("float64"),
+        cart_value=_cart_value(labelled) if has.has_price and has.has_cart else ibis.null("float64"),
         timeline=_moment(labelled).collect(),
     )
     orders = _orders(events).rename({f"order_{name}": name for name in SESSION})
@@ -70,7 +72,7 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
         *SESSION,
         "start",
         "end",
-        duration_seconds=joined.end.delta(joined.start, unit="microsecond") / 1e6,
+        duration_seconds=joined.end.delta(joined.start, unit="microsecond").cast("float64") / 1e6,
         **{name: joined[name] for name in sessions.columns if name.endswith("_count")},
         purchase_count=joined.purchase_count.fill_null(0),
         cart_value=joined.cart_value,
@@ -122,12 +124,17 @@ def _orders(events: ibis.Table) -> ibis.Table:
 def _moment(events: ibis.Table) -> ir.StructColumn:
     # the fields that decide the order come first, so that a plain sort of the list puts it in order
     rank = events.event.cases(*((name, number) for number, name in enumerate(_ORDER)), else_=len(_ORDER))
+    # engines do not agree where a null stands in the order: here it meets nulls only
+    absent = ibis.literal(0, "int64")
+    for bit, name in enumerate(_LABELS):
+        absent = absent + ibis.ifelse(events[name].isnull(), 2**bit, 0)
     return ibis.struct(
         {
             "time": events.time,
-            "seq": events.seq,
+            "seq": events.seq.fill_null(_UNNUMBERED),
             "rank": rank.cast("int64"),
             "part": events.part,
+            "absent": absent,
             **{name: events[name] for name in _LABELS},
         }
     )

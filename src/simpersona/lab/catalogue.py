@@ -1,7 +1,7 @@
 """One shop's catalogue: products, collections, and which products a search finds.
 
-Titles are unique within a shop and ids over all shops. Each product type has a collection of its
-own, beside a few themes.
+Ids and titles are unique over all shops, since each shop has makers of its own and titles begin with
+the maker. Each product type has a collection of its own, beside a few themes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,29 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from simpersona.contracts import COLLECTIONS, PRODUCTS
-from simpersona.lab.departments import DEPARTMENTS, SHOP_WORDS, VENDORS, Department, Kind
+from simpersona.lab.departments import DEPARTMENTS, SHOP_WORDS, Department, Kind, vendors
 
 PRODUCTS_PER_KIND = 12
 """How many products of a type a shop aims at; a large shop carries more types."""
 IDS_PER_SHOP = 1_000_000
 """Ids are numbers, as Shopify's; each shop has a block of its own: products, then collections."""
 FIRST_COLLECTION = 900_000
+SMALLEST, SMALLEST_SHARE = 30, 0.4
+"""A shop has at least so many products and this share of the mean, unless the mean itself is smaller."""
+LARGEST = 100_000
+SIZE_SPREAD = 1.0
+"""Of the log-normal numbers of products above that."""
+MANY_PRODUCTS = 400
+"""From here on a shop has a collection of best sellers."""
 PRICE_SPREAD = 0.4
 """Of the log-normal prices around a type's."""
 VARIANTS_SHARE = 0.6
 """Of the products in a department that has sizes."""
+OPENINGS = (
+    "{title} is {purpose}.", "{title}, {purpose}.", "Meet {title}, {purpose}.", "{title}. This {noun} is {purpose}."
+)  # fmt: skip
+SENTENCE_SHARE = 0.7
+"""Of the sentences that a description may have beside the first two."""
 
 
 @dataclass(frozen=True)
@@ -52,23 +64,31 @@ class Catalogue:
     """The products of each collection; the first ones are those of `kinds`, in that order."""
 
 
-def make_catalogue(number: int, products: int, rng: np.random.Generator) -> Catalogue:
+def catalogue_sizes(shops: int, mean: int, rng: np.random.Generator) -> Int[np.ndarray, " shops"]:
+    """Products per shop: a heavy tail above a smallest number, `mean` on average."""
+    smallest = min(mean, max(SMALLEST, math.ceil(SMALLEST_SHARE * mean)))
+    weights = rng.lognormal(0, SIZE_SPREAD, shops)
+    return np.minimum(smallest + rng.multinomial((mean - smallest) * shops, weights / weights.sum()), LARGEST)
+
+
+def make_catalogue(number: int, products: int, rng: np.random.Generator, price_factor: float = 1.0) -> Catalogue:
     """The catalogue of shop `number` (from 0) with this many products, from one to three departments."""
     departments = [DEPARTMENTS[i] for i in rng.permutation(len(DEPARTMENTS))[: rng.integers(1, 4)]]
     kinds = _choose_kinds(departments, products, rng)
     shop_id = _shop_id(number, departments[0])
 
     kind = np.sort(np.concatenate([np.arange(len(kinds)), rng.integers(0, len(kinds), products - len(kinds))]))
+    makers = vendors(number)
     goods = [
         one
         for pair, count in zip(kinds, np.bincount(kind).tolist(), strict=True)
-        for one in _make_goods(pair, count, rng)
+        for one in _make_goods(pair, count, makers, rng)
     ]
     searches: dict[str, list[int]] = {one.plural: [] for _, one in kinds}
     for row, one in enumerate(goods):
         for query in (one.plural, *one.exact):
             searches.setdefault(query, []).append(row)
-    price = np.array([one.price for one in goods])
+    price = np.round(np.array([one.price for one in goods]) * price_factor, 2)
     collection_titles, members = _collections(kinds, kind, price, rng)
     first_id = (number + 1) * IDS_PER_SHOP
     collection_ids = [str(first_id + FIRST_COLLECTION + i) for i in range(len(members))]
@@ -121,33 +141,44 @@ class _Good:
     """What a buyer who wants just this would search for."""
 
 
-def _make_goods(pair: tuple[Department, Kind], count: int, rng: np.random.Generator) -> list[_Good]:
-    """`count` products of one type, each title once; a second round over the words is a new edition."""
+def _make_goods(pair: tuple[Department, Kind], count: int, makers: list[str], rng: np.random.Generator) -> list[_Good]:
+    """`count` products of one type, each title once."""
     department, kind = pair
-    vendors = rng.choice(VENDORS, 3, replace=False).tolist()
-    words = [
-        (make, style, end) for make in department.makes for style in department.styles for end in department.finishes
-    ]
-    order = rng.permutation(len(words))
+    words = (makers, department.makes, department.styles, department.finishes)
+    size = tuple(map(len, words))
+    chosen = np.unravel_index(rng.choice(math.prod(size), count, replace=False), size)
+    price = kind.price * rng.lognormal(0, PRICE_SPREAD, count)
+    several = rng.random(count) < VARIANTS_SHARE
+    openings = rng.integers(0, len(OPENINGS), count)
+    told = _tell(department, count, rng)
     goods = []
-    for i in range(count):
-        make, style, finish = words[order[i % len(words)]]
-        title = department.template.format(make=make, style=style, noun=kind.noun, finish=finish)
-        if edition := i // len(words):
-            title += f" (Edition {edition + 1})"
-        vendor = vendors[rng.integers(len(vendors))]
+    for i, places in enumerate(np.stack(chosen, axis=1).tolist()):
+        vendor, make, style, finish = (options[place] for options, place in zip(words, places, strict=True))
+        title = f"{vendor} {department.template}".format(make=make, style=style, noun=kind.noun, finish=finish)
+        opening = OPENINGS[openings[i]].format(title=title, noun=kind.noun.lower(), purpose=department.purpose)
+        text = " ".join([opening, f"{make} {department.made[places[1]]}.", *told[i]])
         goods.append(
             _Good(
                 title=title,
-                text=_description(title, f"{style} {make} {kind.noun}".lower(), department, kind, vendor),
+                text=text.replace("{finish}", finish),
                 vendor=vendor,
                 plural=kind.plural,
-                price=_round_price(kind.price * rng.lognormal(0, PRICE_SPREAD)),
-                variants=list(department.variants) if rng.random() < VARIANTS_SHARE else [],
+                price=_round_price(float(price[i])),
+                variants=list(department.variants) if several[i] else [],
                 exact=(f"{style} {kind.noun}".lower(), f"{make} {kind.noun}".lower()),
             )
         )
     return goods
+
+
+def _tell(department: Department, count: int, rng: np.random.Generator) -> list[list[str]]:
+    """Some of the department's sentences for each of `count` products: at most one of tone, use, size and care."""
+    said = rng.random((count, len(department.sentences))) < SENTENCE_SHARE
+    which = rng.integers(0, [len(options) for options in department.sentences], said.shape)
+    return [
+        [options[place] for options, place, says in zip(department.sentences, *row, strict=True) if says]
+        for row in zip(which.tolist(), said.tolist(), strict=True)
+    ]
 
 
 def _shop_id(number: int, department: Department) -> str:
@@ -175,18 +206,12 @@ def _collections(
         f"Under ${limit}": np.flatnonzero(price < limit),
         "Gift ideas": np.sort(rng.choice(everything, some, replace=False)),
     }
+    if len(kind) >= MANY_PRODUCTS:
+        themes["Best sellers"] = np.sort(rng.choice(everything, some, replace=False))
     titles = [one.plural.capitalize() for _, one in kinds] + list(themes)
     members = [np.flatnonzero(kind == k) for k in range(len(kinds))] + list(themes.values())
     kept = [i for i, rows in enumerate(members) if len(rows)]
     return [titles[i] for i in kept], tuple(members[i] for i in kept)
-
-
-def _description(title: str, plainly: str, department: Department, kind: Kind, vendor: str) -> str:
-    article = "An" if plainly[0] in "aeiou" else "A"
-    return (
-        f"{title} by {vendor}. {article} {plainly} from our {department.name} range, {department.purpose}. "
-        f"See all our {kind.plural}."
-    )
 
 
 def _round_price(price: float) -> float:

@@ -6,38 +6,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float, Int
 
+from simpersona.lab.axes import DRIVES, INTENTS, PRICE_LEVELS, Drive
 from simpersona.lab.catalogue import Catalogue
-from simpersona.lab.shopper_types import (
-    DRIVES,
-    FAVOURITE_WEIGHT,
-    INTENTS,
-    PRICE_LEVELS,
-    Drive,
-    ShopperType,
-)
+from simpersona.lab.choices import Draws
+from simpersona.lab.shopper_types import FAVOURITE_WEIGHT, ShopperType
 
-CLIMATES: tuple[dict[Drive, float], ...] = (
-    {"browser": 0.955, "buyer": 0.015, "collector": 0.015, "hesitant": 0.015},
-    {"browser": 0.58, "buyer": 0.14, "collector": 0.14, "hesitant": 0.14},
-    {"browser": 0.28, "buyer": 0.48, "collector": 0.12, "hesitant": 0.12},
-)
-"""Mean shares of the drives in a shop; shops take turns, from window shopping to buying."""
+_WINDOW: dict[Drive, float] = {"browser": 0.96, "buyer": 0.019, "collector": 0.008, "hesitant": 0.013}
+_MIXED: dict[Drive, float] = {"browser": 0.83, "buyer": 0.09, "collector": 0.03, "hesitant": 0.05}
+_BUYING: dict[Drive, float] = {"browser": 0.3, "buyer": 0.58, "collector": 0.05, "hesitant": 0.07}
+CLIMATES = (_WINDOW, _BUYING, _MIXED, _WINDOW, _MIXED, _WINDOW)
+"""Mean shares of the drives in a shop; shops take turns."""
 CONCENTRATION = 30.0
 """Of the Dirichlet of a shop's drives around its climate: small, so that two shops of one climate differ."""
 WITHIN_DRIVE = 1.0
 """The Dirichlet's parameter for each type among those of its drive: 1 makes every split as likely."""
-SIZE_SPREAD = 0.9
+SIZE_SPREAD = 1.5
 """Of the log-normal shop sizes."""
-SMALLEST_SHARE = 0.3
-"""A shop has at least this share of the mean size."""
+SMALLEST = 1000
+"""Buyers of a shop, at least ..."""
+SMALLEST_SHARE = 0.4
+"""... or in a world too small for that, this share of the mean size."""
 BETWEEN_SHARE = 0.1
 """Buyers who are at some visits one type and at others a second."""
-BOUNCE_SHARE = 0.08
+SECOND_SHARES = (0.25, 0.5)
+"""The least and the greatest share of the visits that such a buyer makes as the second type."""
+BOUNCE_SHARE = 0.07
 LOYALTY = 0.7
 """Share of visits that look for the buyer's favourite product type."""
 MOST_VISITS = 40
+RETURN_SHAPE = 2
+"""Of the gamma distribution that makes some buyers of a type come oftener than others."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Clientele:
 
     shares: Float[np.ndarray, " types"]
     """The planted mix, the bouncer last."""
-    buyer_id: list[str]
+    buyer_id: pa.StringArray
     type: Int[np.ndarray, " n"]
     second: Int[np.ndarray, " n"]
     """-1 for a buyer of one type."""
@@ -74,7 +75,7 @@ class Plan:
 
 def shop_sizes(shops: int, buyers: int, rng: np.random.Generator) -> Int[np.ndarray, " shops"]:
     """Buyers per shop: a heavy tail above a smallest size, `buyers` in all; `buyers` must be at least `shops`."""
-    smallest = max(1, int(SMALLEST_SHARE * buyers / shops))
+    smallest = max(1, min(SMALLEST, int(SMALLEST_SHARE * buyers / shops)))
     weights = rng.lognormal(0, SIZE_SPREAD, shops)
     return smallest + rng.multinomial(buyers - smallest * shops, weights / weights.sum())
 
@@ -92,18 +93,18 @@ def draw_mix(shop: int, types: Sequence[ShopperType], rng: np.random.Generator) 
     return np.append((1 - bounce) * shares, bounce)
 
 
-def draw_clientele(shop: int, size: int, types: Sequence[ShopperType], rng: np.random.Generator) -> Clientele:
-    """`size` buyers of shop number `shop`."""
-    shares = draw_mix(shop, types, rng)
+def draw_clientele(shares: Float[np.ndarray, " types"], size: int, rng: np.random.Generator) -> Clientele:
+    """`size` buyers of a shop with this mix, as `draw_mix` gives it; a large shop may be drawn in parts."""
+    types = len(shares) - 1
     kind = rng.choice(len(shares), size, p=shares)
-    second = rng.choice(len(types), size, p=shares[:-1] / shares[:-1].sum())
-    second[(rng.random(size) >= BETWEEN_SHARE) | (second == kind) | (kind == len(types))] = -1
+    second = rng.choice(types, size, p=shares[:-1] / shares[:-1].sum())
+    second[(rng.random(size) >= BETWEEN_SHARE) | (second == kind) | (kind == types)] = -1
     return Clientele(
         shares=shares,
         buyer_id=random_ids(size, rng),
         type=kind,
         second=second,
-        second_share=np.where(second >= 0, rng.uniform(0.25, 0.5, size), 0.0),
+        second_share=np.where(second >= 0, rng.uniform(*SECOND_SHARES, size), 0.0),
     )
 
 
@@ -111,8 +112,8 @@ def plan_visits(
     clientele: Clientele, catalogue: Catalogue, types: Sequence[ShopperType], days: int, rng: np.random.Generator
 ) -> Plan:
     """When each buyer comes, as which type, with what intent and for which product type."""
-    means = np.array([one.visits for one in types] + [1.0])
-    more = (means[clientele.type] - 1) * days / 120 * rng.gamma(2, 0.5, len(clientele.type))
+    more = mean_visits(types, days)[clientele.type] - 1
+    more *= rng.gamma(RETURN_SHAPE, 1 / RETURN_SHAPE, len(more))
     counts = np.minimum(1 + rng.poisson(more), MOST_VISITS)
 
     buyer = np.repeat(np.arange(len(counts)), counts)
@@ -125,10 +126,10 @@ def plan_visits(
     buy_share = np.array([one.buy_share for one in types] + [0.0])
     buying = rng.random(len(buyer)) < buy_share[kind]
 
-    taste = _taste(catalogue, types)
-    favourite = _draw_rows(taste[clientele.type], rng)
+    taste, kinds = Draws(_taste(catalogue, types)), len(catalogue.kinds)
+    favourite = taste.draw(clientele.type, rng) % kinds
     loyal = rng.random(len(buyer)) < LOYALTY
-    wanted = np.where(loyal, favourite[buyer], _draw_rows(taste[kind], rng))
+    wanted = np.where(loyal, favourite[buyer], taste.draw(kind, rng) % kinds)
     return Plan(
         buyer=buyer,
         rank=rank,
@@ -139,18 +140,22 @@ def plan_visits(
     )
 
 
+def mean_visits(types: Sequence[ShopperType], days: int) -> Float[np.ndarray, " types"]:
+    """Visits of a buyer in so many days, on average; the bouncer's is 1."""
+    return 1 + (np.array([one.visits for one in types] + [1.0]) - 1) * days / 120
+
+
 def price_levels(types: Sequence[ShopperType]) -> Int[np.ndarray, " types"]:
     """The price level of each type as a number; the bouncer's is never used."""
     return np.array([PRICE_LEVELS.index(one.price_level) for one in types] + [0])
 
 
-def random_ids(count: int, rng: np.random.Generator) -> list[str]:
+def random_ids(count: int, rng: np.random.Generator) -> pa.StringArray:
     """Identifiers that look like UUIDs."""
-    text = rng.bytes(16 * count).hex()
-    return [
-        f"{text[i : i + 8]}-{text[i + 8 : i + 12]}-{text[i + 12 : i + 16]}-{text[i + 16 : i + 20]}-{text[i + 20 : i + 32]}"
-        for i in range(0, 32 * count, 32)
-    ]
+    digits = np.frombuffer(rng.bytes(16 * count).hex().encode(), np.uint8).reshape(count, 32)
+    text = np.insert(digits, [8, 12, 16, 20], ord("-"), axis=1)
+    offsets = np.arange(0, text.size + 1, 36, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text))
 
 
 def _time_of_day(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -159,14 +164,7 @@ def _time_of_day(count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _taste(catalogue: Catalogue, types: Sequence[ShopperType]) -> Float[np.ndarray, "types kinds"]:
-    """How much each type wants each product type of the shop; rows sum to 1, the bouncer's is even."""
+    """How much each type wants each product type of the shop; the bouncer's is even."""
     names = [department.name for department, _ in catalogue.kinds]
     rows = [[FAVOURITE_WEIGHT if name in one.departments else 1.0 for name in names] for one in types]
-    weights = np.array([*rows, [1.0] * len(names)])
-    return weights / weights.sum(1, keepdims=True)
-
-
-def _draw_rows(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One column per row, by the row's probabilities."""
-    passed = rng.random((len(probabilities), 1)) >= probabilities.cumsum(1)
-    return np.minimum(passed.sum(1), probabilities.shape[1] - 1)
+    return np.array([*rows, [1.0] * len(names)])

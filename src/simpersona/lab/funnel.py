@@ -7,8 +7,10 @@ a checkout is completed only after it was started.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import astuple, dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -32,6 +34,8 @@ class Did(IntEnum):
 STATES = len(Did)
 CART_LINES = 4
 """A cart holds at most this many lines."""
+AGAIN = 0.3
+"""Share of the looks from a list of products that go elsewhere than to one of them."""
 MAX_EVENTS = 40
 """A visit that is longer ends here."""
 
@@ -44,8 +48,12 @@ class Habits:
     """Where one looks next: search, collection, product."""
     home: float
     """The visit begins on the home page; else where one looks."""
+    leave_home: float
+    """After the home page."""
+    leave_list: float
+    """After the results of a search or a collection."""
     leave: float
-    """After a page that was only looked at; half of it after the home page."""
+    """After a product that was only looked at."""
     add: float
     """The product on the page goes into the cart."""
     cart_after_add: float
@@ -74,11 +82,11 @@ def moves(habits: Habits) -> Float[np.ndarray, "states lines states"]:
     """The probability of the next event, given the last one and the lines in the cart after it (0 to CART_LINES)."""
     table = np.zeros((STATES, CART_LINES + 1, STATES))
     look = _looking(habits)
-    into_product = 0.3 * look
-    into_product[Did.VIEW] += 0.7
+    into_product = AGAIN * look
+    into_product[Did.VIEW] += 1 - AGAIN
     for lines in range(CART_LINES + 1):
-        table[Did.HOME, lines] = _go(look, leave=habits.leave / 2)
-        table[Did.SEARCH, lines] = table[Did.COLLECTION, lines] = _go(into_product, leave=habits.leave)
+        table[Did.HOME, lines] = _go(look, leave=habits.leave_home)
+        table[Did.SEARCH, lines] = table[Did.COLLECTION, lines] = _go(into_product, leave=habits.leave_list)
         add = habits.add if lines < CART_LINES else 0.0
         cart = (1 - add) * habits.cart_after_view if lines else 0.0
         looked = _go(look, leave=habits.leave)
@@ -121,45 +129,79 @@ class Rates:
     purchase: float
     events: float
 
+    def __add__(self, other: Rates) -> Rates:
+        return Rates(*(here + there for here, there in zip(astuple(self), astuple(other), strict=True)))
 
+    def __mul__(self, factor: float) -> Rates:
+        return Rates(*(value * factor for value in astuple(self)))
+
+    def __sub__(self, other: Rates) -> Rates:
+        return self + other * -1
+
+
+@lru_cache(maxsize=4096)  # shops share their types
 def rates(habits: Habits) -> Rates:
     """What the chain gives exactly, the end at MAX_EVENTS included: no simulation."""
-    step = _joint(moves(habits))
-    begin = np.zeros((STATES, CART_LINES + 1))
-    begin[:, 0] = entry(habits)
     return Rates(
-        add_to_cart=_reached(begin, step, Did.ADD),
-        checkout_start=_reached(begin, step, Did.START),
-        purchase=_reached(begin, step, Did.COMPLETE),
-        events=_length(begin, step),
+        add_to_cart=reached(habits, (Did.ADD,)),
+        checkout_start=reached(habits, (Did.START,)),
+        purchase=reached(habits, (Did.COMPLETE,)),
+        events=float(counts(habits).sum()),
     )
 
 
-def _joint(table: np.ndarray) -> Float[np.ndarray, "states lines states lines"]:
+@lru_cache(maxsize=4096)
+def reached(habits: Habits, targets: tuple[Did, ...]) -> float:
+    """The share of visits in which one of `targets` happens."""
+    mass, step = _begin(habits), _steps(habits)
+    rows = _rows(targets)
+    share = 0.0
+    for _ in range(MAX_EVENTS):
+        share += mass[rows].sum()
+        mass[rows] = 0
+        mass = mass @ step
+    return float(share)
+
+
+def counts(habits: Habits) -> Float[np.ndarray, " states"]:
+    """How often each event happens in a visit, on average; LEAVE is none."""
+    mass, step = _begin(habits), _steps(habits)
+    found = np.zeros(len(mass))
+    for _ in range(MAX_EVENTS):
+        found += mass
+        mass = mass @ step
+    found[_rows((Did.LEAVE,))] = 0
+    return found.reshape(STATES, -1).sum(1)
+
+
+def lengths(habits: Habits, kinds: Collection[Did]) -> Float[np.ndarray, " lengths"]:
+    """The distribution of the number of events of these kinds in a visit: 0 to MAX_EVENTS."""
+    rows, step = _rows(kinds), _steps(habits).T
+    mass = np.zeros((len(step), MAX_EVENTS + 1))
+    mass[:, 0] = _begin(habits)
+    for _ in range(MAX_EVENTS):
+        mass[rows, 1:], mass[rows, 0] = mass[rows, :-1], 0
+        mass = step @ mass
+    return mass.sum(0)
+
+
+def _rows(kinds: Collection[Did]) -> np.ndarray:
+    return (np.array(kinds)[:, None] * (CART_LINES + 1) + np.arange(CART_LINES + 1)).ravel()
+
+
+def _begin(habits: Habits) -> Float[np.ndarray, " joint"]:
+    mass = np.zeros((STATES, CART_LINES + 1))
+    mass[:, 0] = entry(habits)
+    return mass.ravel()
+
+
+def _steps(habits: Habits) -> Float[np.ndarray, "joint joint"]:
     """Moves over the whole state: a line more after an addition, one less after a removal."""
+    table = moves(habits)
     joint = np.zeros((STATES, CART_LINES + 1, STATES, CART_LINES + 1))
     change = np.zeros(STATES, int)
     change[Did.ADD], change[Did.REMOVE] = 1, -1
     for lines in range(CART_LINES + 1):
-        for state in range(STATES):
-            after = np.clip(lines + change[state], 0, CART_LINES)
-            joint[:, lines, state, after] = table[:, lines, state]
-    return joint
-
-
-def _reached(begin: np.ndarray, step: np.ndarray, target: Did) -> float:
-    mass, reached = begin.copy(), 0.0
-    for _ in range(MAX_EVENTS):
-        reached += mass[target].sum()
-        mass[target] = 0
-        mass = np.einsum("sl,slmk->mk", mass, step)
-    return float(reached)
-
-
-def _length(begin: np.ndarray, step: np.ndarray) -> float:
-    mass, length = begin.copy(), 0.0
-    for _ in range(MAX_EVENTS):
-        mass[Did.LEAVE] = 0
-        length += mass.sum()
-        mass = np.einsum("sl,slmk->mk", mass, step)
-    return float(length)
+        after = np.clip(lines + change, 0, CART_LINES)
+        joint[:, lines, np.arange(STATES), after] = table[:, lines]
+    return joint.reshape(STATES * (CART_LINES + 1), -1)

@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
-from simpersona.lab.catalogue import Catalogue
+from simpersona.lab.choices import Draws, Shelves
 from simpersona.lab.clientele import Plan, price_levels
 from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, STATES, Did, entry, moves
-from simpersona.lab.shopper_types import INTENTS, PRICE_LEVELS, ShopperType
+from simpersona.lab.shopper_types import INTENTS, ShopperType
+from simpersona.lab.variants import PLAIN, Variant
 
-VARIANT_BASE = 8
-"""An item is a product and its variant in one number: product × VARIANT_BASE + variant."""
+VARIANTS, PIECES = 8, 4
+"""An item is a product, its variant and how many of it, in one number: (product × VARIANTS + variant) × PIECES + more
+pieces than one. Neither number is reached."""
+PAIR_SHARE = 0.08
+"""Of additions to the cart that are of two pieces."""
 PLURAL_SHARE = 0.45
 """Of searches that name only the product type."""
-PRICE_TASTE = {"budget": 0.15, "middle": 0.5, "premium": 0.85}
-"""Where a price level looks among the prices of a product type, from cheapest (0) to dearest (1)."""
-PRICE_WIDTH = 0.25
-
+WORD_SHARE = 0.4
+"""Of looks among products of the wanted type that go for those with the wanted word in their title."""
 DWELL_SECONDS = {
     Did.HOME: 8, Did.SEARCH: 10, Did.COLLECTION: 18, Did.VIEW: 28, Did.ADD: 6,
     Did.REMOVE: 6, Did.CART: 15, Did.START: 70, Did.COMPLETE: 5, Did.LEAVE: 0,
@@ -35,7 +37,7 @@ GAP_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Trail:
-    """The e events of one shop, in the order of time."""
+    """The e events of m visits to one shop, in the order of time."""
 
     visit: Int[np.ndarray, " e"]
     """Row of the plan."""
@@ -48,82 +50,113 @@ class Trail:
     """The query of a search, the collection of a collection view; -1 for another event."""
     cart: Int[np.ndarray, "e lines"]
     """Items in the cart after the event, -1 for an empty line."""
-    time: Float[np.ndarray, " e"]
-    """Seconds after the world's begin."""
-    start: Float[np.ndarray, " m"]
-    """Of each visit, as it came to be."""
+    time: Int[np.ndarray, " e"]
+    """Milliseconds after the world's begin."""
+    start: Int[np.ndarray, " m"]
+    """The same for the first event of each visit."""
+    sought: Int[np.ndarray, " m"]
+    """What each visit wants in words, a style or material and the product type: a query; -1 for a bouncer."""
 
     def __len__(self) -> int:
         return len(self.visit)
 
 
-def visit_shop(catalogue: Catalogue, types: Sequence[ShopperType], plan: Plan, rng: np.random.Generator) -> Trail:
+class Ways:
+    """How visits of each type go in a variant of the store: the chances of the first event and of the next one, focus and dwell time."""
+
+    def __init__(self, types: Sequence[ShopperType], variant: Variant = PLAIN) -> None:
+        first = np.zeros((len(types) + 1, len(INTENTS), STATES))
+        after = np.zeros((len(types) + 1, len(INTENTS), STATES, CART_LINES + 1, STATES))
+        for one in types:
+            for i, intent in enumerate(INTENTS):
+                habits = one.habits(intent, variant)
+                first[one.number, i], after[one.number, i] = entry(habits), moves(habits)
+        first[-1, :, Did.HOME] = 1
+        after[~after.any(-1), Did.LEAVE] = 1  # the bouncer's next, and states that cannot be
+        self.first = Draws(first.reshape(-1, STATES))
+        self.next = Draws(after.reshape(-1, STATES))
+        self.level = price_levels(types)
+        self.focus = np.array([one.focus for one in types] + [1.0], np.float32)
+        self.dwell = np.array([one.dwell for one in types] + [1.0], np.float32)
+
+
+def visit_shop(shelves: Shelves, ways: Ways, plan: Plan, rng: np.random.Generator) -> Trail:
     """What the planned visits do in the shop.
 
     A visit planned too close to the buyer's one before is moved to GAP_SECONDS after its end. A
-    product in the cart is not looked at again, so each addition is a line of one piece.
+    product in the cart is not looked at again, so each addition is a line of its own.
     """
-    walk = _Walk(catalogue, types, plan, rng)
+    walk = _Walk(shelves, ways, plan, rng)
     steps = walk.run()
-    lengths = np.zeros(len(plan))
-    np.maximum.at(lengths, steps["visit"], steps["offset"])
-    start = _spaced(plan, lengths)
-    time = np.round(start[steps["visit"]] + steps["offset"], 3)
-    order = np.lexsort((steps["seq"], steps["visit"], time))
-    columns = {name: values[order] for name, values in steps.items() if name != "offset"}
-    return Trail(**columns, time=time[order], start=start)
+    start = _spaced(plan, walk.offset)
+    time = start[steps["visit"]] + steps.pop("offset")
+    order = np.argsort(time, kind="stable")  # at one moment: by the number in the visit, then by visit
+    return Trail(
+        **{name: values[order] for name, values in steps.items()}, time=time[order], start=start, sought=walk.sought
+    )
 
 
-def _spaced(plan: Plan, lengths: np.ndarray) -> np.ndarray:
-    start = plan.start.copy()
-    for rank in range(1, int(plan.rank.max(initial=0)) + 1):
-        rows = np.flatnonzero(plan.rank == rank)
-        start[rows] = np.maximum(start[rows], start[rows - 1] + lengths[rows - 1] + GAP_SECONDS)
-    return start
+def product_of(item: np.ndarray) -> np.ndarray:
+    """The product of each item; -1 for no item."""
+    return item // (VARIANTS * PIECES)
+
+
+def pieces_of(item: np.ndarray) -> np.ndarray:
+    """How many pieces each item is of."""
+    return item % PIECES + 1
+
+
+def _spaced(plan: Plan, lengths: np.ndarray) -> Int[np.ndarray, " m"]:
+    """When each visit begins (ms): the latest of the plan and of the visits before with all that came between."""
+    planned = np.round(plan.start * 1000).astype(np.int64)
+    before = np.cumsum(lengths + GAP_SECONDS * 1000, dtype=np.int64) - (lengths + GAP_SECONDS * 1000)
+    free = planned - before
+    apart = int(np.ptp(free)) + 1 if len(free) else 0  # lifts each buyer above all earlier ones
+    return np.maximum.accumulate(free + plan.buyer * apart) - plan.buyer * apart + before
 
 
 class _Walk:
     """All visits at once; one step is one event of every visit that goes on."""
 
-    def __init__(
-        self, catalogue: Catalogue, types: Sequence[ShopperType], plan: Plan, rng: np.random.Generator
-    ) -> None:
-        self.shop, self.plan, self.rng = catalogue, plan, rng
-        self.first, self.next = _chains(types)
-        self.lists = _Lists(catalogue)
-        self.variants = np.array([max(1, len(names)) for names in catalogue.products["variants"].to_pylist()])
-        self.level = price_levels(types)[plan.type]
-        self.focus = np.array([one.focus for one in types] + [1.0])[plan.type]
-        self.dwell = np.array([one.dwell for one in types] + [1.0])[plan.type]
-        self.cart = np.full((len(plan), CART_LINES), -1)
-        self.lines = np.zeros(len(plan), int)
-        self.list = np.full(len(plan), -1)  # what one looks through: -1 before the first search or collection
-        self.query = np.full(len(plan), -1)  # the last one
-        self.item = np.full(len(plan), -1)  # the last one looked at
+    def __init__(self, shelves: Shelves, ways: Ways, plan: Plan, rng: np.random.Generator) -> None:
+        self.shop, self.shelves, self.ways, self.plan, self.rng = shelves.catalogue, shelves, ways, plan, rng
+        self.habit = (plan.type * len(INTENTS) + plan.intent).astype(np.int32)
+        self.level, self.focus, self.dwell = ways.level[plan.type], ways.focus[plan.type], ways.dwell[plan.type]
+        self.sought = np.where(plan.wanted >= 0, self._exact(np.arange(len(plan)), plan.wanted), -1)
+        self.cart = np.full((len(plan), CART_LINES), -1, np.int32)
+        self.lines = np.zeros(len(plan), np.int32)
+        self.list = np.full(len(plan), -1, np.int32)  # looked through: -1 before the first search or collection
+        self.query = np.full(len(plan), -1, np.int32)  # the last one
+        self.item = np.full(len(plan), -1, np.int32)  # the last one looked at
+        self.offset = np.zeros(len(plan), np.int32)  # of the last event (ms)
 
     def run(self) -> dict[str, np.ndarray]:
-        """The columns of a Trail (with `offset` seconds from the visit's start), step by step."""
-        rng, plan = self.rng, self.plan
-        median = np.array([DWELL_SECONDS[did] for did in Did], float)
-        who = np.arange(len(plan))
-        did = _pick(self.first[plan.type, plan.intent], rng)
-        offset = np.zeros(len(plan))
+        """The columns of a Trail (with `offset`, ms from the visit's start), step by step."""
+        median = np.array([DWELL_SECONDS[did] * 1000 for did in Did], np.float32)
+        who = np.arange(len(self.plan), dtype=np.int32)
+        did = self.ways.first.draw(self.habit, self.rng) % STATES
         steps: list[tuple[np.ndarray, ...]] = []
         for seq in range(MAX_EVENTS):
             item, where = self._act(who, did)
-            steps.append((who, np.full(len(who), seq), did, item, where, self.cart[who], offset[who]))
-            seconds = median[did] * self.dwell[who] * rng.lognormal(0, DWELL_SPREAD, len(who))
-            offset[who] += np.clip(seconds, 1, LONGEST_DWELL_SECONDS)
-            did = _pick(self.next[plan.type[who], plan.intent[who], did, self.lines[who]], rng)
-            stays = did != Did.LEAVE
-            who, did = who[stays], did[stays]
+            steps.append(
+                (who, np.full(len(who), seq, np.int8), did.astype(np.int8), item, where, self.cart[who],
+                 self.offset[who])
+            )  # fmt: skip
+            state = (self.habit[who] * STATES + did) * (CART_LINES + 1) + self.lines[who]
+            after = self.ways.next.draw(state, self.rng) % STATES
+            stays = after != Did.LEAVE
+            who, did, after = who[stays], did[stays], after[stays]
             if not len(who):
                 break
+            seconds = np.exp(DWELL_SPREAD * self.rng.standard_normal(len(who), dtype=np.float32))
+            waited = median[did] * self.dwell[who] * seconds
+            self.offset[who] += np.clip(waited, 1000, LONGEST_DWELL_SECONDS * 1000).astype(np.int32)
+            did = after
         names = ("visit", "seq", "did", "item", "where", "cart", "offset")
         return dict(zip(names, map(np.concatenate, zip(*steps, strict=True)), strict=True))
 
     def _act(self, who: np.ndarray, did: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        item, where = np.full(len(who), -1), np.full(len(who), -1)
+        item, where = np.full(len(who), -1, np.int32), np.full(len(who), -1, np.int32)
         for state, act, result in (
             (Did.SEARCH, self._search, where),
             (Did.COLLECTION, self._collection, where),
@@ -140,52 +173,63 @@ class _Walk:
         same = query == self.query[who]
         query[same] = self._choose_query(who[same])
         self.query[who] = query
-        self.list[who] = self.lists.of_query(query)
+        self.list[who] = self.shelves.of_query(query)
         return query
 
     def _choose_query(self, who: np.ndarray) -> np.ndarray:
         kind = self._kind(who)
-        product = self.lists.draw(self.lists.of_query(kind), self.level[who], self.rng)
-        exact = self.shop.specific[product, self.rng.integers(0, 2, len(who))]
+        exact = np.where(self._by_word(who, kind), self.sought[who], self._exact(who, kind))
         return np.where(self.rng.random(len(who)) < PLURAL_SHARE, kind, exact)
+
+    def _exact(self, who: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """A query of two words for a product of this type."""
+        product = self.shelves.draw(self.shelves.of_query(kind), self.level[who], self.rng)
+        return self.shop.specific[product, self.rng.integers(0, 2, len(who))]
+
+    def _by_word(self, who: np.ndarray, kind: np.ndarray) -> np.ndarray:
+        """Whether one goes for the word wanted, among products of this type."""
+        return (kind == self.plan.wanted[who]) & (self.rng.random(len(who), dtype=np.float32) < WORD_SHARE)
 
     def _collection(self, who: np.ndarray) -> np.ndarray:
         any_one = self.rng.integers(0, len(self.shop.members), len(who))
         collection = np.where(self._stays(who), self.plan.wanted[who], any_one)
-        self.list[who] = self.lists.of_collection(collection)
+        self.list[who] = self.shelves.of_collection(collection)
         return collection
 
     def _view(self, who: np.ndarray) -> np.ndarray:
-        """From the list looked through; else of the type wanted; else anything."""
-        kind = self.lists.of_query(self.plan.wanted[who])
-        direct = np.where(self._stays(who), kind, self.lists.EVERYTHING)
-        product = np.full(len(who), -1)
+        """From the list looked through, or what of it has the word wanted; else of the type wanted; else anything."""
+        kind = self.shelves.of_query(self.plan.wanted[who])
+        direct = np.where(self._stays(who), kind, self.shelves.EVERYTHING)
+        looked = np.where(self.list[who] >= 0, self.list[who], direct)
+        by_word = self._by_word(who, self.shelves.kind[looked])
+        looked[by_word] = self.shelves.of_query(self.sought[who[by_word]])
+        product = np.full(len(who), -1, np.int32)
         open_rows = np.arange(len(who))
-        for choice in (np.where(self.list[who] >= 0, self.list[who], direct), kind):
+        for choice in (looked, kind):
             open_rows = self._draw_new(open_rows, choice, who, product)
         while len(open_rows):
-            open_rows = self._draw_new(open_rows, np.full(len(who), self.lists.EVERYTHING), who, product)
-        item = product * VARIANT_BASE
+            open_rows = self._draw_new(open_rows, np.full(len(who), self.shelves.EVERYTHING), who, product)
+        item = product * (VARIANTS * PIECES)
         self.item[who] = item
         return item
 
     def _draw_new(self, rows: np.ndarray, lists: np.ndarray, who: np.ndarray, product: np.ndarray) -> np.ndarray:
         """Draws for these rows; gives back those whose product is in the cart or was looked at last."""
-        drawn = self.lists.draw(lists[rows], self.level[who[rows]], self.rng)
-        product[rows] = drawn
         mine = who[rows]
-        known = (self.cart[mine] // VARIANT_BASE == drawn[:, None]).any(1) | (self.item[mine] // VARIANT_BASE == drawn)
-        return rows[known]
+        drawn = self.shelves.draw(lists[rows], self.level[mine], self.rng)
+        product[rows] = drawn
+        in_cart = (product_of(self.cart[mine]) == drawn[:, None]).any(1)
+        return rows[in_cart | (product_of(self.item[mine]) == drawn)]
 
     def _add(self, who: np.ndarray) -> np.ndarray:
-        variants = self.variants[self.item[who] // VARIANT_BASE]
-        item = self.item[who] + (self.rng.random(len(who)) * variants).astype(int)
+        variant = (self.rng.random(len(who)) * self.shelves.variants[product_of(self.item[who])]).astype(np.int32)
+        item = self.item[who] + variant * PIECES + (self.rng.random(len(who)) < PAIR_SHARE)
         self.cart[who, self.lines[who]] = item
         self.lines[who] += 1
         return item
 
     def _remove(self, who: np.ndarray) -> np.ndarray:
-        line = (self.rng.random(len(who)) * self.lines[who]).astype(int)
+        line = (self.rng.random(len(who)) * self.lines[who]).astype(np.int32)
         item = self.cart[who, line]
         columns = np.arange(CART_LINES)
         shifted = np.minimum(columns + (columns >= line[:, None]), CART_LINES - 1)
@@ -200,72 +244,4 @@ class _Walk:
         return np.where(self._stays(who), self.plan.wanted[who], any_one)
 
     def _stays(self, who: np.ndarray) -> np.ndarray:
-        return self.rng.random(len(who)) < self.focus[who]
-
-
-class _Lists:
-    """Draws products from numbered lists, nearer to a price level more often.
-
-    The cumulative weights of all lists stand in one array, list i between i and i + 1: one binary
-    search per draw, whatever the number of lists.
-    """
-
-    EVERYTHING = 0
-
-    def __init__(self, catalogue: Catalogue) -> None:
-        everything = np.arange(len(catalogue.kind))
-        self.queries = len(catalogue.queries)
-        lists = [everything, *catalogue.found, *catalogue.members]
-        fit = _price_fit(catalogue)
-        self.product = np.concatenate([rows for rows in lists for _ in PRICE_LEVELS])
-        keys = []
-        for number, rows in enumerate(lists):
-            for level in range(len(PRICE_LEVELS)):
-                share = np.cumsum(fit[level, rows])
-                keys.append(number * len(PRICE_LEVELS) + level + share / share[-1])
-        self.key = np.concatenate(keys)
-
-    def of_query(self, query: np.ndarray) -> np.ndarray:
-        """The list of what a query finds; a product type's plural has the type's own number."""
-        return 1 + query
-
-    def of_collection(self, collection: np.ndarray) -> np.ndarray:
-        """The list of a collection's products."""
-        return 1 + self.queries + collection
-
-    def draw(self, lists: np.ndarray, level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One product of each of `lists`."""
-        at = lists * len(PRICE_LEVELS) + level + rng.random(len(lists))
-        return self.product[np.searchsorted(self.key, at, side="right")]
-
-
-def _price_fit(catalogue: Catalogue) -> Float[np.ndarray, "levels products"]:
-    """How well each product suits each price level, by its rank among the prices of its type."""
-    order = np.lexsort((catalogue.price, catalogue.kind))
-    counts = np.bincount(catalogue.kind)
-    rank = np.empty(len(order))
-    rank[order] = (np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / np.repeat(
-        counts, counts
-    )
-    centre = np.array([PRICE_TASTE[level] for level in PRICE_LEVELS])[:, None]
-    return np.exp(-(((rank - centre) / PRICE_WIDTH) ** 2) / 2) + 0.03
-
-
-def _chains(types: Sequence[ShopperType]) -> tuple[np.ndarray, np.ndarray]:
-    """Cumulative probabilities of the first event (types, intents, states) and of the next one
-    (types, intents, states, lines, states); the bouncer last.
-    """
-    first = np.zeros((len(types) + 1, len(INTENTS), STATES))
-    after = np.zeros((len(types) + 1, len(INTENTS), STATES, CART_LINES + 1, STATES))
-    for one in types:
-        for i, intent in enumerate(INTENTS):
-            habits = one.habits(intent)
-            first[one.number, i], after[one.number, i] = entry(habits), moves(habits)
-    first[-1, :, Did.HOME] = 1
-    after[-1, ..., Did.LEAVE] = 1
-    return first.cumsum(-1), after.cumsum(-1)
-
-
-def _pick(cumulative: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One state per row of cumulative probabilities."""
-    return np.minimum((rng.random((len(cumulative), 1)) >= cumulative).sum(1), STATES - 1)
+        return self.rng.random(len(who), dtype=np.float32) < self.focus[who]

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import quote_plus
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int
 
 from simpersona.lab.catalogue import Catalogue
-from simpersona.lab.clientele import Clientele, Plan, random_ids
-from simpersona.lab.funnel import Did
-from simpersona.lab.visits import VARIANT_BASE, Trail
+from simpersona.lab.clientele import random_ids
+from simpersona.lab.funnel import MAX_EVENTS, Did
+from simpersona.lab.part import Part, moments, take
+from simpersona.lab.visits import PIECES, VARIANTS
 
 NAMES = {
     Did.HOME: "page_viewed",
@@ -29,109 +33,113 @@ NAMES = {
 CURRENCY = "USD"
 SHIPPING = 4.95
 """In an order's total, not in its subtotal."""
-BEGIN = np.datetime64("2026-01-05T00:00:00", "ms")
-"""When the world begins (UTC)."""
+BLOCK = 2**16
+"""Lines made at once."""
 
 
-def lines(
-    catalogue: Catalogue, clientele: Clientele, plan: Plan, trail: Trail, rng: np.random.Generator
-) -> Iterator[str]:
-    """One line of JSON per event, in the trail's order, without the line's end."""
-    shop = _Shop(catalogue)
-    ids = random_ids(len(trail), rng)
-    tokens = rng.bytes(16 * len(plan)).hex()
-    times = np.datetime_as_string(moment(trail.time))
-    columns = zip(
-        ids, times.tolist(), trail.visit.tolist(), plan.buyer[trail.visit].tolist(), trail.seq.tolist(),
-        trail.did.tolist(), trail.item.tolist(), trail.where.tolist(), trail.cart.tolist(), strict=True,
-    )  # fmt: skip
-    for event_id, time, visit, buyer, seq, did, item, where, cart in columns:
-        token = tokens[32 * visit : 32 * visit + 32]
-        name, document, data = shop.describe(did, item, where, cart, token, visit)
-        yield (
-            f'{{"id":"{event_id}","name":"{name}","clientId":"{clientele.buyer_id[buyer]}","timestamp":"{time}Z",'
-            f'"seq":{seq},"type":"standard","shop":"{catalogue.shop_id}","context":{{"document":{document}}},'
-            f'"data":{data}}}'
-        )
-
-
-def moment(seconds: np.ndarray) -> np.ndarray:
-    """Seconds after the world's begin as times, to the millisecond."""
-    return BEGIN + np.round(seconds * 1000).astype("timedelta64[ms]")
-
-
-class _Shop:
-    """The texts of one shop's events. What depends on a product or a list alone is made once."""
+class PixelLog:
+    """The log of one shop, written with whole columns of texts; what depends on a product or a list alone is made once."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
         self.url = f"https://{catalogue.shop_id}.example"
         self.products = catalogue.products.to_pylist()
         self.collections = catalogue.collections.to_pylist()
-        self.repeated = cache(self._repeated)
+        self.with_item = cache(self._with_item)
         self.variant = cache(self._variant)
+        self.cart_line = cache(self._cart_line)
+        self.order_line = cache(self._order_line)
+        self.names = [f'","name":"{NAMES.get(did, "")}","clientId":"' for did in Did]
+        middle = f'"type":"standard","shop":"{catalogue.shop_id}","context":{{"document":'
+        self.numbers = [f'Z","seq":{seq},{middle}' for seq in range(MAX_EVENTS)]
 
-    def describe(
-        self, did: int, item: int, where: int, cart: list[int], token: str, visit: int
-    ) -> tuple[str, str, str]:
-        """The event's name, the document it was seen on and its data, the last two as JSON."""
-        if did in (Did.CART, Did.START, Did.COMPLETE):
-            return self._with_cart(Did(did), [one for one in cart if one >= 0], token, visit)
-        return self.repeated(did, item, where)
+    def blocks(self, part: Part, rng: np.random.Generator) -> Iterator[pa.Buffer]:
+        """The part's events in the trail's order, one JSON object a line: UTF-8, some thousand lines at a time."""
+        trail = part.trail
+        tokens = random_ids(len(part.plan), rng)
+        for first in range(0, len(trail), BLOCK):
+            events = np.arange(first, min(first + BLOCK, len(trail)))
+            visit = trail.visit[events]
+            times = moments(trail.time[events]).cast(pa.string())
+            lines = pc.binary_join_element_wise(
+                '{"id":"',
+                random_ids(len(events), rng),
+                take(self.names, trail.did[events]),
+                take(part.clientele.buyer_id, part.plan.buyer[visit]),
+                '","timestamp":"',
+                pc.binary_replace_slice(times, 10, 11, "T"),
+                take(self.numbers, trail.seq[events]),
+                self._descriptions(part, events, tokens),
+                "\n",
+                "",  # between them
+            )
+            yield lines.buffers()[2]
 
-    def _repeated(self, did: int, item: int, where: int) -> tuple[str, str, str]:
+    def _descriptions(self, part: Part, events: Int[np.ndarray, " n"], tokens: pa.Array) -> pa.Array:
+        """The end of each line: the document that the event was seen on and its data."""
+        trail = part.trail
+        did = trail.did[events]
+        with_cart = np.isin(did, (Did.CART, Did.START, Did.COMPLETE))
+        keys = np.where(with_cart, -1, did + len(Did) * np.maximum(trail.item[events], trail.where[events]).astype(int))
+        distinct, at = np.unique(keys, return_inverse=True)
+        texts = [self.with_item(key) for key in distinct.tolist()]
+        rows = events[with_cart]
+        at[with_cart] = len(texts) + np.arange(len(rows))
+        visit = trail.visit[rows]
+        columns = (
+            trail.did[rows].tolist(),
+            trail.cart[rows].tolist(),
+            part.subtotals(rows).tolist(),
+            tokens.take(pa.array(visit)).to_pylist(),
+            part.order_ids(visit).to_pylist(),
+        )
+        texts += [self._with_cart(*values) for values in zip(*columns, strict=True)]
+        return take(texts, at)
+
+    def _with_item(self, key: int) -> str:
+        where, did = divmod(key, len(Did))  # the item, query or collection
         match Did(did):
             case Did.SEARCH:
                 query = self.catalogue.queries[where]
-                path, title = f"/search?q={quote_plus(query)}", f"Search: {query}"
-                data = {"searchResult": {"query": query}}
+                return self._end(
+                    f"/search?q={quote_plus(query)}", f"Search: {query}", {"searchResult": {"query": query}}
+                )
             case Did.COLLECTION:
-                collection = self.collections[where]
-                path, title = f"/collections/{collection['collection_id']}", collection["title"]
-                data = {"collection": {"id": collection["collection_id"], "title": title}}
+                one = self.collections[where]
+                data = {"collection": {"id": one["collection_id"], "title": one["title"]}}
+                return self._end(f"/collections/{one['collection_id']}", one["title"], data)
             case Did.VIEW | Did.ADD:
-                product = self.products[item // VARIANT_BASE]
-                path, title = f"/products/{product['product_id']}", product["title"]
-                data = {"productVariant": self.variant(item)} if did == Did.VIEW else {"cartLine": self._line(item)}
+                product = self.products[where // (VARIANTS * PIECES)]
+                data = {"productVariant": self.variant(where)} if did == Did.VIEW else {"cartLine": self._line(where)}
+                return self._end(f"/products/{product['product_id']}", product["title"], data)
             case Did.REMOVE:
-                path, title, data = "/cart", "Your cart", {"cartLine": self._line(item)}
+                return self._end("/cart", "Your cart", {"cartLine": self._line(where)})
             case _:
-                path, title, data = "/", "Home", {}
-        return NAMES[Did(did)], self._document(path, title), _json(data)
+                return self._end("/", "Home", {})
 
-    def _with_cart(self, did: Did, items: list[int], token: str, visit: int) -> tuple[str, str, str]:
-        subtotal = round(sum(self._price(item) for item in items), 2)
-        if did is Did.CART:
-            data: dict[str, Any] = {
-                "cart": {
-                    "totalQuantity": len(items),
-                    "lines": [self._line(item) for item in items],
-                    "cost": {"totalAmount": _money(subtotal)},
-                }
-            }
-            return NAMES[did], self._document("/cart", "Your cart"), _json(data)
-        checkout = {
-            "token": token,
-            "lineItems": [
-                {
-                    "title": self.products[item // VARIANT_BASE]["title"],
-                    "quantity": 1,
-                    "variant": self.variant(item),
-                    "finalLinePrice": _money(self._price(item)),
-                }
-                for item in items
-            ],
-            "subtotalPrice": _money(subtotal),
-            "totalPrice": _money(round(subtotal + SHIPPING, 2)),
-        }
-        path, title = f"/checkouts/{token}", "Checkout"
-        if did is Did.COMPLETE:
-            checkout["order"] = {"id": f"{self.products[0]['product_id'][:-6]}{visit:09d}"}
-            path, title = f"{path}/thank-you", "Thank you"
-        return NAMES[did], self._document(path, title), _json({"checkout": checkout})
+    def _with_cart(self, did: int, cart: Sequence[int], subtotal: float, token: str, order_id: str) -> str:
+        items = [item for item in cart if item >= 0]
+        if did == Did.CART:
+            lines, pieces = ",".join(map(self.cart_line, items)), sum(map(_pieces, items))
+            data = f'{{"totalQuantity":{pieces},"lines":[{lines}],"cost":{{"totalAmount":{_json(_money(subtotal))}}}}}'
+            return f'{self._document("/cart", "Your cart")},"data":{{"cart":{data}}}}}'
+        page, title, order = f"/checkouts/{token}", "Checkout", ""
+        if did == Did.COMPLETE:
+            page, title, order = f"{page}/thank-you", "Thank you", f',"order":{{"id":"{order_id}"}}'
+        data = (
+            f'{{"token":"{token}","lineItems":[{",".join(map(self.order_line, items))}],'
+            f'"subtotalPrice":{_json(_money(subtotal))},"totalPrice":{_json(_money(round(subtotal + SHIPPING, 2)))}{order}}}'
+        )
+        return f'{self._document(page, title)},"data":{{"checkout":{data}}}}}'
+
+    def _end(self, path: str, title: str, data: dict[str, Any]) -> str:
+        return f'{self._document(path, title)},"data":{_json(data)}}}'
+
+    def _document(self, path: str, title: str) -> str:
+        return f"{_json({'location': {'href': self.url + path}, 'title': title})}}}"
 
     def _variant(self, item: int) -> dict[str, Any]:
-        number, variant = divmod(item, VARIANT_BASE)
+        number, variant = divmod(item // PIECES, VARIANTS)
         product = self.products[number]
         code = f"{product['product_id']}{variant:02d}"
         return {
@@ -148,13 +156,28 @@ class _Shop:
         }
 
     def _line(self, item: int) -> dict[str, Any]:
-        return {"merchandise": self.variant(item), "quantity": 1, "cost": {"totalAmount": _money(self._price(item))}}
+        return {"merchandise": self.variant(item), "quantity": _pieces(item), "cost": {"totalAmount": self._cost(item)}}
 
-    def _price(self, item: int) -> float:
-        return self.products[item // VARIANT_BASE]["price"]
+    def _cart_line(self, item: int) -> str:
+        return _json(self._line(item))
 
-    def _document(self, path: str, title: str) -> str:
-        return _json({"location": {"href": self.url + path}, "title": title})
+    def _order_line(self, item: int) -> str:
+        variant = self.variant(item)
+        return _json(
+            {
+                "title": variant["product"]["title"],
+                "quantity": _pieces(item),
+                "variant": variant,
+                "finalLinePrice": self._cost(item),
+            }
+        )
+
+    def _cost(self, item: int) -> dict[str, Any]:
+        return _money(round(_pieces(item) * self.variant(item)["price"]["amount"], 2))
+
+
+def _pieces(item: int) -> int:
+    return item % PIECES + 1
 
 
 def _money(amount: float) -> dict[str, Any]:

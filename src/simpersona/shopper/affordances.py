@@ -6,8 +6,12 @@ learned, what may be answered and what can be done are the same.
 
 from __future__ import annotations
 
+import re
+
 from simpersona.pages import Method, Node
 
+DISCLOSURE = "DisclosureTriangle"
+"""Chromium's role for what opens and closes a part of the page."""
 CLICKED = frozenset(
     {
         "link",
@@ -19,12 +23,16 @@ CLICKED = frozenset(
         "menuitem",
         "menuitemcheckbox",
         "menuitemradio",
-        "DisclosureTriangle",
+        DISCLOSURE,
     }
 )
 TYPED = frozenset({"textbox", "searchbox", "spinbutton"})
 CHOSEN = frozenset({"combobox", "listbox"})
 
+ADD = re.compile(
+    r"\b(add|put) (it )?(to|in|into) (the |my |your )?(cart|basket|bag|trolley)\b|^buy( it)?( now)?$", re.IGNORECASE
+)
+"""The name of what puts a product into the cart."""
 MAX_TYPED_CHARS = 40
 """The longest text that the reply schema lets a shopper type."""
 DISABLED = "(disabled)"

@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from simpersona.contracts import EVENTS, Episode, Step
 from simpersona.pages import Page
+from simpersona.shopper.affordances import ADD
 from simpersona.shopper.prompt import SUCCESS
 
-_ADD = re.compile(r"\badd (it )?to (the |my |your )?(cart|basket|bag)\b", re.IGNORECASE)
 _ADDRESSES = {  # in order of precedence
     event: re.compile(pattern, re.IGNORECASE)
     for event, pattern in {
@@ -88,7 +88,7 @@ def _adds(step: Step) -> bool:
     if action is None or action.method not in ("click", "doubleClick", "press") or step.result != SUCCESS:
         return False
     node = step.page.node(action.node)
-    return node is not None and bool(_ADD.search(node.name))
+    return node is not None and bool(ADD.search(node.name))
 
 
 def _last(path: str) -> str:

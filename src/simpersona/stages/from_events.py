@@ -12,11 +12,12 @@ from platformdirs import user_data_path
 
 from simpersona.artifacts import read_json, user_key, write_json, write_table
 from simpersona.config import BuyersConfig, Config, SourceConfig
-from simpersona.contracts import BUYERS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
-from simpersona.errors import ConfigError, SourceError
+from simpersona.contracts import ASSIGNMENTS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
+from simpersona.errors import ConfigError
 from simpersona.ports import Embedder, EventSource
 from simpersona.stages.context import Facts, Run
-from simpersona.stages.pack import Pack, assign_buyers
+from simpersona.stages.pack import Pack, assign_chunks, buyer_chunks
+from simpersona.vectors import BuyerVectors
 
 
 def world(run: Run, out: Path) -> Facts:
@@ -24,36 +25,34 @@ def world(run: Run, out: Path) -> Facts:
     from simpersona.lab.world import generate_world
 
     lab = run.config.lab
-    generate_world(out, lab, run.progress)
-    lines = sum(_lines(file) for file in (out / "events").glob("*.jsonl"))
-    return Facts(0, lines, f"{lab.shops} generated shops, {lab.buyers} buyers, {lines:,} events")
+    count = generate_world(out, lab, run.progress)
+    return Facts(0, count, f"{lab.shops} generated shops, {lab.buyers} buyers, {count:,} events")
 
 
 def events(run: Run, out: Path) -> Facts:
     """Raw log to clean events and enriched sessions."""
-    from simpersona.adapters.engine_duckdb import connect
     from simpersona.events.prepare import prepare
+    from simpersona.stages.table_engine import read_log, table_engine
 
-    config = run.config
+    config, spill = run.config, run.folder / ".spill"
     path = _source_path(run)
-    source = open_source(config.source)
-    engine = connect(run.folder / ".spill")
-    raw = source.read(path, engine)
+    source = open_source(config.source, as_parquet=config.lab.output == "parquet")
     settings = config.events
     if config.source.format == "lab":  # generated ids are nobody's, and the truth is looked up by them
         settings = settings.model_copy(update={"keep_ids": True})
-    prepared = prepare(raw, settings, user_key(user_data_path("simpersona")))
-    prepared.events.to_parquet(out / "events.parquet")
-    run.progress(1, 3, "sessions")
-    prepared.sessions.to_parquet(out / "sessions.parquet")
-    run.progress(2, 3, "catalogue")
-    write_table(out / "rejected.parquet", prepared.rejected.to_pyarrow(), REJECTED)
-    write_table(out / "products.parquet", raw.products.order_by(["shop_id", "product_id"]).to_pyarrow(), PRODUCTS)
-    collections = raw.collections.order_by(["shop_id", "collection_id"]).to_pyarrow()
-    write_table(out / "collections.parquet", collections, COLLECTIONS)
+    with table_engine(settings.engine, spill) as engine:
+        raw = read_log(source, path, engine, spill)
+        prepared = prepare(raw, settings, user_key(user_data_path("simpersona")))
+        prepared.events.to_parquet(out / "events.parquet")
+        run.progress(1, 3, "sessions")
+        prepared.sessions.to_parquet(out / "sessions.parquet")
+        run.progress(2, 3, "catalogue")
+        write_table(out / "rejected.parquet", prepared.rejected.to_pyarrow(), REJECTED)
+        write_table(out / "products.parquet", raw.products.order_by(["shop_id", "product_id"]).to_pyarrow(), PRODUCTS)
+        collections = raw.collections.order_by(["shop_id", "collection_id"]).to_pyarrow()
+        write_table(out / "collections.parquet", collections, COLLECTIONS)
     quality = prepared.quality | {"has": vars(raw.has), "source": config.source.format}
     write_json(out / "quality.json", quality)
-    engine.disconnect()
     sessions = pq.read_metadata(out / "sessions.parquet").num_rows
     kept, rejected = quality["rows_kept"], quality["rows_rejected"]
     kinds = {name: quality[f"rows_{name}"] for name in ("malformed", "duplicate", "ignored")}
@@ -67,17 +66,15 @@ def events(run: Run, out: Path) -> Facts:
 
 def buyers(run: Run, out: Path) -> Facts:
     """Sessions to one row per buyer and shop, and the catalogue's embeddings."""
-    from simpersona.adapters.engine_duckdb import connect
     from simpersona.buyers.aggregate import aggregate
+    from simpersona.stages.table_engine import table_engine
 
     has = Capabilities(**read_json(run.folder / "events/quality.json")["has"])
-    engine = connect(run.folder / ".spill")
-    event_table = engine.read_parquet(run.folder / "events/events.parquet")
-    sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
-    aggregated = aggregate(event_table, sessions, has, run.config.events)
-    aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(out / "buyers.parquet")
+    with table_engine(run.config.events.engine, run.folder / ".spill") as engine:
+        event_table = engine.read_parquet(run.folder / "events/events.parquet")
+        sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
+        aggregate(event_table, sessions, has, run.config.events).to_parquet(out / "buyers.parquet")
     rows_in = pq.read_metadata(run.folder / "events/sessions.parquet").num_rows
-    engine.disconnect()
     table = run.table("events/products.parquet", PRODUCTS)
     np.save(out / "embeddings.npy", embed_texts(open_embedder(run.config.buyers), table["text"], run))
     strata = pc.value_counts(pq.read_table(out / "buyers.parquet", columns=["stratum"])["stratum"]).to_pylist()
@@ -92,16 +89,18 @@ def personas(run: Run, out: Path) -> Facts:
     from simpersona.buyers.vectorizer import Vectorizer
     from simpersona.personas.cards import persona_cards
     from simpersona.personas.learn import learn
-    from simpersona.personas.mix import store_mix
+    from simpersona.personas.mix import assignments, store_mix
     from simpersona.personas.sample import balanced_sample, split
 
     config = run.config
-    table = run.table("buyers/buyers.parquet", BUYERS)
+    place = run.folder / "buyers/buyers.parquet"
+    table = pq.read_table(place, columns=["shop_id", "stratum"])
     products, embeddings = run.products()
     held_out = held_out_shops(config, table["shop_id"].unique().to_pylist())
-    training = table.filter(pc.invert(pc.is_in(table["shop_id"], pa.array(held_out, pa.string()))))
+    in_training = np.flatnonzero(~np.isin(table["shop_id"].to_numpy(), held_out))
+    training = table.take(in_training)
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
-    sample = training.take(rows)
+    sample = _rows_of(place, in_training[rows])
     train_rows, validation_rows = split(np.arange(len(rows)), config.personas.validation_share, config.seed)
     if len(train_rows) < config.personas.codes:
         raise ConfigError(
@@ -117,27 +116,69 @@ def personas(run: Run, out: Path) -> Facts:
     part = np.full(len(rows), "train", dtype=object)
     part[validation_rows] = "validation"
     pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
-    assigned, codes, all_vectors = assign_buyers(pack, table, products, embeddings)
+    parts: list[BuyerVectors] = []
+    tables, codes = [ASSIGNMENTS.empty()], [np.empty(0, np.int32)]
+    for chunk, of_chunk in assign_chunks(pack, buyer_chunks(place), products, embeddings):
+        parts.append(chunk.without_x())
+        codes.append(of_chunk)
+        tables.append(assignments(chunk, of_chunk))
+    assigned, everybody = pa.concat_tables(tables), np.concatenate(codes)
     pq.write_table(assigned, out / "assignments.parquet")
     write_table(out / "mix.parquet", store_mix(assigned), MIX)
-    write_table(out / "cards.parquet", persona_cards(model, all_vectors, codes), CARDS)
-    used = len(np.unique(codes))
+    write_table(out / "cards.parquet", persona_cards(model, BuyerVectors.joined(parts), everybody), CARDS)
+    used, kept = len(np.unique(everybody)), vectorizer.explained_variance
     summary = (
         f"{len(train_rows):,} training buyers, {len(model.history)} epochs; {table.num_rows:,} buyers on {used} of "
-        f"{config.personas.codes} codes; held out: {', '.join(held_out) or 'none'}"
+        f"{config.personas.codes} codes; {kept:.0%} of the variance of products kept; held out: {', '.join(held_out) or 'none'}"
     )
-    return Facts(table.num_rows, table.num_rows, summary, figures={"codes_used": used, "held_out": held_out})
+    return Facts(
+        table.num_rows,
+        table.num_rows,
+        summary,
+        figures={"codes_used": used, "held_out": held_out, "explained_variance": kept},
+    )
 
 
-def open_source(config: SourceConfig) -> EventSource:
-    """The adapter for a source's format."""
-    if config.format == "rees46":
-        from simpersona.adapters.events_rees46 import Rees46Source
+def open_source(config: SourceConfig, *, as_parquet: bool = False) -> EventSource:  # noqa: PLR0911 (one each)
+    """The adapter for a source's format; `as_parquet` says that the lab's world was written so."""
+    match config.format:
+        case "lab" if as_parquet:
+            from simpersona.adapters.events_table import TableSource
 
-        return Rees46Source(shop_by=config.shop_by)
-    from simpersona.adapters.events_shopify import ShopifySource
+            return TableSource()
+        case "table":
+            from simpersona.adapters.events_table import TableSource
 
-    return ShopifySource()
+            return TableSource(config.shop, config.columns, config.events, config.time_format, config.time_zone)
+        case "ga4":
+            from simpersona.adapters.events_ga4 import Ga4Source
+
+            return Ga4Source(config.shop)
+        case "segment":
+            from simpersona.adapters.events_segment import SegmentSource
+
+            return SegmentSource(config.shop)
+        case "snowplow":
+            from simpersona.adapters.events_snowplow import SnowplowSource
+
+            return SnowplowSource(config.shop)
+        case "rees46":
+            from simpersona.adapters.events_rees46 import Rees46Source
+
+            return Rees46Source(shop_by=config.shop_by)
+        case "retailrocket":
+            from simpersona.adapters.events_retailrocket import RetailRocketSource
+
+            return RetailRocketSource(shop_by=config.shop_by)
+        case "webshop":
+            from simpersona.adapters.events_webshop import WebshopSource
+
+            return WebshopSource()
+        case "shopify" | "lab":
+            from simpersona.adapters.events_shopify import ShopifySource
+
+            return ShopifySource(config.shop)
+    raise ConfigError(f'source.format = "{config.format}" cannot be read yet')
 
 
 def open_embedder(config: BuyersConfig) -> Embedder:
@@ -165,6 +206,16 @@ def embed_texts(embedder: Embedder, texts: pa.ChunkedArray, run: Run | None = No
     return np.concatenate(parts)[encoded.indices.to_numpy()]
 
 
+def _rows_of(place: Path, rows: np.ndarray) -> pa.Table:
+    """These rows of BUYERS, in this order, without reading all into memory."""
+    order, first, found = np.sort(rows), 0, []
+    for chunk in buyer_chunks(place):
+        here = order[np.searchsorted(order, first) : np.searchsorted(order, first + len(chunk))]
+        found.append(chunk.take(pa.array(here - first)))
+        first += len(chunk)
+    return pa.concat_tables(found).take(pa.array(np.argsort(np.argsort(rows))))
+
+
 def held_out_shops(config: Config, shops: list[str]) -> list[str]:
     """The shops that nothing is trained on: named in the settings, else a seeded draw (3.2).
 
@@ -188,11 +239,4 @@ def _source_path(run: Run) -> Path:
         return run.folder / "world/events"
     if source.path is None:
         raise ConfigError(f'source.format = "{source.format}" needs source.path (or --input FILE)')
-    if not source.path.exists():
-        raise SourceError(f"{source.path}: no such file or folder. Set source.path or give --input FILE.")
     return source.path
-
-
-def _lines(file: Path) -> int:
-    with file.open("rb") as stream:
-        return sum(1 for _ in stream)

@@ -14,6 +14,7 @@ from ibis import _
 from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
+from simpersona.lab.variants import Variant
 from simpersona.pages import Example
 from simpersona.ports import Policy
 from simpersona.stages.context import Facts, Run
@@ -128,10 +129,11 @@ def simulation(run: Run, out: Path) -> Facts:
         return LanguageModelPolicy(model, seed)
 
     limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
+    variant = Variant(**run.config.store.variant.model_dump())
     episodes: list[Episode] = []
     tables: list[pa.Table] = []
     for arm, prefix in ((goals, "sim"), (blind, "no-token")):
-        played, events = play_episodes(run, arm, make_policy, limits, prefix, settings.store_url)
+        played, events = play_episodes(run, arm, make_policy, limits, prefix, settings.store_url, variant)
         episodes += played
         tables.append(events)
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})

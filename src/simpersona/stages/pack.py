@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from simpersona.artifacts import read_json, write_json
-from simpersona.contracts import ASSIGNMENTS
+from simpersona.contracts import ASSIGNMENTS, BUYERS
 from simpersona.errors import ConfigError
 from simpersona.vectors import BuyerVectors
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from simpersona.buyers.vectorizer import Vectorizer
     from simpersona.personas.model import Personas
 
+CHUNK = 8192
+"""Buyers whose vectors are in memory at once: 13 MB at 403 dimensions."""
 MODEL, META = "model.safetensors", "personas.json"
 
 
@@ -71,6 +75,21 @@ class Pack:
             meta["embedder"],
             tuple(meta["held_out"]),
         )
+
+
+def buyer_chunks(path: Path, rows: int = CHUNK) -> Iterator[pa.Table]:
+    """BUYERS from a parquet file, at most `rows` at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows):
+            yield BUYERS.conform(pa.Table.from_batches([batch]))
+
+
+def assign_chunks(
+    pack: Pack, tables: Iterable[pa.Table], products: pa.Table, embeddings: np.ndarray
+) -> Iterator[tuple[BuyerVectors, np.ndarray]]:
+    """The vectors and the codes, of shape (n,), of each of `tables` (BUYERS); one table's are in memory at a time."""
+    for vectors in pack.vectorizer.chunks(tables, products, embeddings):
+        yield vectors, pack.personas.assign(vectors.x)
 
 
 def assign_buyers(

@@ -1,23 +1,23 @@
-"""Episodes in stores: opens each shop's storefront, lets the visitors in, reads back what the store recorded."""
+"""Episodes in stores: opens the shops' storefronts, lets the visitors in, reads back what the stores recorded."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Episode, Goal
 from simpersona.errors import ConfigError, StorefrontError
+from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy
 from simpersona.stages.context import Run
 
@@ -42,26 +42,24 @@ class Limits:
 
 
 @contextmanager
-def open_store(run: Run, shop_id: str, url: str | None) -> Iterator[OpenStore]:
-    """The store at `url`, or else the lab's storefront selling this shop's catalogue, in a clean state."""
+def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Variant) -> Iterator[dict[str, OpenStore]]:
+    """By shop the store at `url`, or else the lab's storefronts of these shops, in a clean state."""
     if url is not None:
         _require_answer(url)
-        yield OpenStore(url, None)
+        yield {shop_id: OpenStore(url, None) for shop_id in shops}
         return
-    from simpersona.lab.storefront.launch import LabStore
+    from simpersona.lab.storefront.launch import LabStores, looks
 
-    def of_shop(table: pa.Table) -> pa.Table:
-        return table.filter(pc.equal(table["shop_id"], shop_id))
-
-    store = LabStore(run.folder / "stores" / folder_name(shop_id))
-    store.build(
-        shop_id,
-        of_shop(run.table("events/products.parquet", PRODUCTS)),
-        of_shop(run.table("events/collections.parquet", COLLECTIONS)),
-    )
-    store.reset()
-    with store:
-        yield OpenStore(store.start(), store.events_log)
+    stores = LabStores(run.folder / "stores")
+    products = run.table("events/products.parquet", PRODUCTS)
+    look = looks(products["shop_id"].unique().to_pylist(), run.config.store.theme, variant)
+    collections = run.table("events/collections.parquet", COLLECTIONS)
+    stores.build({shop_id: look[shop_id] for shop_id in shops}, products, collections)
+    for shop_id in shops:
+        stores.reset(shop_id)
+    with stores:
+        addresses = stores.start(shops=shops)
+        yield {shop_id: OpenStore(addresses[shop_id], stores.events_log(shop_id)) for shop_id in shops}
 
 
 def play_episodes(
@@ -71,53 +69,56 @@ def play_episodes(
     limits: Limits,
     prefix: str,
     store_url: str | None = None,
+    variant: Variant = PLAIN,
 ) -> tuple[list[Episode], pa.Table]:
     """All goals played in their shops, or in the one store at `store_url`: the episodes in the goals' order, and the stores' EVENTS rows.
 
     `buyer_id` of the rows is the episode's id. Episode n of shop s is `prefix-s-n`.
     """
+    shops = list(dict.fromkeys(goal.shop_id for goal in goals))
+    if not shops:
+        return [], EVENTS.empty()
+    run.progress(0, len(goals), f"opening {len(shops)} store(s)")
+    with open_stores(run, shops, store_url, variant) as stores:
+        played = asyncio.run(_play(run, stores, goals, make_policy, limits, prefix))
+        tables = [_recorded_events(run, stores[shop_id], episodes) for shop_id, episodes in played.items()]
+    return [episode for episodes in played.values() for episode in episodes], pa.concat_tables(tables)
+
+
+async def _play(
+    run: Run,
+    stores: Mapping[str, OpenStore],
+    goals: Sequence[Goal],
+    make_policy: Callable[[Goal, int], Policy],
+    limits: Limits,
+    prefix: str,
+) -> dict[str, list[Episode]]:
+    """The episodes by shop, one shop after the other."""
+    from simpersona.adapters.store_browser import Browser
+    from simpersona.shopper.rollout import rollout
+
     ended = count(1)
 
     def tell(episode: Episode) -> None:
         note = f"{episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
         run.progress(next(ended), len(goals), note)
 
-    episodes: list[Episode] = []
-    tables = [EVENTS.empty()]
-    for shop_id in dict.fromkeys(goal.shop_id for goal in goals):
-        own = [goal for goal in goals if goal.shop_id == shop_id]
-        run.progress(len(episodes), len(goals), f"{shop_id}: opening the store")
-        with open_store(run, shop_id, store_url) as store:
-            played = asyncio.run(_play(run, store, own, make_policy, limits, f"{prefix}-{shop_id}", tell))
-            tables.append(_recorded_events(run, store, played))
-        episodes += played
-    return episodes, pa.concat_tables(tables)
-
-
-async def _play(
-    run: Run,
-    store: OpenStore,
-    goals: Sequence[Goal],
-    make_policy: Callable[[Goal, int], Policy],
-    limits: Limits,
-    prefix: str,
-    on_episode: Callable[[Episode], None],
-) -> list[Episode]:
-    from simpersona.adapters.store_browser import Browser
-    from simpersona.shopper.rollout import rollout
-
-    async with Browser(run.config.store, may_pay=store.log is not None) as browser:
-        return await rollout(
-            goals,
-            lambda episode_id: browser.visitor(store.url, episode_id),
-            make_policy,
-            max_steps=limits.max_steps,
-            time_limit_seconds=limits.time_limit_seconds,
-            concurrency=limits.concurrency,
-            seed=run.config.seed,
-            prefix=prefix,
-            on_episode=on_episode,
-        )
+    played: dict[str, list[Episode]] = {}
+    is_ours = all(store.log is not None for store in stores.values())
+    async with Browser(run.config.store, may_pay=is_ours) as browser:
+        for shop_id, store in stores.items():
+            played[shop_id] = await rollout(
+                [goal for goal in goals if goal.shop_id == shop_id],
+                partial(browser.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
+                make_policy,
+                max_steps=limits.max_steps,
+                time_limit_seconds=limits.time_limit_seconds,
+                concurrency=limits.concurrency,
+                seed=run.config.seed,
+                prefix=f"{prefix}-{shop_id}",
+                on_episode=tell,
+            )
+    return played
 
 
 def _recorded_events(run: Run, store: OpenStore, episodes: Sequence[Episode]) -> pa.Table:
@@ -149,9 +150,3 @@ def _require_answer(url: str) -> None:
         raise ConfigError(
             f"simulation.store_url = {url}: the store does not answer ({error}). Is it running there?"
         ) from None
-
-
-def folder_name(shop_id: str) -> str:
-    """A shop's id as a safe folder name; a hash keeps names apart that would fall together."""
-    plain = re.sub(r"[^A-Za-z0-9_-]", "-", shop_id)
-    return plain if plain == shop_id else f"{plain[:40]}-{sha256(shop_id.encode()).hexdigest()[:8]}"

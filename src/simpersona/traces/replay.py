@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from simpersona.contracts import Goal, Moment, RecordedSession
 from simpersona.pages import Action, Decision, Method, Node, Page
-from simpersona.shopper.affordances import describe
+from simpersona.shopper.affordances import DISCLOSURE, describe
 from simpersona.traces import sight
 from simpersona.traces.checkout_form import next_entry
 from simpersona.traces.outline import outline, shortened
@@ -85,7 +85,11 @@ class ReplayPolicy:
     # --- the moments --------------------------------------------------------------------------
 
     def _search(self, words: str, situation: str, page: Page) -> Visit:
-        page, box = yield from self._look(page, sight.search_box, "the search field")
+        page, box = yield from self._leaf_through(page, sight.search_box, list_pages=0)
+        if box is None:
+            page, link = yield from self._look(page, sight.search_link, "the search field")
+            page = yield from self._do(link, "click", "to search", words, page)
+            page, box = yield from self._look(page, sight.search_box, "the search field")
         page = yield from self._do(box, "fill", situation, words, page, shortened(words))
         box = sight.search_box(page) or box
         return (yield from self._do(box, "press", "submit search", "", page, "Enter"))
@@ -97,6 +101,9 @@ class ReplayPolicy:
             return sight.named_link(seen, name)
 
         page, link = yield from self._leaf_through(page, find, list_pages=0)
+        if link is None and (menu := sight.menu(page)) is not None:
+            page = yield from self._do(menu, "click", "menu", name, page)
+            page, link = yield from self._leaf_through(page, find, list_pages=0)
         if link is None:
             page, overview = yield from self._look(page, sight.overview_link, f"the {name} collection")
             page = yield from self._do(overview, "click", "overview", name, page)
@@ -164,12 +171,17 @@ class ReplayPolicy:
         if sight.in_cart(page):
             return page
         page, link = yield from self._look(page, sight.cart_link, "the cart")
-        return (yield from self._do(link, "click", "cart", "", page))
+        page = yield from self._do(link, "click", "cart", "", page)
+        if link.role == DISCLOSURE:
+            page, link = yield from self._look(page, sight.cart_link, "the cart")
+            page = yield from self._do(link, "click", "cart", "", page)
+        return page
 
     def _checkout(self, page: Page) -> Visit:
         if sight.in_checkout(page):
             return page
-        page = yield from self._cart(page)
+        if sight.checkout_control(page) is None:
+            page = yield from self._cart(page)
         page, control = yield from self._look(page, sight.checkout_control, "the checkout")
         return (yield from self._do(control, "click", "checkout", "", page))
 

@@ -8,15 +8,19 @@ from difflib import SequenceMatcher
 from urllib.parse import urlsplit
 
 from simpersona.pages import Node, Page
-from simpersona.shopper.affordances import part_shown, typed, usable
+from simpersona.shopper.affordances import ADD, DISCLOSURE, part_shown, typed, usable
 
 ALIKE = 0.75
 """Titles at least this alike (difflib's ratio) may stand for one another when a product is gone."""
-_PRICE = re.compile(r"[\s,:–—-]*(?:from\s*)?(?:[$€£¥]\s?\d|\d[\d.,]*\s?[$€£¥]).*$", re.IGNORECASE)
+_AMOUNT = r"(?:from\s*)?(?:[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥])"
+_PRICE = re.compile(rf"^{_AMOUNT}[\s,:–—-]*(?=\S)|[\s,:–—-]*{_AMOUNT}.*$", re.IGNORECASE)
 _INVITES = re.compile(r"\W*(-+|select|choose|please|$)", re.IGNORECASE)
-_ADD = re.compile(r"\badd (it )?to (the |my |your )?(cart|basket|bag)\b", re.IGNORECASE)
+_SEARCH = re.compile(r"^(search|find)\b", re.IGNORECASE)
 _CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
 _CHECKOUT = re.compile(r"\bcheck\s?out\b", re.IGNORECASE)
+_REMOVE = re.compile(r"^(remove|delete|take out|drop)\b", re.IGNORECASE)
+_SHELVES = r"(collections|categories|departments)"
+_MENU = re.compile(rf"^(((all|our|shop|browse) )*(by )?{_SHELVES}|(the )?(menu|shop|products))$", re.IGNORECASE)
 _ORDER = re.compile(r"\b(place|complete|submit|confirm)\b.*\b(order|purchase)\b|^pay\b|\bpay now\b", re.IGNORECASE)
 _ONWARD = re.compile(r"\b(continue|next|proceed|submit|use this|ship to|preview|review|confirm|guest)\b", re.IGNORECASE)
 _BACK = re.compile(r"\b(shopping|back|return|log ?in|sign ?in|register)\b", re.IGNORECASE)
@@ -60,16 +64,29 @@ def search_box(page: Page) -> Node | None:
     return next((node for node in fields if node.role == "searchbox"), None) or next(named, None)
 
 
+def search_link(page: Page) -> Node | None:
+    """The way to the search, in a store that has it on a page of its own."""
+    return _first(page, _SEARCH, roles=("link", DISCLOSURE))
+
+
+def menu(page: Page) -> Node | None:
+    """What opens the list of collections, in a store that hides it."""
+    return _first(page, _MENU, roles=(DISCLOSURE,))
+
+
 def add_button(page: Page) -> Node | None:
     """What puts the product of this page into the cart."""
-    return _first(page, _ADD, roles=("button",)) or _first(page, _ADD)
+    return _first(page, ADD, roles=("button",)) or _first(page, ADD)
 
 
 def cart_link(page: Page) -> Node | None:
-    """The way to the cart."""
-    return next(
-        (n for n in _controls(page, "link", "button") if _CART.search(n.name) and not _ADD.search(n.name)), None
-    )
+    """The way to the cart; what opens it beside the page, if that is all there is."""
+    named = [
+        node
+        for node in _controls(page, "link", "button", DISCLOSURE)
+        if _CART.search(node.name) and not ADD.search(node.name) and _title(node.name) == _plain(node.name)
+    ]
+    return next((node for node in named if node.role != DISCLOSURE), None) or next(iter(named), None)
 
 
 def checkout_control(page: Page) -> Node | None:
@@ -82,7 +99,7 @@ def remove_button(page: Page, title: str) -> Node | None:
     seen = False
     for node in page.nodes:
         seen = seen or says(node.name, title)
-        is_remove = node.role in ("button", "link") and re.search(r"\b(remove|delete)\b", node.name, re.IGNORECASE)
+        is_remove = node.role in ("button", "link") and _REMOVE.search(node.name) and usable(node)
         if is_remove and (seen or _plain(title) in _plain(node.name)):
             return node
     return None
@@ -106,14 +123,12 @@ def home_link(page: Page) -> Node | None:
 
 def overview_link(page: Page) -> Node | None:
     """The way to all collections, for those that the navigation does not show."""
-    return _first(
-        page, re.compile(r"^(((all|more|shop|browse|view|see) )+)?(collections|categories|departments)$", re.IGNORECASE)
-    )
+    return _first(page, re.compile(rf"^(((all|more|shop|browse|view|see) )+)?{_SHELVES}$", re.IGNORECASE))
 
 
 def next_page_link(page: Page) -> Node | None:
     """The way to the next page of a list."""
-    return _first(page, re.compile(r"^\W*(next( page)?|more|load more|show more)\W*$", re.IGNORECASE))
+    return _first(page, re.compile(r"^\W*(next( \w+)?|more|load more|show more)\W*$", re.IGNORECASE))
 
 
 def open_choices(page: Page) -> Iterator[Node]:

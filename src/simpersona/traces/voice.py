@@ -16,6 +16,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "I will search for {what}.",
         "Searching for {what} is the quickest way to find it.",
     ),
+    "to search": ("I will search for {what}; the search is on a page of its own.",),
     "submit search": ("The words are in the search field, now I start the search.", "Now I submit the search."),
     "find": (
         "I do not see {what} here, so I will search for it.",
@@ -26,6 +27,7 @@ SENTENCES: dict[str, tuple[str, ...]] = {
         "Let me look through {what}.",
         "I am curious what there is in {what}.",
     ),
+    "menu": ("I open the menu to look for {what}.",),
     "overview": ("I do not see {what} in the menu, so I look at all collections.",),
     "return": ("I saw {what} in the list before, so I go back there.", "Back to the list where I saw {what}."),
     "product": (

@@ -8,11 +8,12 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 from oscar.apps.basket.middleware import BasketMiddleware
 
 from simpersona.lab.storefront import shelf
-from simpersona.lab.storefront.browse import page_title
+from simpersona.lab.storefront.browse import answers_form, look, page_title
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.money import money
 
@@ -28,26 +29,16 @@ class CartMiddleware(BasketMiddleware):
 
 @require_safe
 def show(request: HttpRequest) -> HttpResponse:
-    basket, title = request.basket, page_title("Cart")
-    lines = [(line, *shelf.item_in_cart(line.product)) for line in basket.all_lines()]
-    if not len(messages.get_messages(request)):  # shown as the answer to a form, it is not a view
+    basket, title = request.basket, page_title(look().your_cart)
+    if not answers_form(request):
         record(request, "cart_viewed", title, {"cart": {"totalQuantity": basket.num_items}})
     context = {
         "title": title,
-        "lines": [
-            {
-                "key": line.pk,
-                "item": item,
-                "name": item.name(variant),
-                "price": variant.price,
-                "quantity": line.quantity,
-            }
-            for line, item, variant in lines
-        ],
+        "lines": shelf.lines_in(basket),
         "total": basket.total_incl_tax,
         "max_quantity": MAX_QUANTITY,
     }
-    return render(request, "store/cart.html", context)
+    return render(request, look().templates("cart.html"), context)
 
 
 @require_POST
@@ -60,8 +51,8 @@ def add(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404 from None
     request.basket.add_product(shelf.Product.objects.get(pk=variant.key), quantity=1)
     _record_line(request, "product_added_to_cart", item, variant, 1)
-    messages.success(request, f"Added to cart: {item.name(variant)}")
-    return redirect("basket:summary")
+    messages.success(request, f"{look().added}: {item.name(variant)}")
+    return redirect(item.url if look().has_drawer else reverse("basket:summary"))
 
 
 @require_POST
@@ -70,7 +61,7 @@ def change(request: HttpRequest, key: int) -> HttpResponse:
     """Sets a line's quantity, or removes it; a difference counts as added or removed."""
     line = next((line for line in request.basket.all_lines() if line.pk == key), None)
     if line is None:
-        messages.info(request, "That product is no longer in your cart.")
+        messages.info(request, f"{look().your_cart}: that product is no longer here.")
         return redirect("basket:summary")
     item, variant = shelf.item_in_cart(line.product)
     try:
@@ -89,7 +80,7 @@ def change(request: HttpRequest, key: int) -> HttpResponse:
         _record_line(request, "product_added_to_cart", item, variant, asked - before)
     elif asked < before:
         _record_line(request, "product_removed_from_cart", item, variant, before - asked)
-    messages.success(request, f"Quantity changed: {item.name(variant)}" if asked else f"Removed: {item.name(variant)}")
+    messages.success(request, f"{look().updated if asked else look().removed}: {item.name(variant)}")
     return redirect("basket:summary")
 
 

@@ -7,7 +7,7 @@ passed over. What is typed into the forms goes to the order in the store's datab
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,10 +22,11 @@ from oscar.apps.shipping.methods import Free
 from oscar.core.loading import get_model
 
 from simpersona.lab.storefront import shelf
-from simpersona.lab.storefront.browse import page_title
+from simpersona.lab.storefront.browse import look, page_title
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.load import COUNTRY
 from simpersona.lab.storefront.money import money
+from simpersona.lab.storefront.shop import current
 
 CHECKOUT_KEY = "checkout"
 """In the session: [basket, token] of the checkout that was entered last."""
@@ -34,7 +35,7 @@ CHECKOUT_KEY = "checkout"
 class EmailForm(forms.Form):
     """The guest's e-mail address, in the field that Oscar's view reads."""
 
-    username = forms.EmailField(label="Email", max_length=254)
+    username = forms.EmailField(max_length=254)
 
     def is_guest_checkout(self) -> bool:
         return True
@@ -50,52 +51,68 @@ class AddressForm(forms.ModelForm):
         model = get_model("order", "ShippingAddress")
         fields = ("last_name", "line1")
 
-    last_name = forms.CharField(label="Full name", max_length=255)
-    line1 = forms.CharField(label="Address", max_length=255)
+    last_name = forms.CharField(max_length=255)
+    line1 = forms.CharField(max_length=255)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.instance.country_id = COUNTRY[0]
 
 
-class FormStep:
-    """What the two steps with a form share."""
+class WholeForm(AddressForm):
+    """Both forms in one."""
 
-    template_name = "store/form.html"
-    title: str
+    field_order = ("username", "last_name", "line1")
+    username = forms.EmailField(max_length=254)
+
+
+class Themed:
+    """What the steps share: a page in the shop's look, headed by the words that the theme has for it."""
+
+    page: str
     heading: str
+    """The name of the theme's field."""
+    labels: Mapping[str, str] = {"username": "email", "last_name": "full_name", "line1": "address"}
+
+    def get_template_names(self) -> list[Any]:
+        return look().templates(self.page)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context_data(**kwargs)  # pyright: ignore - of the Oscar view it joins
-        return context | {"title": page_title(self.title), "heading": self.heading}
+        for field in context.get("form", ()):
+            field.label = getattr(look(), self.labels[field.name])
+        return context | {"title": self.title, "heading": getattr(look(), self.heading)}
+
+    @property
+    def title(self) -> str:
+        return page_title(getattr(look(), self.heading))
 
 
-class EmailView(FormStep, oscar_checkout.IndexView):
-    """Step 1. Entering it starts the checkout: once for each cart that is taken to the till."""
+class EmailView(Themed, oscar_checkout.IndexView):
+    """Step 1."""
 
     form_class = EmailForm
-    title, heading = "Checkout", "Checkout: your email"
+    page, heading = "form.html", "email_step"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if current().variant.one_page_checkout:
+            return OnePageView.as_view()(request)
+        return super().dispatch(request, *args, **kwargs)
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        basket = request.basket
-        if request.session.get(CHECKOUT_KEY, [None])[0] == basket.id:
-            record(request, "page_viewed", page_title(self.title))
-        else:
-            request.session[CHECKOUT_KEY] = [basket.id, uuid.uuid4().hex]
-            data = _pixel(request, basket.all_lines(), basket.total_incl_tax)
-            record(request, "checkout_started", page_title(self.title), data)
+        _record_entry(request, self.title)
         return super().get(request, *args, **kwargs)
 
 
-class AddressView(FormStep, oscar_checkout.ShippingAddressView):
+class AddressView(Themed, oscar_checkout.ShippingAddressView):
     """Step 2."""
 
     form_class = AddressForm
     success_url = reverse_lazy("checkout:preview")
-    title, heading = "Shipping address", "Checkout: shipping address"
+    page, heading = "form.html", "address_step"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        record(request, "page_viewed", page_title(self.title))
+        record(request, "page_viewed", self.title)
         return super().get(request, *args, **kwargs)
 
     def form_valid(self, form: AddressForm) -> HttpResponse:
@@ -105,45 +122,70 @@ class AddressView(FormStep, oscar_checkout.ShippingAddressView):
 
 # One visitor's two clicks on "Place order" must give one order: the second waits, then finds no open basket.
 @method_decorator(transaction.atomic, name="dispatch")
-class ReviewView(oscar_checkout.PaymentDetailsView):
+class ReviewView(Themed, oscar_checkout.PaymentDetailsView):
     """Step 3: the whole order, and the button that places it."""
 
     preview = True
-    template_name_preview = "store/review.html"
+    page, heading = "review.html", "review_step"
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        record(request, "page_viewed", page_title("Review your order"))
+        record(request, "page_viewed", self.title)
         return super().get(request, *args, **kwargs)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context = super().get_context_data(**kwargs)
-        lines = [(line, *shelf.item_in_cart(line.product)) for line in self.request.basket.all_lines()]
-        return context | {
-            "title": page_title("Review your order"),
-            "lines": [
-                {"name": item.name(variant), "quantity": line.quantity, "price": line.line_price_incl_tax}
-                for line, item, variant in lines
-            ],
-        }
+        basket = self.request.basket
+        context = {"lines": shelf.lines_in(basket), "total": basket.total_incl_tax}
+        return super().get_context_data(**kwargs) | context
 
     def handle_successful_order(self, order: Any) -> HttpResponse:
         data = _pixel(self.request, order.lines.all(), order.total_incl_tax)
         data["checkout"]["order"] = {"id": str(order.number)}
         response = super().handle_successful_order(order)
-        record(self.request, "checkout_completed", page_title("Order confirmed"), data)
+        record(self.request, "checkout_completed", page_title(look().thanks), data)
         return response
 
     def send_order_placed_email(self, order: Any) -> None:
         """Nobody is written to."""
 
 
-class ConfirmationView(oscar_checkout.ThankYouView):
+class OnePageView(ReviewView):
+    """All three steps on one page, where the store's variant asks for it."""
+
+    page, heading = "whole_checkout.html", "whole_checkout"
+
+    def get_pre_conditions(self, request: HttpRequest) -> list[str]:  # noqa: ARG002 - Oscar's signature
+        return ["check_basket_is_not_empty", "check_basket_is_valid"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        _record_entry(request, self.title)
+        return self.render_preview(request, form=WholeForm())
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:  # noqa: ARG002 - Django's signature
+        form = WholeForm(request.POST)
+        if not form.is_valid():
+            return self.render_preview(request, form=form)
+        said = form.cleaned_data
+        address = {"last_name": said["last_name"], "line1": said["line1"], "country_id": COUNTRY[0]}
+        self.checkout_session.set_guest_email(said["username"])
+        self.checkout_session.ship_to_new_address(address)
+        self.checkout_session.use_shipping_method(Free().code)
+        return self.handle_place_order_submission(request)
+
+
+class ConfirmationView(Themed, oscar_checkout.ThankYouView):
     """Step 4. The completed checkout was recorded when the order was placed, so this page records nothing."""
 
-    template_name = "store/confirmation.html"
+    page, heading = "confirmation.html", "thanks"
 
-    def get_context_data(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(*args, **kwargs) | {"title": page_title("Order confirmed")}
+
+def _record_entry(request: HttpRequest, title: str) -> None:
+    """Entering the first page starts the checkout: once for each cart that is taken to the till."""
+    basket = request.basket
+    if request.session.get(CHECKOUT_KEY, [None])[0] == basket.id:
+        record(request, "page_viewed", title)
+        return
+    request.session[CHECKOUT_KEY] = [basket.id, uuid.uuid4().hex]
+    record(request, "checkout_started", title, _pixel(request, basket.all_lines(), basket.total_incl_tax))
 
 
 def _pixel(request: HttpRequest, lines: Iterable[Any], total: Decimal) -> dict[str, Any]:

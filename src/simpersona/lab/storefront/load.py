@@ -1,10 +1,11 @@
-"""Writes one shop's catalogue into a new store: Oscar's tables and the search index.
+"""Writes shops' catalogues into new stores: Oscar's tables and the search index.
 
-Run as a program on the folder named by the environment; it holds all that the launcher put there.
+Run as a program on the folders named by the environment; they hold all that the launcher put there.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from itertools import count, repeat
@@ -21,19 +22,37 @@ COUNTRY = ("US", "United States")
 Row = dict[str, Any]
 
 
-def main(folder: Path) -> None:
-    """Makes store.sqlite3 in `folder`."""
+def main(folders: Iterable[Path]) -> None:
+    """Makes store.sqlite3 in each folder."""
     django.setup()
-    call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
-    with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues] - Django is untyped
-        fill(
-            pq.read_table(folder / "products.parquet").to_pylist(),
-            pq.read_table(folder / "collections.parquet").to_pylist(),
-        )
-    with connection.cursor() as cursor:  # one file, ready to be copied
+    from simpersona.lab.storefront.database import Database  # noqa: PLC0415 - needs Django's settings
+
+    first: Path | None = None
+    for folder in folders:
+        file = folder / "store.sqlite3"
+        if first is not None:
+            shutil.copyfile(first, file)
+        database = Database(file)
+        with database.asked():
+            if first is None:
+                call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
+                _into_one_file()
+                first = Path(shutil.copyfile(file, folder / "empty.sqlite3"))
+            with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues] - Django is untyped
+                fill(
+                    pq.read_table(folder / "products.parquet").to_pylist(),
+                    pq.read_table(folder / "collections.parquet").to_pylist(),
+                )
+            _into_one_file()
+        database.close()
+    if first is not None:
+        first.unlink()
+
+
+def _into_one_file() -> None:
+    with connection.cursor() as cursor:
         cursor.execute("PRAGMA optimize")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.close()
 
 
 def fill(products: list[Row], collections: list[Row]) -> None:
@@ -177,4 +196,4 @@ def unique_slugs(titles: Iterable[str]) -> Iterator[str]:
 if __name__ == "__main__":
     from django.conf import settings
 
-    main(settings.STORE_FOLDER)
+    main(settings.STORES.values())

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 
 from django.db import connection
+
+from simpersona.lab.storefront.shop import kept
 
 MAX_WORDS = 12
 _CREATE = """
@@ -24,7 +25,7 @@ def write_index(rows: Iterable[tuple[int, str, str, str]]) -> None:
         cursor.executemany("INSERT INTO product_search(rowid, title, kind, text) VALUES (%s, %s, %s, %s)", list(rows))
 
 
-@lru_cache(maxsize=4096)  # the catalogue never changes while it is served
+@kept(maxsize=4096)  # the catalogue never changes while it is served
 def find(query: str) -> tuple[int, ...]:
     """Keys of the products that match, best first, always in the same order.
 

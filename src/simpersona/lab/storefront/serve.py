@@ -1,4 +1,4 @@
-"""The store's server: gunicorn with one process of many threads, on a socket that the launcher opened.
+"""The stores' server: gunicorn with one process of many threads, on a socket that the launcher opened.
 
 Run as a program with the socket's number. It ends with the process that launched it, whatever ends that.
 """
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from importlib import import_module
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -19,7 +20,7 @@ GRACE_SECONDS = 3
 
 
 class Server(BaseApplication):
-    """Gunicorn around the store's WSGI application, listening on file descriptor `listener`."""
+    """Gunicorn around the stores' WSGI application, listening on file descriptor `listener`."""
 
     def __init__(self, listener: int) -> None:
         self.listener = listener
@@ -40,9 +41,15 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - in the worker, after the fork
+        # In the worker, after the fork.
+        from django.conf import settings  # noqa: PLC0415
+        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
 
-        return get_wsgi_application()
+        store = get_wsgi_application()
+        from simpersona.lab.storefront.directory import Directory  # noqa: PLC0415 - needs Django set up
+
+        import_module(settings.ROOT_URLCONF)  # the views now, not at the first visitor's expense
+        return Directory(settings.STORES, store)  # pyright: ignore[reportArgumentType] - Django is untyped
 
 
 def _end_with_launcher() -> None:

@@ -1,18 +1,16 @@
-"""Django's settings for one store. The data folder comes from the environment, all else is fixed."""
+"""Django's settings for the stores of one process. Their data folders come from the environment, all else is fixed."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
+from django.urls import reverse_lazy
 from oscar.defaults import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary] - how Oscar is configured
 
-from simpersona.lab.storefront.launch import FOLDER_VARIABLE
+from simpersona.lab.storefront.addresses import STORES_VARIABLE
 
-STORE_FOLDER = Path(os.environ[FOLDER_VARIABLE])
-SHOP_ID: str = json.loads((STORE_FOLDER / "build.json").read_text(encoding="utf-8"))["shop_id"]
-EVENTS_LOG = STORE_FOLDER / "events.jsonl"
-SECRET_KEY = (STORE_FOLDER / "secret.key").read_text(encoding="utf-8")
+STORES = {prefix: Path(folder) for prefix, folder in json.loads(os.environ[STORES_VARIABLE]).items()}
+SECRET_KEY = "".join((folder / "secret.key").read_text(encoding="utf-8") for folder in STORES.values())
 
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
@@ -45,6 +43,7 @@ INSTALLED_APPS = [
     "treebeard",
 ]
 MIDDLEWARE = [
+    "simpersona.lab.storefront.cookies.CookieScopeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "simpersona.lab.storefront.event_log.VisitorMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,7 +71,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": STORE_FOLDER / "store.sqlite3",
+        "NAME": ":memory:",  # each shop brings its own file: shop.Shop
         "CONN_MAX_AGE": None,
         "OPTIONS": {
             # Readers never wait for the writer; a writer takes its lock at once instead of failing on
@@ -101,7 +100,12 @@ MIGRATION_MODULES = _NoMigrations()
 # State of a visit lives in signed cookies, so that parallel visitors share no row.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "KEY_FUNCTION": "simpersona.lab.storefront.shop.cache_key",
+    }
+}
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -110,9 +114,7 @@ LOGGING = {
     "loggers": {"django": {"handlers": ["log"], "level": "ERROR", "propagate": False}},
 }
 
-# A browser keeps one jar for all ports of a host: stores side by side must not touch each other's cookies.
-_OWN = hashlib.sha256(SHOP_ID.encode()).hexdigest()[:8]
-SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, OSCAR_BASKET_COOKIE_OPEN = f"visit_{_OWN}", f"csrf_{_OWN}", f"cart_{_OWN}"
+SESSION_COOKIE_NAME, CSRF_COOKIE_NAME, OSCAR_BASKET_COOKIE_OPEN = "visit", "csrf", "cart"
 
 SITE_ID = 1
 LANGUAGE_CODE = "en-us"
@@ -121,12 +123,10 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}  # Oscar asks for one
-OSCAR_SHOP_NAME = SHOP_ID.replace("_", " ").replace("-", " ").title()
-OSCAR_HOMEPAGE = "/"
+OSCAR_HOMEPAGE = reverse_lazy("home")
 OSCAR_DEFAULT_CURRENCY = "USD"
 OSCAR_ALLOW_ANON_CHECKOUT = True
 OSCAR_REQUIRED_ADDRESS_FIELDS = ("last_name", "line1", "country")
 OSCAR_DELETE_IMAGE_FILES = False
 OSCAR_INITIAL_ORDER_STATUS = "Pending"
 OSCAR_ORDER_STATUS_PIPELINE = {"Pending": ()}
-PAGE_SIZE = 12

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from django.db.models import Min, QuerySet
@@ -17,6 +16,7 @@ from django.urls import reverse
 from oscar.core.loading import get_model
 
 from simpersona.lab.storefront.money import money
+from simpersona.lab.storefront.shop import kept
 
 Product = get_model("catalogue", "Product")
 Category = get_model("catalogue", "Category")
@@ -37,8 +37,9 @@ class Collection:
 
 @dataclass(frozen=True)
 class Card:
-    """A product in a list."""
+    """A product in a list; `key` is the one in Oscar's product table."""
 
+    key: int
     title: str
     slug: str
     price: Decimal
@@ -46,6 +47,10 @@ class Card:
     @property
     def url(self) -> str:
         return reverse("product", args=[self.slug])
+
+    @property
+    def hue(self) -> int:
+        return hue(self.key)
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,9 @@ class Variant:
 
 @dataclass(frozen=True)
 class Item:
-    """A product; `id` is the catalogue's product_id."""
+    """A product; `id` is the catalogue's product_id, `key` the one in Oscar's product table."""
 
+    key: int
     id: str
     title: str
     slug: str
@@ -77,6 +83,10 @@ class Item:
     @property
     def url(self) -> str:
         return reverse("product", args=[self.slug])
+
+    @property
+    def hue(self) -> int:
+        return hue(self.key)
 
     @property
     def price(self) -> Decimal:
@@ -101,35 +111,87 @@ class Item:
         }
 
 
-@lru_cache(maxsize=1)
+@dataclass(frozen=True)
+class CartLine:
+    """A line of a cart; `key` is the one in Oscar's table of lines."""
+
+    key: int
+    item: Item
+    variant: Variant
+    quantity: int
+
+    @property
+    def name(self) -> str:
+        return self.item.name(self.variant)
+
+    @property
+    def cost(self) -> Decimal:
+        return self.variant.price * self.quantity
+
+
+def lines_in(basket: Any) -> list[CartLine]:
+    """The lines of an Oscar basket."""
+    return [CartLine(line.pk, *item_in_cart(line.product), line.quantity) for line in basket.all_lines()]
+
+
+def hue(key: int) -> int:
+    """A product's colour on the pages, in degrees: neighbours in the catalogue differ much."""
+    return key * 137 % 360
+
+
+@kept(maxsize=1)
 def collections() -> tuple[Collection, ...]:
     """All collections in the catalogue's order."""
     rows = Category.objects.order_by("path").values_list("code", "name", "slug")
     return tuple(Collection(*row) for row in rows)
 
 
-@lru_cache(maxsize=4096)
-def page_of_collection(collection_id: str, page: int, size: int) -> tuple[Sequence[Card], int]:
-    """One page (from 1) of a collection's products, and how many products it has."""
-    keys = _in_collection(collection_id)
-    return cards(keys[(page - 1) * size : page * size]), len(keys)
+@kept(maxsize=1024)
+def in_collection(collection_id: str) -> tuple[int, ...]:
+    """Keys of a collection's products, in the catalogue's order."""
+    rows = Product.objects.filter(categories__code=collection_id).order_by("pk").values_list("pk", flat=True)
+    return tuple(rows)
 
 
-@lru_cache(maxsize=4096)
+@kept(maxsize=256)
+def in_order(keys: tuple[int, ...], sort: str) -> tuple[int, ...]:
+    """The products in one of the orders of themes.SORTS; "featured" is the order they come in."""
+    match sort:
+        case "price-up":
+            ordered = sorted(cards(keys), key=lambda card: card.price)
+        case "price-down":
+            ordered = sorted(cards(keys), key=lambda card: card.price, reverse=True)
+        case "title":
+            ordered = sorted(cards(keys), key=lambda card: card.title.casefold())
+        case _:
+            return keys
+    return tuple(card.key for card in ordered)
+
+
+@kept(maxsize=4096)
 def cards(keys: tuple[int, ...]) -> Sequence[Card]:
     """The products with these keys, in this order."""
-    found = {card.pop("pk"): Card(**card) for card in _priced().filter(pk__in=keys)}
+    found = {card.key: card for card in (Card(*row) for row in _priced().filter(pk__in=keys))}
     return [found[key] for key in keys]
 
 
-@lru_cache(maxsize=1)
+@kept(maxsize=1)
 def featured(size: int) -> Sequence[Card]:
     """Products from all over the catalogue, always the same ones."""
     keys = tuple(Product.objects.exclude(structure="child").order_by("pk").values_list("pk", flat=True))
     return cards(keys[:: max(1, len(keys) // size)][:size])
 
 
-@lru_cache(maxsize=8192)
+@kept(maxsize=8192)
+def related(key: int, size: int) -> Sequence[Card]:
+    """The products that follow this one in its first collection."""
+    own = Category.objects.filter(product=key).order_by("path").values_list("code", flat=True).first()
+    keys = in_collection(own) if own else (key,)
+    place = keys.index(key)
+    return cards((keys[place + 1 :] + keys[:place])[:size])
+
+
+@kept(maxsize=8192)
 def item(slug: str) -> Item:
     """The product at that address. Raises Product.DoesNotExist."""
     product = (
@@ -141,6 +203,7 @@ def item(slug: str) -> Item:
     sold = sorted(product.children.all(), key=lambda child: child.pk) or [product]
     stock = [each.stockrecords.all()[0] for each in sold]
     return Item(
+        key=product.pk,
         id=product.upc,
         title=product.title,
         slug=product.slug,
@@ -159,19 +222,13 @@ def item_in_cart(product: Any) -> tuple[Item, Variant]:
     return _item_of(product.pk)
 
 
-@lru_cache(maxsize=8192)
+@kept(maxsize=8192)
 def _item_of(key: int) -> tuple[Item, Variant]:
     product = Product.objects.select_related("parent").get(pk=key)
     found = item((product.parent or product).slug)
     return found, found.variant(key)
 
 
-@lru_cache(maxsize=1024)
-def _in_collection(collection_id: str) -> tuple[int, ...]:
-    rows = Product.objects.filter(categories__code=collection_id).order_by("pk").values_list("pk", flat=True)
-    return tuple(rows)
-
-
 def _priced() -> QuerySet[Any]:
     price = Coalesce(Min("stockrecords__price"), Min("children__stockrecords__price"))
-    return Product.objects.annotate(price=price).order_by().values("pk", "title", "slug", "price")
+    return Product.objects.annotate(price=price).order_by().values_list("pk", "title", "slug", "price")

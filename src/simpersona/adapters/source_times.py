@@ -1,0 +1,60 @@
+"""How sources write moments down, as times in UTC."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis makes the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+"""Microseconds in one."""
+
+_OFFSET = r"(?i)(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"  # behind a time of day
+_MOST = 2.5e17  # microseconds, some 8,000 years: beyond, an engine's times end
+_UTC = "timestamp('UTC', 6)"
+
+
+def moment(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.TimestampValue:
+    """The value as a time in UTC, null where it is none.
+
+    `form` is "iso" (a text, with or without an offset), "s", "ms" or "us" (numbers since 1970, also as text) or a
+    pattern of `strptime`, for DuckDB alone. A time that does not name its own zone is one of `zone`. A column of
+    times is taken as it is.
+    """
+    kind = value.type()
+    if isinstance(kind, dt.Timestamp | dt.Date):
+        naive = isinstance(kind, dt.Date) or kind.timezone is None
+        return _in_zone(value.cast("timestamp"), zone) if naive else value.try_cast(_UTC)
+    if form in UNITS:
+        micros = value.try_cast("float64") * UNITS[form]
+        fits = ibis.ifelse(micros.abs() < _MOST, micros, None)  # also false for NaN
+        return _from_micros(fits.try_cast("int64")).try_cast(_UTC)
+    text = value.cast("string")
+    if form != "iso":
+        return _in_zone(_by_pattern(text, form), "UTC" if "%z" in form else zone)
+    if zone == "UTC":
+        return text.try_cast(_UTC)
+    local = _in_zone(text.try_cast("timestamp"), zone)
+    return ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), text.try_cast(_UTC), local)
+
+
+def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:
+    return naive.try_cast(_UTC) if zone == "UTC" else _local(zone, naive)
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.dtype(_UTC)))
+def _local(zone: object, naive: object) -> object:
+    """DuckDB's reading of a time as one of a zone."""
+
+
+@ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.timestamp))
+def _by_pattern(text: object, pattern: object) -> object:
+    """DuckDB's reading of a time by a pattern."""
+
+
+@ibis.udf.scalar.builtin(name="make_timestamp", signature=((dt.int64,), dt.timestamp))
+def _from_micros(micros: object) -> object:
+    """DuckDB's time from microseconds since 1970."""

@@ -1,0 +1,31 @@
+"""The file that a store's events go to."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+
+class EventLog:
+    """An append-only file: one whole line per event, numbered on from what it already holds."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        weakref.finalize(self, os.close, self._file)  # after the last request that may write to it
+        content = path.read_bytes()
+        self._number = content.count(b"\n")
+        if content and not content.endswith(b"\n"):  # a line cut off by a kill
+            os.write(self._file, b"\n")
+            self._number += 1
+        self._lock = threading.Lock()
+
+    def write(self, event: dict[str, Any]) -> None:
+        """Appends the event with its number `seq` (from 1)."""
+        with self._lock:
+            self._number += 1
+            line = json.dumps(event | {"seq": self._number}, ensure_ascii=False) + "\n"
+            os.write(self._file, line.encode())

@@ -1,0 +1,114 @@
+"""New buyers from a typed log: the fast path gives the very codes and mixes that the general one gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from simpersona.adapters.embed_hashing import HashingEmbedder
+from simpersona.adapters.typed_log import TypedLog
+from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.config import LabConfig, PersonasConfig, parse_config
+from simpersona.lab.world import generate_world
+from simpersona.personas.learn import learn
+from simpersona.stages.from_events import embed_texts
+from simpersona.stages.new_buyers import assign_new_buyers
+from simpersona.stages.pack import Pack
+
+pytest.importorskip("numba", reason="the fast path needs the extra `fast`")
+from simpersona.buyers.fused import fused_buyers
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    generate_world(folder, LabConfig(shops=3, buyers=600, output="parquet"), lambda *_: None)
+    return folder / "events"
+
+
+@pytest.fixture(scope="module")
+def pack(world, tmp_path_factory):
+    log = TypedLog.at(world)
+    settings = config(world)
+    buyers = pa.concat_tables(fused_buyers(log.events(shop), log.has, settings.events).table() for shop in log.pieces)
+    products = pq.read_table(world / "products.parquet")
+    embedder = HashingEmbedder()
+    embeddings = embed_texts(embedder, products["text"])
+    vectorizer = Vectorizer.fit(buyers, products, embeddings, settings.buyers)
+    vectors = vectorizer.transform(buyers, products, embeddings)
+    half = np.arange(len(vectors)) % 2 == 0
+    personas = learn(
+        vectors.take(half), vectors.take(~half), PersonasConfig(codes=16, epochs=2, hidden=(64, 32)), 0, lambda *_: None
+    )
+    folder = tmp_path_factory.mktemp("pack")
+    Pack(vectorizer, personas, embedder.name).save(folder)
+    return folder
+
+
+def config(events, **source):
+    buyers = {"embedder": "hashing", "channel_dim": 16}
+    return parse_config({"source": {"format": "table", "path": str(events)} | source, "buyers": buyers}, "test")
+
+
+def test_both_ways_give_the_same_files(world, pack, tmp_path):
+    fast, plain = tmp_path / "fast.parquet", tmp_path / "plain.parquet"
+    said = assign_new_buyers(pack, config(world), fast)
+    assert "(fast path)" in said.summary
+    # a map that changes nothing: the general way
+    also = assign_new_buyers(pack, config(world, columns={"time": "time"}), plain)
+    assert "(fast path)" not in also.summary
+    assert (said.rows_in, said.rows_out, said.rejected) == (also.rows_in, also.rows_out, also.rejected)
+    assert pq.read_table(fast).equals(pq.read_table(plain))
+    assert pq.read_table(tmp_path / "fast-mix.parquet").equals(pq.read_table(tmp_path / "plain-mix.parquet"))
+
+
+def test_shops_may_share_row_groups(world, pack, tmp_path):
+    """The same log as one file, rows of all shops mixed, in small row groups."""
+    parts = [pq.read_table(file) for file in sorted(world.glob("*-0*.parquet"))]
+    rows = pa.concat_tables(parts)
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    shuffled = rows.take(np.random.default_rng(0).permutation(len(rows)))
+    pq.write_table(shuffled, folder / "all.parquet", row_group_size=1000)
+    pq.write_table(pq.read_table(world / "products.parquet"), folder / "products.parquet")
+    for events, name in ((world, "apart.parquet"), (folder, "mixed.parquet")):
+        assert "(fast path)" in assign_new_buyers(pack, config(events), tmp_path / name).summary
+    assert pq.read_table(tmp_path / "mixed.parquet").equals(pq.read_table(tmp_path / "apart.parquet"))
+
+
+@pytest.mark.parametrize(
+    "other", ["session ids", "a row without a shop", "prices as text", "no catalogue", "no parquet"]
+)
+def test_other_logs_are_left_to_the_general_way(world, tmp_path, other):
+    events = pq.read_table(min(world.glob("*-0*.parquet")))
+
+    def put(name, column):
+        return events.set_column(events.column_names.index(name), name, column)
+
+    if other == "session ids":
+        events = put("session_id", pa.array(["s"] + [None] * (len(events) - 1)))
+    elif other == "a row without a shop":
+        events = put("shop_id", pc.if_else(np.arange(len(events)) == 0, None, events["shop_id"]))
+    elif other == "prices as text":
+        events = put("price", events["price"].cast(pa.string()))
+    if other == "no parquet":
+        (tmp_path / "log.csv").write_text("shop_id,buyer_id\n")
+    else:
+        pq.write_table(events, tmp_path / "log.parquet")
+    if other != "no catalogue":
+        pq.write_table(pq.read_table(world / "products.parquet"), tmp_path / "products.parquet")
+    assert TypedLog.at(tmp_path) is None
+
+
+def test_too_many_malformed_rows_stop_it(world, pack, tmp_path):
+    from simpersona.errors import SourceError
+
+    events = pq.read_table(min(world.glob("*-0*.parquet")))
+    names = pc.if_else(np.arange(len(events)) % 10 == 0, "clicked", events["event"].cast(pa.string()))
+    pq.write_table(events.set_column(events.column_names.index("event"), "event", names), tmp_path / "log.parquet")
+    pq.write_table(pq.read_table(world / "products.parquet"), tmp_path / "products.parquet")
+    with pytest.raises(SourceError, match=r"are malformed: .* × event is missing or unknown"):
+        assign_new_buyers(pack, config(tmp_path), tmp_path / "out.parquet")
