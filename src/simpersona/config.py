@@ -196,6 +196,8 @@ class PersonasConfig(Section):
     buyers_per_shop: Positive = 1500
     buyers_per_stratum: Positive = 300
     validation_share: Share = 0.15
+    min_buyers_per_code: int = Field(default=20, ge=0)
+    """Training buyers that a published code has at least; a smaller one is merged into the nearest."""
     # not published (REFERENCE 14)
     batch_size: Positive = 64
     epochs: Positive = 60

@@ -69,6 +69,7 @@ def required_keys(policy: str = "lm") -> list[str]:
         *_keys(["clusters"], ["vqvae", "kmeans"], _CLUSTERS),
         *_keys(["population"], ["js_mean", "js_median", "shops", "shops_js_below_010"]),
         *_keys(["population"], ["r2"], SCALARS),
+        *_keys(["privacy"], ["membership_auc", "membership_auc_ci95", "smallest_code"]),
         *_keys(["planted"], ["adjusted_rand", "normalized_mutual_information"]),
         *_keys(["conversion"], [*STRATA[:4], "stratified"], OUTCOMES, ARMS),
         *_keys(["conversion"], ["stratified"], ["ara"], ["correct_ci95", "noise_ceiling", "skill"]),

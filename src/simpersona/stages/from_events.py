@@ -16,7 +16,7 @@ from simpersona.contracts import ASSIGNMENTS, CARDS, COLLECTIONS, MIX, PRODUCTS,
 from simpersona.errors import ConfigError
 from simpersona.ports import Embedder, EventSource
 from simpersona.stages.context import Facts, Run
-from simpersona.stages.pack import Pack, assign_chunks, buyer_chunks
+from simpersona.stages.pack import assign_chunks, buyer_chunks
 from simpersona.vectors import BuyerVectors
 
 
@@ -86,11 +86,10 @@ def buyers(run: Run, out: Path) -> Facts:
 
 def personas(run: Run, out: Path) -> Facts:
     """Buyers to codes: fits the vectors and the VQ-VAE on a balanced sample, then assigns everybody."""
-    from simpersona.buyers.vectorizer import Vectorizer
     from simpersona.personas.cards import persona_cards
-    from simpersona.personas.learn import learn
     from simpersona.personas.mix import assignments, store_mix
-    from simpersona.personas.sample import balanced_sample, split
+    from simpersona.personas.sample import balanced_sample
+    from simpersona.stages.persona_training import train_pack
 
     config = run.config
     place = run.folder / "buyers/buyers.parquet"
@@ -101,20 +100,20 @@ def personas(run: Run, out: Path) -> Facts:
     training = table.take(in_training)
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
     sample = _rows_of(place, in_training[rows])
-    train_rows, validation_rows = split(np.arange(len(rows)), config.personas.validation_share, config.seed)
-    if len(train_rows) < config.personas.codes:
-        raise ConfigError(
-            f"{len(train_rows)} training buyers for {config.personas.codes} codes; at least one buyer per code is "
-            "needed. Lower personas.codes or give more data."
-        )
-    # the transforms are fitted on the training part alone, so that the validation figures are honest
-    vectorizer = Vectorizer.fit(sample.take(train_rows), products, embeddings, config.buyers)
-    vectors = vectorizer.transform(sample, products, embeddings)
-    model = learn(vectors.take(train_rows), vectors.take(validation_rows), config.personas, config.seed, run.progress)
-    pack = Pack(vectorizer, model, open_embedder(config.buyers).name, tuple(held_out))
+    trained = train_pack(
+        sample,
+        products,
+        embeddings,
+        (config.personas, config.buyers),
+        config.seed,
+        run.progress,
+        open_embedder(config.buyers).name,
+        tuple(held_out),
+    )
+    pack, model = trained.pack, trained.pack.personas
     pack.save(out)
     part = np.full(len(rows), "train", dtype=object)
-    part[validation_rows] = "validation"
+    part[trained.validation] = "validation"
     pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
     parts: list[BuyerVectors] = []
     tables, codes = [ASSIGNMENTS.empty()], [np.empty(0, np.int32)]
@@ -126,17 +125,16 @@ def personas(run: Run, out: Path) -> Facts:
     pq.write_table(assigned, out / "assignments.parquet")
     write_table(out / "mix.parquet", store_mix(assigned), MIX)
     write_table(out / "cards.parquet", persona_cards(model, BuyerVectors.joined(parts), everybody), CARDS)
-    used, kept = len(np.unique(everybody)), vectorizer.explained_variance
+    used, kept = len(np.unique(everybody)), pack.vectorizer.explained_variance
+    least = config.personas.min_buyers_per_code
+    merged = f", {trained.merged} with fewer than {least} training buyers merged" if trained.merged else ""
     summary = (
-        f"{len(train_rows):,} training buyers, {len(model.history)} epochs; {table.num_rows:,} buyers on {used} of "
-        f"{config.personas.codes} codes; {kept:.0%} of the variance of products kept; held out: {', '.join(held_out) or 'none'}"
+        f"{len(trained.train):,} training buyers, {len(model.history)} epochs; {table.num_rows:,} buyers on {used} of "
+        f"{config.personas.codes} codes{merged}; {kept:.0%} of the variance of products kept; "
+        f"held out: {', '.join(held_out) or 'none'}"
     )
-    return Facts(
-        table.num_rows,
-        table.num_rows,
-        summary,
-        figures={"codes_used": used, "held_out": held_out, "explained_variance": kept},
-    )
+    figures = {"codes_used": used, "codes_merged": trained.merged, "held_out": held_out, "explained_variance": kept}
+    return Facts(table.num_rows, table.num_rows, summary, figures=figures)
 
 
 def open_source(config: SourceConfig, *, as_parquet: bool = False) -> EventSource:  # noqa: PLR0911 (one each)

@@ -96,7 +96,7 @@ def agent(run: Run, out: Path) -> Facts:
             examples,
             stage,
             config.agent,
-            config.personas.codes,
+            len(personas.codebook),
             personas.codebook,
             folder,
             config.seed,

@@ -37,6 +37,7 @@ def evaluation(run: Run, out: Path) -> Facts:
 
 def _persona_metrics(run: Run, out: Path) -> Metrics:
     from simpersona.evaluation.clusters import cluster_metrics, kmeans_codes
+    from simpersona.evaluation.privacy import membership_metrics, smallest_code
     from simpersona.evaluation.recovery import population_metrics
 
     pack = Pack.load(run.folder / "personas")
@@ -50,6 +51,11 @@ def _persona_metrics(run: Run, out: Path) -> Metrics:
     settings = run.config.personas
     baseline = kmeans_codes(vectors.x[train], held.x, settings.codes, run.config.seed)
     in_training = ~np.isin(vectors.shop_id, pack.held_out)
+    codebook = pack.personas.codebook
+    member, stranger = (
+        np.linalg.norm(pack.personas.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
+        for rows in (train, validation)
+    )
     return (
         cluster_metrics("vqvae", held, codes[validation], labels)
         | cluster_metrics("kmeans", held, baseline, labels)
@@ -60,6 +66,8 @@ def _persona_metrics(run: Run, out: Path) -> Metrics:
             codes[~in_training],
             settings.codes,
         )
+        | membership_metrics(member, stranger)
+        | smallest_code(codes[train], len(codebook))
     )
 
 

@@ -1,0 +1,60 @@
+"""A sample of buyers to a pack: what the stage `personas` and `PersonaModel` have in common."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.config import BuyersConfig, PersonasConfig
+from simpersona.errors import ConfigError
+from simpersona.personas.learn import learn
+from simpersona.personas.sample import split
+from simpersona.personas.small_codes import without_small_codes
+from simpersona.ports import Progress
+from simpersona.stages.pack import Pack
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A pack, the rows of the sample that it was trained and validated on, and how many codes were merged because
+    too few training buyers had them.
+    """
+
+    pack: Pack
+    train: Int[np.ndarray, " m"]
+    validation: Int[np.ndarray, " v"]
+    merged: int
+
+
+def train_pack(
+    sample: pa.Table,
+    products: pa.Table,
+    embeddings: Float[np.ndarray, "p dim"],
+    settings: tuple[PersonasConfig, BuyersConfig],
+    seed: int,
+    progress: Progress,
+    embedder: str,
+    held_out: tuple[str, ...] = (),
+) -> Trained:
+    """Splits `sample` (BUYERS), fits the vectors and learns the personas.
+
+    The transforms are fitted on the training part alone, so that the validation figures are honest. Raises
+    ConfigError if there are fewer training buyers than codes.
+    """
+    personas, buyers = settings
+    train, validation = split(np.arange(sample.num_rows), personas.validation_share, seed)
+    if len(train) < personas.codes:
+        raise ConfigError(
+            f"{len(train)} training buyers for {personas.codes} codes; at least one buyer per code is "
+            "needed. Lower personas.codes or give more data."
+        )
+    vectorizer = Vectorizer.fit(sample.take(train), products, embeddings, buyers)
+    vectors = vectorizer.transform(sample, products, embeddings)
+    seen = vectors.take(train)
+    model = learn(seen, vectors.take(validation), personas, seed, progress)
+    model, merged = without_small_codes(model, seen.x, personas.min_buyers_per_code)
+    return Trained(Pack(vectorizer, model, embedder, held_out), train, validation, merged)
