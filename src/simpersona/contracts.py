@@ -271,6 +271,8 @@ MIX = Contract(
             _required("code", pa.int32()),
             _required("share", _number),
             _required("buyers", _count),
+            ("low", _number),  # of the share's 95 % interval
+            ("high", _number),
         ]
     ),
     key=("shop_id", "code"),

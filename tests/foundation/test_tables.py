@@ -45,6 +45,8 @@ def test_all_violations_are_reported_at_once():
             "code": [1, 1, 2],
             "share": [0.5, 0.5, 1.5],
             "buyers": [1, 1, 1],
+            "low": [0.1, 0.1, 0.1],
+            "high": [0.9, 0.9, 0.9],
         }
     )
     with pytest.raises(ContractError) as caught:
@@ -58,13 +60,14 @@ def test_all_violations_are_reported_at_once():
 
 def test_conform_casts_orders_and_drops_extra_columns():
     table = pa.table({"extra": [1], "buyers": pa.array([3], pa.int32()), "share": [1.0], "code": [4], "shop_id": ["s"]})
+    table = table.append_column("high", [[1]]).append_column("low", [[0]])
     conformed = MIX.conform(table)
-    assert conformed.column_names == ["shop_id", "code", "share", "buyers"]
+    assert conformed.column_names == ["shop_id", "code", "share", "buyers", "low", "high"]
     assert conformed.schema.field("buyers").type == pa.int64()
 
 
 def test_a_column_that_cannot_be_cast_is_an_error_with_the_expected_types():
-    table = pa.table({"shop_id": ["s"], "code": ["many"], "share": [1.0], "buyers": [1]})
+    table = pa.table({"shop_id": ["s"], "code": ["many"], "share": [1.0], "buyers": [1], "low": [0.1], "high": [1.0]})
     with pytest.raises(ContractError, match="Expected types: shop_id string, code int32"):
         MIX.conform(table)
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import beta
 
 from simpersona.contracts import ASSIGNMENTS, MIX
 from simpersona.personas import cards
 from simpersona.personas.cards import summary
-from simpersona.personas.mix import assignments, store_mix
+from simpersona.personas.mix import assignments, share_interval, store_mix
 from simpersona.vectors import BuyerVectors
 
 
@@ -23,11 +24,33 @@ def buyers(shops):
 def test_eq_4_by_hand():
     table = assignments(buyers(["s", "t", "s", "s", "t", "s"]), np.array([7, 1, 7, 0, 1, 7], np.int32))
     assert ASSIGNMENTS.check(table)["code"].to_pylist() == [7, 1, 7, 0, 1, 7]
-    assert MIX.check(store_mix(table)).to_pylist() == [
+    mix = MIX.check(store_mix(table))
+    assert mix.select(["shop_id", "code", "share", "buyers"]).to_pylist() == [
         {"shop_id": "s", "code": 0, "share": 0.25, "buyers": 1},
         {"shop_id": "s", "code": 7, "share": 0.75, "buyers": 3},
         {"shop_id": "t", "code": 1, "share": 1.0, "buyers": 2},
     ]
+
+
+def test_shares_have_the_interval_of_jeffreys():
+    table = assignments(buyers(["s"] * 10 + ["t"]), np.array([4] * 3 + [5] * 7 + [1], np.int32))
+    mix = store_mix(table).to_pandas()
+    assert mix["low"].tolist() == pytest.approx(
+        [beta.ppf(0.025, 3.5, 7.5), beta.ppf(0.025, 7.5, 3.5), 0.1467], abs=1e-4
+    )
+    assert mix["high"].tolist() == pytest.approx([beta.ppf(0.975, 3.5, 7.5), beta.ppf(0.975, 7.5, 3.5), 1.0])
+    assert mix["share"].between(mix["low"], mix["high"]).all()
+
+
+def test_planted_shares_lie_in_their_intervals_as_often_as_said():
+    planted = np.array([0.4, 0.25, 0.15, 0.1, 0.06, 0.03, 0.01])
+    rng = np.random.default_rng(3)
+    for size in (80, 400, 5000):
+        seen = rng.multinomial(size, planted, 2000)
+        low, high = share_interval(seen, np.full_like(seen, size))
+        covered = ((low <= planted) & (planted <= high)).mean(axis=0)
+        assert covered.mean() == pytest.approx(0.95, abs=0.015)
+        assert covered.min() > 0.89  # of a rare code the coverage goes up and down with the size
 
 
 @given(st.lists(st.tuples(st.sampled_from("pqr"), st.integers(0, 9)), max_size=80))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from scipy.special import betaincinv
 
 from simpersona.contracts import ASSIGNMENTS, MIX
 from simpersona.vectors import BuyerVectors
@@ -19,7 +20,8 @@ def assignments(vectors: BuyerVectors, codes: Int[np.ndarray, " n"]) -> pa.Table
 
 
 def store_mix(assignments: pa.Table) -> pa.Table:
-    """MIX: of each shop, the share of its buyers that each code has (Eq. 4), by shop and code.
+    """MIX: of each shop, the share of its buyers that each code has (Eq. 4), by shop and code, with the share's
+    95 % interval.
 
     Codes without a buyer have no row; the shares of a shop sum to 1.
     """
@@ -27,5 +29,22 @@ def store_mix(assignments: pa.Table) -> pa.Table:
     shops = assignments.group_by("shop_id").aggregate([([], "count_all")])
     of_shop = shops["count_all"].take(pc.index_in(pairs["shop_id"], shops["shop_id"]))
     share = pc.divide(pc.cast(pairs["count_all"], pa.float64()), of_shop)
+    low, high = share_interval(pairs["count_all"].to_numpy(), of_shop.to_numpy())
     columns = {"shop_id": pairs["shop_id"], "code": pairs["code"], "share": share, "buyers": pairs["count_all"]}
+    columns |= {"low": pa.array(low), "high": pa.array(high)}
     return MIX.conform(pa.table(columns).sort_by([("shop_id", "ascending"), ("code", "ascending")]))
+
+
+def share_interval(
+    buyers: Int[np.ndarray, " n"], of: Int[np.ndarray, " n"], level: float = 0.95
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The credible interval of a share of which `buyers` out of `of` were seen.
+
+    The mix of a store has a Dirichlet posterior, in which one share against all others is Beta-distributed; with
+    Jeffreys' prior: Beta(buyers + ½, of − buyers + ½). Where none or all were seen the interval begins at 0 or
+    ends at 1 (Brown, Cai and DasGupta, 2001).
+    """
+    rest, tail = of - buyers, (1 - level) / 2
+    low = np.where(buyers > 0, betaincinv(buyers + 0.5, rest + 0.5, tail), 0.0)
+    high = np.where(rest > 0, betaincinv(buyers + 0.5, rest + 0.5, 1 - tail), 1.0)
+    return low, high
