@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import reduce
-from operator import add
+from dataclasses import astuple
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -39,9 +39,7 @@ def shop_rates(
     shares: Float[np.ndarray, " types"], types: Sequence[ShopperType], variant: Variant = PLAIN, days: int = 120
 ) -> Rates:
     """The exact rates per visit to a shop with this mix."""
-    of_types = [*(one.rates(None, variant) for one in types), BOUNCE]
-    parts = zip(of_types, visit_shares(shares, types, days), strict=True)
-    return reduce(add, (rates * float(share) for rates, share in parts))
+    return Rates(*(visit_shares(shares, types, days) @ _rates(tuple(types), variant)).tolist())
 
 
 def true_lift(
@@ -60,7 +58,7 @@ def strata_shares(
     with probability (1 - p) (1 + m p / k)^-k, m the mean of X and k RETURN_SHAPE. Over the share of
     visits made as a second type that is integrated with four Gauss-Legendre nodes.
     """
-    visit = np.array([[_mixed(one, variant, depth) for depth in _DEPTHS] for one in types])
+    visit = _reached(tuple(types), variant)
     more = mean_visits(types, days)[:-1] - 1
     second, between = _seconds(shares), BETWEEN_SHARE
     never = (1 - between * (1 - second))[:, None] * _never(visit, more[:, None])
@@ -78,6 +76,18 @@ def strata_shares(
 def _seconds(shares: np.ndarray) -> np.ndarray:
     """How often each latent type is drawn as a second one."""
     return shares[:-1] / shares[:-1].sum()
+
+
+@lru_cache(maxsize=16)  # all shops of a world share their types
+def _rates(types: tuple[ShopperType, ...], variant: Variant) -> Float[np.ndarray, "types rates"]:
+    """The rates per visit of each type, the bouncer's last."""
+    return np.array([astuple(one) for one in (*(one.rates(None, variant) for one in types), BOUNCE)])
+
+
+@lru_cache(maxsize=16)
+def _reached(types: tuple[ShopperType, ...], variant: Variant) -> Float[np.ndarray, "types depths"]:
+    """How often a visit of each type gets as far as each of _DEPTHS."""
+    return np.array([[_mixed(one, variant, depth) for depth in _DEPTHS] for one in types])
 
 
 def _mixed(one: ShopperType, variant: Variant, depth: tuple[Did, ...]) -> float:

@@ -32,7 +32,7 @@ MOST_PRODUCTS = 20_000
 """Of a shop on average; the words make more titles than the largest shop then needs."""
 
 
-def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: int = 50_000) -> int:
+def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: int = 10_000) -> int:
     """Writes a world of `config.shops` shops and `config.buyers` buyers in all; gives the number of events.
 
     The same seed gives the same bytes. A shop is made in parts of `buyers_at_once` buyers, each from a
