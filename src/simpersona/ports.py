@@ -22,9 +22,8 @@ class EventSource(Protocol):
     def read(self, path: Path, engine: Any) -> RawLog:
         """The log at `path` (a file or a folder) as Ibis tables on `engine`, an Ibis connection.
 
-        Parquet is read on any engine, text on DuckDB alone; whoever calls sees to that.
-
-        Raises SourceError if there is nothing to read or a needed column is missing.
+        Raises DuckDBOnlyError where another engine cannot do the reading, as of text: then DuckDB does, and hands the
+        rows over. Raises SourceError if there is nothing to read or a needed column is missing.
         """
         ...
 

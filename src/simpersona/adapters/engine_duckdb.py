@@ -38,6 +38,17 @@ def connect(folder: Path) -> Backend:
     return engine
 
 
+class DuckDBOnlyError(TypeError):
+    """What was asked for is done by DuckDB alone; another engine is handed the rows as parquet."""
+
+
+def as_duckdb(engine: SQLBackend) -> Backend:
+    """The engine, which has to be DuckDB. Raises DuckDBOnlyError if it is another."""
+    if not isinstance(engine, Backend):
+        raise DuckDBOnlyError(f"done by DuckDB; {engine.name} is handed the rows as parquet")
+    return engine
+
+
 def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
     """The lines of text files as a table (file, row, line, fault) of the engine, and how many there are.
 
@@ -46,10 +57,9 @@ def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, i
     is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � in its place),
     else null. Files may be gzipped (`.gz`), and every file of a `.zip` is one, called ARCHIVE.zip/FILE.
 
-    Raises SourceError if a file cannot be read, holds no line or none that is text.
+    Raises DuckDBOnlyError on another engine, and SourceError if a file cannot be read, holds no line or none that is text.
     """
-    if not isinstance(engine, Backend):
-        raise TypeError(f"text is read by DuckDB, and handed to {engine.name} as parquet")
+    engine = as_duckdb(engine)
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(_LINES))
     labels = file_labels(paths)
     for block in _large(block for path in paths for block in _blocks(path, labels[path])):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,7 @@ _SETTINGS = {
     "spark.app.name": "simpersona",
     "spark.log.level": "ERROR",
     "spark.sql.adaptive.enabled": "true",
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",  # few partitions for a small kept table
     "spark.sql.ansi.enabled": "false",  # what cannot be cast is null, as on DuckDB
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.session.timeZone": "UTC",
@@ -81,6 +83,15 @@ class SparkBackend(Backend):
     def read_parquet(self, path: str | Path, /, *, table_name: str | None = None, **options: Any) -> ir.Table:
         """A file or folder of parquet that every worker sees under this path."""
         return super().read_parquet(Path(path).absolute().as_uri(), table_name=table_name, **options)
+
+    def read_numbered(self, paths: Sequence[str], /) -> ir.Table:
+        """Files of parquet as one table, whose rows have their `source_file` and their `source_row`, from 1."""
+        name = ibis.util.gen_name("numbered")
+        files = self._session.read.parquet(*[Path(path).as_uri() for path in paths], mergeSchema=True)
+        files.selectExpr(
+            "*", "_metadata.file_path AS source_file", "_metadata.row_index + 1 AS source_row"
+        ).createTempView(name)
+        return self.table(name)
 
     def get_schema(self, table_name: str, **place: Any) -> ibis.Schema:
         """The table's schema; its times are in UTC."""

@@ -14,7 +14,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engine_duckdb import file_labels, log_files, read_lines
+from simpersona.adapters.engine_duckdb import as_duckdb, file_labels, log_files, read_lines
 from simpersona.adapters.json_fields import json_objects, json_value, mark_repeated
 from simpersona.adapters.named_products import CATALOGUE_FILES, catalogue
 from simpersona.contracts import Capabilities, RawLog
@@ -208,6 +208,7 @@ def _number(value: ir.Value) -> ir.FloatingValue:
 def _parquet_lines(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
     """The rows of parquet files as the JSON lines that the SDKs would give, of the columns of _FIELDS alone."""
     shape = {"file": "string", "row": "int64", "line": "string", "fault": "string"}
+    engine = as_duckdb(engine)
     lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(shape))
     for file, label in file_labels(files).items():
         try:

@@ -14,9 +14,9 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engine_duckdb import log_files
+from simpersona.adapters.engine_duckdb import as_duckdb, log_files
 from simpersona.adapters.named_products import CATALOGUE_FILES, catalogue
-from simpersona.adapters.source_times import moment
+from simpersona.adapters.source_times import UNITS, moment
 from simpersona.adapters.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
 from simpersona.config import EventColumn, EventName
 from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
@@ -72,6 +72,8 @@ class TableSource:
         if not files:
             raise SourceError(f"{path}: holds a catalogue but no log. Expected CSV, JSON lines or parquet.")
         names = columns_of(files)
+        if self.time_zone != "UTC" or self.time_format not in {"iso", *UNITS}:
+            engine = as_duckdb(engine)
         resolved = self._resolved(files, names)
         read = read_rows(engine, files, resolved)
         # JSON may leave out what it does not have: a key is missing only if no row has it

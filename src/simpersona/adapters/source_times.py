@@ -21,8 +21,8 @@ def moment(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timestam
     """The value as a time in UTC, null where it is none.
 
     `form` is "iso" (a text, with or without an offset), "s", "ms" or "us" (numbers since 1970, also as text) or a
-    pattern of `strptime`, for DuckDB alone. A time that does not name its own zone is one of `zone`. A column of
-    times is taken as it is.
+    pattern of `strptime`. A time that does not name its own zone is one of `zone`. A column of times is taken as
+    it is. Patterns, and zones other than UTC, are for DuckDB alone.
     """
     kind = value.type()
     if isinstance(kind, dt.Timestamp | dt.Date):
@@ -31,7 +31,8 @@ def moment(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timestam
     if form in UNITS:
         micros = value.try_cast("float64") * UNITS[form]
         fits = ibis.ifelse(micros.abs() < _MOST, micros, None)  # also false for NaN
-        return _from_micros(fits.try_cast("int64")).try_cast(_UTC)
+        since = ibis.timestamp("1970-01-01 00:00:00") + fits.try_cast("int64").as_interval("us")
+        return since.try_cast(_UTC)
     text = value.cast("string")
     if form != "iso":
         return _in_zone(_by_pattern(text, form), "UTC" if "%z" in form else zone)
@@ -53,8 +54,3 @@ def _local(zone: object, naive: object) -> object:
 @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.timestamp))
 def _by_pattern(text: object, pattern: object) -> object:
     """DuckDB's reading of a time by a pattern."""
-
-
-@ibis.udf.scalar.builtin(name="make_timestamp", signature=((dt.int64,), dt.timestamp))
-def _from_micros(micros: object) -> object:
-    """DuckDB's time from microseconds since 1970."""

@@ -146,9 +146,7 @@ def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
             paths, filename="source_file", file_row_number=True, union_by_name=True, hive_partitioning=False
         )
         return table.mutate(source_row=table.file_row_number + 1).drop("file_row_number")
-    names = ", _metadata.file_path AS source_file, _metadata.row_index + 1 AS source_row"
-    each = [engine.sql(f"SELECT *{names} FROM parquet.`{path}`") for path in paths]  # noqa: S608
-    return ibis.union(*each) if len(each) > 1 else each[0]
+    return engine.read_numbered(paths)
 
 
 def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:

@@ -39,8 +39,8 @@ def assign_new_buyers(pack_folder: Path, config: Config, out: Path) -> Facts:
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
     path = config.source.path
-    if path is None or not (path.exists() or set("*?") & set(path.name)):
-        raise SourceError(f"{path}: no such file or folder (--events)")
+    if path is None:
+        raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
     pack = Pack.load(pack_folder)
     if open_embedder(config.buyers).name != pack.embedder:
         raise ConfigError(

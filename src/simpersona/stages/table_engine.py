@@ -33,11 +33,12 @@ def table_engine(address: str, folder: Path) -> Iterator[SQLBackend]:
 def read_log(source: EventSource, path: Path, engine: SQLBackend, folder: Path) -> RawLog:
     """The source's log as tables of the engine. Raises SourceError as the source does.
 
-    Text is read by DuckDB, whatever the engine; another one is handed the rows as parquet in `folder`.
+    What DuckDB alone can read (text, for example) it reads whatever the engine, and hands over as parquet in `folder`.
     """
-    if engine.name == "duckdb" or _is_parquet(path):
+    try:
         return source.read(path, engine)
-    reader = engine_duckdb.connect(folder / "text")
+    except engine_duckdb.DuckDBOnlyError:
+        reader = engine_duckdb.connect(folder / "text")
     raw = source.read(path, reader)
     tables = {}
     for name in ("events", "rejected", "products", "collections"):
@@ -46,10 +47,6 @@ def read_log(source: EventSource, path: Path, engine: SQLBackend, folder: Path) 
         tables[name] = engine.read_parquet(file)
     reader.disconnect()
     return replace(raw, **tables)
-
-
-def _is_parquet(path: Path) -> bool:
-    return all(file.suffix == ".parquet" for file in (path.rglob("*") if path.is_dir() else (path,)) if file.is_file())
 
 
 def _spark(address: str, folder: Path) -> SQLBackend:
