@@ -22,9 +22,10 @@ from benchmarks.results import Section, Table, number
 from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig
 from simpersona.contracts import BUYERS, CHANNELS, HEADS, PRODUCTS, SCALARS, Metrics
-from simpersona.evaluation.clusters import cluster_metrics, kmeans_codes
+from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.planted import planted_metrics
 from simpersona.evaluation.recovery import population_metrics
+from simpersona.personas.baselines import kmeans
 from simpersona.personas.codebook import Codebook
 from simpersona.personas.learn import learn
 from simpersona.personas.model import Personas
@@ -226,7 +227,7 @@ def _figures(world: _World, config: Config, seed: int) -> Iterator[tuple[str, di
             f"VQ-VAE, batch {batch}",
             judged("vqvae", personas.assign(validation.x), personas.assign(everybody.x), labels),
         )
-    both = kmeans_codes(train.x, np.concatenate([validation.x, everybody.x]), settings.codes, seed)
+    both = kmeans(train.x, settings.codes, seed)(np.concatenate([validation.x, everybody.x]))
     yield "k-means", judged("kmeans", both[: len(validation)], both[len(validation) :], labels)
 
 

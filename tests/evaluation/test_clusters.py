@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 
 from simpersona.contracts import HEADS
-from simpersona.evaluation.clusters import cluster_metrics, kmeans_codes, pairwise_cosine
+from simpersona.evaluation.clusters import cluster_metrics, pairwise_cosine
 from simpersona.evaluation.planted import planted_metrics
 from simpersona.vectors import BuyerVectors
 
@@ -106,18 +106,6 @@ def test_bounds(rows):
     assert 0 <= found["incompatible_codes"] <= found["codes_used"] <= len(rows)
     if found["pairwise_cosine"] is not None:
         assert -1 <= found["pairwise_cosine"] <= 1 + 1e-9
-
-
-def test_k_means_finds_separate_groups_and_copes_with_few_buyers():
-    rng = np.random.default_rng(0)
-    truth = np.repeat(np.arange(3), 40)
-    x = (np.eye(3)[truth] * 30 + rng.normal(size=(120, 3))).astype(np.float32)
-    codes = kmeans_codes(x, x, 3, seed=0)
-    assert codes.dtype == np.int32
-    assert planted_metrics(codes, truth).values == pytest.approx(
-        {"planted.adjusted_rand": 1.0, "planted.normalized_mutual_information": 1.0}
-    )
-    assert len(kmeans_codes(x[:4], x, 32, seed=0)) == 120
 
 
 def test_planted_agreement_by_hand():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from sklearn.cluster import MiniBatchKMeans
 from sklearn.metrics import calinski_harabasz_score
 
 from simpersona.contracts import HEADS, STRATA, Metrics
@@ -74,17 +73,6 @@ def pairwise_cosine(x: Float[np.ndarray, "n dim"], cluster: Int[np.ndarray, " n"
     n = size[several]
     mean = ((sums[several] ** 2).sum(axis=1) - squares[several]) / (n * (n - 1))
     return float(np.average(mean, weights=n))
-
-
-def kmeans_codes(
-    train_x: Float[np.ndarray, "m dim"], x: Float[np.ndarray, "n dim"], k: int, seed: int
-) -> Int[np.ndarray, " n"]:
-    """The paper's baseline: the nearest of k centres that MiniBatch k-means finds in `train_x`, int32.
-
-    With fewer training buyers than k, there are as many centres as training buyers.
-    """
-    model = MiniBatchKMeans(min(k, len(train_x)), random_state=seed, n_init="auto").fit(train_x)
-    return model.predict(x).astype(np.int32)
 
 
 def _shares(cluster: np.ndarray, kind: Shaped[np.ndarray, " n"], kinds: int) -> Float[np.ndarray, "k kinds"]:

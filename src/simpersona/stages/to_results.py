@@ -36,9 +36,10 @@ def evaluation(run: Run, out: Path) -> Facts:
 
 
 def _persona_metrics(run: Run, out: Path) -> Metrics:
-    from simpersona.evaluation.clusters import cluster_metrics, kmeans_codes
+    from simpersona.evaluation.clusters import cluster_metrics
     from simpersona.evaluation.privacy import membership_metrics, smallest_code
     from simpersona.evaluation.recovery import population_metrics
+    from simpersona.personas.baselines import kmeans
 
     pack = Pack.load(run.folder / "personas")
     products, embeddings = run.products()
@@ -48,10 +49,9 @@ def _persona_metrics(run: Run, out: Path) -> Metrics:
     held = vectors.take(validation)
     np.save(out / "vectors.npy", held.x)
     labels = pack.personas.bins.labels(held)
-    settings = run.config.personas
-    baseline = kmeans_codes(vectors.x[train], held.x, settings.codes, run.config.seed)
-    in_training = ~np.isin(vectors.shop_id, pack.held_out)
     codebook = pack.personas.codebook
+    baseline = kmeans(vectors.x[train], len(codebook), run.config.seed)(held.x)
+    in_training = ~np.isin(vectors.shop_id, pack.held_out)
     member, stranger = (
         np.linalg.norm(pack.personas.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
         for rows in (train, validation)
@@ -64,7 +64,7 @@ def _persona_metrics(run: Run, out: Path) -> Metrics:
             codes[in_training],
             vectors.take(~in_training),
             codes[~in_training],
-            settings.codes,
+            len(codebook),
         )
         | membership_metrics(member, stranger)
         | smallest_code(codes[train], len(codebook))
