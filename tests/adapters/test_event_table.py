@@ -210,3 +210,23 @@ def test_init_writes_what_a_format_needs(name, tmp_path):
     read = load_config(path)
     assert read.source.model_dump(exclude={"path"}) == settings.source.model_dump(exclude={"path"})
     assert type(open_source(read.source)).__name__.lower().startswith({"lab": "shopify"}.get(name, name))
+
+
+def test_the_lines_of_an_order_are_one_event(engine, tmp_path):
+    """As in the lab's parquet, where its JSON lines have one line for the order."""
+    header = "buyer_id,time,event,product_id,price,order_id,seq"
+    rows = [
+        "u,2024-03-01T12:00:00Z,product_viewed,p1,2,,0",
+        "u,2024-03-01T12:01:00Z,checkout_completed,p1,2,o1,1",
+        "u,2024-03-01T12:01:00Z,checkout_completed,p2,3,o1,1",
+        "u,2024-03-01T12:02:00Z,checkout_completed,p3,4,,2",  # lines without an order's id are events of their own,
+        "u,2024-03-01T12:02:00Z,checkout_completed,p4,5,,3",  # though one order (REFERENCE 5)
+        "u,2024-03-02T12:00:00Z,checkout_completed,p1,2,o1,0",  # told again another day
+        "u,2024-03-02T12:00:00Z,checkout_completed,p2,3,o1,0",
+    ]
+    (tmp_path / "log.csv").write_text("\n".join([header, *rows]))
+    prepared = prepare(TableSource().read(tmp_path / "log.csv", engine), EventsConfig(), b"key")
+    first, second = rows_of(prepared.sessions)
+    told = ("event_count", "purchase_count", "order_value")
+    assert [tuple(session[name] for name in told) for session in (first, second)] == [(4, 2, 14.0), (1, 0, 0.0)]
+    assert prepared.quality["rows_kept"] == 7

@@ -73,7 +73,8 @@ def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Tabl
         "start",
         "end",
         duration_seconds=joined.end.delta(joined.start, unit="microsecond").cast("float64") / 1e6,
-        **{name: joined[name] for name in sessions.columns if name.endswith("_count")},
+        event_count=joined.event_count - joined.further_lines.fill_null(0),
+        **{name: joined[name] for name in sessions.columns if name.endswith("_count") and name != "event_count"},
         purchase_count=joined.purchase_count.fill_null(0),
         cart_value=joined.cart_value,
         order_value=joined.order_value.fill_null(0.0) if has.has_price else ibis.null("float64"),
@@ -109,15 +110,20 @@ def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
 def _orders(events: ibis.Table) -> ibis.Table:
     # REFERENCE 5: an order is an order id, else the purchase rows of one session
     lines = events.filter(events.event == "checkout_completed")
-    orders = lines.group_by(*SESSION, "order_id").aggregate(
-        first=lines.time.min(), value=lines.value.max(), lines=_line_value(lines).sum()
+    # a source may tell an order's lines in rows of their own: at one time they are one event
+    told = lines.group_by(*SESSION, "order_id", "time").aggregate(
+        value=lines.value.max(), lines=_line_value(lines).sum(), rows=(lines.part == 0).sum()
+    )
+    orders = told.group_by(*SESSION, "order_id").aggregate(
+        first=told.time.min(), value=told.value.max(), lines=told.lines.sum(), further_lines=(told.rows - 1).sum()
     )
     # told again, as when its page is opened another day, it is the same order
     place = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
-    orders = orders.mutate(place=place)
-    orders = orders.filter(orders.order_id.isnull() | (orders.place == 0))
+    orders = orders.mutate(new=orders.order_id.isnull() | (place == 0))
     return orders.group_by(*SESSION).aggregate(
-        purchase_count=orders.count(), order_value=ibis.coalesce(orders.value, orders.lines).sum().round(_DECIMALS)
+        purchase_count=orders.new.sum(),
+        order_value=ibis.coalesce(orders.value, orders.lines).sum(where=orders.new).round(_DECIMALS),
+        further_lines=orders.further_lines.sum(where=orders.order_id.notnull()),
     )
 
 
