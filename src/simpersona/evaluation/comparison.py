@@ -79,10 +79,11 @@ def comparison_rows(
 
 
 def spread(values: Sequence[float | None]) -> str:
-    """Mean ± standard deviation of what is known, with three digits after the point below 1."""
+    """Mean ± standard deviation of what is known, of counts and above 1 with one digit after the point, else with three."""
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    digits = 3 if max(map(abs, known)) <= 1 else 1
+    counts = all(isinstance(value, int) for value in known)
+    digits = 1 if counts or max(map(abs, known)) > 1 else 3
     deviation = f" ± {stdev(known):.{digits}f}" if len(known) > 1 else ""
     return f"{mean(known):.{digits}f}{deviation}"
