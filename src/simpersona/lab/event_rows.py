@@ -18,7 +18,7 @@ from simpersona.lab.web_pixels import NAMES
 SCHEMA = EVENTS.schema.append(pa.field("seq", pa.int32(), nullable=False))
 """`seq` counts the events of a visit from 0; `session_id` is null, as no store tells it."""
 _TEXTS = [field.name for field in SCHEMA if pa.types.is_string(field.type)]
-_LAYOUT: dict[str, Any] = {
+LAYOUT: dict[str, Any] = {
     "compression": "zstd",
     "compression_level": 1,
     "use_dictionary": [*_TEXTS, "price", "value"],
@@ -64,7 +64,7 @@ def event_rows(part: Part) -> pa.Table:
 def write_event_rows(part: Part, path: Path) -> None:
     """The part's events as one parquet file."""
     rows = event_rows(part)
-    pq.write_table(rows, path, row_group_size=len(rows), **_LAYOUT)
+    pq.write_table(rows, path, row_group_size=len(rows), **LAYOUT)
 
 
 def _at(rows: np.ndarray, values: np.ndarray, other: float) -> np.ndarray:
