@@ -153,8 +153,8 @@ class SplitConfig(Section):
 class BuyersConfig(Section):
     """Sessions to the 403-d vector (2.1.1, Table 5)."""
 
-    embedder: Literal["minilm", "hashing"] = "minilm"
-    """"hashing" needs no model: for tests."""
+    embedder: Literal["minilm", "hashing", "given"] = "minilm"
+    """"given": the column `embedding` of the products.parquet beside the log, as it is. "hashing" needs no model: for tests."""
     channel_dim: Positive = 128
     """Dimensions of one product channel after PCA."""
     clip: PositiveFloat = 10

@@ -14,7 +14,7 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import LabConfig, PersonasConfig, parse_config
 from simpersona.lab.world import generate_world
 from simpersona.personas.learn import learn
-from simpersona.stages.from_events import embed_texts
+from simpersona.stages.catalogue_vectors import embed_texts
 from simpersona.stages.new_buyers import assign_new_buyers
 from simpersona.stages.pack import Pack
 

@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
+from simpersona.artifacts import matching_files
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ContractError, SourceError
 from simpersona.events.cleaning import usable
+from simpersona.tables import Contract
 
 CATALOGUE_FILES = ("products.parquet", "collections.parquet")
 """The tables that may lie beside a log, in the shape of PRODUCTS and COLLECTIONS."""
@@ -38,12 +40,25 @@ def catalogue(
     ):
         try:
             given = path.is_file() or mentioned is None
-            checked = contract.check(pq.read_table(path) if given else made(mentioned).to_pyarrow())
+            checked = contract.check(_read(path, contract) if given else made(mentioned).to_pyarrow())
         except (ContractError, OSError, pa.ArrowException) as error:
             raise SourceError(f"{path}: not a catalogue as expected: {error}") from error
         kept = engine.create_table(ibis.util.gen_name(contract.name), ibis.memtable(checked))
         tables.append(kept.order_by(*contract.key))
     return tables[0], tables[1]
+
+
+def catalogue_file(log: Path) -> Path:
+    """Where the products of the log at `log` (a file, a folder or a pattern) lie, if they are given."""
+    if log.is_dir():
+        return log / CATALOGUE_FILES[0]
+    first = log if log.is_file() else next(iter(matching_files(log)), log)
+    return first.with_name(CATALOGUE_FILES[0])
+
+
+def _read(path: Path, contract: Contract) -> pa.Table:
+    """The file without what the contract does not know: vectors are large."""
+    return pq.read_table(path, columns=[name for name in pq.read_schema(path).names if name in contract.columns])
 
 
 def products_named(seen: ibis.Table) -> ibis.Table:

@@ -12,6 +12,7 @@ from simpersona.artifacts import RunFolder, read_table
 from simpersona.config import Config
 from simpersona.contracts import PRODUCTS
 from simpersona.ports import Progress
+from simpersona.stages.catalogue_vectors import with_vectors
 from simpersona.tables import Contract
 
 
@@ -39,5 +40,6 @@ class Run:
         return read_table(self.folder / place, contract)
 
     def products(self) -> tuple[pa.Table, np.ndarray]:
-        """The catalogue, and one embedding per product in the same order."""
-        return self.table("events/products.parquet", PRODUCTS), np.load(self.folder / "buyers/embeddings.npy")
+        """The products that have an embedding, and these in the same order."""
+        products = self.table("events/products.parquet", PRODUCTS)
+        return with_vectors(products, np.load(self.folder / "buyers/embeddings.npy"))

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from simpersona.artifacts import read_table
 from simpersona.contracts import PRODUCTS
 from simpersona.errors import ConfigError
+from simpersona.stages.catalogue_vectors import with_vectors
 from simpersona.stages.context import Facts
 from simpersona.stages.pack import Pack, buyer_chunks
 
@@ -31,7 +32,7 @@ def export_vectors(run: Path, out: Path) -> Facts:
     pack = Pack.load(run)
     buyers = run / "buyers/buyers.parquet"
     products = read_table(run / "events/products.parquet", PRODUCTS)
-    embeddings = np.load(run / "buyers/embeddings.npy")
+    products, embeddings = with_vectors(products, np.load(run / "buyers/embeddings.npy"))
     count, dim = pq.read_metadata(buyers).num_rows, len(pack.vectorizer.projection.bias) * 3 + 19
     chunks = pack.vectorizer.chunks(buyer_chunks(buyers), products, embeddings)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,11 @@ import pyarrow.parquet as pq
 from platformdirs import user_data_path
 
 from simpersona.artifacts import read_json, user_key, write_json, write_table
-from simpersona.config import BuyersConfig, Config, SourceConfig
+from simpersona.config import Config, SourceConfig
 from simpersona.contracts import ASSIGNMENTS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
 from simpersona.errors import ConfigError
-from simpersona.ports import Embedder, EventSource
+from simpersona.ports import EventSource
+from simpersona.stages.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import assign_chunks, buyer_chunks
 from simpersona.vectors import BuyerVectors
@@ -76,12 +77,17 @@ def buyers(run: Run, out: Path) -> Facts:
         aggregate(event_table, sessions, has, run.config.events).to_parquet(out / "buyers.parquet")
     rows_in = pq.read_metadata(run.folder / "events/sessions.parquet").num_rows
     table = run.table("events/products.parquet", PRODUCTS)
-    np.save(out / "embeddings.npy", embed_texts(open_embedder(run.config.buyers), table["text"], run))
+    embeddings = catalogue_vectors(run.config.buyers, table, _source_path(run), run.progress)
+    np.save(out / "embeddings.npy", embeddings)
+    without = len(table) - len(with_vectors(table, embeddings)[0])
     strata = pc.value_counts(pq.read_table(out / "buyers.parquet", columns=["stratum"])["stratum"]).to_pylist()
     counts = {row["values"]: row["counts"] for row in sorted(strata, key=lambda row: row["values"])}
     shares = ", ".join(f"{stratum} {count:,}" for stratum, count in counts.items())
     total = sum(counts.values())
-    return Facts(rows_in, total, f"{total:,} buyer-shop pairs ({shares})", figures={"strata": counts})
+    summary = f"{total:,} buyer-shop pairs ({shares})"
+    if without:
+        summary += f"; {without:,} of {len(table):,} products without an embedding count as unknown"
+    return Facts(rows_in, total, summary, figures={"strata": counts, "products_without_embedding": without})
 
 
 def personas(run: Run, out: Path) -> Facts:
@@ -107,7 +113,7 @@ def personas(run: Run, out: Path) -> Facts:
         (config.personas, config.buyers),
         config.seed,
         run.progress,
-        open_embedder(config.buyers).name,
+        embedder_name(config.buyers),
         tuple(held_out),
     )
     pack, model = trained.pack, trained.pack.personas
@@ -177,31 +183,6 @@ def open_source(config: SourceConfig, *, as_parquet: bool = False) -> EventSourc
 
             return ShopifySource(config.shop)
     raise ConfigError(f'source.format = "{config.format}" cannot be read yet')
-
-
-def open_embedder(config: BuyersConfig) -> Embedder:
-    """The embedder of the settings."""
-    if config.embedder == "hashing":
-        from simpersona.adapters.embed_hashing import HashingEmbedder
-
-        return HashingEmbedder()
-    from simpersona.adapters.embed_minilm import MiniLmEmbedder
-
-    return MiniLmEmbedder()
-
-
-def embed_texts(embedder: Embedder, texts: pa.ChunkedArray, run: Run | None = None, chunk: int = 512) -> np.ndarray:
-    """One float32 row per text; each distinct text is embedded once."""
-    encoded = texts.combine_chunks().dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
-    if not distinct:
-        return embedder.embed([])
-    parts: list[np.ndarray] = []
-    for start in range(0, len(distinct), chunk):
-        parts.append(embedder.embed(distinct[start : start + chunk]))
-        if run is not None:
-            run.progress(min(start + chunk, len(distinct)), len(distinct), "catalogue texts embedded")
-    return np.concatenate(parts)[encoded.indices.to_numpy()]
 
 
 def _rows_of(place: Path, rows: np.ndarray) -> pa.Table:

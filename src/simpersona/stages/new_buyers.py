@@ -18,8 +18,9 @@ from simpersona.artifacts import user_key
 from simpersona.config import Config, SourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
+from simpersona.stages.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors
 from simpersona.stages.context import Facts
-from simpersona.stages.from_events import embed_texts, open_embedder, open_source
+from simpersona.stages.from_events import open_source
 from simpersona.stages.pack import Pack, assign_chunks, buyer_chunks
 
 if TYPE_CHECKING:
@@ -42,10 +43,9 @@ def assign_new_buyers(pack_folder: Path, config: Config, out: Path) -> Facts:
     if path is None:
         raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
     pack = Pack.load(pack_folder)
-    if open_embedder(config.buyers).name != pack.embedder:
+    if (name := embedder_name(config.buyers)) != pack.embedder:
         raise ConfigError(
-            f"the pack was trained on vectors of {pack.embedder}, this run embeds with "
-            f"{open_embedder(config.buyers).name}; set buyers.embedder accordingly (--set buyers.embedder=...)"
+            f"the pack was trained on vectors of {pack.embedder}, this run's are of {name}; set buyers.embedder accordingly (--set buyers.embedder=...)"
         )
     log = _typed_log(path, config)
     assigned, rows_in, rejected = _general(pack, path, config) if log is None else _fast(pack, log, config)
@@ -78,7 +78,7 @@ def _general(pack: Pack, path: Path, config: Config) -> tuple[pa.Table, int, int
         products = PRODUCTS.check(raw.products.order_by(["shop_id", "product_id"]).to_pyarrow())
         quality = prepared.quality
         engine.disconnect()
-        embeddings = embed_texts(open_embedder(config.buyers), products["text"])
+        products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, path))
         chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings)
         assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
     return assigned, quality["rows_in"], quality["rows_rejected"]
@@ -99,7 +99,7 @@ def _fast(pack: Pack, log: TypedLog, config: Config) -> tuple[pa.Table, int, int
     from simpersona.stages.typed_assign import typed_codes
 
     products = PRODUCTS.check(pq.read_table(log.catalogue))
-    embeddings = embed_texts(open_embedder(config.buyers), products["text"])
+    products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, log.catalogue))
     key = user_key(user_data_path("simpersona"))
     tables: list[pa.Table] = []
     rejected: Counter[str] = Counter()
