@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -135,6 +135,29 @@ def assign(
     base = {"source": {"format": format_, "path": str(events)}}
     facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
+
+
+@app.command()
+def drift(
+    before: Annotated[Path, typer.Argument(help="A run's folder (with --split), or a file of codes.")],
+    after: Annotated[
+        Path | None, typer.Argument(help="A file of codes of the same pack, from a later period.", show_default=False)
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="DAY", help="First day of the later period: 2026-03-01.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option("--out", help="Shops, as .parquet or .csv; their codes go beside it as NAME-codes.")
+    ] = Path("drift.csv"),
+) -> None:
+    """Whether stores' mixes changed between two periods, and in which codes."""
+    from simpersona.stages.store_drift import drift_lines, periods_of_files, periods_of_run, write_drift
+
+    if (after is None) == (split is None):
+        raise ConfigError("drift: give a run folder and --split DAY, or two files of codes")
+    periods = periods_of_run(before, split) if split else periods_of_files(before, cast("Path", after))
+    for line in (periods.words, *drift_lines(*write_drift(periods, out))):
+        typer.echo(line)
 
 
 @app.command()
