@@ -1,4 +1,5 @@
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,8 +7,8 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import r2_score
 
-from simpersona.contracts import SCALARS
-from simpersona.evaluation.recovery import js_divergence, population_metrics, r_squared
+from simpersona.contracts import ASSIGNMENTS, BUYERS, SCALARS
+from simpersona.evaluation.recovery import js_divergence, population_metrics, predicted_strata, r_squared
 from simpersona.vectors import BuyerVectors
 
 
@@ -56,6 +57,25 @@ def test_eq_5_by_hand():
     assert values["population.js_median"] == pytest.approx((v + w) / 2)
     assert values["population.shops"] == 2
     assert values["population.shops_js_below_010"] == sum(js < 0.1 for js in (v, w))
+
+
+def test_eq_5_from_tables():
+    # code 0: two A and two D in training; code 1: one C; code 7 has no training buyer
+    rows = [
+        ("train", 0, "A"), ("train", 0, "A"), ("train", 0, "D"), ("train", 0, "D"), ("train", 1, "C"), ("train", 1, "E"),
+        ("new", 0, "A"), ("new", 0, "B"), ("new", 0, "D"), ("new", 1, "D"), ("new", 7, "A"), ("new", 1, "E"),
+        ("strange", 7, "A"),
+    ]  # fmt: skip
+    ids = [f"b{place}" for place in range(len(rows))]
+    shops = [row[0] for row in rows]
+    buyers = BUYERS.sample(len(rows), shop_id=shops, buyer_id=ids, stratum=[row[2] for row in rows])
+    assignments = pa.table(
+        {"shop_id": shops, "buyer_id": ids, "code": pa.array([row[1] for row in rows], pa.int32())},
+        schema=ASSIGNMENTS.schema,
+    )
+    predicted = predicted_strata(buyers, assignments, {"train"})
+    # the mix of "new" over known codes is 3/4 and 1/4
+    assert predicted == {"new": pytest.approx({"A": 0.375, "B": 0, "C": 0.25, "D": 0.375})}
 
 
 def test_eq_6_by_hand():

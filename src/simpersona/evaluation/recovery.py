@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+import pyarrow as pa
+from jaxtyping import Float, Int, Shaped
 from scipy.special import rel_entr
 
 from simpersona.contracts import SCALARS, STRATA, Metrics
+from simpersona.evaluation.rates import BUYER
 from simpersona.vectors import BuyerVectors
 
 _FUNNEL = STRATA[:4]
@@ -27,11 +30,73 @@ def population_metrics(
     Code profiles come from the training shops; under `population.in_sample.*` they come from the
     held-out shops themselves, as in the paper.
     """
-    kept_train, kept = train.stratum != "E", held_out.stratum != "E"
-    profiles = _Profiles.of(train.take(kept_train), train_codes[kept_train], codes)
-    own = _Profiles.of(held_out.take(kept), held_out_codes[kept], codes)
-    shops = _Shops.of(held_out.take(kept), held_out_codes[kept], codes)
-    return _figures("population", profiles, shops) | _figures("population.in_sample", own, shops)
+    recovery = recover(train, train_codes, held_out, held_out_codes, codes)
+    own = recover(held_out, held_out_codes, held_out, held_out_codes, codes)
+    return _figures("population", recovery) | _figures("population.in_sample", own)
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What the code mixes of n shops predict of them, beside what is real; bouncers are left out.
+
+    `strata` are shares of A to D (Eq. 5), `scalars` mean raw values in the order of SCALARS (Eq. 6). `unknown` is the
+    share of the buyers whose codes have no profile: they are taken to be like the others of their shop, and a shop
+    with no others is left out.
+    """
+
+    shops: Shaped[np.ndarray, " n"]
+    strata: Float[np.ndarray, "n 4"]
+    real_strata: Float[np.ndarray, "n 4"]
+    scalars: Float[np.ndarray, "n 16"]
+    real_scalars: Float[np.ndarray, "n 16"]
+    unknown: float
+
+
+def recover(
+    profiled: BuyerVectors,
+    profiled_codes: Int[np.ndarray, " m"],
+    asked: BuyerVectors,
+    asked_codes: Int[np.ndarray, " n"],
+    codes: int,
+) -> Recovery:
+    """The recovery of the shops of `asked` from their mixes (Eq. 4), with the codes' profiles of `profiled`: their
+    strata P(stratum | k) and their mean raw scalars.
+    """
+    known, here = profiled.stratum != "E", asked.stratum != "E"
+    count, profile_strata, profile_scalars = _means(profiled.take(known), profiled_codes[known], codes)
+    buyers, buyer_codes = asked.take(here), asked_codes[here]
+    names, shop = np.unique(buyers.shop_id, return_inverse=True)
+    sizes, strata, scalars = _means(buyers, shop.ravel(), len(names))
+    mix = np.zeros((len(names), codes))
+    np.add.at(mix, (shop.ravel(), buyer_codes), 1)
+    mix *= count > 0
+    reached = mix.sum(axis=1)
+    usable = reached > 0
+    mix = mix[usable] / reached[usable, None]
+    unknown = 1 - float(reached.sum() / sizes.sum()) if len(sizes) else 0.0
+    return Recovery(
+        names[usable], mix @ profile_strata, strata[usable], mix @ profile_scalars, scalars[usable], unknown
+    )
+
+
+def predicted_strata(
+    buyers: pa.Table, assignments: pa.Table, train_shops: Collection[str]
+) -> dict[str, dict[str, float]]:
+    """Share of each stratum A-D that a shop's code mix predicts (Eq. 5), for every shop of BUYERS outside
+    `train_shops`, whose buyers the codes' profiles are counted over. See `recover`.
+    """
+    joined = buyers.select([*BUYER, "stratum"]).join(assignments, BUYER, join_type="inner")
+    shop, stratum, code = (joined[name].to_numpy() for name in ("shop_id", "stratum", "code"))
+    nothing, no_scalars = np.zeros((len(shop), 0), np.float32), np.zeros((len(shop), len(SCALARS)))
+    everybody = BuyerVectors(shop, joined["buyer_id"].to_numpy(), stratum, nothing, no_scalars)
+    train = np.isin(shop, list(train_shops))
+    found = recover(
+        everybody.take(train), code[train], everybody.take(~train), code[~train], int(code.max(initial=0)) + 1
+    )
+    return {
+        str(shop): dict(zip(_FUNNEL, row.tolist(), strict=True))
+        for shop, row in zip(found.shops, found.strata, strict=True)
+    }
 
 
 def js_divergence(
@@ -49,38 +114,6 @@ def r_squared(real: Float[np.ndarray, " shops"], predicted: Float[np.ndarray, " 
     return None if scatter == 0 else 1 - float(((real - predicted) ** 2).sum()) / scatter
 
 
-@dataclass(frozen=True)
-class _Profiles:
-    """What is known of each code: its strata P(stratum | k) and its mean raw scalars."""
-
-    seen: Bool[np.ndarray, " k"]
-    strata: Float[np.ndarray, "k 4"]
-    scalars: Float[np.ndarray, "k 16"]
-
-    @classmethod
-    def of(cls, vectors: BuyerVectors, buyer_codes: np.ndarray, codes: int) -> _Profiles:
-        count, strata, scalars = _means(vectors, buyer_codes, codes)
-        return cls(count > 0, strata, scalars)
-
-
-@dataclass(frozen=True)
-class _Shops:
-    """Each shop's code mix p̂_s(k) (Eq. 4), its real strata and its real mean scalars."""
-
-    mix: Float[np.ndarray, "shops k"]
-    strata: Float[np.ndarray, "shops 4"]
-    scalars: Float[np.ndarray, "shops 16"]
-    buyers: Int[np.ndarray, " shops"]
-
-    @classmethod
-    def of(cls, vectors: BuyerVectors, buyer_codes: np.ndarray, codes: int) -> _Shops:
-        names, shop = np.unique(vectors.shop_id, return_inverse=True)
-        count, strata, scalars = _means(vectors, shop.ravel(), len(names))
-        mix = np.zeros((len(names), codes))
-        np.add.at(mix, (shop.ravel(), buyer_codes), 1)
-        return cls(mix / count[:, None], strata, scalars, count)
-
-
 def _means(vectors: BuyerVectors, group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = np.bincount(group, minlength=groups)
     strata, scalars = np.zeros((groups, len(_FUNNEL))), np.zeros((groups, len(SCALARS)))
@@ -90,23 +123,15 @@ def _means(vectors: BuyerVectors, group: np.ndarray, groups: int) -> tuple[np.nd
     return count, strata / divisor, scalars / divisor
 
 
-def _figures(prefix: str, profiles: _Profiles, shops: _Shops) -> Metrics:
-    mix = shops.mix * profiles.seen
-    reached = mix.sum(axis=1)
-    usable = reached > 0
-    # a shop's buyers with a code that no profile knows are taken to be like its other buyers
-    mix = mix[usable] / reached[usable, None]
-    values: dict[str, float | int | None] = {f"{prefix}.shops": int(usable.sum())}
+def _figures(prefix: str, found: Recovery) -> Metrics:
+    values: dict[str, float | int | None] = {f"{prefix}.shops": len(found.shops)}
     notes: dict[str, str] = {}
-    unknown = 1 - float(np.average(reached, weights=shops.buyers)) if len(reached) else 0.0
-    if unknown > 0:
-        notes[f"{prefix}.shops"] = f"{unknown:.2%} of the buyers have codes without a profile and are left out"
-    _strata_figures(prefix, js_divergence(mix @ profiles.strata, shops.strata[usable]), values, notes)  # Eq. 5
-    centres = np.where(profiles.seen[:, None], profiles.scalars, 0)
-    predicted, real = mix @ centres, shops.scalars[usable]  # Eq. 6
+    if found.unknown > 0:
+        notes[f"{prefix}.shops"] = f"{found.unknown:.2%} of the buyers have codes without a profile and are left out"
+    _strata_figures(prefix, js_divergence(found.strata, found.real_strata), values, notes)
     for column, name in enumerate(SCALARS):
         key = f"{prefix}.r2.{name}"
-        values[key], note = _r2(real[:, column], predicted[:, column])
+        values[key], note = _r2(found.real_scalars[:, column], found.scalars[:, column])
         if note:
             notes[key] = note
     return Metrics(values, notes)

@@ -127,7 +127,7 @@ def sessions_without_timeline(run: Run) -> pa.Table:
 
 def report(run: Run, out: Path) -> Facts:
     """One self-contained HTML file."""
-    from simpersona.evaluation.strata_table import predicted_strata
+    from simpersona.evaluation.recovery import predicted_strata
     from simpersona.report.page import ReportInputs, render_report
 
     pack = Pack.load(run.folder / "personas")
