@@ -84,6 +84,12 @@ class _Site(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
+def engine(duckdb_engine):
+    """The one DuckDB of all sources' tests; text is read on no other engine."""
+    return duckdb_engine
+
+
+@pytest.fixture(scope="session")
 def site():
     """The running static shop; `.url` without a slash at the end, `.cookies` as they came."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)

@@ -16,7 +16,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_ga4 import Ga4Source
 from simpersona.adapters.events_rees46 import Rees46Source
 from simpersona.adapters.events_retailrocket import RetailRocketSource
@@ -218,11 +217,6 @@ LOGS = {
         ),
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Backend:
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture(params=LOGS)

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_ga4 import Ga4Source
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, PRODUCTS, Capabilities
@@ -89,11 +88,6 @@ USED = [  # second, event, product, collection, query, price, quantity, order, v
     (9, "checkout_completed", "Super Mug", None, None, 9.5, None, "T_12345", 37.5),
     (10, "checkout_completed", None, None, None, None, None, "T2", 5.5),
 ]
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 def as_text(value):

@@ -1,4 +1,4 @@
-"""What the published months of REES46's log hold beside the first one: packing, dates, removals, many files."""
+"""REES46's log, as published: columns, quotes, packing, dates, removals, many files."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_rees46 import Rees46Source
+from simpersona.contracts import EVENTS, Capabilities
 from simpersona.errors import SourceError
 
 HEADER = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session"
 
+LINES = [
+    HEADER,
+    "2019-10-01 00:00:00 UTC,view,1,9,electronics.smartphone,apple,10.50,u1,s1",
+    "2019-10-01 00:00:05 UTC,cart,1,9,electronics.smartphone,apple,10.50,u1,s1",
+    "2019-10-01 00:00:06 UTC,remove_from_cart,1,9,electronics.smartphone,apple,10.50,u1,s1",
+    "",
+    "2019-10-01 00:00:09 UTC,purchase,2,9,,,20,u1,s1",
+    "2019-10-01 00:00:09 UTC,purchase,2,9",
+]
+
+
+def rows_of(table):
+    return table.to_pyarrow().to_pylist()
+
 
 def line(second, kind="view", end=" UTC"):
     return f"2019-12-01 00:00:{second:02}{end},{kind},7,9,apparel.shoes,acme,5.00,u1,s1"
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 def facts(raw):
@@ -75,3 +84,82 @@ def test_what_is_no_archive_is_named(engine, tmp_path):
         pass
     with pytest.raises(SourceError, match=r"log\.csv\.zip: the file is empty"):
         Rees46Source().read(path, engine)
+
+
+def test_quoted_fields(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text(
+        ",".join(f'"{name}"' for name in HEADER.split(","))
+        + """
+"2019-10-01 00:00:00 UTC","view","1","9","a.b","Marks, ""Sons"" & Co","1.5","u1","s1"
+2019-10-01 00:00:00 UTC,view,2,9,,"one, two",1.5,u1,s1
+2019-10-01 00:00:00 UTC,view,3,9,,5" tubes,1.5,u1,s1
+2019-10-01 00:00:00 UTC,view,4,9,"a"b,brand,1.5,u1,s1
+2019-10-01 00:00:00 UTC,view,5,9,,"open,1.5,u1,s1
+"""
+    )
+    raw = Rees46Source("none").read(path, engine)
+    vendors = {line["product_id"]: line["vendor"] for line in rows_of(raw.products)}
+    # the last line's quote never ends: it is a part of the word, as it stands
+    assert vendors == {"1": 'Marks, "Sons" & Co', "2": "one, two", "3": '5" tubes', "5": '"open'}
+    (bad,) = rows_of(raw.rejected)
+    assert (bad["row"], bad["reason"]) == (5, "a quoted field does not end before a comma")
+
+
+def test_files_with_other_columns(engine, tmp_path):
+    names = HEADER.split(",")
+    row = LINES[1].split(",")
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, LINES[1]]))
+    (tmp_path / "b.csv").write_text("\n".join([",".join(names[::-1]), ",".join(row[::-1])]))
+    one, other = sorted(rows_of(Rees46Source().read(tmp_path, engine).events), key=lambda line: line["file"])
+    assert {name: one[name] for name in EVENTS.columns} == {name: other[name] for name in EVENTS.columns}
+
+
+def test_prices_that_cannot_be_are_not_in_the_catalogue(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    rows = [f"2019-10-01 00:00:0{i} UTC,view,1,9,a,b,{price},u,s" for i, price in enumerate(["-5", "nan", "", "7"])]
+    path.write_text("\n".join([HEADER, *rows]))
+    (product,) = rows_of(Rees46Source().read(path, engine).products)
+    assert product["price"] == 7
+
+
+def test_events(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join(LINES))
+    raw = Rees46Source().read(path, engine)
+    events = sorted(rows_of(raw.events), key=lambda line: line["row"])
+    assert [line["event"] for line in events] == [
+        "product_viewed",
+        "product_added_to_cart",
+        "product_removed_from_cart",
+        "checkout_completed",
+    ]
+    assert [line["row"] for line in events] == [2, 3, 4, 6]
+    assert [line["shop_id"] for line in events] == ["electronics"] * 3 + ["uncategorized"]
+    first = events[0]
+    assert (first["buyer_id"], first["session_id"], first["product_id"]) == ("u1", "s1", "1")
+    assert (first["price"], first["quantity"], first["time"]) == (10.5, 1, datetime(2019, 10, 1, tzinfo=UTC))
+    assert raw.has == Capabilities(has_price=True, has_session=True, has_text=True)
+    assert {line["shop_id"] for line in rows_of(Rees46Source("none").read(path, engine).events)} == {"rees46"}
+    known, bare = sorted(rows_of(raw.products), key=lambda line: line["shop_id"])
+    assert (known["title"], known["text"]) == ("Apple smartphone 1", "apple electronics smartphone")
+    assert (bare["title"], bare["product_type"], bare["collection_ids"]) == ("Product 2", None, [])
+
+
+def test_columns_may_stand_in_another_order(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user_id,user_session,event_time,event_type,product_id,category_code,brand,price\n"
+                    "u,s,2019-10-01 00:00:00 UTC,view,1,a.b,x,1\n")  # fmt: skip
+    (line,) = rows_of(Rees46Source().read(path, engine).events)
+    assert (line["buyer_id"], line["shop_id"], line["price"]) == ("u", "a", 1.0)
+
+
+def test_wrong_columns_are_named(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("time,event_type,price\n1,2,3\n")
+    with pytest.raises(SourceError) as error:
+        Rees46Source().read(path, engine)
+    message = str(error.value)
+    assert "log.csv, row 1: missing column(s) event_time, product_id" in message
+    assert "Found: time, event_type, price" in message
+    assert "Expected: event_time, event_type" in message

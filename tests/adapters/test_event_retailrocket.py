@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_retailrocket import RetailRocketSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Capabilities
@@ -46,11 +45,6 @@ TREE_CSV = """categoryid,parentid
 2,
 8,8
 """
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture

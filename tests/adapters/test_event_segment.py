@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_segment import SegmentSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, PRODUCTS, Capabilities
@@ -61,11 +60,6 @@ USED = [  # row, event, product, collection, query, price, quantity, order, valu
     (11, "checkout_completed", UNO["product_id"], None, None, 3.0, 2, "50314b8e", 22.5),
     (12, "checkout_completed", None, None, None, None, None, "o2", 25.0),
 ]
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture

@@ -9,17 +9,11 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_shopify import ShopifySource
 from simpersona.config import EventsConfig
 from simpersona.contracts import PRODUCTS
 from simpersona.errors import SourceError
 from simpersona.events.prepare import prepare
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 def rows_of(table):

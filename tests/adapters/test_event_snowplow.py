@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_snowplow import SnowplowSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE
@@ -86,11 +85,6 @@ EXPECTED = [  # event, row, product, price, quantity
     ("checkout_completed", 11, "P125", 200.0, None),
     ("checkout_completed", 11, "P9", 12.5, 2),
 ]
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 def as_lines(folder, rows):

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_table import TableSource
 from simpersona.config import FORMATS, SOURCE_EXAMPLES, EventsConfig, config_toml, load_config, parse_config
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
@@ -28,11 +27,6 @@ ROWS = [
     {"user": None, "ts": 1709294403, "action": "view", "item": {"id": "b", "price": 1.0, "name": None}},
     {"user": 2, "ts": None, "action": "odd", "item": None},
 ]
-
-
-@pytest.fixture(scope="session")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 def rows_of(table):

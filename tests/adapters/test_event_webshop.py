@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_webshop import WebshopSource
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig
@@ -61,11 +60,6 @@ SESSION = [
     (item("B1"), "product_viewed"),
     (page("done", asin="B1", options={}, price=12.5) | {"reward": 1.0}, "checkout_completed"),
 ]
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory):
-    return connect(tmp_path_factory.mktemp("engine"))
 
 
 @pytest.fixture
