@@ -131,9 +131,9 @@ def fingerprint(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def file_identity(path: Path | None) -> list[str]:
+def file_identity(path: Path | None, beside: Sequence[str] = ()) -> list[str]:
     """Name, size and time of change of a file, of all files of a folder or of those that match a pattern: tells
-    whether an input changed.
+    whether an input changed. Files called as one of `beside` count too where they lie with the (first) file.
     """
     if path is None:
         return []
@@ -141,6 +141,8 @@ def file_identity(path: Path | None) -> list[str]:
         files = sorted(p for p in path.rglob("*") if p.is_file())
     else:
         files = [path] if path.exists() else matching_files(path)
+        near = [files[0].with_name(name) for name in beside] if files else []
+        files += [file for file in near if file.is_file()]
     return [f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
 
 

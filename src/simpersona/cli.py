@@ -116,7 +116,7 @@ def init(
     if out.exists():
         raise ConfigError(f"{out} exists already; it is not overwritten. Give another --out.")
     out.write_text(config_toml(settings, comments=True), encoding="utf-8")
-    typer.echo(f"{out} written. Set source.path, then: simpersona run {out}")
+    typer.echo(f"{out} written. {'Now' if format_ == 'lab' else 'Set source.path, then'}: simpersona run {out}")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from typing import Protocol
 from simpersona import __version__
 from simpersona.artifacts import RunFolder, StageRecord, file_identity, fingerprint
 from simpersona.config import Config, config_toml
+from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.stages import from_events, from_sessions, to_results
 from simpersona.stages.context import Facts, Run
@@ -47,6 +48,8 @@ STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 PARTS = ("torch", "transformers", "duckdb", "ibis-framework", "playwright", "django-oscar", "scikit-learn")
 """Packages whose versions the manifest keeps."""
+CATALOGUE = tuple(f"{table.name}.parquet" for table in (PRODUCTS, COLLECTIONS))
+"""What may lie beside a log."""
 
 
 class Reporter(Protocol):
@@ -109,7 +112,7 @@ def _do(
 
 def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
     settings = config.model_dump(mode="json", include=set(stage.settings))
-    source = file_identity(config.source.path) if stage.name == "events" else []
+    source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
     return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
 
 

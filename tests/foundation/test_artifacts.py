@@ -102,6 +102,15 @@ def test_fingerprints_tell_settings_and_files_apart(tmp_path):
     assert file_identity(tmp_path / "absent") == file_identity(None) == []
 
 
+@pytest.mark.parametrize("log", ["log.csv", "*.csv"])
+def test_a_catalogue_beside_a_log_is_told_too(tmp_path, log):
+    (tmp_path / "log.csv").write_text("a")
+    before = file_identity(tmp_path / log, ["products.parquet"])
+    assert before == file_identity(tmp_path / log)
+    (tmp_path / "products.parquet").write_text("b")
+    assert len(file_identity(tmp_path / log, ["products.parquet"])) == len(before) + 1
+
+
 def test_json_refuses_nan_and_keeps_the_old_file(tmp_path):
     write_json(tmp_path / "m.json", {"a": None})
     with pytest.raises(ValueError, match="Out of range"):
