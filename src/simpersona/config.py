@@ -136,6 +136,14 @@ class EventsConfig(Section):
     keep_ids: bool = False
     """Keep the source's ids of buyers, sessions and orders instead of keyed hashes, and the text of rejected rows."""
     max_rejected_share: Share = 0.05
+    bots: Literal["keep", "drop"] = "keep"
+    """Rows of buyers who open pages as no person does (the next three): kept and reported, or rejected."""
+    bot_pages_per_minute: Positive = 60
+    """One a second, for a whole minute."""
+    bot_pages_per_hour: Positive = 600
+    """One every six seconds, for a whole hour."""
+    bot_hours_per_day: Positive = 20
+    """Pages in more hours of one day (UTC) than a person is awake."""
     engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|spark://[^/\s]+:\d+)$")] = "duckdb"
     """What works the tables out, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine),
     or the spark://host:port of a cluster. The result is the same."""

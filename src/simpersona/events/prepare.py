@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, REJECTED, SESSIONS, RawLog
 from simpersona.errors import SourceError
+from simpersona.events.bots import account, suspects, without
 from simpersona.events.cleaning import PERSONAL, hashed, judge, without_impossible
 from simpersona.events.kept import keep
 from simpersona.events.quality import count_rows, describe
@@ -46,6 +47,10 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     """
     # without times a page opened again looks like a duplicate
     judged = judge(raw.events, keep_duplicates=config.keep_duplicates or not raw.has.has_time)
+    bots = None
+    if config.bots == "drop" and raw.has.has_time:
+        bots = keep(suspects(judged.filter(judged.reason.isnull()), config), "bots")
+        judged = without(judged, bots)
     # the text of a row is long, and only a rejected one is shown
     judged = keep(judged.mutate(raw=ibis.ifelse(judged.reason.isnull(), None, _shown(judged.raw, config))), "judged")
     rejected = keep(_rejected(raw, judged, config), "rejected")
@@ -61,6 +66,9 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     events = keep(with_sessions(clean, config.session_gap_minutes), "events")
     sessions = sessions_of(events, raw.products, raw.collections, raw.has)
     quality |= describe(clean, events, raw.products, raw.has)
+    if raw.has.has_time:
+        bots = keep(suspects(clean, config), "bots") if bots is None else bots
+        quality["bots"] = account(bots, dropped=config.bots == "drop")
     return Prepared(
         events=events.order_by("shop_id", "buyer_id", "time", "seq", "session_id", *EVENTS.columns[4:], "part").select(
             EVENTS.columns

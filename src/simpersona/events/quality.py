@@ -7,24 +7,27 @@ from typing import Any
 import ibis
 
 from simpersona.contracts import Capabilities
+from simpersona.events.bots import BOT
 from simpersona.events.cleaning import AMOUNTS, DUPLICATE, IGNORED
 
 _REASONS_SHOWN = 20
+_EPOCH_YEAR_END = ibis.timestamp("1971-01-01 00:00:00+00:00")
 _COVERED = ("session_id", "product_id", "collection_id", "query", "price", "quantity", "order_id", "value")
 
 
 def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
     """The account of the input rows: rows_in = rows_kept + rows_rejected, and
-    rows_rejected = rows_malformed + rows_duplicate + rows_ignored.
+    rows_rejected = rows_malformed + rows_duplicate + rows_ignored + rows_bot.
 
-    `rejected_share` is the malformed rows' share of rows_in; a duplicate or an ignored event is no fault.
+    `rejected_share` is the malformed rows' share of rows_in; a duplicate, an ignored event or a bot's is no fault.
     """
     counts = rejected.group_by("reason").aggregate(rows=rejected.count())
     reasons = {line["reason"]: line["rows"] for line in counts.to_pyarrow().to_pylist()}
     duplicate = reasons.get(DUPLICATE, 0)
     ignored = sum(rows for reason, rows in reasons.items() if reason.startswith(IGNORED))
+    bot = sum(rows for reason, rows in reasons.items() if reason.startswith(BOT))
     total = sum(reasons.values())
-    malformed = total - duplicate - ignored
+    malformed = total - duplicate - ignored - bot
     return {
         "rows_in": rows_in,
         "rows_kept": kept,
@@ -32,6 +35,7 @@ def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
         "rows_malformed": malformed,
         "rows_duplicate": duplicate,
         "rows_ignored": ignored,
+        "rows_bot": bot,
         "rejected_share": malformed / rows_in if rows_in else 0.0,
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:_REASONS_SHOWN]),
     }
@@ -40,8 +44,8 @@ def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
 def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
     """What was kept: counts per event name, shops, buyers, sessions, period, the share of event rows that
     have each optional field (of the source: a session id made here does not count), impossible
-    prices and the like that were set to null, products that the
-    catalogue does not know, and the kinds of events that the source cannot tell.
+    prices and the like that were set to null, days (UTC) without events, times in 1970, products that the
+    catalogue does not know and the rows that name them, and the kinds of events that the source cannot tell.
     """
     impossible = [f"impossible_{name}" for name in AMOUNTS]
     totals = events.aggregate(
@@ -49,13 +53,18 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         shops=events.shop_id.nunique(),
         first=events.time.min(),
         last=events.time.max(),
+        days=events.time.date().nunique(),
+        in_1970=(events.time < _EPOCH_YEAR_END).sum(),
         **{f"has_{name}": events[name].notnull().mean() for name in _COVERED},
         **{name: events[name].sum() for name in impossible},
     )
     found = totals.to_pyarrow().to_pylist()[0]
     by_name = events.group_by("event").aggregate(rows=events.count()).order_by("event").to_pyarrow().to_pylist()
-    named = events.filter(events.product_id.notnull()).select("shop_id", "product_id").distinct()
+    named = events.filter(events.product_id.notnull())
+    named = named.group_by("shop_id", "product_id").aggregate(rows=named.count())
     unknown = named.anti_join(products, ["shop_id", "product_id"])
+    unknown_found = unknown.aggregate(products=unknown.count(), rows=unknown.rows.sum()).to_pyarrow().to_pylist()[0]
+    period = (found["last"].date() - found["first"].date()).days + 1
     return {
         "event_rows": found["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
@@ -64,10 +73,13 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         "sessions": _number(sessions.select("shop_id", "buyer_id", "session_id").distinct()),
         "first_event": found["first"].isoformat(),
         "last_event": found["last"].isoformat(),
+        # a time of 0 that nobody set falls into 1970; a silent day may be one that was not logged
+        "clock": {"events_in_1970": found["in_1970"], "days": period, "days_without_events": period - found["days"]},
         "coverage": {name: found[f"has_{name}"] for name in _COVERED},
         "impossible": {name: found[f"impossible_{name}"] for name in AMOUNTS},
         "products": _number(products),
-        "products_unknown": _number(unknown),
+        "products_unknown": unknown_found["products"],
+        "rows_of_unknown_products": unknown_found["rows"] or 0,
         # REFERENCE 6: these count as 0 in the strata
         "unknown": [name.removeprefix("has_") for name, known in vars(has).items() if not known],
     }

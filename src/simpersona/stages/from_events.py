@@ -56,7 +56,7 @@ def events(run: Run, out: Path) -> Facts:
     write_json(out / "quality.json", quality)
     sessions = pq.read_metadata(out / "sessions.parquet").num_rows
     kept, rejected = quality["rows_kept"], quality["rows_rejected"]
-    kinds = {name: quality[f"rows_{name}"] for name in ("malformed", "duplicate", "ignored")}
+    kinds = {name: quality[f"rows_{name}"] for name in ("malformed", "duplicate", "ignored", "bot")}
     why = ", ".join(f"{count:,} {name}" for name, count in kinds.items() if count)
     summary = (
         f"{kept:,} of {quality['rows_in']:,} rows kept, {rejected:,} rejected{f' ({why})' if why else ''}; "
@@ -123,7 +123,7 @@ def personas(run: Run, out: Path) -> Facts:
     pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
     parts: list[BuyerVectors] = []
     tables, codes = [ASSIGNMENTS.empty()], [np.empty(0, np.int32)]
-    for chunk, of_chunk in assign_chunks(pack, buyer_chunks(place), products, embeddings):
+    for chunk, of_chunk in assign_chunks(pack, buyer_chunks(place), products, embeddings, table.num_rows):
         parts.append(chunk.without_x())
         codes.append(of_chunk)
         tables.append(assignments(chunk, of_chunk))
