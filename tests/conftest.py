@@ -15,7 +15,10 @@ from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.java_path import find_java
 from simpersona.errors import ConfigError
 
+QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # of Java: most of a short life is compiling
 FOR_SMALL_TABLES = {  # compiling a query takes far longer than running it on a few rows
+    "spark.driver.extraJavaOptions": QUICK_START,
+    "spark.executor.extraJavaOptions": QUICK_START,
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.shuffle.partitions": "2",

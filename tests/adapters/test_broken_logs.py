@@ -5,9 +5,14 @@ Input rows are counted here by plain Python, apart from the code under test.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from simpersona.adapters.events_webshop import WebshopSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import PRODUCTS, SESSIONS
 from simpersona.errors import SourceError
+from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.prepare import prepare
 from simpersona.ports import EventSource
 
@@ -53,20 +59,8 @@ HOSTILE = (
 )
 """What may stand in a field of text."""
 WRONG_KINDS = (
-    None,
-    True,
-    -1,
-    0,
-    1e308,
-    float("nan"),
-    float("inf"),
-    10**30,
-    [],
-    {},
-    [None],
-    [[1]],
-    {"a": {"b": []}},
-    "x",
+    *(None, True, -1, 0, 1e308, float("nan"), float("inf"), 10**30),
+    *([], {}, [None], [[1]], {"a": {"b": []}}, "x"),
 )
 """What may stand in a place of JSON."""
 
@@ -303,6 +297,60 @@ def test_every_damage_to_a_line_at_once(log: Log, engine: Backend, tmp_path: Pat
     assert rejected is not None
     assert not rejected & kept
     assert first + len(damaged) + 1 in rejected
+
+
+AMOUNT, TIME = re.compile("price|amount|revenue|total|quantity"), re.compile("time|tstamp")
+EARLY, LATE = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UTC)
+
+
+def with_named(log: Log, line: str, name: re.Pattern[str], changed: Callable[[str], object]) -> list[str]:
+    """The line with another value in each field of such a name, one after the other."""
+    if log.header:
+        names, fields = log.header.split(","), next(csv.reader([line]))
+        quoted = [f'"{field}"' if "," in field else field for field in fields]
+        places = [place for place, column in enumerate(names) if name.search(column) and fields[place]]
+        return [",".join([*quoted[:at], str(changed(fields[at])), *quoted[at + 1 :]]) for at in places]
+    found = []
+    for place, (inside, key) in enumerate(_places(json.loads(line))):
+        if name.search(str(key)) and isinstance(inside[key], str | int | float):
+            found.append(with_value(line, changed(str(inside[key])), place))
+    return found
+
+
+def as_written(before: str, moment: datetime) -> str:
+    """The moment in the manner of the log: a number of milliseconds or microseconds, or a text."""
+    if before.isdigit():
+        return str(int(moment.timestamp()) * 10 ** (len(before) - 10))
+    return moment.isoformat(sep=before[10]).replace("+00:00", before[19:])
+
+
+def test_impossible_amounts_years_and_doubles(log: Log, engine: Backend, tmp_path: Path) -> None:
+    """Amounts that cannot be are no fault of a row, nor is the year 1970; the year 2999 is, and a double is one."""
+    amounts = [with_named(log, line, AMOUNT, lambda _, new=new: new) for line in log.lines for new in ("NaN", "-2")]
+    early = [with_named(log, line, TIME, lambda old: as_written(old, EARLY)) for line in log.lines]
+    late = [with_named(log, line, TIME, lambda old: as_written(old, LATE)) for line in log.lines]
+    good, bad = [*log.lines, *chain(*amounts), *chain(*early)], list(chain(*late))
+    unique = [
+        re.sub(r'"(messageId|event_id)": "\w+"', rf'"\1": "own{number}"', line)
+        for number, line in enumerate(good + bad)
+    ]
+    path = written(tmp_path, log, [line.encode() for line in [*unique, unique[0], unique[0]]])
+    raw = log.source.read(path, engine)
+    prepared = prepare(raw, BEAR_ALL, b"key")
+    reasons = {line["row"]: line["reason"] for line in prepared.rejected.to_pyarrow().to_pylist()}
+    first = 1 + bool(log.header)
+    assert {row: reasons.pop(row, None) for row in range(first, first + len(good))} == dict.fromkeys(
+        range(first, first + len(good))
+    )
+    assert (
+        list(reasons.values()) == ["time is not between 1970 and 2200"] * len(bad) + [DUPLICATE] * 2 * raw.has.has_time
+    )
+    assert prepared.quality["rows_in"] == len(unique) + 2 == prepared.quality["rows_kept"] + len(reasons)
+    for line in prepared.events.to_pyarrow().to_pylist():
+        assert all(line[name] is None or line[name] >= 0 for name in ("price", "value"))
+        assert line["quantity"] is None or line["quantity"] > 0
+    if raw.has.has_price:
+        assert prepared.quality["impossible"]["price"]
 
 
 UNUSABLE = {"nothing": b"", "blank lines": b"\r\n \n\t\n", "noise": bytes(range(256)) * 64}
