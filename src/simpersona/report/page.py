@@ -19,6 +19,7 @@ from simpersona.report import agent_charts, persona_charts
 from simpersona.report.charts import Figure
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.paper_figures import PAPER
+from simpersona.report.quality_notes import quality_notes
 from simpersona.report.replays import replays
 from simpersona.report.wording import all_rows, cluster_rows, headline_rows, warnings
 
@@ -50,6 +51,7 @@ def render_report(inputs: ReportInputs) -> str:
         clusters=cluster_rows(inputs),
         cards=_by_buyers(inputs.cards),
         quality=_flat(inputs.quality),
+        quality_notes=quality_notes(inputs.quality),
         reasons=list(inputs.quality.get("reasons", {}).items()),
         coverage=list(inputs.quality.get("coverage", {}).items()),
         config=_flat(inputs.config),

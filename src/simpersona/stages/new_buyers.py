@@ -79,7 +79,8 @@ def _general(pack: Pack, path: Path, config: Config) -> tuple[pa.Table, int, int
         quality = prepared.quality
         engine.disconnect()
         products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, path))
-        chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings)
+        count = pq.read_metadata(buyers).num_rows
+        chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings, count)
         assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
     return assigned, quality["rows_in"], quality["rows_rejected"]
 
@@ -88,7 +89,8 @@ def _typed_log(path: Path, config: Config) -> TypedLog | None:
     from simpersona.adapters.typed_log import TypedLog
 
     plain = SourceConfig(format="table", path=config.source.path)
-    return TypedLog.at(path) if config.source == plain and find_spec("numba") else None
+    takes = config.source == plain and config.events.bots == "keep"
+    return TypedLog.at(path) if takes and find_spec("numba") else None
 
 
 def _fast(pack: Pack, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
