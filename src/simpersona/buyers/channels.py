@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csr_array
 from sklearn.decomposition import PCA
 
@@ -34,6 +34,14 @@ class ChannelBags:
     def means(self, products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n 3c"]:
         """The mean product of each channel, side by side; a missing one is 0."""
         return np.concatenate([matrix @ products for matrix in self.matrices], axis=1)
+
+    def vectors(self, z: Float[np.ndarray, "n 16"], products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n dim"]:
+        """The whole vectors, float32: scalars, means and masks (Figure 4)."""
+        return np.concatenate([z, self.means(products), self.present], axis=1, dtype=np.float32)
+
+    def take(self, rows: Int[np.ndarray, " n"]) -> ChannelBags:
+        """The bags of the buyers at `rows`."""
+        return ChannelBags(tuple(matrix[rows] for matrix in self.matrices))
 
     @property
     def present(self) -> Bool[np.ndarray, "n 3"]:

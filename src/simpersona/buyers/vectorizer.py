@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -63,17 +63,20 @@ class Vectorizer:
         for buyers in tables:
             yield self._vectors(buyers, products, projected)
 
+    def sparse(
+        self, buyers: pa.Table, products: pa.Table
+    ) -> tuple[BuyerVectors, Float[np.ndarray, "n 16"], ChannelBags]:
+        """What the vectors of BUYERS are made of: the buyers with an `x` of no dimension, the normalised scalars
+        (float32), and the products of each channel.
+        """
+        raw, none = _scalars(buyers), np.empty((buyers.num_rows, 0), np.float32)
+        shop, buyer, stratum = (_texts(buyers, name) for name in ("shop_id", "buyer_id", "stratum"))
+        z = self.robust(transform_scalars(raw)).astype(np.float32)
+        return BuyerVectors(shop, buyer, stratum, none, raw), z, ChannelBags.of(buyers, products)
+
     def _vectors(self, buyers: pa.Table, products: pa.Table, projected: Float[np.ndarray, "m c"]) -> BuyerVectors:
-        raw = _scalars(buyers)
-        bags = ChannelBags.of(buyers, products)
-        parts = (self.robust(transform_scalars(raw)), bags.means(projected), bags.present)
-        return BuyerVectors(
-            shop_id=_texts(buyers, "shop_id"),
-            buyer_id=_texts(buyers, "buyer_id"),
-            stratum=_texts(buyers, "stratum"),
-            x=np.concatenate([part.astype(np.float32) for part in parts], axis=1),
-            scalars=raw,
-        )
+        known, z, bags = self.sparse(buyers, products)
+        return replace(known, x=bags.vectors(z, projected))
 
     @property
     def explained_variance(self) -> float:

@@ -7,6 +7,8 @@ distances to the codes are linear in the last hidden layer. Same codes, less tha
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, Int
 from numba import njit
@@ -43,9 +45,13 @@ class FoldedPersonas:
         z: Float[np.ndarray, "n 16"],
         starts: tuple[Int[np.ndarray, " n1"], ...],
         rows: tuple[Int[np.ndarray, " entries"], ...],
+        whole: Callable[[Int[np.ndarray, " d"]], Float[np.ndarray, "d dim"]] | None = None,
     ) -> Int[np.ndarray, " n"]:
         """The code of each buyer, int32: `z` are the normalised scalars, and a buyer i has the catalogue's rows
         `rows[c][starts[c][i]:starts[c][i + 1]]` in channel c. The same codes as `Personas.assign` gives.
+
+        `whole` gives the vectors of the buyers that are all but equally near to two codes; without it they are made
+        here, and rounded differently perhaps.
         """
         codes = np.empty(len(z), np.int32)
         for low in range(0, len(z), _CHUNK):
@@ -63,7 +69,10 @@ class FoldedPersonas:
             distances = hidden @ self._last[0] + self._last[1]
             codes[part] = distances.argmin(axis=1)
             if len(doubtful := _doubtful(distances)):
-                x = self._vectors(dense[doubtful], [b[[doubtful, doubtful + 1]] for b in bounds], rows)
+                if whole is None:
+                    x = self._vectors(dense[doubtful], [b[[doubtful, doubtful + 1]] for b in bounds], rows)
+                else:
+                    x = whole(part.start + doubtful)
                 codes[part.start + doubtful] = self._personas.assign(x)
         return codes
 

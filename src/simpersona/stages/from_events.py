@@ -92,9 +92,9 @@ def buyers(run: Run, out: Path) -> Facts:
 
 def personas(run: Run, out: Path) -> Facts:
     """Buyers to codes: fits the vectors and the VQ-VAE on a balanced sample, then assigns everybody."""
-    from simpersona.personas.cards import persona_cards
     from simpersona.personas.mix import assignments, store_mix
     from simpersona.personas.sample import balanced_sample
+    from simpersona.stages.persona_cards import cards_of
     from simpersona.stages.persona_training import train_pack
 
     config = run.config
@@ -130,7 +130,7 @@ def personas(run: Run, out: Path) -> Facts:
     assigned, everybody = pa.concat_tables(tables), np.concatenate(codes)
     pq.write_table(assigned, out / "assignments.parquet")
     write_table(out / "mix.parquet", store_mix(assigned), MIX)
-    write_table(out / "cards.parquet", persona_cards(model, BuyerVectors.joined(parts), everybody), CARDS)
+    write_table(out / "cards.parquet", cards_of(run, model, BuyerVectors.joined(parts), assigned), CARDS)
     used, kept = len(np.unique(everybody)), pack.vectorizer.explained_variance
     least = config.personas.min_buyers_per_code
     merged = f", {trained.merged} with fewer than {least} training buyers merged" if trained.merged else ""

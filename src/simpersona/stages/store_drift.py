@@ -136,5 +136,6 @@ def _between(table: ibis.Table, column: str, low: datetime, high: datetime) -> i
 def _assigned(pack: Pack, place: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
     from simpersona.personas.mix import assignments
 
-    for vectors, codes in assign_chunks(pack, buyer_chunks(place), products, embeddings):
+    count = pq.read_metadata(place).num_rows
+    for vectors, codes in assign_chunks(pack, buyer_chunks(place), products, embeddings, count):
         yield assignments(vectors, codes)
