@@ -14,8 +14,9 @@ from simpersona.cli import app
 from simpersona.config import LabConfig, VariantConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
+from simpersona.lab.axes import DRIVES
 from simpersona.lab.clientele import shop_sizes
-from simpersona.lab.shopper_types import DRIVES, make_types
+from simpersona.lab.shopper_types import make_types
 from simpersona.lab.truth import TRUE_BUYERS, TRUE_MIXES, TRUE_RATES, TRUE_SESSIONS, TRUE_TYPES
 from simpersona.lab.world import generate_world
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from jaxtyping import Float
 
+from simpersona.lab.axes import PRICE_LEVELS
 from simpersona.lab.catalogue import Catalogue
-from simpersona.lab.shopper_types import PRICE_LEVELS
 
 PRICE_TASTE = {"budget": 0.15, "middle": 0.5, "premium": 0.85}
 """Where a price level looks among the prices of a product type, from cheapest (0) to dearest (1)."""

@@ -45,8 +45,6 @@ RETURN_SHAPE = 2
 class Clientele:
     """The n buyers of one shop. Type number `len(types)` is the bouncer."""
 
-    shares: Float[np.ndarray, " types"]
-    """The planted mix, the bouncer last."""
     buyer_id: pa.StringArray
     type: Int[np.ndarray, " n"]
     second: Int[np.ndarray, " n"]
@@ -100,7 +98,6 @@ def draw_clientele(shares: Float[np.ndarray, " types"], size: int, rng: np.rando
     second = rng.choice(types, size, p=shares[:-1] / shares[:-1].sum())
     second[(rng.random(size) >= BETWEEN_SHARE) | (second == kind) | (kind == types)] = -1
     return Clientele(
-        shares=shares,
         buyer_id=random_ids(size, rng),
         type=kind,
         second=second,

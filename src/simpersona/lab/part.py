@@ -15,7 +15,8 @@ from simpersona.lab.visits import Trail, pieces_of, product_of
 
 BEGIN = np.datetime64("2026-01-05T00:00:00", "ms")
 """When the world begins (UTC)."""
-ORDERS_PER_PART = 10**7
+ORDERS_PER_PART = 10**6
+"""More than the visits of the buyers made at once."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Part:
 
     def order_ids(self, visits: Int[np.ndarray, " n"]) -> pa.StringArray:
         """The id of the order of each of these visits (rows of the plan): a number, as Shopify's."""
-        shop = int(self.catalogue.products["product_id"][0].as_py()) * 1000
+        shop = int(self.catalogue.products["product_id"][0].as_py())
         return pa.array((shop + self.number) * ORDERS_PER_PART + visits.astype(np.int64)).cast(pa.string())
 
     def subtotals(self, events: Int[np.ndarray, " n"]) -> np.ndarray:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
+from simpersona.lab.axes import INTENTS
 from simpersona.lab.choices import Draws, Shelves
 from simpersona.lab.clientele import Plan, price_levels
 from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, STATES, Did, entry, moves
-from simpersona.lab.shopper_types import INTENTS, ShopperType
+from simpersona.lab.shopper_types import ShopperType
 from simpersona.lab.variants import PLAIN, Variant
 
 VARIANTS, PIECES = 8, 4

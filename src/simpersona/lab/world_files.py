@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from simpersona.lab.axes import INTENTS
 from simpersona.lab.catalogue import Catalogue
 from simpersona.lab.event_rows import write_event_rows
 from simpersona.lab.part import Part, moments, take
-from simpersona.lab.shopper_types import INTENTS
 from simpersona.lab.truth import TRUE_BUYERS, TRUE_SESSIONS
 from simpersona.lab.web_pixels import PixelLog
 
