@@ -54,7 +54,7 @@ def _learn(
     seen, unseen = _Buyers.of(train, bins), _Buyers.of(validation, bins)
     codebook = _start(network, seen.x, config, seed)
     run = _Run(config, network, codebook, torch.from_numpy(bins.weights).float(), generator)
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
 
     history: list[dict[str, Any]] = []
     best, best_epoch, best_state, settled = float("inf"), 0, run.snapshot(), 0

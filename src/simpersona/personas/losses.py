@@ -16,6 +16,7 @@ Terms = dict[str, Tensor]
 """reconstruction, commitment, contrastive and one term per head, each a scalar."""
 
 _GROUP_OF = torch.tensor([group for group, names in enumerate(SCALAR_GROUPS.values()) for _ in names])
+_MEAN_OF_GROUP = functional.one_hot(_GROUP_OF).float() / torch.bincount(_GROUP_OF)
 
 
 def present_groups(vectors: BuyerVectors) -> Float[Tensor, "n 8"]:
@@ -33,13 +34,9 @@ def reconstruction(
     """Squared error per scalar group and 1 − cosine per channel; the mean over the groups that a buyer has,
     then over buyers (REFERENCE 9). The mask bits are not reconstructed.
     """
-    squares = (x_hat[:, :SCALAR_DIM] - x[:, :SCALAR_DIM]).square()
-    sums = torch.zeros(len(x), len(SCALAR_GROUPS)).index_add_(1, _GROUP_OF, squares)
-    scalars = sums / torch.bincount(_GROUP_OF)
-    shape = (len(x), len(CHANNELS), -1)
-    channels = 1 - functional.cosine_similarity(
-        x_hat[:, SCALAR_DIM:-MASK_DIM].reshape(shape), x[:, SCALAR_DIM:-MASK_DIM].reshape(shape), dim=2
-    )
+    scalars = (x_hat[:, :SCALAR_DIM] - x[:, :SCALAR_DIM]).square() @ _MEAN_OF_GROUP
+    told, real = (rows[:, SCALAR_DIM:-MASK_DIM].unflatten(1, (len(CHANNELS), -1)) for rows in (x_hat, x))
+    channels = 1 - functional.cosine_similarity(told, real, dim=2)
     errors = torch.cat([scalars, channels], dim=1)
     return ((errors * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
@@ -58,9 +55,11 @@ def info_nce(
     (REFERENCE 10). 0 if none has.
     """
     unit = functional.normalize(z_e, dim=1)
-    similarity = (unit @ unit.T / temperature).masked_fill(torch.eye(len(z_e), dtype=torch.bool), -torch.inf)
-    logits, target = similarity[has_peer], positive[has_peer]
-    return functional.cross_entropy(logits, target) if len(target) else z_e.sum() * 0
+    similarity = (unit @ (unit / temperature).T).fill_diagonal_(-torch.inf)
+    if not has_peer.any():
+        return z_e.sum() * 0
+    # -1 is left out of the mean
+    return functional.cross_entropy(similarity, positive.where(has_peer, -1), ignore_index=-1)
 
 
 def head_losses(

@@ -51,15 +51,23 @@ def peers(gates: Gates, product_peers: int, behaviour_peers: int) -> tuple[Int[T
     Of the others with the same signature, the `product_peers` most similar by product; of these, the
     `behaviour_peers` nearest by behaviour, nearest first. Columns past the count mean nothing.
     """
+    # one block per signature: buyers of different signatures are never compared
     n = len(gates.signature)
-    pool = gates.signature[:, None] == gates.signature[None, :]
-    pool.fill_diagonal_(False)
-    similarity = (gates.product @ gates.product.T).masked_fill(~pool, -torch.inf)
-    best, candidates = similarity.topk(min(product_peers, n), dim=1)
-    distance = (gates.behaviour[:, None, :] - gates.behaviour[candidates]).square().sum(dim=2)
-    distance = distance.masked_fill(torch.isneginf(best), torch.inf)
-    nearest, order = distance.topk(min(behaviour_peers, distance.shape[1]), dim=1, largest=False)
-    return candidates.gather(1, order), torch.isfinite(nearest).sum(dim=1)
+    found = torch.zeros(n, min(behaviour_peers, product_peers, n), dtype=torch.long)
+    count = torch.zeros(n, dtype=torch.long)
+    for signature in gates.signature.unique():
+        rows = torch.nonzero(gates.signature == signature).flatten()
+        most = min(product_peers, len(rows) - 1)
+        if not most:
+            continue
+        own = gates.take(rows)
+        similarity = (own.product @ own.product.T).fill_diagonal_(-torch.inf)
+        candidates = similarity.topk(most, dim=1).indices
+        distance = (own.behaviour[:, None] - own.behaviour[candidates]).square().sum(dim=2)
+        order = distance.topk(min(behaviour_peers, most), dim=1, largest=False).indices
+        found[rows, : order.shape[1]] = rows[candidates.gather(1, order)]
+        count[rows] = order.shape[1]
+    return found, count
 
 
 def positives(
