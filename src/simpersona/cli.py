@@ -201,11 +201,11 @@ def doctor(
 @lab.command("world")
 def lab_world(
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    shops: Annotated[int, typer.Option("--shops")] = WORLD.shops,
+    shops: Annotated[int, typer.Option("--shops", help="81 are the paper's 39 + 42.")] = WORLD.shops,
     buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = WORLD.buyers,
     products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = WORLD.products_per_shop,
     types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = WORLD.types,
-    days: Annotated[int, typer.Option("--days")] = WORLD.days,
+    days: Annotated[int, typer.Option("--days", help="About 20 events a buyer in 120 days, 12 in 60.")] = WORLD.days,
     output: Annotated[
         str, typer.Option("--output", help="Events as jsonl, as parquet (for large worlds), or both.")
     ] = WORLD.output,
