@@ -280,6 +280,9 @@ MIX = Contract(
 )
 """Eq. 4: a shop's population over the codes; only codes with a buyer have a row."""
 
+TYPE_SHARE = pa.struct([_required("product_type", _text), _required("share", _number), _required("lift", _number)])
+"""A product type, the share of a code's viewers who viewed one of it, and that share over the one of all viewers."""
+
 CARDS = Contract(
     "cards",
     pa.schema(
@@ -287,10 +290,18 @@ CARDS = Contract(
             _required("code", pa.int32()),
             _required("buyers", _count),
             _required("shops", _count),
+            _required("shop_share", _number),  # of its buyers, in the shop that has the most of them
             _required("stratum", _text),  # the most common one
             _required("stratum_share", _number),
+            *[_required(f"share_{stratum}", _number) for stratum in STRATA],
             *[_required(head, _text) for head in HEADS],  # "low", "medium" or "high"
             *[(name, _number) for name in SCALARS],  # mean raw value
+            *[(f"{name}_percentile", _number) for name in SCALARS],  # 0..100; 50: like everybody
+            (
+                "product_types",
+                pa.list_(TYPE_SHARE),
+            ),  # the most viewed, the first first; null where the catalogue has none
+            ("session", _text),  # the typical one in words; null where no session is known
             _required("summary", _text),  # in plain words
         ]
     ),

@@ -1,4 +1,3 @@
-import doctest
 import subprocess
 import sys
 
@@ -9,8 +8,7 @@ from hypothesis import strategies as st
 from scipy.stats import beta
 
 from simpersona.contracts import ASSIGNMENTS, MIX
-from simpersona.personas import cards
-from simpersona.personas.cards import summary
+from simpersona.personas.card_words import summary
 from simpersona.personas.mix import assignments, share_interval, store_mix
 from simpersona.vectors import BuyerVectors
 
@@ -62,11 +60,6 @@ def test_shares_of_a_shop_sum_to_one(rows):
         assert shop["share"].sum() == pytest.approx(1)
 
 
-def test_the_example_in_the_docs_is_true():
-    assert doctest.testmod(cards).failed == 0
-    assert doctest.testmod(cards).attempted == 1
-
-
 def test_summary_of_buyers_in_words():
     average = {"session_count": 3.0, "search_session_count": 1.0, "duration_seconds": 600.0, "product_view_count": 6.0}
     means = {"session_count": 6.0, "search_session_count": 4.0, "duration_seconds": 300.0, "product_view_count": 12.0}
@@ -91,6 +84,6 @@ def test_never_means_not_once_and_a_rare_order_has_no_mean_value():
 
 
 def test_only_training_and_assigning_need_torch():
-    rooms = ", ".join(f"simpersona.personas.{name}" for name in ("sample", "bins", "mix", "cards"))
+    rooms = ", ".join(f"simpersona.personas.{name}" for name in ("sample", "bins", "mix", "cards", "tastes"))
     code = f"import sys, {rooms}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,128 +2,102 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Int
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
 
-from simpersona.contracts import CARDS, HEADS, LEVELS, SCALARS
+from simpersona.contracts import CARDS, HEADS, LEVELS, SCALARS, STRATA
+from simpersona.personas.card_words import VISIT, Means, session_words, summary
+from simpersona.personas.tastes import Tastes
 from simpersona.vectors import BuyerVectors
 
 if TYPE_CHECKING:
     from simpersona.personas.model import Personas
 
-_NOUNS: dict[str, str] = {
-    "A": "purchasers",
-    "B": "checkout abandoners",
-    "C": "cart builders",
-    "D": "window shoppers",
-    "E": "bouncers",
-}
-_MOSTLY = 0.9  # from this share on a code is called after its stratum without "mostly"
-_RARE = 0.1  # of the sessions
-_MORE = 1.25  # times the average buyer
-
-Means = dict[str, float]
-"""Mean raw scalars by name; unknown ones are missing."""
+_TYPES = 3
+"""Product types on a card."""
 
 
-def persona_cards(personas: Personas, vectors: BuyerVectors, codes: Int[np.ndarray, " n"]) -> pa.Table:
-    """CARDS: one row per code that has a buyer, by code, with the buyers' mean raw scalars."""
+def persona_cards(
+    personas: Personas,
+    vectors: BuyerVectors,
+    codes: Int[np.ndarray, " n"],
+    tastes: Tastes | None = None,
+    visits: pa.Table | None = None,
+) -> pa.Table:
+    """CARDS: one row per code that has a buyer, by code, with the buyers' mean raw scalars and their percentiles.
+
+    `visits` has a row per code and kind of session: code, the counts of VISIT, sessions (how many were such), and
+    seconds (how long they took, null where unknown).
+    """
     levels = personas.head_levels()
-    average = _means(vectors.scalars)
-    rows = []
+    average, ranks = _means(vectors.scalars), percentiles(vectors.scalars)
+    sessions = typical_sessions(visits) if visits is not None else {}
+    rows: list[dict[str, Any]] = []
     for code in np.unique(codes):
-        own = vectors.take(codes == code)
-        names, counts = np.unique(own.stratum, return_counts=True)
-        stratum, share = str(names[counts.argmax()]), float(counts.max() / len(own))
-        means = _means(own.scalars)
+        of_code = codes == code
+        own = vectors.take(of_code)
+        shares = {stratum: float(np.mean(own.stratum == stratum)) for stratum in STRATA}
+        stratum = max(shares, key=lambda name: shares[name])
+        _, per_shop = np.unique(own.shop_id, return_counts=True)
+        means, places = _means(own.scalars), _means(ranks[of_code])
         rows.append(
             {
                 "code": int(code),
                 "buyers": len(own),
-                "shops": len(np.unique(own.shop_id)),
+                "shops": len(per_shop),
+                "shop_share": float(per_shop.max() / len(own)),
                 "stratum": stratum,
-                "stratum_share": share,
+                "stratum_share": shares[stratum],
+                **{f"share_{name}": share for name, share in shares.items()},
                 **{head: LEVELS[levels[code, column]] for column, head in enumerate(HEADS)},
                 **{name: means.get(name) for name in SCALARS},
-                "summary": summary(stratum, share, means, average),
+                **{f"{name}_percentile": places.get(name) for name in SCALARS},
+                "product_types": tastes.most_viewed(int(code), _TYPES) if tastes else None,
+                "session": sessions.get(int(code)),
+                "summary": summary(stratum, shares[stratum], means, average),
             }
         )
     return pa.Table.from_pylist(rows, CARDS.schema)
 
 
-def summary(stratum: str, share: float, means: Means, average: Means) -> str:
-    """One or two sentences: who they are, what they do more than the average buyer, how often they cart and buy.
+def percentiles(scalars: Float[np.ndarray, "n 16"]) -> Float[np.ndarray, "n 16"]:
+    """Where each value stands among the known ones of its column, 0..100: the share below it, and half of its equals.
 
-    >>> summary("D", 1.0, {"session_count": 2, "product_view_count": 9, "add_to_cart_rate": 0.02},
-    ...         {"session_count": 2, "product_view_count": 4, "add_to_cart_rate": 0.3})
-    'Window shoppers who view many products; rarely cart. Per buyer: 2.0 sessions, 9.0 product views.'
+    The mean over all buyers is 50; the mean over a code's buyers is how often, of a hundred, one of them has more
+    than somebody drawn from the population.
     """
-    who = _NOUNS[stratum].capitalize() if share >= _MOSTLY else f"Mostly {_NOUNS[stratum]} ({share:.0%})"
-    habits = _habits(means, average)
-    deeds = _deeds(means)
-    sentence = f"{who} who {_listed(habits)}" if habits else who
-    numbers = [
-        f"{means[name]:,.1f} {words}"
-        for name, words in (
-            ("session_count", "sessions"),
-            ("product_view_count", "product views"),
-            ("mean_order_value", "mean order value"),
-        )
-        if means.get(name) and (name != "mean_order_value" or means.get("checkout_rate", 0) >= _RARE)
-    ]
-    return ". ".join(
-        part for part in ("; ".join([sentence, *deeds]), f"Per buyer: {', '.join(numbers)}" if numbers else "") if part
-    ) + "."  # fmt: skip
+    ranks = rankdata(scalars, axis=0, nan_policy="omit")
+    return 100 * (ranks - 0.5) / np.maximum((~np.isnan(scalars)).sum(axis=0), 1)
 
 
-def _habits(means: Means, average: Means) -> list[str]:
-    """What they do clearly more or less than the average buyer."""
-    comparisons = (
-        ("session_count", None, "come back often", "rarely return"),
-        ("search_session_count", "session_count", "search often", "rarely search"),
-        ("collection_session_count", "session_count", "browse collections", ""),
-        ("product_view_count", "session_count", "view many products", "view few products"),
-        ("duration_seconds", "session_count", "take their time", "leave quickly"),
-    )
-    found = []
-    for name, per, more, less in comparisons:
-        here, usual = _value(means, name, per), _value(average, name, per)
-        if here is None or not usual:
-            continue
-        words = more if here >= _MORE * usual else less if here <= usual / _MORE else ""
-        if words:
-            found.append(words)
+def typical_sessions(visits: pa.Table) -> dict[int, str]:
+    """By code, in words, the real kind of session that is nearest to the medians of its sessions' counts.
+
+    Near is the sum of the differences of log(1 + count); of equally near ones the more frequent is taken.
+    """
+    found: dict[int, str] = {}
+    codes, weights = visits["code"].to_numpy(), visits["sessions"].to_numpy()
+    counts = np.column_stack([visits[name].to_numpy() for name in VISIT]).astype(np.int64)
+    seconds = visits["seconds"].to_pylist()
+    for code in np.unique(codes):
+        rows = np.flatnonzero(codes == code)
+        logs = np.log1p(counts[rows])
+        middle = np.array([_weighted_median(column, weights[rows]) for column in logs.T])
+        distance = np.round(np.abs(logs - middle).sum(axis=1), 9)
+        best = rows[np.lexsort((*counts[rows].T, -weights[rows], distance))[0]]
+        found[int(code)] = session_words(dict(zip(VISIT, counts[best].tolist(), strict=True)), seconds[best])
     return found
 
 
-def _value(means: Means, name: str, per: str | None) -> float | None:
-    if name not in means or (per and not means.get(per)):
-        return None
-    return means[name] / means[per] if per else means[name]
-
-
-def _deeds(means: Means) -> list[str]:
-    """How often they cart and buy, from rates over sessions."""
-    rates = [
-        (verb, means[name]) for name, verb in (("add_to_cart_rate", "cart"), ("checkout_rate", "buy")) if name in means
-    ]
-    if len(rates) == 2 and not any(rate for _, rate in rates):
-        return ["never cart or buy"]
-    return [
-        f"never {verb}"
-        if rate == 0
-        else f"rarely {verb}"
-        if rate < _RARE
-        else f"{verb} in {rate:.0%} of their sessions"
-        for verb, rate in rates
-    ]
-
-
-def _listed(words: list[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """The lower one, where two are in the middle."""
+    order = np.argsort(values)
+    below = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(below, below[-1] / 2)])
 
 
 def _means(scalars: np.ndarray) -> Means:
