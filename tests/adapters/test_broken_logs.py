@@ -49,6 +49,7 @@ HOSTILE = (
         "true",
         "'; DROP TABLE x",
         "\u202e\U0001f600",
+        "a\x1fb",
         "\ufffd",
         "é",
         '"',

@@ -1,4 +1,6 @@
-"""One suite over every event source; what is special to each stands in its own file."""
+"""One suite over every event source. What is special to each stands in its own file, and what damaged logs do in
+test_broken_logs.
+"""
 
 from __future__ import annotations
 
@@ -281,18 +283,6 @@ def test_what_is_not_there_is_named(sample, engine, tmp_path):
         read(tmp_path, engine)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", "the file is empty"), (b"\n  \n", "the file is empty"),
-     (bytes(range(256)) * 20, "cannot be read as lines of UTF-8 text")],
-)  # fmt: skip
-def test_what_holds_no_lines_is_named(sample, engine, tmp_path, content, message):
-    path = tmp_path / sample.name
-    path.write_bytes(content)
-    with pytest.raises(SourceError, match=rf"{path.name}: {message}"):
-        sample.source.read(path, engine)
-
-
 def test_a_damaged_line_is_one_rejected_row(sample, engine, tmp_path):
     path = sample.write(tmp_path)
     lines = path.read_bytes().split(b"\n")
@@ -305,26 +295,6 @@ def test_a_damaged_line_is_one_rejected_row(sample, engine, tmp_path):
     assert faults[2] == faults[3] == "not UTF-8 text"
     assert raw.rows_in == sample.rows_in
     assert not {2, 3} & {line["row"] for line in rows_of(raw.events)}
-
-
-def test_what_a_text_may_hold_spoils_no_line(sample, engine, tmp_path):
-    """A byte order mark, a separator that no keyboard has, the replacement sign, a line of some megabytes."""
-    lines = list(sample.lines)
-    lines[1] = lines[1].replace("apple", "a\x1fp\ufffdle" + "e" * 3_000_000).replace('"type":', '"x":"\ufffd", "type":')
-    lines[2] = lines[2].replace('"sku": null', '"sku": "' + "k" * 3_000_000 + '"')
-    path = tmp_path / sample.name
-    path.write_text("\ufeff" + "\n".join(lines) + "\n", encoding="utf-8")
-    raw = sample.source.read(path, engine)
-    assert raw.rows_in == sample.rows_in
-    assert [line["row"] for line in rows_of(raw.rejected)] == [len(lines)]
-
-
-def test_a_cut_off_archive_is_named(sample, engine, tmp_path):
-    path = sample.write(tmp_path)
-    broken = path.with_name(path.name + ".gz")
-    broken.write_bytes(gzip.compress(path.read_bytes())[:-20])
-    with pytest.raises(SourceError, match=r"\.gz: cannot be read to its end .* exported again"):
-        sample.source.read(broken, engine)
 
 
 def test_another_format_is_no_such_log(sample, engine, tmp_path):
