@@ -38,7 +38,7 @@ def section(
     """The comparison on the world of `lab`."""
     settings = personas or PersonasConfig(codes=64)
     config = Config(
-        lab=lab or LabConfig(shops=16, buyers=16_000),
+        lab=lab or LabConfig(shops=12, buyers=12_000),
         split=SplitConfig(held_out_share=0.5),
         personas=settings,
         buyers=BuyersConfig(embedder=embedder),  # pyright: ignore[reportArgumentType] - checked there
@@ -47,7 +47,7 @@ def section(
     with tempfile.TemporaryDirectory() as scratch:
         world = run_pipeline(config.model_copy(update={"folder": Path(scratch)}), Quiet(), upto="buyers")
         for seed in seeds:
-            train, validation, judged = _buyers(world, config.model_copy(update={"seed": seed}))
+            train, validation, judged = drawn_buyers(world, config.model_copy(update={"seed": seed}))
             for name, coder in _coders(train, validation, settings, seed):
                 found.setdefault(name, []).append(judged.figures(coder))
     what = (
@@ -74,7 +74,7 @@ def _coders(
     yield "mixture", mixture(train.x, settings.codes, seed)
 
 
-def _buyers(world: RunFolder, config: Config) -> tuple[BuyerVectors, BuyerVectors, Judged]:
+def drawn_buyers(world: RunFolder, config: Config) -> tuple[BuyerVectors, BuyerVectors, Judged]:
     """The training and the validation buyers, and all that codes are judged on, as the stage `personas` draws them."""
     table = read_table(world / "buyers/buyers.parquet", BUYERS)
     products = read_table(world / "events/products.parquet", PRODUCTS)
