@@ -63,7 +63,6 @@ def make_inputs(seed=0, episodes=16):
         mix=make_mix(rng),
         persona_history=make_history(rng),
         codebook=rng.normal(size=(CODES, 8)),
-        head_levels=levels,
         trace_episodes=make_episodes(24, rng, prefix="trace", verified=[place % 4 > 0 for place in range(24)]),
         simulated_episodes=make_episodes(episodes, rng),
         steps=make_steps(episodes),

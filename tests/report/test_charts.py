@@ -46,11 +46,11 @@ def test_recovery_is_drawn_on_the_papers_scale_without_bouncers():
 def test_the_persona_map_keeps_distances_in_the_plane():
     flat = np.array([[0.0, 0, 1], [3, 0, 1], [0, 4, 1]])
     cards = ReportInputs().cards.schema.empty_table()
-    assert persona_charts.codebook_map(flat, np.zeros((3, 3), int), cards) is None
+    assert persona_charts.codebook_map(flat, cards, "purchase") is None
     from simpersona.contracts import CARDS
 
-    cards = CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 9])
-    low = persona_charts.codebook_map(flat, np.zeros((3, 3), int), cards)["data"][0]
+    cards = CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 9], purchase=["low"] * 3)
+    low = persona_charts.codebook_map(flat, cards, "purchase")["data"][0]
     points = np.column_stack([low["x"], low["y"]])
     assert np.linalg.norm(points[1] - points[2]) == pytest.approx(5, abs=1e-3)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from simpersona.contracts import CARDS, EPISODES, MIX, STEPS
 
@@ -35,7 +35,6 @@ class ReportInputs:
     mix: pa.Table = field(default_factory=MIX.empty)
     persona_history: Sequence[Mapping[str, Any]] = ()
     codebook: Float[np.ndarray, "codes latent"] | None = None
-    head_levels: Int[np.ndarray, "codes 3"] | None = None
     trace_episodes: pa.Table = field(default_factory=EPISODES.empty)
     simulated_episodes: pa.Table = field(default_factory=EPISODES.empty)
     steps: pa.Table = field(default_factory=STEPS.empty)

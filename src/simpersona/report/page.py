@@ -14,14 +14,15 @@ import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from simpersona.contracts import ENDINGS
+from simpersona.contracts import ENDINGS, HEADS, SCALARS
 from simpersona.report import agent_charts, persona_charts
+from simpersona.report.chart_tables import chart_table
 from simpersona.report.charts import Figure
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.paper_figures import PAPER
 from simpersona.report.quality_notes import quality_notes
 from simpersona.report.replays import replays
-from simpersona.report.wording import all_rows, cluster_rows, headline_rows, warnings
+from simpersona.report.wording import all_rows, cluster_rows, headline_rows, privacy_words, warnings
 
 __all__ = ["ReportInputs", "render_report"]
 
@@ -40,6 +41,7 @@ def render_report(inputs: ReportInputs) -> str:
     return page.render(
         inputs=inputs,
         figures=figures,
+        chart_tables={name: chart_table(chart) for name, chart in figures.items()},
         figure_json=_script_json(figures),
         plotly_js=Markup(get_plotlyjs().replace("</script", "<\\/script")),  # noqa: S704 - the library's own file
         css=_asset("page.css"),
@@ -50,6 +52,8 @@ def render_report(inputs: ReportInputs) -> str:
         groups=all_rows(inputs),
         clusters=cluster_rows(inputs),
         cards=_by_buyers(inputs.cards),
+        scalars=SCALARS,
+        privacy=privacy_words(inputs),
         quality=_flat(inputs.quality),
         quality_notes=quality_notes(inputs.quality),
         reasons=list(inputs.quality.get("reasons", {}).items()),
@@ -65,7 +69,10 @@ def _figures(inputs: ReportInputs) -> dict[str, Figure | None]:
         "persona_loss": persona_charts.persona_loss(inputs.persona_history),
         "persona_terms": persona_charts.persona_terms(inputs.persona_history),
         "codes_in_use": persona_charts.codes_in_use(inputs.persona_history),
-        "codebook_map": persona_charts.codebook_map(inputs.codebook, inputs.head_levels, inputs.cards),
+        **{
+            f"codebook_{by}": persona_charts.codebook_map(inputs.codebook, inputs.cards, by)
+            for by in ("stratum", *HEADS)
+        },
         "strata": persona_charts.strata_by_shop(inputs.strata_by_shop, inputs.held_out_shops),
         "mix": persona_charts.mix_heatmap(inputs.mix, inputs.cards),
         "strata_recovery": persona_charts.strata_recovery(inputs.strata_by_shop, inputs.predicted_strata),

@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
-from simpersona.contracts import HEADS, LEVELS, SCALARS, STRATA
+from simpersona.contracts import LEVELS, SCALARS, STRATA
 from simpersona.report.charts import PAPER_MARK, Figure, Values, figure, height_for, label, line, rounded, wrapped
 from simpersona.report.paper_figures import PAPER
 
-_STRATUM_NAMES = dict(
+_STRATUM_NAMES: dict[str, str] = dict(
     zip(STRATA, ("purchasers", "checkout abandoners", "cart builders", "window shoppers", "bouncers"), strict=True)
 )
-_STRATUM_COLOURS = {stratum: f"var(--stratum-{stratum.lower()})" for stratum in STRATA}
-_LEVEL_COLOURS = {level: f"var(--level-{level})" for level in LEVELS}
+_STRATUM_COLOURS: dict[str, str] = {stratum: f"var(--stratum-{stratum.lower()})" for stratum in STRATA}
+_LEVEL_COLOURS: dict[str, str] = {level: f"var(--level-{level})" for level in LEVELS}
 
 
 def persona_loss(history: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -61,27 +61,33 @@ def codes_in_use(history: Sequence[Mapping[str, Any]]) -> Figure | None:
     return figure([revived, used], xaxis={"title": "epoch"}, yaxis={"title": "codes", "rangemode": "tozero"})
 
 
-def codebook_map(
-    codebook: Float[np.ndarray, "codes latent"] | None, head_levels: Int[np.ndarray, "codes 3"] | None, cards: pa.Table
-) -> Figure | None:
-    """The codes with buyers on their first two principal components: size by buyers, colour by purchase level."""
-    if codebook is None or head_levels is None or not cards.num_rows:
+def codebook_map(codebook: Float[np.ndarray, "codes latent"] | None, cards: pa.Table, by: str) -> Figure | None:
+    """The codes with buyers on their first two principal components: size by buyers, colour by what their cards say.
+
+    `by` is "stratum" (the most common one) or a head, whose predicted level is shown. The largest number of a
+    component is made positive, so that the same codebook is drawn the same way on every machine.
+    """
+    if codebook is None or not cards.num_rows:
         return None
     centred = codebook - codebook.mean(axis=0)
     _, spread, axes = np.linalg.svd(centred, full_matrices=False)
-    places = centred @ axes[:2].T
+    axes = axes[:2] * np.sign(np.take_along_axis(axes[:2], np.abs(axes[:2]).argmax(axis=1)[:, None], axis=1))
+    places = centred @ axes.T
     explained = spread[:2] ** 2 / max(float((spread**2).sum()), 1e-12)
     rows = cards.to_pylist()
     most = max(row["buyers"] for row in rows)
+    kinds = _STRATUM_COLOURS if by == "stratum" else _LEVEL_COLOURS
     traces = []
-    for number, level in enumerate(LEVELS):
-        chosen = [row for row in rows if head_levels[row["code"], HEADS.index("purchase")] == number]
+    for kind, colour in kinds.items():
+        chosen = [row for row in rows if row[by] == kind]
         codes = [row["code"] for row in chosen]
+        if not chosen:
+            continue
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
-                "name": f"{level} purchase",
+                "name": f"{kind} {_STRATUM_NAMES[kind]}" if by == "stratum" else f"{kind} {by}",
                 "x": rounded(places[codes, 0]),
                 "y": rounded(places[codes, 1]),
                 "text": [
@@ -89,8 +95,8 @@ def codebook_map(
                 ],
                 "hovertemplate": "%{text}<extra></extra>",
                 "marker": {
-                    "size": [8 + 26 * (row["buyers"] / most) ** 0.5 for row in chosen],
-                    "color": _LEVEL_COLOURS[level],
+                    "size": [round(7 + 23 * (row["buyers"] / most) ** 0.5, 1) for row in chosen],
+                    "color": colour,
                     "opacity": 0.85,
                     "line": {"width": 1.5, "color": "var(--card)"},
                 },
@@ -99,7 +105,8 @@ def codebook_map(
     titles = [f"component {place + 1} ({share:.0%} of the spread)" for place, share in enumerate(explained)]
     return figure(
         traces,
-        height=360,
+        height=340,
+        showlegend=True,
         xaxis={"title": titles[0], "zeroline": False, "showgrid": True},
         yaxis={"title": titles[1], "zeroline": False},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "itemsizing": "constant"},

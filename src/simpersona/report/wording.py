@@ -101,6 +101,15 @@ def cluster_rows(inputs: ReportInputs) -> list[tuple[str, list[tuple[str, str]]]
     return rows
 
 
+def privacy_words(inputs: ReportInputs) -> str:
+    """One sentence on whether the codes betray who was trained on, or nothing where it was not measured."""
+    auc = inputs.metrics.get("privacy.membership_auc")
+    if auc is None:
+        return ""
+    found = f"Telling training buyers from validation buyers by their distance to their code succeeds with an AUC of {auc:.3f}"
+    return f"{found}; 0.5 is chance, 1 would betray everybody."
+
+
 def warnings(inputs: ReportInputs) -> list[tuple[str, str]]:
     """(headline, explanation) of everything that weakens this run's figures, in plain words."""
     found = [*_data_warnings(inputs), *_training_warnings(inputs), *_sample_warnings(inputs)]

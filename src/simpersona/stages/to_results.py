@@ -149,7 +149,6 @@ def report(run: Run, out: Path) -> Facts:
             mix=run.table("personas/mix.parquet", MIX),
             persona_history=pack.personas.history,
             codebook=pack.personas.codebook,
-            head_levels=pack.personas.head_levels(),
             trace_episodes=run.table("traces/episodes.parquet", EPISODES),
             simulated_episodes=run.table("simulation/episodes.parquet", EPISODES),
             steps=steps,
