@@ -109,9 +109,10 @@ def js_divergence(
 
 
 def r_squared(real: Float[np.ndarray, " shops"], predicted: Float[np.ndarray, " shops"]) -> float | None:
-    """1 − SS_res / SS_tot, shops unweighted. None if the shops do not differ."""
+    """1 − SS_res / SS_tot, shops unweighted. None if the shops differ by no more than rounding does."""
     scatter = float(((real - real.mean()) ** 2).sum())
-    return None if scatter == 0 else 1 - float(((real - predicted) ** 2).sum()) / scatter
+    rounding = len(real) * (np.finfo(float).eps * float(np.abs(real).max(initial=0))) ** 2
+    return None if scatter <= rounding else 1 - float(((real - predicted) ** 2).sum()) / scatter
 
 
 def _means(vectors: BuyerVectors, group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
