@@ -157,7 +157,7 @@ def mix_heatmap(mix: pa.Table, cards: pa.Table) -> Figure | None:
         "ygap": 1,
         "colorbar": {"tickformat": ".0%", "thickness": 10, "outlinewidth": 0},
     }
-    xaxis = {"title": "persona code, by purchase level (low to high)", "type": "category", "showgrid": False}
+    xaxis = {"title": "code, by purchase level", "type": "category", "showgrid": False}
     return figure([trace], height=height_for(len(shops)), xaxis=xaxis, yaxis={"showgrid": False})
 
 
