@@ -46,10 +46,17 @@ def judge(events: ibis.Table, *, keep_duplicates: bool) -> ibis.Table:
     judged = events.mutate(reason=fault)
     if keep_duplicates:
         return judged
-    copy = ibis.row_number().over(group_by=[judged.raw, judged.part], order_by=[judged.file, judged.row])
-    judged = judged.mutate(copy=copy)
-    duplicate = ibis.ifelse(judged.copy > 0, ibis.literal(DUPLICATE), ibis.null("string"))
-    return judged.mutate(reason=ibis.coalesce(judged.reason, duplicate)).drop("copy")
+    # texts are long: only those whose hash occurs again are compared
+    marked = judged.select("file", "row", "part", "raw", mark=judged.raw.hash())
+    again = marked.group_by("mark", "part").aggregate(rows=marked.count()).filter(ibis._.rows > 1)
+    alike = marked.semi_join(again, ["mark", "part"])
+    copy = ibis.row_number().over(group_by=[alike.raw, alike.part], order_by=[alike.file, alike.row])
+    copies = alike.select(of_file="file", of_row="row", of_part="part", copy=copy).filter(ibis._.copy > 0)
+    told = judged.left_join(
+        copies, [judged.file == copies.of_file, judged.row == copies.of_row, judged.part == copies.of_part]
+    )
+    duplicate = ibis.ifelse(told.copy > 0, ibis.literal(DUPLICATE), ibis.null("string"))
+    return told.mutate(reason=ibis.coalesce(told.reason, duplicate)).select(judged.columns)
 
 
 def without_impossible(events: ibis.Table) -> ibis.Table:
