@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import events, world
+from benchmarks import events, volume, volume_ways, world
 from benchmarks.measure import Machine, Stopwatch, costs, median_cost
 from benchmarks.results import Section, Table, number, write_section
 from simpersona.config import LabConfig
+from simpersona.lab.world import generate_world
 
 ORDER = ("world", "events")
 
@@ -50,6 +51,18 @@ def test_cpu_seconds_count_work_and_not_sleep():
     cost, _ = costs(lambda: [np.sort(values) for _ in range(8)], 1)
     assert 0 < cost.cpu <= watch.lap().cpu + 0.02
     assert median_cost([cost, cost]) == cost
+
+
+def test_every_way_gives_the_same_buyers(tmp_path):
+    pytest.importorskip("numba", reason="the fast path needs the extra `fast`")
+    pytest.importorskip("polars", reason="one of the ways")
+    generate_world(tmp_path / "world", LabConfig(shops=2, buyers=80, output="parquet"), lambda *_: None)
+    for name, way in volume_ways.WAYS.items():
+        way(tmp_path / "world/events", tmp_path / f"{name}.parquet")
+    reference = volume.buyers_of(tmp_path / "pandas.parquet")
+    assert len(reference) == 80
+    for name in volume_ways.WAYS:  # strata are compared on the way
+        assert volume.apart_by(volume.buyers_of(tmp_path / f"{name}.parquet", reference), reference) < 1e-6
 
 
 def test_plain_scalars_by_hand():

@@ -48,8 +48,9 @@ def typed_codes(
     from threadpoolctl import threadpool_limits
 
     projected = pack.vectorizer.projection(embeddings)
-    workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    work = _Work(log, pack, products, projected, config)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    workers = workers or cores or 1
+    work = Work(log, pack, products, projected, config)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         # the largest first, so that none is left alone at the end
         order = sorted(log.rows, key=lambda shop: (-log.rows[shop], shop))
@@ -59,7 +60,9 @@ def typed_codes(
 
 
 @dataclass(frozen=True)
-class _Work:
+class Work:
+    """What the shops share."""
+
     log: TypedLog
     pack: Pack
     products: pa.Table
@@ -67,7 +70,12 @@ class _Work:
     config: EventsConfig
 
     def shop(self, shop: str) -> ShopCodes:
+        """The codes of one shop."""
         buyers = fused_buyers(self.log.events(shop), self.log.has, self.config)
+        return ShopCodes(shop, buyers.buyer_id, self.codes(shop, buyers), buyers.rejected)
+
+    def codes(self, shop: str, buyers: FusedBuyers) -> Int[np.ndarray, " n"]:
+        """The codes of a shop's buyers, int32."""
         own = np.flatnonzero(pc.equal(self.products["shop_id"], shop).to_numpy(zero_copy_only=False))
         starts, rows = _known(buyers, self.products["product_id"].take(own))
         folded = FoldedPersonas(self.pack.personas, self.projected[own])
@@ -80,7 +88,7 @@ class _Work:
             )
             for low in range(0, len(buyers), _CHUNK)
         ]
-        return ShopCodes(shop, buyers.buyer_id, np.concatenate([np.empty(0, np.int32), *codes]), buyers.rejected)
+        return np.concatenate([np.empty(0, np.int32), *codes])
 
 
 def _known(buyers: FusedBuyers, catalogue: pa.ChunkedArray) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
