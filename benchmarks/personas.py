@@ -16,7 +16,7 @@ from benchmarks.measure import Cost, Stopwatch, costs, median_cost, sgemm_flops
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.vq_library import library_epochs
-from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig
+from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig, load_config
 from simpersona.contracts import CHANNELS, SCALARS
 from simpersona.evaluation.comparison import comparison_rows
 from simpersona.personas.baselines import Coder, kmeans, mixture
@@ -28,6 +28,7 @@ from simpersona.pipeline import run_pipeline
 from simpersona.vectors import BuyerVectors
 
 EPOCHS_TIMED = 2
+PAPER = Path(__file__).parents[1] / "configs/paper.toml"
 
 
 def section(
@@ -39,7 +40,7 @@ def section(
     seeds: Sequence[int] = (0, 1, 2),
 ) -> Section:
     """Costs on `buyers` made-up vectors, and the comparison on the world of `lab`."""
-    settings = personas or PersonasConfig(codes=256, batch_size=128, dropout=0.0, epochs=12)
+    settings = personas or load_config(PAPER).personas
     config = Config(
         lab=lab or LabConfig(shops=81, buyers=200_000, products_per_shop=60, output="parquet"),
         split=SplitConfig(held_out_share=0.52),  # 42 of 81 shops

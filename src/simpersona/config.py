@@ -181,6 +181,9 @@ class PersonasConfig(Section):
     """λ_r of Eq. 2."""
     commitment_weight: float = 0.75
     """β of Eq. 2."""
+    commitment_over: Literal["mean", "sum"] = "mean"
+    """How the dimensions of the latent enter the commitment: their mean, or their sum, which is that many times stronger
+    and the squared norm as the paper writes it (REFERENCE 9)."""
     contrastive_weight: float = 0.15
     """λ_c of Eq. 2."""
     head_weight: float = 0.5

@@ -54,6 +54,7 @@ def test_commitment_is_the_mean_over_dimensions_and_spares_the_codebook():
     z_q = torch.tensor([[0.0, 0.0], [3.0, 0.0]], requires_grad=True)
     loss = losses.commitment(z_e, z_q)
     assert loss.item() == pytest.approx((1 + 4 + 9 + 0) / 4)
+    assert losses.commitment(z_e, z_q, "sum").item() == pytest.approx((1 + 4 + 9 + 0) / 2)
     loss.backward()
     assert z_q.grad is None
     assert z_e.grad is not None

@@ -148,7 +148,7 @@ class _Run:
         heads = losses.head_losses(self.network.levels(read), batch.labels, self.class_weights)
         terms = {
             "reconstruction": losses.reconstruction(self.network.decoder(read), batch.x, batch.present),
-            "commitment": losses.commitment(z_e, z_q),
+            "commitment": losses.commitment(z_e, z_q, config.commitment_over),
             "contrastive": losses.info_nce(z_e, positive, has_peer, config.temperature),
             **dict(zip(HEADS, heads, strict=True)),
         }

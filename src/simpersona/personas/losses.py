@@ -41,11 +41,12 @@ def reconstruction(
     return ((errors * present).sum(dim=1) / present.sum(dim=1).clamp(min=1)).mean()
 
 
-def commitment(z_e: Float[Tensor, "n latent"], z_q: Float[Tensor, "n latent"]) -> Float[Tensor, ""]:
-    """Squared distance of the outputs to their entries, which get no gradient; the mean over buyers and over
-    the dimensions of the latent (REFERENCE 9).
+def commitment(z_e: Float[Tensor, "n latent"], z_q: Float[Tensor, "n latent"], over: str = "mean") -> Float[Tensor, ""]:
+    """Squared distance of the outputs to their entries, which get no gradient; the mean over buyers, and the mean or
+    the sum over the dimensions of the latent (REFERENCE 9).
     """
-    return functional.mse_loss(z_e, z_q.detach())
+    mean = functional.mse_loss(z_e, z_q.detach())
+    return mean * z_e.shape[1] if over == "sum" else mean
 
 
 def info_nce(
