@@ -151,13 +151,13 @@ def test_js_ends_of_the_scale():
 
 def test_shops_that_differ_by_rounding_alone_have_no_r_squared():
     same = np.log1p(1.0)
-    assert r_squared(np.array([same, np.nextafter(same, 1)]), np.array([0.7, 0.6])) is None
+    assert r_squared(np.array([same, same * (1 + 1e-13)]), np.array([0.7, 0.6])) is None
 
 
 @given(arrays(float, 6, elements=st.floats(-9, 9)), arrays(float, 6, elements=st.floats(-9, 9)))
 def test_r_squared_agrees_with_sklearn(real, predicted):
     found = r_squared(real, predicted)
     if found is None:
-        assert ((real - real.mean()) ** 2).sum() < 1e-26  # nothing but rounding
+        assert ((real - real.mean()) ** 2).sum() < 1e-20  # nothing but rounding
     elif ((real - real.mean()) ** 2).sum() > 1e-6:
         assert found == pytest.approx(r2_score(real, predicted))

@@ -111,7 +111,7 @@ def js_divergence(
 def r_squared(real: Float[np.ndarray, " shops"], predicted: Float[np.ndarray, " shops"]) -> float | None:
     """1 − SS_res / SS_tot, shops unweighted. None if the shops differ by no more than rounding does."""
     scatter = float(((real - real.mean()) ** 2).sum())
-    rounding = len(real) * (np.finfo(float).eps * float(np.abs(real).max(initial=0))) ** 2
+    rounding = len(real) * (1e-12 * float(np.abs(real).max(initial=0))) ** 2  # that of means of many buyers
     return None if scatter <= rounding else 1 - float(((real - predicted) ** 2).sum()) / scatter
 
 
