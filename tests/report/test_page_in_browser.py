@@ -37,7 +37,9 @@ def test_charts_draw_and_the_cards_sort_and_search_without_a_complaint(chromium,
     assert page.locator(".chart svg.main-svg").count() >= page.locator(".chart").count() > 10
 
     page.locator("#cards > thead th", has_text="buyers").click()
-    buyers = [int(text.replace(",", "")) for text in page.locator("#cards > tbody > tr > td:nth-child(3)").all_inner_texts()]
+    buyers = [
+        int(text.replace(",", "")) for text in page.locator("#cards > tbody > tr > td:nth-child(3)").all_inner_texts()
+    ]
     assert buyers == sorted(buyers, reverse=True)
     page.fill("input[type=search]", "no card says this")
     assert page.locator("#cards tbody tr:visible").count() == 0
