@@ -147,6 +147,8 @@ class EventsConfig(Section):
     engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|spark://[^/\s]+:\d+)$")] = "duckdb"
     """What works the tables out, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine),
     or the spark://host:port of a cluster. The result is the same."""
+    memory_gb: PositiveFloat = 4
+    """What DuckDB's tables may take before they spill to disk; the process takes more for what it reads and writes."""
 
 
 class SplitConfig(Section):

@@ -297,3 +297,22 @@ def test_no_row_is_lost_and_their_order_does_not_matter(raw_log, row, rough, see
     assert other.events.to_pyarrow().equals(one.events.to_pyarrow())
     assert other.sessions.to_pyarrow().equals(one.sessions.to_pyarrow())
     assert other.quality == quality
+
+
+@pytest.mark.parametrize("rows", [1, 4, 1000])
+def test_parts_of_the_sessions_are_the_sessions(raw_log, row, rows):
+    shops = [("b", "bob"), ("a", "zoe"), ("a", "ann"), ("b", "ann"), ("c", "kim")]
+    log = raw_log(
+        [
+            row("checkout_completed", minute, shop_id=shop, buyer_id=buyer, order_id="o", product_id=f"p{minute}")
+            for shop, buyer in shops
+            for minute in (0, 1, 60)
+        ]
+    )
+    prepared = prepare(log, KEEP, KEY)
+    whole = SESSIONS.conform(prepared.sessions.to_pyarrow()).to_pylist()
+    parts = [SESSIONS.conform(part.to_pyarrow()).to_pylist() for part in prepared.parts(rows)]
+    assert [session for part in parts for session in part] == whole
+    # the last of each three events of a buyer is number 2, 5, 8, 11, 14 of all
+    assert [len(part) for part in parts] == {1: [2] * 5, 4: [2, 2, 4, 2], 1000: [10]}[rows]
+    assert [session["purchase_count"] for session in whole] == [1, 0] * 5  # the order told again is the same one

@@ -27,13 +27,15 @@ _BLOCK = 16 * 2**20  # bytes of text at once
 _LINES = pa.schema([("file", pa.string()), ("row", pa.int64()), ("line", pa.string()), ("fault", pa.string())])
 
 
-def connect(folder: Path) -> Backend:
-    """A fresh DuckDB in memory that spills to `folder` (made if absent). Times are read and written in UTC.
+def connect(folder: Path, memory_gb: float | None = None) -> Backend:
+    """A fresh DuckDB that spills to `folder` (made if absent) beyond `memory_gb` (None: most of the machine's). Times are
+    read and written in UTC.
 
     Rows come in no particular order unless they are sorted; that lets DuckDB stream large tables.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    engine = ibis.duckdb.connect(temp_directory=str(folder))
+    limit = {} if memory_gb is None else {"memory_limit": f"{round(memory_gb * 1000)}MB"}
+    engine = ibis.duckdb.connect(temp_directory=str(folder), **limit)
     engine.raw_sql("SET preserve_insertion_order = false; SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return engine
 

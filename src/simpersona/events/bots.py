@@ -19,26 +19,27 @@ _PAGES = ("page_viewed", "search_submitted", "collection_viewed", "product_viewe
 
 
 def suspects(events: ibis.Table, config: EventsConfig) -> ibis.Table:
-    """One row per buyer and shop that opened pages as no person does: `rule`, the first that holds, and the number
-    of pages opened, `pages`.
+    """One row per buyer and shop that opened pages as no person does: `rule`, the first that holds, and `pages`,
+    the number of pages on the fullest day.
 
     Rules: more than `bot_pages_per_minute` within a minute of the clock, more than `bot_pages_per_hour` within an
     hour, pages in more than `bot_hours_per_day` hours of one day (UTC).
     """
     pages = events.filter(events.event.isin(_PAGES) & (events.part == 0))
-    # nobody with fewer pages than this can break a rule, and most have fewer
+    pages = pages.select(*_BUYER, "time", day=pages.time.truncate("D"))
+    # no day with fewer pages than this can break a rule, and most have fewer
     least = min(config.bot_pages_per_minute, config.bot_pages_per_hour, config.bot_hours_per_day)
-    busy = pages.group_by(*_BUYER).having(pages.count() > least).aggregate()
-    pages = pages.semi_join(busy, _BUYER)
-    minutes = pages.group_by(*_BUYER, minute=pages.time.truncate("m")).aggregate(pages=pages.count())
-    hours = minutes.group_by(*_BUYER, hour=minutes.minute.truncate("h")).aggregate(
+    full = pages.group_by(*_BUYER, "day").having(pages.count() > least).aggregate()
+    pages = pages.semi_join(full, [*_BUYER, "day"])
+    minutes = pages.group_by(*_BUYER, "day", minute=pages.time.truncate("m")).aggregate(pages=pages.count())
+    hours = minutes.group_by(*_BUYER, "day", hour=minutes.minute.truncate("h")).aggregate(
         pages=minutes.pages.sum(), in_minute=minutes.pages.max()
     )
-    days = hours.group_by(*_BUYER, day=hours.hour.truncate("D")).aggregate(
+    days = hours.group_by(*_BUYER, "day").aggregate(
         pages=hours.pages.sum(), in_minute=hours.in_minute.max(), in_hour=hours.pages.max(), hours=hours.count()
     )
     buyers = days.group_by(*_BUYER).aggregate(
-        pages=days.pages.sum(), in_minute=days.in_minute.max(), in_hour=days.in_hour.max(), hours=days.hours.max()
+        pages=days.pages.max(), in_minute=days.in_minute.max(), in_hour=days.in_hour.max(), hours=days.hours.max()
     )
     rule = ibis.cases(
         (buyers.in_minute > config.bot_pages_per_minute, f"more than {config.bot_pages_per_minute} pages in a minute"),
@@ -58,7 +59,7 @@ def without(judged: ibis.Table, found: ibis.Table) -> ibis.Table:
 
 
 def account(found: ibis.Table, *, dropped: bool) -> dict[str, Any]:
-    """Per rule how many buyers there are and how many pages they opened, and whether their rows were dropped."""
+    """Per rule how many buyers there are and how many pages they opened on their fullest days, and whether their rows were dropped."""
     by_rule = found.group_by("rule").aggregate(buyers=found.count(), pages=found.pages.sum()).order_by("rule")
     rules = {
         line["rule"]: {"buyers": line["buyers"], "pages": line["pages"]} for line in by_rule.to_pyarrow().to_pylist()

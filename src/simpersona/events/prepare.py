@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from simpersona.contracts import EVENTS, REJECTED, SESSIONS, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.bots import account, suspects, without
 from simpersona.events.cleaning import PERSONAL, hashed, judge, without_impossible
-from simpersona.events.kept import keep
+from simpersona.events.kept import in_parts, keep
 from simpersona.events.quality import count_rows, describe
 from simpersona.events.sessionize import sessions_of, with_sessions
 
@@ -26,13 +27,15 @@ _SHOWN = 1000  # characters of a rejected row
 @dataclass(frozen=True)
 class Prepared:
     """Clean events and sessions in the shape of EVENTS and SESSIONS, the rows set aside in the shape of
-    REJECTED, each an Ibis table in a fixed order; and the quality report as plain values.
+    REJECTED, each an Ibis table in a fixed order; and the quality report as plain values. `parts` gives the
+    sessions bit by bit: those of whole buyers with about so many events each, in the same order.
     """
 
     events: ibis.Table
     sessions: ibis.Table
     rejected: ibis.Table
     quality: dict[str, Any]
+    parts: Callable[[int], Iterator[ibis.Table]]
 
 
 def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
@@ -64,7 +67,11 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     _stop_if_unusable(quality, rejected, config.max_rejected_share)
 
     events = keep(with_sessions(clean, config.session_gap_minutes), "events")
-    sessions = sessions_of(events, raw.products, raw.collections, raw.has)
+
+    def sessions(of: ibis.Table) -> ibis.Table:
+        found = sessions_of(of, raw.products, raw.collections, raw.has)
+        return found.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
+
     quality |= describe(clean, events, raw.products, raw.has)
     if raw.has.has_time:
         bots = keep(suspects(clean, config), "bots") if bots is None else bots
@@ -73,9 +80,10 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
         events=events.order_by("shop_id", "buyer_id", "time", "seq", "session_id", *EVENTS.columns[4:], "part").select(
             EVENTS.columns
         ),
-        sessions=sessions.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns),
+        sessions=sessions(events),
         rejected=rejected.order_by("file", "row").select(REJECTED.columns),
         quality=quality,
+        parts=lambda rows: (sessions(part) for part in in_parts(events, rows)),
     )
 
 

@@ -33,7 +33,7 @@ def world(run: Run, out: Path) -> Facts:
 def events(run: Run, out: Path) -> Facts:
     """Raw log to clean events and enriched sessions."""
     from simpersona.events.prepare import prepare
-    from simpersona.stages.table_engine import read_log, table_engine
+    from simpersona.stages.table_engine import read_log, table_engine, write_sessions
 
     config, spill = run.config, run.folder / ".spill"
     path = _source_path(run)
@@ -41,12 +41,12 @@ def events(run: Run, out: Path) -> Facts:
     settings = config.events
     if config.source.format == "lab":  # generated ids are nobody's, and the truth is looked up by them
         settings = settings.model_copy(update={"keep_ids": True})
-    with table_engine(settings.engine, spill) as engine:
+    with table_engine(settings.engine, spill, settings.memory_gb) as engine:
         raw = read_log(source, path, engine, spill)
         prepared = prepare(raw, settings, user_key(user_data_path("simpersona")))
         prepared.events.to_parquet(out / "events.parquet")
         run.progress(1, 3, "sessions")
-        prepared.sessions.to_parquet(out / "sessions.parquet")
+        write_sessions(prepared, out / "sessions.parquet")
         run.progress(2, 3, "catalogue")
         write_table(out / "rejected.parquet", prepared.rejected.to_pyarrow(), REJECTED)
         write_table(out / "products.parquet", raw.products.order_by(["shop_id", "product_id"]).to_pyarrow(), PRODUCTS)
@@ -71,10 +71,11 @@ def buyers(run: Run, out: Path) -> Facts:
     from simpersona.stages.table_engine import table_engine
 
     has = Capabilities(**read_json(run.folder / "events/quality.json")["has"])
-    with table_engine(run.config.events.engine, run.folder / ".spill") as engine:
+    settings = run.config.events
+    with table_engine(settings.engine, run.folder / ".spill", settings.memory_gb) as engine:
         event_table = engine.read_parquet(run.folder / "events/events.parquet")
         sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
-        aggregate(event_table, sessions, has, run.config.events).to_parquet(out / "buyers.parquet")
+        aggregate(event_table, sessions, has, settings).to_parquet(out / "buyers.parquet")
     rows_in = pq.read_metadata(run.folder / "events/sessions.parquet").num_rows
     table = run.table("events/products.parquet", PRODUCTS)
     embeddings = catalogue_vectors(run.config.buyers, table, _source_path(run), run.progress)

@@ -8,21 +8,27 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters import engine_duckdb
-from simpersona.contracts import RawLog
+from simpersona.contracts import SESSIONS, RawLog
 from simpersona.errors import ConfigError
+from simpersona.events.prepare import Prepared
 from simpersona.ports import EventSource
+
+PART = 500_000
+"""Events whose timelines are in memory at once."""
 
 
 @contextmanager
-def table_engine(address: str, folder: Path) -> Iterator[SQLBackend]:
-    """The engine of `events.engine`, as long as it is needed; `folder` is its own, and is removed.
+def table_engine(address: str, folder: Path, memory_gb: float | None = None) -> Iterator[SQLBackend]:
+    """The engine of `events.engine`, as long as it is needed; `folder` is its own, and is removed. `memory_gb` is how much
+    DuckDB's tables may take before they spill; Spark's is set where it is started.
 
     Raises ConfigError if it cannot be had.
     """
-    engine = engine_duckdb.connect(folder) if address == "duckdb" else _spark(address, folder)
+    engine = engine_duckdb.connect(folder, memory_gb) if address == "duckdb" else _spark(address, folder)
     try:
         yield engine
     finally:
@@ -47,6 +53,16 @@ def read_log(source: EventSource, path: Path, engine: SQLBackend, folder: Path) 
         tables[name] = engine.read_parquet(file)
     reader.disconnect()
     return replace(raw, **tables)
+
+
+def write_sessions(prepared: Prepared, path: Path) -> None:
+    """SESSIONS as a parquet file. DuckDB cannot spill lists, and the timelines are such: it is given some buyers at a time."""
+    if prepared.sessions.get_backend().name != "duckdb":
+        prepared.sessions.to_parquet(path)
+        return
+    with pq.ParquetWriter(path, SESSIONS.schema) as writer:
+        for part in prepared.parts(PART):
+            writer.write_table(SESSIONS.conform(part.to_pyarrow()))
 
 
 def _spark(address: str, folder: Path) -> SQLBackend:
