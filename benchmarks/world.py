@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from benchmarks import world_volume
 from benchmarks.results import Section, Table
-from benchmarks.world_volume import volume
 from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_table import TableSource
 from simpersona.buyers.aggregate import aggregate
@@ -42,19 +42,24 @@ COUNTS = {
 CHANGES = {name: variant for name, variant in NAMED.items() if name != "plain"}
 
 
-def section(config: LabConfig = WORLD) -> Section:
-    """Planted against measured rates, mixes, strata and lifts of one world; then speed and memory."""
+def section(
+    config: LabConfig = WORLD, lift_buyers: int = LIFT_BUYERS, sizes: tuple[int, int] = world_volume.SIZES
+) -> Section:
+    """Planted against measured rates, mixes, strata and lifts of one world; then speed and memory of worlds of `sizes`
+    buyers.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "plain"
         generate_world(folder, config, _silent)
         strata, sessions = _measured(folder / "events", Path(scratch) / "spill")
         names = ("types", "rates", "sessions", "mixes", "shops", "lifts")
         truth = {name: pq.read_table(folder / f"truth/{name}.parquet").to_pandas() for name in names}
-        bought = {name: _purchases(Path(scratch) / "changed", config, variant) for name, variant in NAMED.items()}
+        changed, many = Path(scratch) / "changed", config.model_copy(update={"buyers": lift_buyers})
+        bought = {name: _purchases(changed, many, variant) for name, variant in NAMED.items()}
     what = (
         f"The generated world (`[lab]`): {config.shops} shops, {config.buyers:,} buyers, {config.types} types, seed "
         f"{config.seed}; {len(sessions):,} visits, {sessions.event_count.sum():,} events. Measured by our own importer, sessions "
-        f"and strata; lifts by counting visits and orders in worlds of {LIFT_BUYERS:,} buyers. A deviation is told in standard errors of the measured figure: the "
+        f"and strata; lifts by counting visits and orders in worlds of {lift_buyers:,} buyers. A deviation is told in standard errors of the measured figure: the "
         "largest of as many independent normal ones is given beside the largest found."
     )
     tables = (
@@ -62,7 +67,7 @@ def section(config: LabConfig = WORLD) -> Section:
         _mixes(truth["mixes"], truth["types"]),
         _strata(truth["shops"], strata),
         _lifts(truth["lifts"], bought),
-        volume(),
+        world_volume.volume(sizes),
     )
     return Section("world", what, tables, ("numpy", "duckdb", "pyarrow"))
 
@@ -85,8 +90,7 @@ def _measured(events: Path, spill: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _purchases(folder: Path, config: LabConfig, variant: Variant) -> pd.DataFrame:
     """Visits and orders of each shop of a world of this variant; a visit has one order at most."""
-    changed = {"buyers": LIFT_BUYERS, "variant": VariantConfig(**asdict(variant))}
-    generate_world(folder, config.model_copy(update=changed), _silent)
+    generate_world(folder, config.model_copy(update={"variant": VariantConfig(**asdict(variant))}), _silent)
     rows = f"read_parquet('{folder}/events/*-[0-9][0-9][0-9][0-9].parquet')"
     query = f"select shop_id, count(*) filter (seq = 0) as visits, count(distinct order_id) as orders from {rows} group by 1"
     return duckdb.sql(query).df().set_index("shop_id").sort_index()

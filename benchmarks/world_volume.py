@@ -29,10 +29,10 @@ VOCABULARY = {"shop_id": SHOPS, "event": 9, "product_id": PRODUCTS, "collection_
 """Different texts of each column among so many rows, beside as many buyers as a tenth of them."""
 
 
-def volume() -> tuple[Table, str]:
-    """A table with a row for each size of the world, and for random columns of the larger one's rows."""
-    measured = [_apart("world", buyers) for buyers in SIZES]
-    rows = [[f"world of {buyers:,} buyers", *_cells(one)] for buyers, one in zip(SIZES, measured, strict=True)]
+def volume(sizes: tuple[int, int] = SIZES) -> tuple[Table, str]:
+    """A table with a row for each size of the world, in buyers, and for random columns of the larger one's rows."""
+    measured = [_apart("world", buyers) for buyers in sizes]
+    rows = [[f"world of {buyers:,} buyers", *_cells(one)] for buyers, one in zip(sizes, measured, strict=True)]
     random = _apart("random", measured[-1]["events"])
     rows.append(["random columns, as many rows", *_cells(random)])
     large = measured[-1]

@@ -20,8 +20,8 @@ def test_a_subject_writes_its_section(tmp_path):
     first = file.read_text(encoding="utf-8")
     assert "\n## events\n" in first
     assert "`python -m benchmarks events`" in first
-    small = LabConfig(shops=2, buyers=80, products_per_shop=12, types=4)
-    write_section(file, "world", world.section(small, repeats=1).text(machine), ORDER)
+    small = LabConfig(shops=2, buyers=400, products_per_shop=12, types=6, output="parquet")
+    write_section(file, "world", world.section(small, 400, (300, 600)).text(machine), ORDER)
     both = file.read_text(encoding="utf-8")
     assert both.index("## world") < both.index("## events")
     assert first.split("## events")[1] == both.split("## events")[1]  # the other section stays as it was
