@@ -79,15 +79,16 @@ def by_general(log: Path, out: Path) -> None:
     from simpersona.buyers.aggregate import aggregate
     from simpersona.config import EventsConfig
     from simpersona.events.prepare import prepare
+    from simpersona.stages.table_engine import write_sessions
 
     settings = EventsConfig()
     with tempfile.TemporaryDirectory() as scratch:
-        engine = connect(Path(scratch) / "spill")
+        engine = connect(Path(scratch) / "spill", settings.memory_gb)
         raw = TableSource().read(log, engine)
         prepared = prepare(raw, settings, KEY)
         files = [Path(scratch) / "events.parquet", Path(scratch) / "sessions.parquet"]
-        for table, file in zip((prepared.events, prepared.sessions), files, strict=True):
-            table.to_parquet(file)
+        prepared.events.to_parquet(files[0])
+        write_sessions(prepared, files[1])
         aggregate(*(engine.read_parquet(file) for file in files), raw.has, settings).to_parquet(out)
         engine.disconnect()
 
