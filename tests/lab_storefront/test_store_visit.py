@@ -319,9 +319,10 @@ def test_visitors_at_once_do_not_lock_each_other_out(visit, store, log_of):
     assert [line["seq"] for line in log_of(store)] == list(range(1, len(log_of(store)) + 1))
 
 
-def test_the_logs_folder_is_what_the_shopify_source_reads(store, catalogue):
+def test_the_logs_folder_is_what_the_shopify_source_reads(visit, store, catalogue):
     import pyarrow.parquet as pq
 
+    visit("carl").get("/")
     products, collections = catalogue()
     folder = store.events_log.parent
     assert pq.read_table(folder / "products.parquet").equals(products)
