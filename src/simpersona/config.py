@@ -144,9 +144,10 @@ class EventsConfig(Section):
     """One every six seconds, for a whole hour."""
     bot_hours_per_day: Positive = 20
     """Pages in more hours of one day (UTC) than a person is awake."""
-    engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|spark://[^/\s]+:\d+)$")] = "duckdb"
+    engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|[a-z]+://\S+)$")] = "duckdb"
     """What works the tables out, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine),
-    or the spark://host:port of a cluster. The result is the same."""
+    or the spark://host:port of a cluster. The result is the same. Any other address is given to `ibis.connect`, such as
+    bigquery://PROJECT/DATASET; only DuckDB and Spark are tested."""
     memory_gb: PositiveFloat = 4
     """What DuckDB's tables may take before they spill to disk; the process takes more for what it reads and writes."""
 

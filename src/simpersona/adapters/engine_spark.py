@@ -137,8 +137,9 @@ def connect(address: str, folder: Path) -> SparkBackend:
     try:
         session = SparkSession.builder.master(master).config(map=settings).getOrCreate()
     except (PySparkException, Py4JError) as error:
+        cause = " ".join(str(error).partition("\n\tat ")[0].split())  # Java's stack stays with the error below
         raise ConfigError(
-            f"Spark at {master} did not start: {error}. Expected `spark`, `local[N]` or the spark://host:port of a"
+            f"Spark at {master} did not start: {cause}. Expected `spark`, `local[N]` or the spark://host:port of a"
             " master that runs; `simpersona doctor` tells which Java is found."
         ) from error
     if session.sparkContext.master != master:

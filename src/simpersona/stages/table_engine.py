@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import ibis
 import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
@@ -28,7 +29,12 @@ def table_engine(address: str, folder: Path, memory_gb: float | None = None) -> 
 
     Raises ConfigError if it cannot be had.
     """
-    engine = engine_duckdb.connect(folder, memory_gb) if address == "duckdb" else _spark(address, folder)
+    if address == "duckdb":
+        engine = engine_duckdb.connect(folder, memory_gb)
+    elif "://" in address and not address.startswith("spark://"):
+        engine = _named(address)
+    else:
+        engine = _spark(address, folder)
     try:
         yield engine
     finally:
@@ -63,6 +69,22 @@ def write_sessions(prepared: Prepared, path: Path) -> None:
     with pq.ParquetWriter(path, SESSIONS.schema) as writer:
         for part in prepared.parts(PART):
             writer.write_table(SESSIONS.conform(part.to_pyarrow()))
+
+
+def _named(address: str) -> SQLBackend:
+    """Whatever Ibis connects to, such as `bigquery://PROJECT/DATASET`."""
+    kind = address.partition("://")[0]
+    try:
+        engine = ibis.connect(address)
+    except Exception as error:  # each backend has its own
+        # the address is not repeated: it may hold a password
+        raise ConfigError(
+            f"events.engine: no connection to the {kind} of this address ({type(error).__name__}). "
+            f"It needs pip install 'ibis-framework[{kind}]', and an address and credentials as Ibis's page on {kind} says."
+        ) from error
+    if not isinstance(engine, SQLBackend):
+        raise ConfigError(f'events.engine: {kind} is no SQL engine. Name another, or leave it at "duckdb".')
+    return engine
 
 
 def _spark(address: str, folder: Path) -> SQLBackend:
