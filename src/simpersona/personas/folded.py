@@ -15,10 +15,9 @@ from numba import njit
 from torch import nn
 
 from simpersona.contracts import CHANNELS, SCALARS
-from simpersona.personas.model import Personas
+from simpersona.personas.model import CLOSE, Personas
 
-_CHUNK = 1024  # rows at once: they stay in the processor's cache
-_CLOSE = 1e-5  # of the largest distance: nearer than this, two codes are told apart by the unfolded network
+_CHUNK = 512  # rows at once: they stay in the processor's cache
 
 
 class FoldedPersonas:
@@ -67,8 +66,7 @@ class FoldedPersonas:
                 hidden = hidden @ weight + bias
                 np.maximum(hidden, 0, out=hidden)
             distances = hidden @ self._last[0] + self._last[1]
-            codes[part] = distances.argmin(axis=1)
-            if len(doubtful := _doubtful(distances)):
+            if len(doubtful := np.flatnonzero(_nearest(distances, codes[part]))):
                 if whole is None:
                     x = self._vectors(dense[doubtful], [b[[doubtful, doubtful + 1]] for b in bounds], rows)
                 else:
@@ -90,12 +88,24 @@ class FoldedPersonas:
         return x
 
 
-def _doubtful(distances: Float[np.ndarray, "n k"]) -> Int[np.ndarray, " d"]:
-    """The rows whose two nearest codes are too near to each other to be told apart after folding."""
-    if distances.shape[1] < 2:
-        return np.empty(0, np.int64)
-    two = np.partition(distances, 1, axis=1)[:, :2]
-    return np.flatnonzero(two[:, 1] - two[:, 0] < _CLOSE * np.abs(distances).max(axis=1))
+@njit(nogil=True, cache=True)
+def _nearest(distances, codes):  # noqa: ANN001, ANN202
+    """Writes the nearest code of each row, the first of equals; true where the second is too near to be told apart after
+    folding.
+    """
+    doubtful = np.zeros(len(distances), np.bool_)
+    for row in range(len(distances)):
+        best, second, largest, code = np.float32(np.inf), np.float32(np.inf), np.float32(0), 0
+        for column in range(distances.shape[1]):
+            distance = distances[row, column]
+            largest = max(largest, abs(distance))
+            if distance < best:
+                best, second, code = distance, best, column
+            elif distance < second:
+                second = distance
+        codes[row] = code
+        doubtful[row] = second - best < CLOSE * largest
+    return doubtful
 
 
 @njit(nogil=True, cache=True)
