@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,16 +19,23 @@ from simpersona.personas.codebook import Codebook, nearest, straight_through
 from simpersona.personas.model import Personas
 from simpersona.personas.network import Dropout, Network, one_thread
 from simpersona.personas.pairs import Gates, positives
+from simpersona.personas.training_state import Checkpoints, TrainingState, training_identity
 from simpersona.ports import Progress
 from simpersona.vectors import BuyerVectors
 
 
 def learn(
-    train: BuyerVectors, validation: BuyerVectors, config: PersonasConfig, seed: int, progress: Progress
+    train: BuyerVectors,
+    validation: BuyerVectors,
+    config: PersonasConfig,
+    seed: int,
+    progress: Progress,
+    checkpoints: Checkpoints | None = None,
 ) -> Personas:
     """Personas learned from `train`, as they were in the epoch with the lowest loss on `validation`.
 
-    The same vectors, settings and seed give the same personas on the same processor and library versions.
+    The same vectors, settings and seed give the same personas on the same processor and library versions, also
+    where a training that was cut off goes on from the last epoch that `checkpoints` kept of it.
     Raises ConfigError if there are fewer training buyers than codes, no validation buyers, or the loss
     does not stay finite.
     """
@@ -39,11 +45,16 @@ def learn(
             "Expected at least one: raise personas.validation_share or give more data."
         )
     with one_thread():
-        return _learn(train, validation, config, seed, progress)
+        return _learn(train, validation, config, seed, progress, checkpoints)
 
 
 def _learn(
-    train: BuyerVectors, validation: BuyerVectors, config: PersonasConfig, seed: int, progress: Progress
+    train: BuyerVectors,
+    validation: BuyerVectors,
+    config: PersonasConfig,
+    seed: int,
+    progress: Progress,
+    checkpoints: Checkpoints | None,
 ) -> Personas:
     generator = torch.Generator().manual_seed(seed)
     bins = HeadBins.fit(train, config)
@@ -53,33 +64,34 @@ def _learn(
             module.generator = generator
     seen, unseen = _Buyers.of(train, bins), _Buyers.of(validation, bins)
     codebook = _start(network, seen.x, config, seed)
-    run = _Run(config, network, codebook, torch.from_numpy(bins.weights).float(), generator)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+    weights = torch.from_numpy(bins.weights).float()
+    run = TrainingState(network, codebook, optimizer, generator)
+    work = _Run(config, run, weights)
+    identity = training_identity(train, validation, config, seed)
+    if checkpoints and (found := checkpoints.load(identity)):
+        run.restore(*found)
 
-    history: list[dict[str, Any]] = []
-    best, best_epoch, best_state, settled = float("inf"), 0, run.snapshot(), 0
-    for epoch in range(1, config.epochs + 1):
-        trained = run.train_epoch(seen, optimizer)
+    for epoch in range(run.epoch + 1, config.epochs + 1):
+        if run.finished(config.patience):
+            break
+        trained = work.train_epoch(seen)
         # the same order and the same positive pairs in every epoch, so that epochs can be compared
-        checked = run.validate(unseen, torch.Generator().manual_seed(seed))
+        checked = work.validate(unseen, torch.Generator().manual_seed(seed))
         if not math.isfinite(checked["loss"]):
             raise ConfigError(
                 f"personas: training diverged: the validation loss is {checked['loss']} after epoch {epoch}. Expected a"
                 f" finite number: lower personas.learning_rate ({config.learning_rate}) or the weights of the loss."
             )
-        history.append({"epoch": epoch, "train": trained, "validation": checked})
-        if checked["loss"] < best:
-            best, best_epoch, best_state = checked["loss"], epoch, run.snapshot()
+        run.note(trained, checked, codes_checked=work.dead_codes_checked)
+        if checkpoints:
+            checkpoints.save(identity, *run.state())
         note = f"validation loss {checked['loss']:.3f}, {trained['codes_used']} codes in use"
         progress(epoch, config.epochs, note)
-        if not run.dead_codes_checked:
-            settled = epoch
-        if epoch - max(best_epoch, settled) >= config.patience:
-            progress(config.epochs, config.epochs, f"stopped after epoch {epoch}, best was {best_epoch}")
-            break
-    weights, entries = best_state
-    network.load_state_dict(weights)
-    return Personas(network, entries, bins, config, history)
+        if run.finished(config.patience):
+            progress(config.epochs, config.epochs, f"stopped after epoch {epoch}, best was {run.best_epoch}")
+    network.load_state_dict(run.best_weights)
+    return Personas(network, run.best_entries, bins, config, run.history)
 
 
 @dataclass(frozen=True)
@@ -110,17 +122,15 @@ class _Buyers:
 @dataclass
 class _Run:
     config: PersonasConfig
-    network: Network
-    codebook: Codebook
+    now: TrainingState
     class_weights: Tensor
-    generator: torch.Generator
-    step: int = 0
 
-    def train_epoch(self, buyers: _Buyers, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        self.network.train()
+    def train_epoch(self, buyers: _Buyers) -> dict[str, Any]:
+        optimizer, generator = self.now.optimizer, self.now.generator
+        self.now.network.train()
         tally, revived = _Tally(), 0
-        for batch in buyers.batches(self.config.batch_size, self.generator):
-            terms, z_e, codes = self.terms(batch, self.generator)
+        for batch in buyers.batches(self.config.batch_size, generator):
+            terms, z_e, codes = self.terms(batch, generator)
             optimizer.zero_grad()
             terms["loss"].backward()
             optimizer.step()
@@ -129,7 +139,7 @@ class _Run:
         return tally.means() | {"dead_resets": revived}
 
     def validate(self, buyers: _Buyers, generator: torch.Generator) -> dict[str, Any]:
-        self.network.eval()
+        self.now.network.eval()
         tally = _Tally()
         with torch.inference_mode():
             for batch in buyers.batches(self.config.batch_size, generator):
@@ -139,15 +149,15 @@ class _Run:
 
     def terms(self, batch: _Buyers, generator: torch.Generator) -> tuple[losses.Terms, Tensor, Tensor]:
         """The terms of Eq. 2 and their sum as "loss"; the encoder's outputs and their codes."""
-        config = self.config
-        z_e = self.network.encoder(batch.x)
-        codes = nearest(z_e.detach(), self.codebook.entries)
-        z_q = self.codebook.entries[codes]
+        config, network, entries = self.config, self.now.network, self.now.codebook.entries
+        z_e = network.encoder(batch.x)
+        codes = nearest(z_e.detach(), entries)
+        z_q = entries[codes]
         read = straight_through(z_e, z_q)
         positive, has_peer = positives(batch.gates, config.product_peers, config.behaviour_peers, generator)
-        heads = losses.head_losses(self.network.levels(read), batch.labels, self.class_weights)
+        heads = losses.head_losses(network.levels(read), batch.labels, self.class_weights)
         terms = {
-            "reconstruction": losses.reconstruction(self.network.decoder(read), batch.x, batch.present),
+            "reconstruction": losses.reconstruction(network.decoder(read), batch.x, batch.present),
             "commitment": losses.commitment(z_e, z_q, config.commitment_over),
             "contrastive": losses.info_nce(z_e, positive, has_peer, config.temperature),
             **dict(zip(HEADS, heads, strict=True)),
@@ -157,20 +167,17 @@ class _Run:
     @property
     def dead_codes_checked(self) -> bool:
         """Patience starts with this: until then a small data set trains with a part of its codes only."""
-        return self.step >= self.config.dead_warmup_steps + self.config.dead_every_steps
+        return self.now.step >= self.config.dead_warmup_steps + self.config.dead_every_steps
 
     def move_codebook(self, z: Tensor, codes: Tensor) -> int:
         """Eq. 7, and Eq. 8 when it is due (REFERENCE 13). Returns the number of codes revived."""
-        config = self.config
-        self.codebook.update(z, codes, config.decay)
-        self.step += 1
-        since = self.step - config.dead_warmup_steps
+        config, codebook = self.config, self.now.codebook
+        codebook.update(z, codes, config.decay)
+        self.now.step += 1
+        since = self.now.step - config.dead_warmup_steps
         if since <= 0 or since % config.dead_every_steps:
             return 0
-        return self.codebook.revive(z, config.dead_fraction, self.generator)
-
-    def snapshot(self) -> tuple[dict[str, Tensor], Tensor]:
-        return copy.deepcopy(self.network.state_dict()), self.codebook.entries.clone()
+        return codebook.revive(z, config.dead_fraction, self.now.generator)
 
 
 class _Tally:

@@ -96,7 +96,7 @@ def personas(run: Run, out: Path) -> Facts:
     from simpersona.personas.mix import assignments, store_mix
     from simpersona.personas.sample import balanced_sample
     from simpersona.stages.persona_cards import cards_of
-    from simpersona.stages.persona_training import train_pack
+    from simpersona.stages.persona_training import CheckpointFile, train_pack
 
     config = run.config
     place = run.folder / "buyers/buyers.parquet"
@@ -107,6 +107,7 @@ def personas(run: Run, out: Path) -> Facts:
     training = table.take(in_training)
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
     sample = _rows_of(place, in_training[rows])
+    checkpoint = CheckpointFile(run.folder / ".personas.training")  # outlives a killed run, unlike `out`
     trained = train_pack(
         sample,
         products,
@@ -116,6 +117,7 @@ def personas(run: Run, out: Path) -> Facts:
         run.progress,
         embedder_name(config.buyers),
         tuple(held_out),
+        checkpoint,
     )
     pack, model = trained.pack, trained.pack.personas
     pack.save(out)
@@ -140,6 +142,7 @@ def personas(run: Run, out: Path) -> Facts:
         f"{config.personas.codes} codes{merged}; {kept:.0%} of the variance of products kept; "
         f"held out: {', '.join(held_out) or 'none'}"
     )
+    checkpoint.path.unlink(missing_ok=True)
     figures = {"codes_used": used, "codes_merged": trained.merged, "held_out": held_out, "explained_variance": kept}
     return Facts(table.num_rows, table.num_rows, summary, figures=figures)
 

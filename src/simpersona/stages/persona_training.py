@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +17,7 @@ from simpersona.errors import ConfigError
 from simpersona.personas.learn import learn
 from simpersona.personas.sample import split
 from simpersona.personas.small_codes import without_small_codes
+from simpersona.personas.training_state import Checkpoints
 from simpersona.ports import Progress
 from simpersona.stages.pack import Pack
 
@@ -30,6 +34,35 @@ class Trained:
     merged: int
 
 
+@dataclass(frozen=True)
+class CheckpointFile:
+    """The last epoch of a training, as one safetensors file that is there whole or not at all."""
+
+    path: Path
+
+    def load(self, identity: str) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """None also where the file cannot be read: the training starts anew, as without one."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, "numpy") as file:
+                said = json.loads(file.metadata()["state"])
+                if said["identity"] != identity:
+                    return None
+                return {name: file.get_tensor(name) for name in file.keys()}, said["values"]  # noqa: SIM118
+        except (OSError, SafetensorError, TypeError, KeyError, json.JSONDecodeError):
+            return None
+
+    def save(self, identity: str, tensors: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        """Written beside its place and renamed."""
+        from safetensors.numpy import save_file
+
+        partial = self.path.with_name(f"{self.path.name}.partial")
+        whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+        save_file(whole, partial, {"state": json.dumps({"identity": identity, "values": values})})
+        partial.replace(self.path)
+
+
 def train_pack(
     sample: pa.Table,
     products: pa.Table,
@@ -39,6 +72,7 @@ def train_pack(
     progress: Progress,
     embedder: str,
     held_out: tuple[str, ...] = (),
+    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """Splits `sample` (BUYERS), fits the vectors and learns the personas.
 
@@ -55,6 +89,6 @@ def train_pack(
     vectorizer = Vectorizer.fit(sample.take(train), products, embeddings, buyers)
     vectors = vectorizer.transform(sample, products, embeddings)
     seen = vectors.take(train)
-    model = learn(seen, vectors.take(validation), personas, seed, progress)
+    model = learn(seen, vectors.take(validation), personas, seed, progress, checkpoints)
     model, merged = without_small_codes(model, seen.x, personas.min_buyers_per_code)
     return Trained(Pack(vectorizer, model, embedder, held_out), train, validation, merged)
