@@ -49,7 +49,10 @@ Setting = Annotated[
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", help="duckdb, spark, local[4], spark://host:port or an address for ibis.connect; overrides events.engine."),
+    typer.Option(
+        "--engine",
+        help="duckdb, spark, local[4], spark://host:port or an address for ibis.connect; overrides events.engine.",
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]

@@ -233,6 +233,9 @@ class StoreConfig(Section):
     """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
     variant: VariantConfig = VariantConfig()
     """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
+    window: Literal["browser", "http"] = "browser"
+    """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
+    and that run no script, as the lab's. Both show the same page."""
     images: bool = False
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 import pytest
 
 from simpersona.adapters.store_browser import Browser
+from simpersona.adapters.store_http import HttpVisitors
 from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action
 from simpersona.shopper.prompt import reply_schema
 
-STORES = [pytest.param("browser", marks=pytest.mark.slow), "scripted"]
+STORES = [pytest.param("browser", marks=pytest.mark.slow), "http", "scripted"]
 
 
 @pytest.fixture(params=STORES)
@@ -25,11 +26,16 @@ def visits(request, site, script):
             yield lambda: running.visitor(site.url + "/", "visitor-1")
 
     @asynccontextmanager
+    async def http():
+        async with HttpVisitors(StoreConfig()) as running:
+            yield lambda: running.visitor(site.url + "/", "visitor-1")
+
+    @asynccontextmanager
     async def scripted():
         pages, transitions = script
         yield lambda: ScriptedStore(pages, transitions, first="/")
 
-    return {"browser": browser, "scripted": scripted}[request.param]
+    return {"browser": browser, "http": http, "scripted": scripted}[request.param]
 
 
 def with_window(visits, use):

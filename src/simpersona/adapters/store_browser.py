@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -23,10 +22,10 @@ from playwright.async_api import TimeoutError as BrowserTimeoutError
 from simpersona.adapters.browser_path import find_browser
 from simpersona.adapters.store_browser_gestures import Hand
 from simpersona.adapters.store_browser_tree import Kept, kept_nodes, shown_part
+from simpersona.adapters.store_rules import Grounds
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
-from simpersona.pages import Action, Node, Page
-from simpersona.shopper.affordances import fits
+from simpersona.pages import Action, Page
 
 FLAGS = (
     "--disable-gpu",
@@ -41,12 +40,6 @@ VIEWPORT_WIDTH, VIEWPORT_HEIGHT = 1280, 900
 QUIET_MS, MAX_UNQUIET_MS, MAX_FETCH_SECONDS = 30, 400, 2.0
 """A page has settled after this long without a change; one that never rests is taken as it is."""
 
-_READING = frozenset({"scrollTo", "nextChunk", "prevChunk", "hover"})
-_CHECKOUT = re.compile(r"/checkouts?(/|$)", re.IGNORECASE)
-_PAYS = re.compile(
-    r"^\W*pay\b|\bpay (now|with|\W?\d)|\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase|pay(ment)?)\b",
-    re.IGNORECASE,
-)
 _STATUS = "() => performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0"
 _QUIET = """([quiet, longest]) => new Promise(done => {
     let timer = setTimeout(done, quiet);
@@ -133,8 +126,8 @@ class Window:
     def __init__(
         self, browser: Browser, config: StoreConfig, url: str, visitor: str, *, within: str, may_pay: bool
     ) -> None:
-        self._browser, self._config, self._may_pay = browser, config, may_pay
-        self._url, self._visitor, self._within = url, visitor, within
+        self._browser, self._config = browser, config
+        self._url, self._visitor, self._grounds = url, visitor, Grounds(url, within, may_pay)
         self._timeout_ms = config.action_timeout_seconds * 1000
         self._context: BrowserContext | None = None
         self._tab: Tab | None = None
@@ -171,7 +164,8 @@ class Window:
         if self._tab is None:
             raise StorefrontError("the window is not open")
         try:
-            failure = self._refused(action)
+            nodes = {name: kept.node for name, kept in self._kept.items()}
+            failure = self._grounds.refused(action, nodes, self._tab.url)
             if failure is None:
                 failure = await self._do(action)
             return await self._look(failure)
@@ -192,7 +186,7 @@ class Window:
     async def _prepare(self, context: BrowserContext) -> None:
         """Cookie, tab, and the protocol's events that settle and the domain pin rest on."""
         origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._url))
-        await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._within}])
+        await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._grounds.within}])
         self._tab = tab = await context.new_page()
         self._cdp = cdp = await context.new_cdp_session(tab)
         context.on("page", self._on_new_tab)
@@ -232,7 +226,7 @@ class Window:
         assert self._cdp is not None
         url, request = event["request"]["url"], {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
-            if event["frameId"] != self._main_frame or self._is_ours(url):
+            if event["frameId"] != self._main_frame or self._grounds.holds(url):
                 if event["frameId"] == self._main_frame:
                     self._loaded.clear()
                 await self._cdp.send("Fetch.continueRequest", request)
@@ -240,42 +234,7 @@ class Window:
                 self._left_for = url
                 await self._cdp.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
 
-    def _is_ours(self, url: str) -> bool:
-        ours, asked = urlsplit(self._url), urlsplit(url)
-        same_host = asked.netloc.removeprefix("www.") == ours.netloc.removeprefix("www.")
-        return asked.scheme in ("http", "https") and same_host and (asked.path or "/").startswith(self._within)
-
-    def _leads_away(self, url: str) -> str:
-        asked = urlsplit(url)
-        place = asked.netloc + (asked.path if asked.netloc == urlsplit(self._url).netloc else "")
-        return f"It leads away from this store, to {place or url}: not opened"
-
     # --- acting -------------------------------------------------------------------------------
-
-    def _refused(self, action: Action) -> str | None:
-        """Why the action is not even tried."""
-        assert self._tab is not None
-        kept = self._kept.get(action.node)
-        if kept is None:
-            return f"There is no node {action.node} on the page"
-        if not fits(kept.node, action.method):
-            return f"{action.method} cannot be done on the {kept.node.name} {kept.node.role}"
-        if (
-            action.method in ("fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop")
-            and not action.arguments
-        ):
-            return f"{action.method} needs an argument"
-        if action.method == "dragAndDrop" and action.arguments[0] not in self._kept:
-            return f"There is no node {action.arguments[0]} to drop on"
-        return self._payment_refused(kept.node, action)
-
-    def _payment_refused(self, node: Node, action: Action) -> str | None:
-        assert self._tab is not None
-        if self._may_pay or action.method in _READING:
-            return None
-        if _CHECKOUT.search(urlsplit(self._tab.url).path) or _PAYS.search(node.name):
-            return "This store is not the lab's: the visit stops at the checkout, nothing is filled in or paid"
-        return None
 
     async def _do(self, action: Action) -> str | None:
         """The failure in words, or None; the page has settled afterwards."""
@@ -308,13 +267,13 @@ class Window:
         failure = await self._rest()
         if self._opened is not None:
             url, self._opened = self._opened, None
-            if not self._is_ours(url):
-                return self._leads_away(url)
+            if not self._grounds.holds(url):
+                return self._grounds.leads_away(url)
             assert self._tab is not None
             await self._tab.goto(url, wait_until="domcontentloaded", timeout=self._timeout_ms)
             failure = await self._rest()
         if self._left_for is not None:
-            return self._leads_away(self._left_for)
+            return self._grounds.leads_away(self._left_for)
         return failure
 
     async def _rest(self) -> str | None:

@@ -9,17 +9,23 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pyarrow as pa
 
+from simpersona.config import StoreConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Episode, Goal
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy
 from simpersona.stages.context import Run
+
+if TYPE_CHECKING:
+    from simpersona.adapters.store_browser import Browser
+    from simpersona.adapters.store_http import HttpVisitors
 
 ANSWER_SECONDS = 15
 
@@ -94,7 +100,6 @@ async def _play(
     prefix: str,
 ) -> dict[str, list[Episode]]:
     """The episodes by shop, one shop after the other."""
-    from simpersona.adapters.store_browser import Browser
     from simpersona.shopper.rollout import rollout
 
     ended = count(1)
@@ -105,11 +110,11 @@ async def _play(
 
     played: dict[str, list[Episode]] = {}
     is_ours = all(store.log is not None for store in stores.values())
-    async with Browser(run.config.store, may_pay=is_ours) as browser:
+    async with _windows(run.config.store, may_pay=is_ours) as windows:
         for shop_id, store in stores.items():
             played[shop_id] = await rollout(
                 [goal for goal in goals if goal.shop_id == shop_id],
-                partial(browser.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
+                partial(windows.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
                 make_policy,
                 max_steps=limits.max_steps,
                 time_limit_seconds=limits.time_limit_seconds,
@@ -119,6 +124,23 @@ async def _play(
                 on_episode=tell,
             )
     return played
+
+
+def _windows(config: StoreConfig, *, may_pay: bool) -> Browser | HttpVisitors:
+    """What opens visitors' windows. Raises ConfigError if a package is missing."""
+    try:
+        if config.window == "http":
+            from simpersona.adapters.store_http import HttpVisitors
+
+            return HttpVisitors(config, may_pay=may_pay)
+        from simpersona.adapters.store_browser import Browser
+
+        return Browser(config, may_pay=may_pay)
+    except ImportError as error:
+        extra = "http" if config.window == "http" else "browser"
+        raise ConfigError(
+            f"store.window = {config.window!r} needs a package that is not installed ({error}). Get it with: pip install 'simpersona[{extra}]'"
+        ) from error
 
 
 def _recorded_events(run: Run, store: OpenStore, episodes: Sequence[Episode]) -> pa.Table:

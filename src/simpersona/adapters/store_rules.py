@@ -1,0 +1,63 @@
+"""What every window on a store holds its visitor to: the store's own pages, what is there to act on, and no payment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from simpersona.pages import Action, Node
+from simpersona.shopper.affordances import fits
+
+_READING = frozenset({"scrollTo", "nextChunk", "prevChunk", "hover"})
+_WITH_ARGUMENT = frozenset({"fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop"})
+_CHECKOUT = re.compile(r"/checkouts?(/|$)", re.IGNORECASE)
+_PAYS = re.compile(
+    r"^\W*pay\b|\bpay (now|with|\W?\d)|\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase|pay(ment)?)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """The store at `url`: its host, and there what lies below the path `within`, which ends with a slash.
+
+    `may_pay` allows to fill in a checkout and place an order: in the lab's own stores alone.
+    """
+
+    url: str
+    within: str = "/"
+    may_pay: bool = False
+
+    def holds(self, url: str) -> bool:
+        """The address is one of this store."""
+        ours, asked = urlsplit(self.url), urlsplit(url)
+        same_host = asked.netloc.removeprefix("www.") == ours.netloc.removeprefix("www.")
+        return asked.scheme in ("http", "https") and same_host and (asked.path or "/").startswith(self.within)
+
+    def leads_away(self, url: str) -> str:
+        """Why an address is not opened."""
+        asked = urlsplit(url)
+        place = asked.netloc + (asked.path if asked.netloc == urlsplit(self.url).netloc else "")
+        return f"It leads away from this store, to {place or url}: not opened"
+
+    def refused(self, action: Action, nodes: Mapping[str, Node], address: str) -> str | None:
+        """Why an action is not even tried on the page at `address` with these nodes; None if it may be."""
+        node = nodes.get(action.node)
+        if node is None:
+            return f"There is no node {action.node} on the page"
+        if not fits(node, action.method):
+            return f"{action.method} cannot be done on the {node.name} {node.role}"
+        if action.method in _WITH_ARGUMENT and not action.arguments:
+            return f"{action.method} needs an argument"
+        if action.method == "dragAndDrop" and action.arguments[0] not in nodes:
+            return f"There is no node {action.arguments[0]} to drop on"
+        return self._payment_refused(node, action, address)
+
+    def _payment_refused(self, node: Node, action: Action, address: str) -> str | None:
+        if self.may_pay or action.method in _READING:
+            return None
+        if _CHECKOUT.search(urlsplit(address).path) or _PAYS.search(node.name):
+            return "This store is not the lab's: the visit stops at the checkout, nothing is filled in or paid"
+        return None
