@@ -268,6 +268,9 @@ class StageConfig(Section):
 class AgentConfig(Section):
     """Examples to a model that shops (2.3, App. F, G)."""
 
+    policies: tuple[Literal["lm", "scorer"], ...] = ("lm", "scorer")
+    """What is trained: the language model, and the scorer, a small network that scores what a page offers. The scorer is a
+    surrogate that learns in seconds and acts in milliseconds."""
     model: str = "smollm2-135m"
     """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
@@ -286,6 +289,8 @@ class SimulationConfig(Section):
 
     store_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
     """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
+    policy: Literal["lm", "scorer"] = "lm"
+    """What decides for the simulated buyers: one of `agent.policies`."""
     episodes: Positive = 16
     """Over all held-out shops."""
     max_steps: Positive = 10
@@ -326,6 +331,14 @@ class Config(Section):
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _acting_policy_is_trained(self) -> Config:
+        if self.simulation.policy not in self.agent.policies:
+            raise ValueError(
+                f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
+            )
+        return self
 
     @property
     def run_folder(self) -> Path:

@@ -84,3 +84,10 @@ def test_importing_the_package_or_its_pipeline_loads_no_heavy_library():
 def test_a_config_cannot_be_changed():
     with pytest.raises(Exception, match="frozen"):
         Config().personas.codes = 3  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_who_acts_has_to_be_trained(tmp_path):
+    path = tmp_path / "run.toml"
+    path.write_text('[agent]\npolicies = ["lm"]\n[simulation]\npolicy = "scorer"\n')
+    with pytest.raises(ConfigError, match=r"simulation\.policy = 'scorer' is none of agent\.policies \['lm'\]"):
+        load_config(path)

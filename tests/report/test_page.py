@@ -106,6 +106,12 @@ def test_warnings_tell_what_is_weak(inputs):
     assert "real data: rees46" in render_report(real)
 
 
+def test_a_surrogate_is_called_so(inputs):
+    html = render_report(dataclasses.replace(inputs, metrics=inputs.metrics | {"policy": "scorer"}))
+    assert "A surrogate acts, not a language model." in html
+    assert "Under-trained model." not in html
+
+
 def test_a_missing_figure_has_its_reason_and_the_paper_stands_beside(inputs):
     html = render_report(inputs)
     assert "the benchmark of shopping tasks was not run" in html

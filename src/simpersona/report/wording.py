@@ -138,6 +138,12 @@ def _data_warnings(inputs: ReportInputs) -> list[tuple[str, str]]:
 
 
 def _training_warnings(inputs: ReportInputs) -> list[tuple[str, str]]:
+    if inputs.metrics.get("policy") == "scorer":
+        text = (
+            "The simulated buyers are a small network that scores what a page offers. It has no language model, gives no reasons and "
+            "follows no instruction: a stand-in that is cheap enough for thousands of visits."
+        )
+        return [("A surrogate acts, not a language model.", text)]
     if not inputs.training:
         return []
     agent = inputs.config.get("agent", {})

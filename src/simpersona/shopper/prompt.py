@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from simpersona.contracts import Goal, Step, persona_token
 from simpersona.errors import ReplyError
-from simpersona.pages import Action, Decision, Message, Method, Node, Page
+from simpersona.pages import Action, Decision, Example, Message, Method, Node, Page
 from simpersona.shopper.affordances import MAX_TYPED_CHARS, describe, fits, offered
 
 SYSTEM = (
@@ -45,10 +45,24 @@ def progress(url: str, steps: Sequence[Step]) -> list[str]:
             continue
         if step.decision.reasoning:
             log.append(f"- I thought: {step.decision.reasoning}")
-        words = action.description[:1].lower() + action.description[1:]
-        log.append(f"- Action: {words}" + (f": {', '.join(action.arguments)}" if action.arguments else ""))
+        log.append(f"- Action: {as_told(action)}")
         log.append(f"- {step.result}")
     return log
+
+
+def as_told(action: Action) -> str:
+    """An action in the words of the progress log."""
+    words = action.description[:1].lower() + action.description[1:]
+    return words + (f": {', '.join(action.arguments)}" if action.arguments else "")
+
+
+def asked(example: Example) -> tuple[Goal, str]:
+    """What an example's prompt asks: the goal, and the page's lines. What `messages` wrote."""
+    text = example["messages"][1]["content"]
+    goal, tree = (
+        text.partition(f"<{tag}>\n")[2].rpartition(f"\n</{tag}>")[0] for tag in ("MainGoal", "accessibility_tree")
+    )
+    return Goal(goal, example["shop_id"], "", example["session_id"], example["code"]), tree
 
 
 def messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:

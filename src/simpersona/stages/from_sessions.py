@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import ibis
 import numpy as np
@@ -12,11 +13,12 @@ import pyarrow.compute as pc
 from ibis import _
 
 from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
+from simpersona.config import BuyersConfig
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.lab.variants import Variant
 from simpersona.pages import Example
-from simpersona.ports import Policy
+from simpersona.ports import Embedder, Policy
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
 from simpersona.stages.store_visits import Limits, play_episodes
@@ -77,44 +79,68 @@ def traces(run: Run, out: Path) -> Facts:
 
 
 def agent(run: Run, out: Path) -> Facts:
-    """Examples to a model that shops: stage 1 trains the persona rows alone, stage 2 everything."""
+    """Examples to a model that shops, for each of `agent.policies`."""
+    examples: dict[int, list[Example]] = {
+        stage: read_lines(run.folder / f"traces/stage{stage}.jsonl") for stage in (1, 2)
+    }
+    if not all(examples.values()):
+        raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+    codebook = Pack.load(run.folder / "personas").personas.codebook
+    figures: dict[str, int] = {}
+    words: list[str] = []
+    if "scorer" in run.config.agent.policies:
+        told = _scorer(run, examples[2], codebook, out)
+        figures["scorer"] = told["epochs"]
+        words.append(
+            f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
+        )
+    stages = _language_model(run, examples, codebook, out) if "lm" in run.config.agent.policies else {}
+    for name, told in stages.items():
+        figures[name] = told["steps"]
+        words.append(f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}")
+    write_json(out / "training.json", stages)
+    return Facts(len(examples[2]), len(examples[2]), "; ".join(words), figures=figures)
+
+
+def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    from simpersona.stages.scorer_training import scorer_from_examples
+
+    told = scorer_from_examples(
+        examples, codebook, _words(run.config.buyers), out / "scorer", run.config.seed, run.progress
+    )
+    write_json(out / "scorer/training.json", told)
+    return told
+
+
+def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    """Stage 1 trains the persona rows alone, stage 2 everything."""
     from simpersona.agent.finetune import finetune
 
     config = run.config
-    personas = Pack.load(run.folder / "personas").personas
     start: str | Path = config.agent.model
-    summaries: dict[str, dict] = {}
-    rows_in = 0
+    told: dict[str, dict] = {}
     for stage in (1, 2):
-        examples: list[Example] = read_lines(run.folder / f"traces/stage{stage}.jsonl")
-        if not examples:
-            raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
-        rows_in = len(examples)
         folder = out / f"stage{stage}"
-        summaries[f"stage{stage}"] = finetune(
-            start,
-            examples,
-            stage,
-            config.agent,
-            len(personas.codebook),
-            personas.codebook,
-            folder,
-            config.seed,
-            run.progress,
+        told[f"stage{stage}"] = finetune(
+            start, examples[stage], stage, config.agent, len(codebook), codebook, folder, config.seed, run.progress
         )
         start = folder
-    write_json(out / "training.json", summaries)
-    words = "; ".join(
-        f"{name}: {s['steps']} steps, {s['tokens']:,} tokens, loss {_trend(s['losses'])}"
-        for name, s in summaries.items()
-    )
-    return Facts(rows_in, rows_in, words, figures={name: s["steps"] for name, s in summaries.items()})
+    return told
+
+
+def _words(config: BuyersConfig) -> Embedder:
+    """What turns the texts of pages into vectors for the scorer: the catalogue's embedder where that is one for any text."""
+    if config.embedder == "hashing":
+        from simpersona.adapters.embed_hashing import HashingEmbedder
+
+        return HashingEmbedder()
+    from simpersona.adapters.embed_minilm import MiniLmEmbedder
+
+    return MiniLmEmbedder()
 
 
 def simulation(run: Run, out: Path) -> Facts:
     """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront."""
-    from simpersona.adapters.llm_transformers import TransformersModel
-    from simpersona.shopper.model_policy import LanguageModelPolicy
     from simpersona.shopper.records import episode_tables
     from simpersona.simulation.population import draw_population, without_tokens
 
@@ -123,11 +149,7 @@ def simulation(run: Run, out: Path) -> Facts:
     sessions = _sessions(run, held_out=True, per_cell=50)
     goals = draw_population(mix, sessions, settings.episodes, run.config.seed)
     blind = without_tokens(goals[: settings.no_token_episodes])
-    model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
-
-    def make_policy(_goal: Goal, seed: int) -> Policy:
-        return LanguageModelPolicy(model, seed)
-
+    make_policy = _policies(run)
     limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
     variant = Variant(**run.config.store.variant.model_dump())
     episodes: list[Episode] = []
@@ -146,6 +168,22 @@ def simulation(run: Run, out: Path) -> Facts:
     steps = step_table.num_rows
     summary = f"{len(episodes)} episodes in {len({g.shop_id for g in goals})} store(s), {steps} steps: {endings}"
     return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps})
+
+
+def _policies(run: Run) -> Callable[[Goal, int], Policy]:
+    """What makes each episode's policy."""
+    settings = run.config.simulation
+    if settings.policy == "scorer":
+        from simpersona.shopper.scorer_policy import ScorerPolicy
+        from simpersona.stages.scorer_training import load_score
+
+        score = load_score(run.folder / "agent/scorer", _words(run.config.buyers))
+        return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
+    from simpersona.adapters.llm_transformers import TransformersModel
+    from simpersona.shopper.model_policy import LanguageModelPolicy
+
+    model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
+    return lambda _goal, seed: LanguageModelPolicy(model, seed)
 
 
 def simulated_shops(run: Run) -> list[str]:

@@ -27,8 +27,8 @@ def evaluation(run: Run, out: Path) -> Facts:
     metrics |= _planted_metrics(run)
     run.progress(2, 3, "simulated against real buyers")
     metrics |= _episode_metrics(run)
-    source = run.config.source.format
-    metrics = complete(metrics | Metrics({"source": source, "policy": "lm"}, {}))
+    source, policy = run.config.source.format, run.config.simulation.policy
+    metrics = complete(metrics | Metrics({"source": source, "policy": policy}, {}), policy=policy)
     write_json(out / "metrics.json", serialise(metrics))
     known = sum(value is not None for value in metrics.values.values())
     summary = f"{known} of {len(metrics.values)} figures; the others are null, with the reason in `notes`"

@@ -1,0 +1,112 @@
+"""Examples to a trained scorer, and a trained scorer to a policy: what joins texts, embedder and network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from simpersona.adapters.store_scripted import scripted_page
+from simpersona.agent.scorer import Choices, Scorer, train_scorer
+from simpersona.pages import Example
+from simpersona.ports import Embedder, Progress
+from simpersona.shopper.candidates import NUMBERS, STATE, Situation, situation
+from simpersona.shopper.prompt import as_told, asked, parse_reply
+from simpersona.shopper.scorer_policy import Score
+
+
+class Texts:
+    """Vectors of texts by their place; each text is embedded once."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._place: dict[str, int] = {}
+        self._vectors = np.zeros((1024, 0), np.float32)
+
+    def places(self, texts: Sequence[str]) -> list[int]:
+        """Where the vectors of the texts are."""
+        if new := [text for text in dict.fromkeys(texts) if text not in self._place]:
+            vectors = self._embedder.embed(new)
+            first = len(self._place)
+            if not self._vectors.shape[1]:
+                self._vectors = np.zeros((len(self._vectors), vectors.shape[1]), np.float32)
+            while first + len(new) > len(self._vectors):
+                self._vectors = np.concatenate([self._vectors, np.zeros_like(self._vectors)])
+            self._vectors[first : first + len(new)] = vectors
+            self._place |= {text: first + number for number, text in enumerate(new)}
+        return [self._place[text] for text in texts]
+
+    @property
+    def vectors(self) -> Float[np.ndarray, "m dim"]:
+        """All so far; later ones may be unused."""
+        return self._vectors
+
+
+def scorer_from_examples(
+    examples: Sequence[Example], codebook: np.ndarray, embedder: Embedder, folder: Path, seed: int, progress: Progress
+) -> dict[str, Any]:
+    """Trains on the same examples as the language model and writes the folder. Gives the training's figures.
+
+    An example whose action is none of those offered (a teacher may do more) is left out, and counted.
+    """
+    situations: list[Situation] = []
+    chosen: list[int] = []
+    codes: list[int | None] = []
+    visits: list[str] = []
+    left_out, visit, done = 0, "", list[str]()
+    for example in examples:
+        goal, tree = asked(example)
+        if visit != (visit := f"{goal.shop_id}/{goal.session_id}/{goal.code}") or not example["step"]:
+            done = []
+        page = scripted_page("", tree)
+        action = parse_reply(example["messages"][2]["content"], page).action
+        one = situation(page, goal.text, done)
+        done = [*done, as_told(action)] if action else done
+        wanted = (action.node, action.method) if action else (None, None)
+        places = [number for number, candidate in enumerate(one.candidates) if candidate.key == wanted]
+        if not places:
+            left_out += 1
+            continue
+        situations.append(one)
+        chosen.append(places[0])
+        codes.append(goal.code)
+        visits.append(visit)
+    texts = Texts(embedder)
+    choices = choices_of(situations, codes, texts)
+    starts = np.searchsorted(choices.owner, np.arange(len(situations)))
+    scorer = Scorer(codebook, NUMBERS, STATE, texts.vectors.shape[1])
+    told = train_scorer(scorer, choices, starts + np.asarray(chosen), visits, seed, progress)
+    scorer.save(folder)
+    return told | {"left_out": left_out}
+
+
+def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], texts: Texts) -> Choices:
+    """The situations as arrays."""
+    sizes = [len(one.candidates) for one in situations]
+    text = texts.places([text for one in situations for text in one.texts])
+    context = texts.places([text for one in situations for text in one.context])
+    return Choices(
+        texts.vectors,
+        np.asarray(text),
+        np.concatenate([one.numbers for one in situations]),
+        np.repeat(np.arange(len(sizes)), sizes),
+        np.asarray(context).reshape(len(sizes), 3),
+        np.stack([one.state for one in situations]),
+        np.asarray([-1 if code is None else code for code in codes]),
+    )
+
+
+def load_score(folder: Path, embedder: Embedder) -> Score:
+    """The scores of a trained scorer, one situation at a time."""
+    import torch
+
+    scorer, texts = Scorer.load(folder), Texts(embedder)
+
+    def score(one: Situation, code: int | None) -> Float[np.ndarray, " n"]:
+        with torch.inference_mode():
+            return scorer(choices_of([one], [code], texts)).double().numpy()
+
+    return score

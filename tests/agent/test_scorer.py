@@ -1,0 +1,160 @@
+"""The policy without a language model: its scores, what it learns, and that it only does what a page offers."""
+
+import asyncio
+
+import numpy as np
+import pytest
+import torch
+
+from simpersona.adapters.embed_hashing import HashingEmbedder
+from simpersona.adapters.store_scripted import scripted_page
+from simpersona.agent.scorer import Choices, Scorer, train_scorer
+from simpersona.contracts import Goal
+from simpersona.pages import Decision
+from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
+from simpersona.shopper.prompt import answer, messages, parse_reply
+from simpersona.shopper.scorer_policy import ScorerPolicy
+from simpersona.stages.scorer_training import load_score, scorer_from_examples
+
+PAGES = [
+    "[0-1] RootWebArea: Shop = part 1 of 2\n[0-2] link: Skirts\n[0-3] searchbox: Search\n[0-4] heading: New",
+    "[0-1] RootWebArea: Skirt\n[0-2] link: Cart (2)\n[0-3] combobox: Size = S (S | M)\n[0-4] button: Add to cart",
+    "[0-1] RootWebArea: Checkout\n[0-2] textbox: Email = a@b.example\n[0-3] spinbutton: Pieces\n[0-4] button: No = (disabled)",
+    "[0-1] RootWebArea: Empty",
+]
+TYPED = {"Search": "linen skirts", "Email": "shopper@example.com", "Pieces": "1"}
+BUY = "You are here to buy linen skirts."
+
+
+def page(number):
+    return scripted_page("http://shop.example/", PAGES[number])
+
+
+def toy(rng, situations=240, codes=6):
+    """Four nodes of random words; which of them is right depends on the persona's code alone."""
+    vectors = rng.normal(size=(4, 16)).astype(np.float32)
+    code = rng.integers(0, codes, situations)
+    text = np.concatenate([rng.permutation(4) for _ in range(situations)])
+    right = np.flatnonzero(text == np.repeat(code % 4, 4))
+    choices = Choices(
+        vectors,
+        text,
+        np.zeros((4 * situations, 2), np.float32),
+        np.repeat(np.arange(situations), 4),
+        np.zeros((situations, 3), np.int64),
+        np.zeros((situations, 3), np.float32),
+        code,
+    )
+    return choices, right
+
+
+def hits(scorer, choices, right):
+    best = scorer(choices).detach().numpy().reshape(-1, 4).argmax(axis=1) + 4 * np.arange(len(choices.code))
+    return np.mean(best == right)
+
+
+def test_what_depends_on_the_persona_alone_is_learned_from_chance_to_certainty():
+    rng = np.random.default_rng(0)
+    (choices, right), (unseen, right_unseen) = toy(rng), toy(np.random.default_rng(0))
+    torch.manual_seed(0)
+    scorer = Scorer(rng.normal(size=(6, 8)), 2, 3, 16)
+    assert hits(scorer, unseen, right_unseen) < 0.6
+    visits = [f"visit-{n // 6}" for n in range(len(right))]
+    told = train_scorer(scorer, choices, right, visits, 0, lambda *_: None, epochs=60, batch=32)
+    assert hits(scorer, unseen, right_unseen) > 0.95
+    assert told["loss"] < 0.2
+    assert told["loss_as_nobody"] > 1  # four equally likely nodes: log 4 = 1.39
+
+
+def test_the_chances_of_each_situation_add_up_to_one():
+    rng = np.random.default_rng(1)
+    owner = np.repeat(np.arange(3), [1, 7, 4])
+    scorer = Scorer(rng.normal(size=(5, 8)), 4, 2, 6)
+    choices = Choices(
+        rng.normal(size=(9, 6)).astype(np.float32),
+        rng.integers(0, 9, 12),
+        (100 * rng.normal(size=(12, 4))).astype(np.float32),
+        owner,
+        rng.integers(0, 9, (3, 3)),
+        rng.normal(size=(3, 2)).astype(np.float32),
+        np.array([-1, 0, 4]),
+    )
+    whole = scorer(choices).exp().detach().numpy()
+    assert np.allclose(np.bincount(owner, whole), 1, atol=1e-5)
+    part, rows = choices.take(np.array([2, 1]))
+    assert rows.tolist() == [8, 9, 10, 11, 1, 2, 3, 4, 5, 6, 7]
+    assert np.allclose(scorer(part).exp().detach().numpy(), whole[rows], atol=1e-5)
+
+
+def test_a_situation_tells_what_the_page_and_the_goal_tell():
+    one = situation(page(1), BUY, ["clicking on the Linen Skirt link"])
+    assert [candidate.key for candidate in one.candidates] == [
+        (None, None),
+        ("0-2", "click"),
+        ("0-3", "selectOptionFromDropdown"),
+        ("0-4", "click"),
+    ]
+    assert one.texts == ("leave the store", "Cart (2)", "Size", "Add to cart")
+    assert one.context == (BUY, "Skirt", "clicking on the Linen Skirt link")
+    assert one.numbers.shape == (4, NUMBERS)
+    assert one.state.shape == (STATE,)
+    assert one.numbers[0].tolist() == [1] + [0] * (NUMBERS - 1)
+    assert one.numbers[1, -1] == pytest.approx(2 / 3)  # two things in the cart, of three at most
+    assert situation(page(0), BUY, []).numbers[2, -6] == pytest.approx(1 / 2)  # "skirts", of "linen skirts"
+
+
+@pytest.mark.parametrize("number", range(len(PAGES)))
+def test_every_candidate_is_an_action_that_can_be_tried(number):
+    seen, rng = page(number), np.random.default_rng(0)
+    for candidate in situation(seen, BUY, []).candidates:
+        action = as_action(candidate, BUY, rng)
+        assert parse_reply(answer(Decision(action, "")), seen).action == action
+        if action and action.method == "fill":
+            assert action.arguments == (TYPED[candidate.text],)
+        if action and action.method == "selectOptionFromDropdown":
+            assert action.arguments == ("M",)  # S stands there already
+
+
+def test_it_draws_as_scored_and_repeats_with_its_seed():
+    goal = Goal(BUY, "shop", "buyer", "session", 3)
+
+    def score(one, code):
+        assert code == 3
+        return np.log([0.5, 0.3, 0.2, 1e-300])
+
+    def drawn(seed):
+        policy = ScorerPolicy(score, seed)
+        decisions = [asyncio.run(policy.act(page(1), goal, [])) for _ in range(400)]
+        return ["leave" if one.action is None else one.action.node for one in decisions]
+
+    found = drawn(0)
+    assert found == drawn(0) != drawn(1)
+    shares = [found.count(node) / 400 for node in ("leave", "0-2", "0-3", "0-4")]
+    assert shares == pytest.approx([0.5, 0.3, 0.2, 0], abs=0.08)  # three standard errors
+
+
+def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(tmp_path):
+    examples = [
+        {
+            "messages": [
+                *messages(
+                    Goal(BUY, "shop", "b", str(visit), visit % 2), ["- Navigated to http://shop.example/"], page(1)
+                ),
+                {"role": "assistant", "content": answer(Decision(None, "") if visit % 2 else Decision(add, ""))},
+            ],
+            "code": visit % 2,
+            "shop_id": "shop",
+            "session_id": str(visit),
+            "step": 0,
+        }
+        for add in [as_action(situation(page(1), BUY, []).candidates[3], BUY, np.random.default_rng(0))]
+        for visit in range(120)
+    ]
+    codebook = np.eye(2, 4, dtype=np.float32)
+    told = scorer_from_examples(examples, codebook, HashingEmbedder(), tmp_path, 0, lambda *_: None)
+    assert told["left_out"] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"scorer.safetensors", "scorer.json"}
+    score = load_score(tmp_path, HashingEmbedder())
+    one = situation(page(1), BUY, [])
+    assert score(one, 0)[3] > np.log(0.8)
+    assert score(one, 1)[0] > np.log(0.8)
