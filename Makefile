@@ -11,7 +11,7 @@ run: setup
 	$(BIN)/simpersona run
 
 test: setup
-	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile=ci
 
 check: setup
 	$(BIN)/ruff format --check .
