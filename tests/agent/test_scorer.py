@@ -153,7 +153,10 @@ def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(t
     codebook = np.eye(2, 4, dtype=np.float32)
     told = scorer_from_examples(examples, codebook, HashingEmbedder(), tmp_path, 0, lambda *_: None)
     assert told["left_out"] == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"scorer.safetensors", "scorer.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"scorer.safetensors", "scorer.json"}  # and nothing pickled
+    again = tmp_path / "again"
+    scorer_from_examples(examples, codebook, HashingEmbedder(), again, 0, lambda *_: None)
+    assert (again / "scorer.safetensors").read_bytes() == (tmp_path / "scorer.safetensors").read_bytes()
     score = load_score(tmp_path, HashingEmbedder())
     one = situation(page(1), BUY, [])
     assert score(one, 0)[3] > np.log(0.8)

@@ -132,7 +132,6 @@ def train_scorer(
     Gives the epochs, examples, and the mean negative log-likelihood on what was kept, with the persona and as nobody.
     """
     rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
     visits = np.unique(np.asarray(groups))
     kept = np.isin(groups, rng.permutation(visits)[: max(len(visits) // 10, 1)])
     train, held = np.flatnonzero(~kept), np.flatnonzero(kept)

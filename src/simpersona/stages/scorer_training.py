@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from simpersona.adapters.store_scripted import scripted_page
@@ -77,6 +78,7 @@ def scorer_from_examples(
     texts = Texts(embedder)
     choices = choices_of(situations, codes, texts)
     starts = np.searchsorted(choices.owner, np.arange(len(situations)))
+    torch.manual_seed(seed)
     scorer = Scorer(codebook, NUMBERS, STATE, texts.vectors.shape[1])
     told = train_scorer(scorer, choices, starts + np.asarray(chosen), visits, seed, progress)
     scorer.save(folder)
@@ -101,8 +103,6 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
 
 def load_score(folder: Path, embedder: Embedder) -> Score:
     """The scores of a trained scorer, one situation at a time."""
-    import torch
-
     scorer, texts = Scorer.load(folder), Texts(embedder)
 
     def score(one: Situation, code: int | None) -> Float[np.ndarray, " n"]:
