@@ -1,0 +1,5 @@
+"""`python -m simpersona`: the command line."""
+
+from simpersona.cli import main
+
+main()
