@@ -239,9 +239,11 @@ class StoreConfig(Section):
     images: bool = False
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
+    visitors_per_browser: Positive = 200
+    """Visitors that one Chromium serves before a fresh one takes its place."""
     action_timeout_seconds: PositiveFloat = 15
-    max_nodes: Positive = 60
-    """Nodes shown at once; the rest is reached with nextChunk."""
+    max_page_tokens: Positive = 1200
+    """About how many tokens of a page are shown at once; the rest is reached with nextChunk."""
     max_name_chars: Positive = 60
     """A longer accessible name is cut."""
 

@@ -428,6 +428,7 @@ STEPS = Contract(
             ("arguments", pa.list_(_text)),
             _required("reasoning", _text),
             _required("result", _text),
+            ("troubles", pa.list_(_text)),
             _required("seconds", _number),
         ]
     ),

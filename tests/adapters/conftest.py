@@ -42,6 +42,23 @@ SITE = {
     "/basket": """<title>Basket</title><a href="/checkout/">Go to checkout</a><button>Place order</button>
         <button>Confirm and pay</button><button>Pay with card</button><button>Complete your purchase</button>
         <button>Pay $12.00</button><button>Paypal news</button>""",
+    "/restless": """<title>Restless</title><main></main><p id="said">nothing</p><script>
+        const main = document.querySelector('main');
+        function draw() {
+            main.innerHTML = `<button onclick="say('before')">Before</button><button onclick="say('under')">Under the hand
+                </button>${window.gone ? '' : '<button>Removed</button>'}`;
+            main.children[1].addEventListener('mousedown', () => { if (!window.once) { window.once = 1; draw(); } });
+        }
+        function say(words) {
+            document.getElementById('said').textContent = words;
+            if (words === 'under') { window.gone = 1; setTimeout(draw, 600); }
+        }
+        draw();
+        setTimeout(draw, 600);</script>""",
+    "/framed": """<title>Framed</title><h1>Outside</h1><iframe src="/inside" style="margin: 300px; border: 9px solid">
+        </iframe><a href="/cart">Cart</a>""",
+    "/inside": """<title>Inside</title><h2>Inside</h2><label>Colour <input id="c"></label><button
+        onclick="document.body.append('said ' + document.getElementById('c').value)">Say</button>""",
     "/slow": "<title>Slow</title>slow",
     "/stall": "<title>Stall</title>stall",
     "/error": "<title>Error</title>error",
@@ -72,6 +89,9 @@ class _Site(BaseHTTPRequestHandler):
         if path == "/mall/a/sent-on":
             self.send_response(302)
             self.send_header("Location", "/mall/b/")
+        elif self.server.failing.get(path, 0):
+            self.server.failing[path] -= 1
+            self.send_response(503)
         else:
             self.send_response(500 if path == "/error" else 200 if body else 404)
         self.send_header("Content-Type", "text/html; charset=utf-8")
@@ -91,10 +111,10 @@ def engine(duckdb_engine):
 
 @pytest.fixture(scope="session")
 def site():
-    """The running static shop; `.url` without a slash at the end, `.cookies` as they came."""
+    """The running static shop; `.url` without a slash at the end, `.cookies` as they came, `.failing` how often a path still fails."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Site)
     server.daemon_threads = True
-    server.cookies = []
+    server.cookies, server.failing = [], {}
     server.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

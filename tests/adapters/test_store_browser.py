@@ -133,11 +133,12 @@ def test_a_long_page_is_read_in_parts_and_numbers_stay(site):
         clicked = await click(window, parts[-1], parts[-1].nodes[1].name)
         return parts, clicked
 
-    parts, clicked = visit(site.url + "/long", use, max_nodes=60)
-    assert [page.nodes[0].value for page in parts] == [f"part {n} of 4" for n in (1, 2, 3, 4, 4, 3)]
-    first_four = [node.id for page in parts[:4] for node in page.nodes[1:]]
-    assert first_four == [f"0-{i}" for i in range(2, 202)]
-    assert all(len(page.nodes) <= 60 for page in parts)
+    parts, clicked = visit(site.url + "/long", use, max_page_tokens=600)
+    first, *_, last = (page.nodes[0].value for page in parts[:5])
+    assert (first, last) == ("part 1 of 5", "part 5 of 5")
+    assert [page.nodes[0].value for page in parts[1:]] == [f"part {n} of 5" for n in (2, 3, 4, 5, 4)]
+    assert [node.id for page in parts[:5] for node in page.nodes[1:]] == [f"0-{i}" for i in range(2, 202)]
+    assert all(500 < page.tokens <= 600 for page in parts[:4])
     assert clicked.title == "Pleated Skirt"
     assert clicked.nodes[0].value == ""
 
@@ -179,29 +180,103 @@ def test_a_store_that_does_not_answer(site):
         async with Browser(StoreConfig()) as browser:
             for url in ("http://127.0.0.1:1/", site.url + "/nothing", site.url + "/error", "file:///etc/hostname"):
                 window = browser.visitor(url, "one")
-                with pytest.raises(StorefrontError, match=r"does not answer|answered (404|500)|not an http"):
+                with pytest.raises(StorefrontError, match=r"does not answer|with an error \((404|500)\)|not an http"):
                     await window.open()
                 await window.close()
 
     asyncio.run(run())
 
 
-def test_a_lost_page_and_a_lost_browser(site):
+def test_a_lost_tab_and_a_lost_browser_are_opened_again_where_the_visit_was(site):
     async def run():
         async with Browser(StoreConfig()) as browser:
             window = browser.visitor(site.url + "/", "one")
-            await window.open()
-            await window._tab.close()
-            with pytest.raises(StorefrontError, match="lost"):
-                await window.act(Action("0-2", "click", ""))
+            page = await window.open()
+            await click(window, page, "Skirts")
+            shown = []
+            for lost in (window._tab, browser._chromium):
+                await lost.close()
+                shown.append(await click(window, page, "Skirts"))
+            again = await click(window, shown[-1], "Pleated Skirt - $48")
+            for _ in range(2):
+                await window._tab.close()
+                last = window.act(Action("0-2", "click", ""))
+                if _ == 0:
+                    await last
+            with pytest.raises(StorefrontError, match="lost 4 times"):
+                await last
             await window.close()
-            await browser._chromium.close()
-            window = browser.visitor(site.url + "/", "two")
-            page = await window.open()  # started again
-            await window.close()
-            return page.title
+            return shown, again
 
-    assert asyncio.run(run()) == "Tiny shop"
+    (tab, browser), again = asyncio.run(run())
+    assert (tab.title, tab.troubles) == ("Skirts", ("tab_lost",))
+    assert "opened again" in tab.failure
+    assert (browser.title, browser.troubles) == ("Skirts", ("browser_lost",))
+    assert (again.title, again.failure, again.troubles) == ("Pleated Skirt", None, ())
+
+
+def test_a_browser_that_has_served_long_is_replaced_and_those_inside_stay(site):
+    async def run():
+        async with Browser(StoreConfig(visitors_per_browser=2)) as browser:
+            first = browser._chromium
+            windows = [browser.visitor(site.url + "/", f"v{number}") for number in range(3)]
+            pages = [await window.open() for window in windows]
+            assert browser._chromium is not first
+            assert first.is_connected()
+            pages.append(await click(windows[0], pages[0], "Skirts"))
+            for window in windows:
+                await window.close()
+            for _ in range(100):
+                if not first.is_connected():
+                    break
+                await asyncio.sleep(0.05)
+            return [page.title for page in pages], first.is_connected()
+
+    assert asyncio.run(run()) == (["Tiny shop"] * 3 + ["Skirts"], False)
+
+
+def test_pages_that_fail_for_a_while_are_asked_for_again(site):
+    async def use(window, page):
+        site.failing = {"/skirts": 1}
+        busy = await click(window, page, "Skirts")
+        site.failing = {"/": 9}
+        broken = await click(window, busy, "Tiny shop")
+        site.failing = {}
+        return busy, broken
+
+    busy, broken = visit(site.url + "/", use)
+    assert (busy.title, busy.failure, busy.troubles) == ("Skirts", None, ("server_error",))
+    assert "error (503)" in broken.failure
+    assert broken.troubles == ("server_error",) * 3
+
+
+def test_a_node_that_the_page_has_replaced_is_found_again(site):
+    async def use(window, page):
+        shown = [page]
+        for name in ("Before", "Under the hand", "Removed"):
+            if name != "Under the hand":
+                await asyncio.sleep(0.7)  # until the page draws itself again
+            shown.append(await click(window, shown[-1], name))
+        return shown[1:]
+
+    before, under, removed = visit(site.url + "/restless", use)
+    for page, said in ((before, "before"), (under, "under")):
+        assert (page.failure, page.nodes[-1].name, page.troubles) == (None, said, ("stale_node",))
+    assert removed.failure == "It is no longer on the page"
+
+
+def test_what_is_in_a_frame_is_seen_and_used(site):
+    async def use(window, page):
+        filled = await window.act(Action("1-2", "fill", "", ("red",)))
+        return page, filled, await window.act(Action("1-3", "click", ""))
+
+    page, filled, sent = visit(site.url + "/framed", use)
+    assert page.tree == (
+        "[0-1] RootWebArea: Framed\n[0-2] heading: Outside\n[1-1] heading: Inside\n[1-2] textbox: Colour\n"
+        "[1-3] button: Say\n[0-3] link: Cart"
+    )
+    assert filled.node("1-2").value == "red"
+    assert "[1-4] StaticText: said red" in sent.tree
 
 
 def test_an_empty_tree_has_no_nodes():

@@ -108,6 +108,30 @@ def test_what_cannot_be_done_is_told_and_changes_nothing(visits):
     with_window(visits, use)
 
 
+def test_the_way_back_leads_to_the_page_before_and_no_further_than_the_first(visits):
+    back = Action("0-1", "goto", "", ("back",))
+
+    async def use(window):
+        first = await window.open()
+        refused = await window.act(back)
+        actions = (click("0-3"), click("0-6"), back, click("0-6"), back, back, back)
+        return [first, refused, *[await window.act(action) for action in actions]]
+
+    first, refused, *seen, last = with_window(visits, use)
+    assert (first.goes_back, refused.goes_back, refused.nodes) == (False, False, first.nodes)
+    assert refused.failure == last.failure == "There is no page before this one"
+    assert [page.title for page in seen] == [
+        "Skirts",
+        "Pleated Skirt",
+        "Skirts",
+        "Pleated Skirt",
+        "Skirts",
+        "Tiny shop",
+    ]
+    assert [page.goes_back for page in seen] == [True] * 5 + [False]
+    assert [page.failure for page in seen] == [None] * 6
+
+
 def test_before_opening_and_after_closing_nothing_can_be_done(visits):
     async def use(window):
         with pytest.raises(StorefrontError):

@@ -15,7 +15,7 @@ from simpersona.lab.storefront.launch import LabStores, looks
 from simpersona.lab.variants import PLAIN
 from simpersona.lab.world import generate_world
 from simpersona.pages import Action
-from simpersona.shopper.affordances import offered
+from simpersona.shopper.affordances import BACK, choices
 
 pytestmark = pytest.mark.slow
 STEPS = 40
@@ -39,10 +39,12 @@ def addresses(tmp_path_factory):
 
 def drawn(page, rng):
     """Any action that a model would be offered; forms and checkouts more often than their share of the page."""
-    able = [(node, method) for node in page.nodes for method in offered(node)]
+    able = list(choices(page))
     deep = [(node, method) for node, method in able if node.role != "link" or "heck" in node.name]
     node, method = rng.choice(deep if deep and rng.random() < 0.6 else able)
-    arguments = {"fill": TYPED, "press": ("Enter",), "selectOptionFromDropdown": node.options}.get(method)
+    arguments = {"fill": TYPED, "press": ("Enter",), "goto": (BACK,), "selectOptionFromDropdown": node.options}.get(
+        method
+    )
     return Action(node.id, method, "", (rng.choice(arguments),) if arguments else ())
 
 

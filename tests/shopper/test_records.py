@@ -1,5 +1,6 @@
 """Sessions in, episodes out, as tables."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -9,7 +10,7 @@ from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode,
 from simpersona.pages import Action, Decision
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.recorded import recorded_sessions
-from simpersona.shopper.records import episode_tables
+from simpersona.shopper.records import episode_tables, trouble_counts
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
@@ -119,3 +120,11 @@ def test_recorded_sessions_join_stratum_and_code_and_leave_out_who_has_none():
         ("b", "1", "D", 9),
     ]
     assert (found[0].timeline, found[1].timeline[0].title, found[1].timeline[0].price) == ((), "T", 3.0)
+
+
+def test_troubles_are_kept_by_step_and_counted_by_kind():
+    rough = step(1, "/skirts")
+    rough = replace(rough, page=replace(rough.page, troubles=("stale_node", "server_error", "stale_node")))
+    _, steps = episode_tables([episode(step(0, "/"), rough, step(2, "/skirts"))], EVENTS.empty(), {})
+    assert steps["troubles"].to_pylist() == [[], ["stale_node", "server_error", "stale_node"], []]
+    assert list(trouble_counts(steps).items()) == [("stale_node", 2), ("server_error", 1)]

@@ -76,7 +76,7 @@ class TransformersModel:
         if len(prompt) >= context:
             raise ModelError(
                 f"{self.name}: the prompt has {len(prompt)} tokens, the model reads at most {context}. Show less of a "
-                "page (store.max_nodes) or use a model with a longer context."
+                "page (store.max_page_tokens) or use a model with a longer context."
             )
         matcher = self._matcher(schema)
         generator = torch.Generator().manual_seed(seed)

@@ -5,8 +5,12 @@ Each gives None when done, or the reason why not in words that a model can use.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from playwright.async_api import Error
 
 from simpersona.pages import Action
 
@@ -16,12 +20,20 @@ if TYPE_CHECKING:
 _ELEMENT = "const element = this.nodeType === 1 ? this : this.parentElement;"
 _POINT = (
     "function () {" + _ELEMENT + """
+    if (!element.isConnected) return null;
+    element.addEventListener('click', () => { element.simpersonaClicked = true; }, {once: true, capture: true});
     element.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
     const box = Array.from(element.getClientRects()).find(r => r.width > 0 && r.height > 0);
     if (!box) return null;
-    const x = box.x + box.width / 2, y = box.y + box.height / 2;
+    let x = box.x + box.width / 2, y = box.y + box.height / 2;
     const hit = element.getRootNode().elementFromPoint(x, y);
     const label = hit && hit.closest('label');
+    for (let frame = element.ownerDocument.defaultView.frameElement; frame; ) {
+        const edge = frame.getBoundingClientRect();
+        x += edge.x + frame.clientLeft;
+        y += edge.y + frame.clientTop;
+        frame = frame.ownerDocument.defaultView.frameElement;
+    }
     return {x, y, hit: !!hit && (element.contains(hit) || (!!label && label.control === element))};
 }"""
 )  # fmt: skip
@@ -50,6 +62,8 @@ _FILL = (
     return true;
 }"""
 )
+_THERE = "function () {" + _ELEMENT + " return element.isConnected; }"
+_REACHED = "function () {" + _ELEMENT + " return element.isConnected || !!element.simpersonaClicked; }"
 _FOCUS = "function () {" + _ELEMENT + " element.focus(); return true; }"
 _CHOOSE = (
     "function (label) {"
@@ -67,6 +81,9 @@ _CHOOSE = (
 }"""
 )
 
+GONE = "It is no longer there"
+"""The page has replaced or removed the node before the gesture reached it."""
+
 
 @dataclass(frozen=True)
 class Hand:
@@ -74,11 +91,14 @@ class Hand:
 
     page: Page
     cdp: CDPSession
+    leaving: asyncio.Event
+    """Set when the page begins to give way to another."""
 
     async def do(self, action: Action, element: str, target: str | None) -> str | None:
         """Does the action on the element (an object id); `target` is where something is dropped.
 
-        Raises the browser's own Error when the element or the page is gone.
+        GONE when the page replaced the element before it was reached. Raises the browser's own Error when the page is
+        gone.
         """
         match action.method:
             case "click":
@@ -92,6 +112,12 @@ class Hand:
             case "dragAndDrop" if target is not None:
                 return await self._drag(element, target)
         return f"{action.method} cannot be done here"
+
+    async def reaches(self, element: str) -> bool:
+        """Whether the element is still a part of the page."""
+        with contextlib.suppress(Error):
+            return bool(await self._call(_THERE, element))
+        return False
 
     async def object_id(self, backend_id: int) -> str:
         """The browser's handle for a node of its tree."""
@@ -111,12 +137,24 @@ class Hand:
         )
         return answer["result"].get("value")
 
-    async def _click(self, element: str, times: int) -> None:
+    async def _click(self, element: str, times: int) -> str | None:
         point = await self._call(_POINT, element)
         if point and point["hit"]:
             await self.page.mouse.click(point["x"], point["y"], click_count=times)
-        else:  # hidden behind its label, covered, or without a box
-            await self._call(_CLICK, element, times)
+            return None if await self._was_reached(element) else GONE
+        # hidden behind its label, covered, or without a box
+        await self._call(_CLICK, element, times)
+        return None
+
+    async def _was_reached(self, element: str) -> bool:
+        """Whether a click came to the element. While a page is awaited the browser does not answer: then it did."""
+        asked, left = asyncio.ensure_future(self._call(_REACHED, element)), asyncio.ensure_future(self.leaving.wait())
+        await asyncio.wait((asked, left), return_when=asyncio.FIRST_COMPLETED)
+        left.cancel()
+        if asked.done():
+            return asked.exception() is not None or bool(asked.result())
+        asked.cancel()
+        return True
 
     async def _enter(self, action: Action, element: str) -> str | None:
         text = action.arguments[0]

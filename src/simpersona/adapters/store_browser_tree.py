@@ -7,13 +7,16 @@ second of two neighbouring links to one address (a product's picture and its tit
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from simpersona.pages import Node
+from simpersona.pages import Node, estimated_tokens, node_line
 from simpersona.shopper.affordances import CHOSEN, CLICKED, DISABLED, TYPED, part_words
 
+_PART_TOKENS = 7
+"""Of the words "= part 1 of 3"."""
 MAX_OPTIONS = 16
 """Options of one dropdown that are shown."""
 _CONTROLS = CLICKED | TYPED | CHOSEN
@@ -34,12 +37,14 @@ class Kept:
     backend_id: int
     href: str = ""
     block: str = ""  # text pieces of one block are joined
+    frame: int = 0
 
 
 def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
-    """The nodes of one page in document order, ids counted "0-1", "0-2" … over the whole page.
+    """The nodes of one page in document order, ids counted "0-1", "0-2" … over the page, "1-1" … over its first frame.
 
-    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first.
+    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first; `frame` of a node in a frame is
+    the frame's number.
     """
     by_id = {node["nodeId"]: node for node in ax_nodes}
     kept: list[Kept] = []
@@ -48,25 +53,46 @@ def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
             kept[-1] = _joined(kept[-1], found)
         else:
             kept.append(found)
-    return [
-        replace(one, node=replace(one.node, id=f"0-{number}", name=_cut(one.node.name, max_name_chars)))
-        for number, one in enumerate(kept, start=1)
-    ]
+    counted: Counter[int] = Counter()
+    named = []
+    for one in kept:
+        counted[one.frame] += 1
+        node = replace(one.node, id=f"{one.frame}-{counted[one.frame]}", name=_cut(one.node.name, max_name_chars))
+        named.append(replace(one, node=node))
+    return named
 
 
-def shown_part(kept: Sequence[Kept], part: int, max_nodes: int) -> tuple[tuple[Node, ...], int]:
+def twin(one: Kept, before: Sequence[Kept], now: Sequence[Kept]) -> Kept | None:
+    """What stands on the page `now` for a node of the page `before`: the same role and name, the same place among those."""
+    alike = [other for other in before if _names(other) == _names(one)]
+    place = next((place for place, other in enumerate(alike) if other.backend_id == one.backend_id), 0)
+    candidates = [other for other in now if _names(other) == _names(one)]
+    return candidates[min(place, len(candidates) - 1)] if candidates else None
+
+
+def _names(one: Kept) -> tuple[int, str, str]:
+    return one.frame, one.node.role, one.node.name
+
+
+def shown_part(kept: Sequence[Kept], part: int, max_tokens: int) -> tuple[tuple[Node, ...], int]:
     """(the nodes of one part of the page, which part that is), the page's own line always first.
 
-    Parts count from 1; a number past the end gives the last part.
+    A part holds as many nodes as take about `max_tokens`, and one at least. Parts count from 1; a number past the end
+    gives the last part.
     """
-    if len(kept) <= max_nodes:
+    costs = [estimated_tokens(node_line(one.node)) + 1 for one in kept]
+    if sum(costs) <= max_tokens or len(kept) <= 1:
         return tuple(one.node for one in kept), 1
-    size = max(max_nodes - 1, 1)
-    parts = -(-(len(kept) - 1) // size)
-    part = min(max(part, 1), parts)
-    root = replace(kept[0].node, value=part_words(part, parts))
-    start = 1 + (part - 1) * size
-    return (root, *(one.node for one in kept[start : start + size])), part
+    room = max_tokens - costs[0] - _PART_TOKENS
+    starts, taken = [1], 0
+    for place, cost in enumerate(costs[1:], start=1):
+        if taken and taken + cost > room:
+            starts.append(place)
+            taken = 0
+        taken += cost
+    part = min(max(part, 1), len(starts))
+    root = replace(kept[0].node, value=part_words(part, len(starts)))
+    return (root, *(one.node for one in kept[starts[part - 1] : [*starts, len(kept)][part]])), part
 
 
 def _walk(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Iterator[Kept]:
@@ -91,13 +117,15 @@ def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block:
     backend_id = ax.get("backendDOMNodeId")
     if backend_id is None:
         return None
-    name = " ".join(_value(ax, "name").split())
+    name, frame = " ".join(_value(ax, "name").split()), ax.get("frame", 0)
     if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
         options = tuple(_options(ax, by_id)) if role in CHOSEN else ()
         node = Node("", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth)
-        return Kept(node, backend_id, href=str(_property(ax, "url") or "") if role == "link" else "")
+        return Kept(node, backend_id, href=str(_property(ax, "url") or "") if role == "link" else "", frame=frame)
     if name and not named and role in ("heading", "image", "StaticText"):
-        return Kept(Node("", role, name, depth=depth), backend_id, block=block if role == "StaticText" else "")
+        return Kept(
+            Node("", role, name, depth=depth), backend_id, block=block if role == "StaticText" else "", frame=frame
+        )
     return None
 
 

@@ -5,6 +5,7 @@ No script runs and no style is read. What a page shows is put in the same words 
 
 from __future__ import annotations
 
+import asyncio
 from math import isfinite
 from types import TracebackType
 from typing import Self
@@ -15,10 +16,11 @@ from lxml import html
 
 from simpersona.adapters.store_browser_tree import Kept, kept_nodes, shown_part
 from simpersona.adapters.store_http_tree import ax_nodes, chosen_option, form_of, option_words
-from simpersona.adapters.store_rules import Grounds
+from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
+from simpersona.adapters.store_trail import Trail
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Page
+from simpersona.pages import Action, Page, Trouble
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
@@ -69,6 +71,8 @@ class HttpWindow:
         self._elements: list[html.HtmlElement] = []
         self._kept: dict[str, Kept] = {}
         self._part = 1
+        self._trail = Trail()
+        self._troubles: list[Trouble] = []
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
@@ -97,6 +101,7 @@ class HttpWindow:
         """
         if self._client is None:
             raise StorefrontError("the window is not open")
+        self._troubles = []
         nodes = {name: kept.node for name, kept in self._kept.items()}
         failure = self._grounds.refused(action, nodes, self._address)
         if failure is None:
@@ -117,6 +122,9 @@ class HttpWindow:
         match action.method:
             case "nextChunk" | "prevChunk":
                 self._part += 1 if action.method == "nextChunk" else -1
+            case "goto":
+                before = self._trail.step_back()
+                failure = "There is no page before this one" if before is None else await self._get(before)
             case "click" | "doubleClick":
                 failure = await self._click(element)
             case "fill" | "type":
@@ -195,19 +203,51 @@ class HttpWindow:
         request = self._client.build_request(
             method, url, content=content, headers={"Referer": self._address, **(headers or {})}
         )
-        try:
-            for _ in range(MAX_REDIRECTS):
-                response = await self._client.send(request, follow_redirects=False)
-                if response.next_request is None:
-                    return self._show(response)
-                request = response.next_request
-                if not self._grounds.holds(str(request.url)):
-                    return self._grounds.leads_away(str(request.url))
-        except httpx2.TimeoutException:
-            return f"The page did not load within {self._config.action_timeout_seconds:g} s"
-        except httpx2.HTTPError as error:
-            raise StorefrontError(f"the store does not answer any more ({type(error).__name__})") from error
+        for _ in range(MAX_REDIRECTS):
+            response = await self._answer(self._client, request)
+            if isinstance(response, str):
+                return response
+            if response.next_request is None:
+                return self._show(response)
+            request = response.next_request
+            if not self._grounds.holds(str(request.url)):
+                return self._grounds.leads_away(str(request.url))
         return f"The store sent the visitor on more than {MAX_REDIRECTS} times"
+
+    async def _answer(self, client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response | str:
+        """What the store answers, asked again while it fails; what a form sends is sent once. Else why there is no answer.
+
+        Raises StorefrontError if the store answers no more.
+        """
+        found = await self._once(client, request)
+        for pause in RETRY_SECONDS:
+            if found[1] is None:
+                break
+            self._troubles.append(found[1])
+            is_again = found[1] == "slow_page" and "slow_page" in self._troubles[:-1]
+            if is_again or request.method != "GET":
+                break
+            await asyncio.sleep(pause)
+            found = await self._once(client, request)
+        else:
+            if found[1] is not None:
+                self._troubles.append(found[1])
+        answer, trouble = found
+        if trouble == "no_answer" and request.method == "GET":
+            raise StorefrontError(f"the store does not answer any more ({answer})")
+        return "The store did not answer" if trouble == "no_answer" else answer
+
+    async def _once(
+        self, client: httpx2.AsyncClient, request: httpx2.Request
+    ) -> tuple[httpx2.Response | str, Trouble | None]:
+        """The answer, or what there is instead of it in words; and what went wrong."""
+        try:
+            response = await client.send(request, follow_redirects=False)
+        except httpx2.TimeoutException:
+            return f"The page did not load within {self._config.action_timeout_seconds:g} s", "slow_page"
+        except httpx2.HTTPError as error:
+            return type(error).__name__, "no_answer"
+        return response, "server_error" if response.status_code >= 500 else None
 
     def _show(self, response: httpx2.Response) -> str | None:
         kind = response.headers.get("Content-Type", "text/html").partition(";")[0].strip()
@@ -221,10 +261,12 @@ class HttpWindow:
         self._elements = []
         tree = ax_nodes(self._document, self._address, self._elements)
         kept = kept_nodes(tree, self._config.max_name_chars)
-        nodes, self._part = shown_part(kept, self._part, self._config.max_nodes)
+        nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         shown = {node.id for node in nodes}
         self._kept = {one.node.id: one for one in kept if one.node.id in shown}
-        return Page(self._address, tree[0]["name"]["value"], nodes, failure)
+        self._trail.seen(self._address)
+        back = self._trail.before is not None
+        return Page(self._address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))
 
 
 _PARSER = html.HTMLParser(encoding="utf-8")

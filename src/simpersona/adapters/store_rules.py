@@ -10,7 +10,9 @@ from urllib.parse import urlsplit
 from simpersona.pages import Action, Node
 from simpersona.shopper.affordances import fits
 
-_READING = frozenset({"scrollTo", "nextChunk", "prevChunk", "hover"})
+RETRY_SECONDS = (0.3, 1.0)
+"""Waited before a page that failed is asked for again."""
+_READING = frozenset({"scrollTo", "nextChunk", "prevChunk", "hover", "goto"})
 _WITH_ARGUMENT = frozenset({"fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop"})
 _CHECKOUT = re.compile(r"/checkouts?(/|$)", re.IGNORECASE)
 _PAYS = re.compile(

@@ -55,6 +55,7 @@ class ScriptedStore:
         self._delay = delay_seconds
         self._name = ""
         self._page: Page | None = None
+        self._past: list[str] = []
         self.actions: list[Action] = []
 
     async def open(self) -> Page:
@@ -73,6 +74,8 @@ class ScriptedStore:
             return self._failed(f"{action.method} cannot be done on the {node.name} {node.role}")
         if action.method in ("fill", "type", "selectOptionFromDropdown"):
             return self._set_value(action)
+        if action.method == "goto":
+            return self._failed("There is no page before this one") if not self._past else await self._back()
         following = self._transitions.get((self._name, action.node))
         if following is None or action.method not in ("click", "doubleClick", "press"):
             self._page = replace(self._page, failure=None)
@@ -88,8 +91,15 @@ class ScriptedStore:
         if name not in self._pages:
             self._page = None
             raise StorefrontError(f"no page {name!r} in the script; pages: {', '.join(self._pages)}")
-        self._name, self._page = name, self._pages[name]
+        if self._page is not None and name != self._name:
+            self._past.append(self._name)
+        self._name, self._page = name, replace(self._pages[name], goes_back=bool(self._past))
         return self._page
+
+    async def _back(self) -> Page:
+        name = self._past.pop()
+        self._page = None
+        return await self._show(name)
 
     def _set_value(self, action: Action) -> Page:
         assert self._page is not None

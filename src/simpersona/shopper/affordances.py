@@ -7,8 +7,9 @@ learned, what may be answered and what can be done are the same.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from simpersona.pages import Method, Node
+from simpersona.pages import Method, Node, Page
 
 DISCLOSURE = "DisclosureTriangle"
 """Chromium's role for what opens and closes a part of the page."""
@@ -86,9 +87,22 @@ def offered(node: Node) -> tuple[Method, ...]:
     return ("click",)
 
 
+BACK = "back"
+"""The one argument of `goto`."""
+
+
+def choices(page: Page) -> Iterator[tuple[Node, Method]]:
+    """All that a shopper is offered on a page, in the page's order; the way back, if there is one, with the page's own node."""
+    for node in page.nodes:
+        if page.goes_back and node is page.nodes[0]:
+            yield node, "goto"
+        for method in offered(node):
+            yield node, method
+
+
 def fits(node: Node, method: Method) -> bool:
     """Whether the method can be tried on the node at all; wider than `offered`."""
-    if method in ("nextChunk", "prevChunk", "scrollTo", "hover"):
+    if method in ("nextChunk", "prevChunk", "scrollTo", "hover", "goto"):
         return True
     if method in ("fill", "type"):
         return typed(node)
@@ -103,4 +117,6 @@ def describe(node: Node, method: Method) -> str:
         return "Looking at the next part of the page"
     if method == "prevChunk":
         return "Looking at the previous part of the page"
+    if method == "goto":
+        return "Going back to the page before"
     return f"{_WORDS[method]} the {node.name} {node.role}" if node.name else f"{_WORDS[method]} the {node.role}"

@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Float
 
 from simpersona.pages import Action, Method, Node, Page
-from simpersona.shopper.affordances import ADD, CHOSEN, DISCLOSURE, TYPED, describe, offered, part_shown
+from simpersona.shopper.affordances import ADD, BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
 from simpersona.shopper.form_values import form_value
 
 LEAVE = "leave the store"
-_METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropdown", "nextChunk", "prevChunk")
+_METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropdown", "nextChunk", "prevChunk", "goto")
 _PRICE = re.compile(r"[$€£]\s?\d")
 _CHECKOUT = re.compile(r"\bcheck ?out\b", re.IGNORECASE)
 _ORDER = re.compile(r"\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase)\b", re.IGNORECASE)
@@ -71,7 +71,7 @@ class Situation:
 
 def situation(page: Page, goal: str, done: Sequence[str]) -> Situation:
     """The choice on a page for a goal; `done` are the actions so far, as the progress log has them ("clicking on …")."""
-    able = tuple(Candidate(node, method) for node in page.nodes for method in offered(node))
+    able = tuple(Candidate(node, method) for node, method in choices(page))
     wanted = _stems(wish(goal))
     size = max(len(page.nodes), 1)
     rows = [_numbers(one, place / size, wanted, done) for place, one in enumerate(able, start=1)]
@@ -100,6 +100,8 @@ def as_action(candidate: Candidate, goal: str, rng: np.random.Generator) -> Acti
         arguments = (number or (None if searches else form_value(node.name)) or wish(goal),)
     elif method == "press":
         arguments = ("Enter",)
+    elif method == "goto":
+        arguments = (BACK,)
     elif method == "selectOptionFromDropdown":
         others = [option for option in node.options if option != node.value] or list(node.options)
         arguments = (others[int(rng.integers(len(others)))],)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from simpersona.contracts import Goal, Step, persona_token
 from simpersona.errors import ReplyError
 from simpersona.pages import Action, Decision, Example, Message, Method, Node, Page
-from simpersona.shopper.affordances import MAX_TYPED_CHARS, describe, fits, offered
+from simpersona.shopper.affordances import BACK, MAX_TYPED_CHARS, choices, describe, fits
 
 SYSTEM = (
     "You are simulating the behavior of a potential human buyer in an e-commerce website.\n"
@@ -53,6 +53,8 @@ def progress(url: str, steps: Sequence[Step]) -> list[str]:
 def as_told(action: Action) -> str:
     """An action in the words of the progress log."""
     words = action.description[:1].lower() + action.description[1:]
+    if action.method == "goto":
+        return words
     return words + (f": {', '.join(action.arguments)}" if action.arguments else "")
 
 
@@ -112,7 +114,7 @@ def reply_schema(page: Page) -> dict[str, Any]:
     Ending and acting are apart; acting has one alternative per node and method offered, with the
     page's real node ids, so that an answer that keeps the schema can always be tried.
     """
-    actions = [_action_schema(node, method) for node in page.nodes for method in offered(node)]
+    actions = [_action_schema(node, method) for node, method in choices(page)]
     end = _answer_schema(ends=True, action={"type": "null"})
     if not actions:
         return end
@@ -139,6 +141,8 @@ def _argument_schema(node: Node, method: Method) -> dict[str, Any] | None:
         return {"type": "string", "minLength": 1, "maxLength": MAX_TYPED_CHARS}
     if method == "press":
         return {"const": "Enter"}
+    if method == "goto":
+        return {"const": BACK}
     if method == "selectOptionFromDropdown":
         return {"enum": list(node.options)}
     return None
@@ -205,10 +209,12 @@ def _checked(found: _ActionAnswer, page: Page) -> Action:
 
 def _check_arguments(found: _ActionAnswer, node: Node, page: Page) -> None:
     method, arguments = found.method, found.arguments
-    needed = 1 if method in ("fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop") else 0
+    needed = 1 if method in ("fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop", "goto") else 0
     if len(arguments) < needed or len(arguments) > max(needed, 1):
         raise ReplyError(f"{method} takes {needed or 'no'} argument(s), found {len(arguments)}")
     if method == "selectOptionFromDropdown" and arguments[0] not in node.options:
         raise ReplyError(f"{arguments[0]!r} is not an option of {node.name}; options: {', '.join(node.options)}")
+    if method == "goto" and (arguments[0] != BACK or not page.goes_back):
+        raise ReplyError(f"goto takes the argument {BACK!r}, and only where there is a page before this one")
     if method == "dragAndDrop" and page.node(arguments[0]) is None:
         raise ReplyError(f"there is no node {arguments[0]!r} to drop on")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -38,6 +38,12 @@ def episode_tables(
         EPISODES.check(pa.Table.from_pylist(rows, schema=EPISODES.schema)),
         STEPS.check(pa.Table.from_pylist(steps, schema=STEPS.schema)),
     )
+
+
+def trouble_counts(steps: pa.Table) -> dict[str, int]:
+    """How often each kind of trouble was survived (STEPS), the most frequent first."""
+    counted = Counter(kind for kinds in steps["troubles"].to_pylist() for kind in kinds or ())
+    return dict(counted.most_common())
 
 
 def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdict | None) -> dict[str, Any]:
@@ -86,5 +92,6 @@ def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
         "arguments": list(action.arguments) if action else None,
         "reasoning": step.decision.reasoning,
         "result": step.result,
+        "troubles": list(step.page.troubles),
         "seconds": step.seconds,
     }

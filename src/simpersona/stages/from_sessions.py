@@ -141,7 +141,7 @@ def _words(config: BuyersConfig) -> Embedder:
 
 def simulation(run: Run, out: Path) -> Facts:
     """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront."""
-    from simpersona.shopper.records import episode_tables
+    from simpersona.shopper.records import episode_tables, trouble_counts
     from simpersona.simulation.population import draw_population, without_tokens
 
     settings = run.config.simulation
@@ -165,9 +165,11 @@ def simulation(run: Run, out: Path) -> Facts:
         f"{ending} {sum(episode.ending == ending for episode in episodes)}"
         for ending in dict.fromkeys(episode.ending for episode in episodes)
     )
-    steps = step_table.num_rows
+    steps, troubles = step_table.num_rows, trouble_counts(step_table)
     summary = f"{len(episodes)} episodes in {len({g.shop_id for g in goals})} store(s), {steps} steps: {endings}"
-    return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps})
+    if troubles:
+        summary += "; survived: " + ", ".join(f"{kind} {times}" for kind, times in troubles.items())
+    return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps} | troubles)
 
 
 def _policies(run: Run) -> Callable[[Goal, int], Policy]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Sequence
 
 from simpersona.contracts import Goal, Moment, RecordedSession
 from simpersona.pages import Action, Decision, Method, Node, Page
-from simpersona.shopper.affordances import DISCLOSURE, describe
+from simpersona.shopper.affordances import BACK, DISCLOSURE, describe
 from simpersona.traces import sight
 from simpersona.traces.checkout_form import next_entry
 from simpersona.traces.outline import outline, shortened
@@ -37,6 +37,7 @@ class ReplayPolicy:
         self._visit: Visit | None = None
         self._list: Page | None = None  # the last list of products seen, and what leads back to it
         self._list_moment: Moment | None = None
+        self._before = ""  # the address of the page before this one
         self._addresses: dict[str, str] = {}  # of the products seen, by title
 
     async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port's signature
@@ -129,7 +130,10 @@ class ReplayPolicy:
 
         page, link = yield from self._leaf_through(page, find)
         if link is None and self._list is not None and self._list_moment is not None and find(self._list):
-            page = yield from self._return_to(self._list_moment, title, page)
+            if page.goes_back and self._before == self._list.url:
+                page = yield from self._do(page.nodes[0], "goto", "return", title, page, BACK)
+            else:
+                page = yield from self._return_to(self._list_moment, title, page)
             page, link = yield from self._leaf_through(page, find)
         shelf = sight.named_link(page, moment.product_type or "")
         if link is None and shelf is not None:
@@ -236,7 +240,10 @@ class ReplayPolicy:
         """One action; tried once more if it fails."""
         for told in (situation, "again"):
             action = Action(node.id, method, describe(node, method), arguments)
+            here = page.url
             page = yield Decision(action, self._voice.say(told, what))
+            if page.url != here:
+                self._before = here
             if page.failure is None:
                 return page
         raise _LostError(f"a way on: {page.failure}")

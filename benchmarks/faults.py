@@ -1,0 +1,132 @@
+"""Visits of a store that fails on purpose: how many break, and what the others survived."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from benchmarks.fault_proxy import STALL_SECONDS, FaultyStore
+from benchmarks.measure import Stopwatch
+from benchmarks.results import Section, Table, number
+from benchmarks.store_server import catalogues
+from simpersona.adapters.store_browser import Browser
+from simpersona.adapters.store_browser_window import Window
+from simpersona.adapters.store_http import HttpVisitors
+from simpersona.config import StoreConfig
+from simpersona.contracts import ENDINGS, Episode, Goal
+from simpersona.lab.storefront.launch import LabStore
+from simpersona.pages import Decision, Page
+from simpersona.ports import Storefront
+from simpersona.shopper.affordances import choices
+from simpersona.shopper.candidates import Candidate, as_action
+from simpersona.shopper.rollout import rollout
+
+STEPS, LEAVES, CLOSED, KILLED = 30, 0.1, 0.01, 0.0005
+"""At most, in a visit; the chances of a step to be the last, to lose its tab, and to lose the whole browser."""
+GOAL = Goal("You are here to browse toys.", "shop", "", "", None)
+
+
+class Wanderer:
+    """Does anything that a page offers, and leaves at some time; now and then loses the tab or the browser."""
+
+    name = "wanderer"
+
+    def __init__(self, window: Storefront, broken: Counter[str], seed: int) -> None:
+        self._window, self._broken, self._rng = window, broken, np.random.default_rng(seed)
+
+    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
+        """Anything."""
+        if self._rng.random() < LEAVES:
+            return Decision(None, "")
+        if isinstance(self._window, Window):
+            await self._break(self._window)
+        able = list(choices(page))
+        if not able:
+            return Decision(None, "")
+        node, method = able[int(self._rng.integers(len(able)))]
+        return Decision(as_action(Candidate(node, method), goal.text, self._rng), "")
+
+    async def _break(self, window: Window) -> None:
+        tab, chance = window._tab, self._rng.random()  # noqa: SLF001 - no shopper can do this
+        if tab is None:
+            return
+        if chance < KILLED and tab.context.browser is not None:
+            self._broken["browser died"] += 1
+            await tab.context.browser.close()
+        elif chance < KILLED + CLOSED:
+            self._broken["tab closed"] += 1
+            await tab.close()
+
+
+def section(episodes: int = 1000, concurrency: int = 4) -> Section:
+    """`episodes` visits in Chromium, and as many over plain HTTP."""
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (catalogue,) = catalogues(folder, 1, 60)
+        with LabStore(folder / "store") as store:
+            store.build(*catalogue)
+            for name, windows in (("Chromium", Browser), ("no browser", HttpVisitors)):
+                with FaultyStore(store.start()) as faulty:
+                    watch, began = Stopwatch(), time.perf_counter()
+                    played, broken = asyncio.run(_visits(windows, faulty.url, episodes, concurrency))
+                    rows.append(_row(name, played, faulty.injected + broken, time.perf_counter() - began))
+                    watch.lap()
+    table = Table(("window", "injected", "survived", "endings", "steps", "seconds"), rows)
+    note = (
+        f"Each request: 2 % answered with a 500, 1 % dropped without an answer, 0.5 % held for {STALL_SECONDS} s; every fifth page draws its main part anew "
+        f"under the first press of the mouse. Each step in Chromium: {CLOSED:.0%} lose the tab, {KILLED:.2%} the whole browser with all its visitors. "
+        "The paper counts 5.3 % crashed episodes on stores that do not fail on purpose; the aim is less than 1 % `other`."
+    )
+    what = f"{episodes:,} visits, {concurrency} at once, of a shopper who does anything that a page offers, in a storefront of the lab that fails on purpose."
+    return Section("faults", what, [(table, note)], ("playwright", "httpx2", "django-oscar"))
+
+
+async def _visits(
+    windows: type[Browser] | type[HttpVisitors], url: str, episodes: int, concurrency: int
+) -> tuple[list[Episode], Counter[str]]:
+    broken: Counter[str] = Counter()
+    async with windows(StoreConfig(), may_pay=True) as running:
+        opened: list[Storefront] = []
+
+        def visit(name: str) -> Storefront:
+            opened.append(running.visitor(url, name, within=urlsplit(url).path))
+            return opened[-1]
+
+        played = await rollout(
+            [GOAL] * episodes,
+            visit,
+            lambda _goal, seed: Wanderer(opened[-1], broken, seed),
+            max_steps=STEPS,
+            time_limit_seconds=600,
+            concurrency=concurrency,
+            seed=0,
+            prefix="wander",
+        )
+    return played, broken
+
+
+def _row(name: str, played: Sequence[Episode], injected: Counter[str], seconds: float) -> list[str]:
+    steps = [step for episode in played for step in episode.steps]
+    survived = Counter(kind for step in steps for kind in step.page.troubles)
+    endings = Counter(episode.ending for episode in played)
+    share = partial("{:.1%}".format)
+    why = Counter(episode.error for episode in played if episode.error)
+    told = [f"{ending} {share(endings[ending] / len(played))}" for ending in ENDINGS]
+    return [
+        name,
+        ", ".join(f"{kind} {times}" for kind, times in injected.most_common()),
+        ", ".join(f"{kind} {times}" for kind, times in survived.most_common()),
+        ", ".join(told)
+        + (" (" + "; ".join(f"{words}: {times}" for words, times in why.most_common(3)) + ")" if why else ""),
+        number(len(steps)),
+        number(seconds),
+    ]

@@ -1,0 +1,35 @@
+"""The way back: the addresses of one visit, in order, without those that were left by going back."""
+
+from __future__ import annotations
+
+from urllib.parse import urldefrag
+
+
+class Trail:
+    """One visit's addresses. A place on a page is not a page of its own, nor is a page that is shown again."""
+
+    def __init__(self) -> None:
+        self._addresses: list[str] = []
+
+    def seen(self, url: str) -> None:
+        """The page at `url` is shown."""
+        address = urldefrag(url).url
+        if self._addresses[-1:] != [address]:
+            self._addresses.append(address)
+
+    @property
+    def here(self) -> str | None:
+        """The address of the page shown last."""
+        return self._addresses[-1] if self._addresses else None
+
+    @property
+    def before(self) -> str | None:
+        """The address of the page before the one shown last."""
+        return self._addresses[-2] if len(self._addresses) > 1 else None
+
+    def step_back(self) -> str | None:
+        """`before`, which is now the page shown last; None, and nothing changes, when there is none."""
+        before = self.before
+        if before is not None:
+            self._addresses.pop()
+        return before
