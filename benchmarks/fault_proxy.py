@@ -20,6 +20,7 @@ _REDRAW = b"""<script>addEventListener('mousedown', event => {
     const main = event.target.closest('main');
     if (main && !window.drawn) { window.drawn = 1; main.replaceChildren(...main.cloneNode(true).childNodes); }
 }, true);</script></body>"""
+_FILES = (".ico", ".js", ".css", ".png", ".jpg")
 _KEPT_BACK = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length", "date", "server"})
 
 
@@ -27,13 +28,13 @@ class FaultyStore:
     """The store at `url`, at an address of its own; a context manager. `injected` counts what was broken."""
 
     def __init__(self, url: str, seed: int = 0) -> None:
-        self._behind = urlsplit(url)
-        self._random = random.Random(seed)  # noqa: S311 - nothing to keep secret
+        self.behind = urlsplit(url)
+        self._random = random.Random(seed)
         self.injected: Counter[str] = Counter()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.store = self
         self._thread = threading.Thread(target=self._server.serve_forever)
-        self.url = f"http://127.0.0.1:{self._server.server_port}{self._behind.path}"
+        self.url = f"http://127.0.0.1:{self._server.server_port}{self.behind.path}"
 
     def __enter__(self) -> Self:
         """Answers from now on."""
@@ -58,52 +59,53 @@ class FaultyStore:
             chance -= share
         return None
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        store, behind = self, self._behind
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self._pass_on(None)
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    store: FaultyStore
 
-            def do_POST(self) -> None:
-                self._pass_on(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-            def _pass_on(self, body: bytes | None) -> None:
-                is_page = "/static/" not in self.path and not self.path.endswith(
-                    (".ico", ".js", ".css", ".png", ".jpg")
-                )
-                fault = store.fault() if is_page else None
-                if fault == "dropped":
-                    self.connection.shutdown(socket.SHUT_RDWR)
-                    self.close_connection = True
-                    return
-                if fault == "500":
-                    self._answer(500, [("Content-Type", "text/html")], b"<title>Broken</title>")
-                    return
-                if fault == "stalled":
-                    time.sleep(STALL_SECONDS)
-                connection = HTTPConnection(behind.netloc, timeout=60)
-                connection.request(self.command, self.path, body, dict(self.headers.items()))
-                answer = connection.getresponse()
-                content = answer.read()
-                connection.close()
-                if fault == "redrawn":
-                    content = content.replace(b"</body>", _REDRAW)
-                kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _KEPT_BACK]
-                self._answer(answer.status, kept, content)
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
 
-            def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
-                try:
-                    self.send_response(status)
-                    for name, value in headers:
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(content)))
-                    self.end_headers()
-                    self.wfile.write(content)
-                except ConnectionError:
-                    self.close_connection = True  # the visitor did not wait
+    def do_GET(self) -> None:
+        self._pass_on(None)
 
-            def log_message(self, *_: object) -> None:
-                """Says nothing."""
+    def do_POST(self) -> None:
+        self._pass_on(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
 
-        return Handler
+    def _pass_on(self, body: bytes | None) -> None:
+        is_page = "/static/" not in self.path and not self.path.endswith(_FILES)
+        fault = self.server.store.fault() if is_page else None
+        if fault == "dropped":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        if fault == "500":
+            self._answer(500, [("Content-Type", "text/html")], b"<title>Broken</title>")
+            return
+        if fault == "stalled":
+            time.sleep(STALL_SECONDS)
+        connection = HTTPConnection(self.server.store.behind.netloc, timeout=60)
+        connection.request(self.command, self.path, body, dict(self.headers.items()))
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        if fault == "redrawn":
+            content = content.replace(b"</body>", _REDRAW)
+        kept = [(name, value) for name, value in answer.getheaders() if name.lower() not in _KEPT_BACK]
+        self._answer(answer.status, kept, content)
+
+    def _answer(self, status: int, headers: list[tuple[str, str]], content: bytes) -> None:
+        try:
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+        except ConnectionError:
+            self.close_connection = True  # the visitor did not wait
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""

@@ -42,7 +42,7 @@ class Wanderer:
     def __init__(self, window: Storefront, broken: Counter[str], seed: int) -> None:
         self._window, self._broken, self._rng = window, broken, np.random.default_rng(seed)
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
+    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port
         """Anything."""
         if self._rng.random() < LEAVES:
             return Decision(None, "")
@@ -91,7 +91,7 @@ def section(episodes: int = 1000, concurrency: int = 4) -> Section:
 
 
 async def _visits(
-    windows: type[Browser] | type[HttpVisitors], url: str, episodes: int, concurrency: int
+    windows: type[Browser | HttpVisitors], url: str, episodes: int, concurrency: int
 ) -> tuple[list[Episode], Counter[str]]:
     broken: Counter[str] = Counter()
     async with windows(StoreConfig(), may_pay=True) as running:

@@ -135,6 +135,8 @@ class Example(TypedDict):
     session_id: str
     step: int
     stage: NotRequired[int]
+    goes_back: NotRequired[bool]
+    """There was a page before the one shown."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def scorer_from_examples(
         goal, tree = asked(example)
         if visit != (visit := f"{goal.shop_id}/{goal.session_id}/{goal.code}") or not example["step"]:
             done = []
-        page = scripted_page("", tree)
+        page = replace(scripted_page("", tree), goes_back=example.get("goes_back", False))
         action = parse_reply(example["messages"][2]["content"], page).action
         one = situation(page, goal.text, done)
         done = [*done, as_told(action)] if action else done

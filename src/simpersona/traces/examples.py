@@ -31,6 +31,7 @@ def episode_examples(episode: Episode, session: RecordedSession, stage: Literal[
             "session_id": session.session_id,
             "step": step.number,
             "stage": stage,
+            "goes_back": step.page.goes_back,
         }
         for position, step in enumerate(episode.steps)
         if step.result == SUCCESS or (step.decision.ends and episode.ending == "goal_reached")
