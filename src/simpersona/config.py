@@ -226,6 +226,27 @@ class PersonasConfig(Section):
         return self
 
 
+class MannersConfig(Section):
+    """Towards stores that are not the lab's."""
+
+    robots: bool = True
+    """Whether pages that the store's robots.txt forbids are left alone."""
+    requests_per_minute: PositiveFloat = 30
+    """Pages of one store that all visitors together ask for; a longer Crawl-delay in its robots.txt holds."""
+    signature_key: Path | None = None
+    """A file with an Ed25519 private key (PEM or JWK): each request for a page is signed with it (Web Bot Auth)."""
+    signature_agent: Annotated[str, Field(pattern=r'^https://[^\s"]+$')] | None = None
+    """The https address where the public key is published."""
+    signature_headers: dict[str, str] = {}
+    """Headers of a ready-made signature, instead of a key."""
+
+    @model_validator(mode="after")
+    def _one_signature(self) -> MannersConfig:
+        if self.signature_key is not None and self.signature_headers:
+            raise ValueError("signature_key and signature_headers are two ways to sign: set one of them")
+        return self
+
+
 class StoreConfig(Section):
     """The lab's storefronts, the browser, and what it shows of a storefront."""
 
@@ -233,6 +254,7 @@ class StoreConfig(Section):
     """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
     variant: VariantConfig = VariantConfig()
     """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
+    manners: MannersConfig = MannersConfig()
     window: Literal["browser", "http"] = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
     and that run no script, as the lab's. Both show the same page."""

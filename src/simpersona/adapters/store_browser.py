@@ -16,6 +16,7 @@ from playwright.async_api import BrowserContext, Error, Playwright, async_playwr
 
 from simpersona.adapters.browser_path import find_browser
 from simpersona.adapters.store_browser_window import Window, first_line
+from simpersona.adapters.store_manners import Manners
 from simpersona.adapters.store_rules import Grounds
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
@@ -41,6 +42,7 @@ class Browser:
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config = config
         self._may_pay = may_pay
+        self._manners = None if may_pay else Manners(config.manners)
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._visitors = 0  # that the running browser has opened a context for
@@ -71,7 +73,7 @@ class Browser:
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return Window(self, self._config, visitor, Grounds(url, within, self._may_pay))
+        return Window(self, self._config, visitor, Grounds(url, within, self._may_pay), self._manners)
 
     async def new_context(self) -> BrowserContext:
         """A context with nothing in it; a browser that died or has served long is replaced. Raises StorefrontError."""

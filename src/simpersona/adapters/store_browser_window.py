@@ -20,6 +20,7 @@ from playwright.async_api import TimeoutError as BrowserTimeoutError
 from simpersona.adapters.store_browser_frames import whole_tree
 from simpersona.adapters.store_browser_gestures import GONE, Hand
 from simpersona.adapters.store_browser_tree import Kept, kept_nodes, shown_part, twin
+from simpersona.adapters.store_manners import Manners
 from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
 from simpersona.adapters.store_trail import Trail
 from simpersona.config import StoreConfig
@@ -47,7 +48,11 @@ _QUIET = """([quiet, longest]) => new Promise(done => {
 class Window:
     """One visitor's window: open, act, close (Storefront)."""
 
-    def __init__(self, browser: Browser, config: StoreConfig, visitor: str, grounds: Grounds) -> None:
+    def __init__(
+        self, browser: Browser, config: StoreConfig, visitor: str, grounds: Grounds, manners: Manners | None = None
+    ) -> None:
+        self._manners = manners
+        self._turns, self._waited = 0, False  # requests that wait for their turn; one has waited
         self._browser, self._config, self._visitor, self._grounds = browser, config, visitor, grounds
         self._timeout_ms = config.action_timeout_seconds * 1000
         self._context: BrowserContext | None = None
@@ -65,7 +70,7 @@ class Window:
         self._late = False  # the page that was asked for did not come in time
         self._navigation: Request | None = None
         self._fetching: set[Request] = set()
-        self._left_for: str | None = None  # an address that is not the store's and was asked for
+        self._refusal: str | None = None  # why a page that was asked for was not opened
         self._opened: str | None = None  # an address that was to open in a new tab
 
     async def open(self) -> Page:
@@ -174,19 +179,41 @@ class Window:
             self._loaded.set()
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
-        """Lets a document load, unless it would take the tab to another store."""
+        """Lets a document load when it is its turn, unless it would take the tab to another store or is not to be opened."""
         assert self._cdp is not None
-        url, request = event["request"]["url"], {"requestId": event["requestId"]}
+        url, is_main = event["request"]["url"], event["frameId"] == self._main_frame
+        request: dict[str, Any] = {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
-            if event["frameId"] != self._main_frame or self._grounds.holds(url):
-                if event["frameId"] == self._main_frame:
-                    self._loaded.clear()
-                    self._leaving.set()
-                    self._asked = (event["request"]["method"], url)
+            refusal = self._grounds.leads_away(url) if is_main and not self._grounds.holds(url) else None
+            if is_main and refusal is None:
+                self._loaded.clear()
+                self._leaving.set()
+                self._asked = (event["request"]["method"], url)
+            if refusal is None and self._manners is not None and self._grounds.holds(url):
+                refusal = await self._manners.refused(url)
+                if refusal is None:
+                    await self._take_turn(self._manners, url)
+                    headers = event["request"]["headers"] | self._manners.headers(url)
+                    request["headers"] = [{"name": name, "value": value} for name, value in headers.items()]
+            if refusal is None:
                 await self._cdp.send("Fetch.continueRequest", request)
-            else:
-                self._left_for = url
-                await self._cdp.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
+                return
+            if is_main:
+                self._refusal = refusal
+                self._loaded.set()
+            await self._cdp.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
+
+    async def _take_turn(self, manners: Manners, url: str) -> None:
+        self._turns += 1
+        try:
+            self._waited = bool(await manners.turn(url)) or self._waited
+        finally:
+            self._turns -= 1
+
+    def _has_waited(self) -> bool:
+        """Whether time went by that is not the store's, since this was last asked."""
+        waited, self._waited = self._waited or bool(self._turns), False
+        return waited
 
     # --- acting -------------------------------------------------------------------------------
 
@@ -196,7 +223,7 @@ class Window:
         if action.method in ("nextChunk", "prevChunk"):
             self._part += 1 if action.method == "nextChunk" else -1
             return None
-        self._left_for = self._opened = None
+        self._refusal = self._opened = None
         self._leaving.clear()
         self._fetching.clear()
         before = self._tab.url
@@ -260,7 +287,7 @@ class Window:
         try:
             await self._tab.goto(url, wait_until="domcontentloaded", timeout=self._timeout_ms)
         except BrowserTimeoutError:
-            self._late = True
+            self._late = not self._has_waited()
         except Error:
             if self._tab.is_closed():
                 raise
@@ -304,9 +331,9 @@ class Window:
                 return self._grounds.leads_away(url), "led_away"
             await self._goto(url)
             found = await self._rest()
-        if self._left_for is not None:
-            url, self._left_for = self._left_for, None
-            return self._grounds.leads_away(url), "led_away"
+        if self._refusal is not None:
+            refusal, self._refusal = self._refusal, None
+            return refusal, "led_away"
         return found
 
     async def _rest(self) -> tuple[str | None, Trouble | None]:
@@ -327,6 +354,9 @@ class Window:
                         await self._tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
                     status = await self._tab.evaluate(_STATUS)
             except TimeoutError:
+                if self._has_waited():
+                    deadline = time.monotonic() + self._config.action_timeout_seconds
+                    continue
                 self._loaded.set()  # taken as it is: the next action need not wait for it again
                 return late, "slow_page"
             except Error:

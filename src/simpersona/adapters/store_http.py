@@ -16,6 +16,7 @@ from lxml import html
 
 from simpersona.adapters.store_browser_tree import Kept, kept_nodes, shown_part
 from simpersona.adapters.store_http_tree import ax_nodes, chosen_option, form_of, option_words
+from simpersona.adapters.store_manners import Manners
 from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
 from simpersona.adapters.store_trail import Trail
 from simpersona.config import StoreConfig
@@ -36,6 +37,7 @@ class HttpVisitors:
 
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config, self._may_pay = config, may_pay
+        self._manners = None if may_pay else Manners(config.manners)
         self._connections: httpx2.AsyncHTTPTransport | None = None
 
     async def __aenter__(self) -> Self:
@@ -55,15 +57,21 @@ class HttpVisitors:
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return HttpWindow(self._connections, self._config, visitor, Grounds(url, within, self._may_pay))
+        return HttpWindow(self._connections, self._config, visitor, Grounds(url, within, self._may_pay), self._manners)
 
 
 class HttpWindow:
     """One visitor's window: open, act, close (Storefront)."""
 
     def __init__(
-        self, connections: httpx2.AsyncHTTPTransport | None, config: StoreConfig, visitor: str, grounds: Grounds
+        self,
+        connections: httpx2.AsyncHTTPTransport | None,
+        config: StoreConfig,
+        visitor: str,
+        grounds: Grounds,
+        manners: Manners | None,
     ) -> None:
+        self._manners = manners
         self._connections, self._config, self._visitor, self._grounds = connections, config, visitor, grounds
         self._client: httpx2.AsyncClient | None = None
         self._address = grounds.url
@@ -204,6 +212,8 @@ class HttpWindow:
             method, url, content=content, headers={"Referer": self._address, **(headers or {})}
         )
         for _ in range(MAX_REDIRECTS):
+            if self._manners is not None and (refused := await self._manners.refused(str(request.url))):
+                return refused
             response = await self._answer(self._client, request)
             if isinstance(response, str):
                 return response
@@ -241,6 +251,9 @@ class HttpWindow:
         self, client: httpx2.AsyncClient, request: httpx2.Request
     ) -> tuple[httpx2.Response | str, Trouble | None]:
         """The answer, or what there is instead of it in words; and what went wrong."""
+        if self._manners is not None:
+            await self._manners.turn(str(request.url))
+            request.headers.update(self._manners.headers(str(request.url)))
         try:
             response = await client.send(request, follow_redirects=False)
         except httpx2.TimeoutException:
