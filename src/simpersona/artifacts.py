@@ -102,6 +102,14 @@ class RunFolder:
         self.records = {name: known[name] for name in order}
         self._save_manifest()
 
+    def work(self, stage: str) -> Path:
+        """Where a stage keeps work that is not done, so that a killed run goes on with it."""
+        return self.path / f".{stage}.work"
+
+    def forget_work(self, stage: str) -> None:
+        """Throws away what a killed run has left of a stage."""
+        shutil.rmtree(self.work(stage), ignore_errors=True)
+
     def write_config(self, toml: str, versions: Mapping[str, str]) -> None:
         """Keeps what was asked (config.toml) and with what (versions in the manifest)."""
         write_text(self / "config.toml", toml)

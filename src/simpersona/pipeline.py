@@ -102,9 +102,11 @@ def _do(
         reporter.finished(folder.records[stage.name], skipped=True)
         return
     reporter.started(stage.name)
+    if stage.name in force:
+        folder.forget_work(stage.name)
     record = StageRecord(stage.name, print_)
     with folder.writing(record) as out:
-        facts = stage.work(Run(config, folder, reporter.progress), out)
+        facts = stage.work(Run(config, folder, reporter.progress, stage.name, print_), out)
         record.rows_in, record.rows_out, record.rejected = facts.rows_in, facts.rows_out, facts.rejected
         record.summary, record.facts = facts.summary, facts.figures
     reporter.finished(record, skipped=False)

@@ -79,9 +79,13 @@ class Window:
         if urlsplit(url).scheme not in ("http", "https"):
             raise StorefrontError(f"{url!r} is not an http(s) address of a store")
         try:
-            await self._prepare()
-            await self._goto(url)
-            failure = await self._arrive()
+            try:
+                await self._prepare()
+                await self._goto(url)
+                failure = await self._arrive()
+            except Error:
+                await self._open_again()
+                failure = await self._arrive()
             assert self._tab is not None
             status = await self._tab.evaluate(_STATUS)
             if failure is not None or status >= 400:
@@ -415,18 +419,21 @@ class Window:
 
     async def _open_again(self) -> None:
         """A new tab, in a new context if the old one is gone too. Raises StorefrontError when there were too many."""
-        assert self._context is not None
         self._losses += 1
         if self._losses > MAX_LOSSES:
             raise StorefrontError(f"the window was lost {self._losses} times")
-        browser = self._context.browser
+        browser = self._context.browser if self._context is not None else None
         if browser is None or not browser.is_connected():
             self._troubles.append("browser_lost")
             self._context = None
         else:
             self._troubles.append("tab_lost")
         self._fetching.clear()
-        await self._prepare()
+        try:
+            await self._prepare()
+        except Error:  # a browser that dies closes its contexts first
+            self._context = None
+            await self._prepare()
         await self._goto(self._trail.here or self._grounds.url)
         await self._arrive()
 

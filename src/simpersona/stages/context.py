@@ -34,6 +34,9 @@ class Run:
     config: Config
     folder: RunFolder
     progress: Progress
+    stage: str = ""
+    identity: str = ""
+    """The fingerprint of all that the stage's result depends on."""
 
     def table(self, place: str, contract: Contract) -> pa.Table:
         """A finished stage's table, for example `run.table("buyers/buyers.parquet", BUYERS)`."""

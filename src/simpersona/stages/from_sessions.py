@@ -74,6 +74,7 @@ def traces(run: Run, out: Path) -> Facts:
         f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; "
         f"{counts[1]} examples per stage from {len({e.goal.code for e in verified})} codes"
     )
+    run.folder.forget_work(run.stage)
     figures = {"verified": len(verified), "examples": counts[1]}
     return Facts(len(episodes), len(verified), summary, len(episodes) - len(verified), figures)
 
@@ -161,6 +162,7 @@ def simulation(run: Run, out: Path) -> Facts:
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
+    run.folder.forget_work(run.stage)
     endings = ", ".join(
         f"{ending} {sum(episode.ending == ending for episode in episodes)}"
         for ending in dict.fromkeys(episode.ending for episode in episodes)

@@ -22,6 +22,7 @@ from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy
 from simpersona.stages.context import Run
+from simpersona.stages.visit_journal import VisitJournal
 
 if TYPE_CHECKING:
     from simpersona.adapters.store_browser import Browser
@@ -48,8 +49,10 @@ class Limits:
 
 
 @contextmanager
-def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Variant) -> Iterator[dict[str, OpenStore]]:
-    """By shop the store at `url`, or else the lab's storefronts of these shops, in a clean state."""
+def open_stores(
+    run: Run, shops: Sequence[str], url: str | None, variant: Variant, journal: VisitJournal
+) -> Iterator[dict[str, OpenStore]]:
+    """By shop the store at `url`, or else the lab's storefronts of these shops, clean but for the log of kept visits."""
     if url is not None:
         _require_answer(url)
         yield {shop_id: OpenStore(url, None) for shop_id in shops}
@@ -62,7 +65,7 @@ def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Varian
     collections = run.table("events/collections.parquet", COLLECTIONS)
     stores.build({shop_id: look[shop_id] for shop_id in shops}, products, collections)
     for shop_id in shops:
-        stores.reset(shop_id)
+        journal.keep_events(shop_id, stores.events_log(shop_id), partial(stores.reset, shop_id))
     with stores:
         addresses = stores.start(shops=shops)
         yield {shop_id: OpenStore(addresses[shop_id], stores.events_log(shop_id)) for shop_id in shops}
@@ -79,14 +82,17 @@ def play_episodes(
 ) -> tuple[list[Episode], pa.Table]:
     """All goals played in their shops, or in the one store at `store_url`: the episodes in the goals' order, and the stores' EVENTS rows.
 
+    Visits that ended in a run that was killed are not made again; the caller forgets the stage's work when it is done.
+
     `buyer_id` of the rows is the episode's id. Episode n of shop s is `prefix-s-n`.
     """
     shops = list(dict.fromkeys(goal.shop_id for goal in goals))
     if not shops:
         return [], EVENTS.empty()
-    run.progress(0, len(goals), f"opening {len(shops)} store(s)")
-    with open_stores(run, shops, store_url, variant) as stores:
-        played = asyncio.run(_play(run, stores, goals, make_policy, limits, prefix))
+    journal = VisitJournal(run.folder.work(run.stage) / prefix, run.identity)
+    run.progress(len(journal.episodes), len(goals), f"opening {len(shops)} store(s)")
+    with open_stores(run, shops, store_url, variant, journal) as stores:
+        played = asyncio.run(_play(run, stores, goals, make_policy, limits, prefix, journal))
         tables = [_recorded_events(run, stores[shop_id], episodes) for shop_id, episodes in played.items()]
     return [episode for episodes in played.values() for episode in episodes], pa.concat_tables(tables)
 
@@ -98,13 +104,15 @@ async def _play(
     make_policy: Callable[[Goal, int], Policy],
     limits: Limits,
     prefix: str,
+    journal: VisitJournal,
 ) -> dict[str, list[Episode]]:
     """The episodes by shop, one shop after the other."""
-    from simpersona.shopper.rollout import rollout
+    from simpersona.shopper.rollout import episode_name, rollout
 
-    ended = count(1)
+    ended = count(len(journal.episodes) + 1)
 
     def tell(episode: Episode) -> None:
+        journal.add(episode)
         note = f"{episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
         run.progress(next(ended), len(goals), note)
 
@@ -112,17 +120,20 @@ async def _play(
     is_ours = all(store.log is not None for store in stores.values())
     async with _windows(run.config.store, may_pay=is_ours) as windows:
         for shop_id, store in stores.items():
-            played[shop_id] = await rollout(
-                [goal for goal in goals if goal.shop_id == shop_id],
+            own, name = [goal for goal in goals if goal.shop_id == shop_id], f"{prefix}-{shop_id}"
+            await rollout(
+                own,
                 partial(windows.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
                 make_policy,
                 max_steps=limits.max_steps,
                 time_limit_seconds=limits.time_limit_seconds,
                 concurrency=limits.concurrency,
                 seed=run.config.seed,
-                prefix=f"{prefix}-{shop_id}",
+                prefix=name,
                 on_episode=tell,
+                skip=frozenset(journal.episodes),
             )
+            played[shop_id] = [journal.episodes[episode_name(name, number)] for number in range(len(own))]
     return played
 
 
