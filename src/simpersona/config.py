@@ -373,7 +373,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _acting_policy_is_trained(self) -> Config:
-        if self.simulation.policy not in self.agent.policies:
+        if self.simulation.policy not in self.agent.policies and not self.asks_llm("simulation"):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )

@@ -86,6 +86,7 @@ class OpenAiModel:
     async def _answered(self, question: dict[str, Any]) -> httpx2.Response:
         """The first response that is not worth another try. Raises ModelError when there is none."""
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
+        trouble = ""
         for further in range(self._config.retries, -1, -1):
             wanted = 0.0
             try:
