@@ -1,12 +1,16 @@
-"""The table engines. Tests that ask for `engine` run on DuckDB; with `--engine spark`, on Spark.
+"""The table engines, and a server that answers as a language model's does. Tests that ask for `engine` run on DuckDB; with `--engine spark`, on Spark.
 
 Spark takes seconds where DuckDB takes milliseconds; tests/engines compares the two in every run.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Lock, Thread
 
 import pytest
 from ibis.backends.sql import SQLBackend
@@ -60,6 +64,60 @@ def spark_engine(tmp_path_factory: pytest.TempPathFactory, spark_settings: Path)
 @pytest.fixture(scope="session")
 def engine(request: pytest.FixtureRequest) -> SQLBackend:
     return request.getfixturevalue(f"{request.config.getoption('engine')}_engine")
+
+
+class ChatServer:
+    """An OpenAI-compatible server on this machine: gives `answers` in turn, the last one for ever.
+
+    An answer is (status, body) or (status, body, headers), a text to be spoken by the model, or a function of the
+    question that gives one of these. `asked` keeps (path, headers, question) of every request.
+    """
+
+    def __init__(self, server: ThreadingHTTPServer) -> None:
+        self.url = f"http://127.0.0.1:{server.server_port}/v1"
+        self.answers: list = []
+        self.asked: list[tuple[str, dict[str, str], dict]] = []
+        self.lock = Lock()
+
+    def answer(self, path: str, headers: dict[str, str], question: dict) -> tuple[int, str, dict[str, str]]:
+        with self.lock:
+            self.asked.append((path, headers, question))
+            answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        answer = answer(question) if callable(answer) else answer
+        if isinstance(answer, str):
+            choice = {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 21, "completion_tokens": 4, "total_tokens": 25}
+            answer = 200, json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage})
+        return (*answer, {}) if len(answer) == 2 else answer
+
+
+class _ChatHandler(BaseHTTPRequestHandler):
+    chat: ChatServer
+
+    def do_POST(self) -> None:
+        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        status, body, headers = self.chat.answer(self.path, dict(self.headers), question)
+        with suppress(BrokenPipeError, ConnectionResetError):  # a client that waits no longer
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def chat_server() -> Iterator[ChatServer]:
+    handler = type("Handler", (_ChatHandler,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        handler.chat = ChatServer(server)
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield handler.chat
+        server.shutdown()
+        thread.join()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 import tomlkit
@@ -270,6 +271,33 @@ class StoreConfig(Section):
     """A longer accessible name is cut."""
 
 
+def _server_without_login(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:  # a port that is no number raises ValueError itself
+        raise ValueError("no address of a server; expected one such as http://127.0.0.1:8000/v1")
+    if "@" in parts.netloc:
+        raise ValueError("an address must hold no name and password, for a run keeps its settings: use llm.key_env")
+    return url
+
+
+class LlmConfig(Section):
+    """A language model behind an OpenAI-compatible address; nothing is sent unless another setting says "llm"."""
+
+    url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_without_login)] | None = None
+    """What /chat/completions is added to, such as http://127.0.0.1:8000/v1 (vLLM, llama.cpp, OpenAI)."""
+    model: Annotated[str, Field(min_length=1)] | None = None
+    """The name under which the server has it."""
+    key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The environment variable that holds the server's key, never the key itself. None: the server asks for none."""
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    """Of the writer and the judge of traces; a buyer acts at simulation.temperature."""
+    timeout_seconds: PositiveFloat = 60
+    """The longest silence of the server."""
+    retries: int = Field(default=4, ge=0)
+    """Further tries of a question, after 1, 2, 4 … seconds, where the server is busy (429), broken (5xx) or silent."""
+    max_reply_tokens: Positive = 1024
+
+
 class TracesConfig(Section):
     """Sessions to training examples (2.1.2, App. G)."""
 
@@ -278,6 +306,13 @@ class TracesConfig(Section):
     max_actions: Positive = 22
     """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
     concurrency: Positive = 2
+    """Replays at once, and questions to a language model at once."""
+    writer: Literal["rules", "llm"] = "rules"
+    """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
+    collections and queries."""
+    judge: Literal["rules", "llm"] = "rules"
+    """Whose word keeps a replay. The rules always judge; "llm": the model of [llm] is told the goal and the steps, decides,
+    and is compared with the rules."""
 
 
 class StageConfig(Section):
@@ -315,6 +350,9 @@ class SimulationConfig(Section):
     """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
     policy: Literal["lm", "scorer"] = "lm"
     """What decides for the simulated buyers: one of `agent.policies`."""
+    model: Literal["trained", "llm"] = "trained"
+    """With policy = "lm": the model that the stage `agent` trained, in this process, or that of [llm]. Serve the trained one
+    there: another model does not know the persona tokens."""
     episodes: Positive = 16
     """Over all held-out shops."""
     max_steps: Positive = 10
@@ -352,17 +390,37 @@ class Config(Section):
     personas: PersonasConfig = PersonasConfig()
     store: StoreConfig = StoreConfig()
     traces: TracesConfig = TracesConfig()
+    llm: LlmConfig = LlmConfig()
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
     def _acting_policy_is_trained(self) -> Config:
-        if self.simulation.policy not in self.agent.policies:
+        if self.simulation.policy not in self.agent.policies and not self.asks_llm("simulation"):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )
         return self
+
+    @model_validator(mode="after")
+    def _asked_model_is_named(self) -> Config:
+        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
+        if asking and missing:
+            raise ValueError(
+                f'{", ".join(asking)} = "llm" needs {" and ".join(missing)}: name the server and its model'
+            )
+        if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":
+            raise ValueError(
+                'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
+            )
+        return self
+
+    def asks_llm(self, stage: str) -> list[str]:
+        """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
+        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
+        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
 
     @property
     def run_folder(self) -> Path:

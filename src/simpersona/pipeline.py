@@ -113,7 +113,9 @@ def _do(
 
 
 def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
-    settings = config.model_dump(mode="json", include=set(stage.settings))
+    settings = config.model_dump(
+        mode="json", include={*stage.settings, *(["llm"] if config.asks_llm(stage.name) else [])}
+    )
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
     return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
 

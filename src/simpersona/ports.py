@@ -50,7 +50,7 @@ class LanguageModel(Protocol):
     async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
         """An answer that is valid JSON under `schema`, sampled with `seed`.
 
-        Raises ModelError if the model cannot be asked or gives no answer.
+        Raises ModelError if the model cannot be asked or gives no answer, ReplyError if what it answers is not JSON.
         """
         ...
 

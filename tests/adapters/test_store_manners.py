@@ -113,7 +113,7 @@ def test_a_missing_robots_txt_allows_and_a_broken_one_forbids(shop, robots, allo
     if allowed:
         assert visit(HttpVisitors, shop.url, "Secret")[1].title == "/secret/a"
     else:
-        with pytest.raises(StorefrontError, match=r"robots\.txt asks"):
+        with pytest.raises(StorefrontError, match=r"does not answer when asked for its robots\.txt"):
             visit(HttpVisitors, shop.url)
 
 

@@ -7,10 +7,12 @@ import json
 import pytest
 import torch
 
+from simpersona.adapters.llm_openai import OpenAiModel
 from simpersona.adapters.llm_scripted import ScriptedModel
 from simpersona.adapters.llm_transformers import TransformersModel
 from simpersona.agent.backbone import load_backbone, save_backbone
 from simpersona.agent.tokens import add_persona_tokens, persona_ids
+from simpersona.config import LlmConfig
 from simpersona.errors import ConfigError, ModelError
 from simpersona.pages import Reply
 
@@ -90,7 +92,7 @@ def ask(model, messages=None, schema=SCHEMA, seed=0):
 # --- every language model ---------------------------------------------------------------------
 
 
-@pytest.fixture(params=["scripted", "tied", "untied"])
+@pytest.fixture(params=["scripted", "openai", "tied", "untied"])
 def kind(request):
     return request.param
 
@@ -99,6 +101,10 @@ def kind(request):
 def language_model(kind, request):
     if kind == "scripted":
         return ScriptedModel(first_ending)
+    if kind == "openai":
+        server = request.getfixturevalue("chat_server")
+        server.answers = [lambda question: first_ending(question["messages"], SCHEMA, question["seed"])]
+        return OpenAiModel(LlmConfig(url=server.url, model="served"))
     return TransformersModel(grounded(request.getfixturevalue("checkpoint")))
 
 

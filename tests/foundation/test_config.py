@@ -50,11 +50,36 @@ def test_every_wrong_setting_is_listed_at_once():
         ({"events": {"time_zone": "Mars/Olympus"}}, "no time zone named"),
         ({"simulation": {"store_url": "ftp://shop"}}, "simulation.store_url"),
         ({"name": "../elsewhere"}, "name"),
+        ({"traces": {"writer": "llm"}}, r'traces.writer = "llm" needs llm.url and llm.model'),
+        (
+            {"traces": {"writer": "llm", "judge": "llm"}, "llm": {"model": "m"}},
+            r'traces.writer, traces.judge = "llm" needs llm.url: ',
+        ),
+        ({"simulation": {"model": "llm"}, "llm": {"url": "http://localhost/v1"}}, r"needs llm\.model"),
+        (
+            {"simulation": {"model": "llm", "policy": "scorer"}, "llm": {"url": "http://localhost/v1", "model": "m"}},
+            "the scorer asks no language model",
+        ),
+        ({"llm": {"url": "http://me:secret@host/v1"}}, "no name and password"),
+        ({"llm": {"url": "http://host:port/v1"}}, "llm.url"),
+        ({"llm": {"url": "http:///v1"}}, "no address of a server"),
+        ({"llm": {"key_env": "sk-abc"}}, "llm.key_env"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(data, words):
     with pytest.raises(ConfigError, match=words):
         parse_config(data)
+
+
+def test_only_what_says_so_asks_the_language_model():
+    llm = {"url": "http://127.0.0.1:8000/v1", "model": "m"}
+    assert not any(parse_config({"llm": llm}).asks_llm(stage) for stage in ("traces", "agent", "simulation"))
+    asking = parse_config({"llm": llm, "traces": {"judge": "llm"}, "simulation": {"model": "llm"}})
+    assert {stage: asking.asks_llm(stage) for stage in ("traces", "agent", "simulation")} == {
+        "traces": ["judge"],
+        "agent": [],
+        "simulation": ["model"],
+    }
 
 
 def test_a_missing_file_and_a_broken_file_are_named(tmp_path):

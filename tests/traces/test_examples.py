@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.goals import replay_goal
+from simpersona.shopper.goals import neutral_goal, replay_goal
 from simpersona.traces.examples import episode_examples
 from simpersona.traces.replay import ReplayPolicy
 
@@ -42,6 +43,14 @@ def test_every_step_is_an_example_with_the_goal_of_its_stage(store, purchase):
                 stage,
             )
     assert "place the order" not in json.dumps(examples[0]["messages"])
+
+
+def test_a_neutral_goal_in_other_words_is_stage_1_s_alone(store, purchase):
+    episode = episode_of(store, purchase)
+    worded = replace(neutral_goal(purchase), text="Skirts are on your mind.")
+    for stage, goal in ((1, "Skirts are on your mind."), (2, "You are here to buy skirts.")):
+        for example in episode_examples(episode, purchase, stage, worded):
+            assert f"<MainGoal>\n{goal}\n</MainGoal>" in example["messages"][1]["content"]
 
 
 def test_a_failed_action_is_no_example_but_stays_in_the_log(store, purchase):

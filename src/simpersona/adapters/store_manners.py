@@ -23,7 +23,6 @@ AGENT = "simpersona"
 ANSWER_SECONDS = 15
 MAX_ROBOTS_BYTES = 512 * 1024
 """More is not read (RFC 9309, 2.5)."""
-_ALL, _NONE = "", f"User-agent: {AGENT}\nDisallow: /"
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -34,7 +33,7 @@ class Manners:
 
     def __init__(self, config: MannersConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
         self._config, self._clock, self._sleep = config, clock, sleep
-        self._robots: dict[str, asyncio.Task[Protego]] = {}
+        self._robots: dict[str, asyncio.Task[Protego | None]] = {}
         self._next: dict[str, float] = {}
         self._signer = None
         if config.signature_key is not None:
@@ -42,7 +41,12 @@ class Manners:
 
     async def refused(self, url: str) -> str | None:
         """Why the store does not want this page to be visited, in words; None if it may be."""
-        if not self._config.robots or (await self._robots_of(url)).can_fetch(url, AGENT):
+        if not self._config.robots:
+            return None
+        rules = await self._robots_of(url)
+        if rules is None:
+            return f"{urlsplit(url).netloc} does not answer when asked for its robots.txt, and so may not be visited"
+        if rules.can_fetch(url, AGENT):
             return None
         return f"The store's robots.txt asks visitors like this one not to open {urlsplit(url).path or '/'}: not opened"
 
@@ -50,7 +54,8 @@ class Manners:
         """Waits until the store may be asked for a page again; the seconds waited."""
         gap = 60 / self._config.requests_per_minute
         if self._config.robots:
-            gap = max(gap, (await self._robots_of(url)).crawl_delay(AGENT) or 0)
+            rules = await self._robots_of(url)
+            gap = max(gap, (rules.crawl_delay(AGENT) if rules is not None else None) or 0)
         host, now = urlsplit(url).netloc, self._clock()
         at = max(now, self._next.get(host, now))
         self._next[host] = at + gap
@@ -64,8 +69,8 @@ class Manners:
             return dict(self._config.signature_headers)
         return self._signer.headers(url, int(time.time()), os.urandom(32))
 
-    async def _robots_of(self, url: str) -> Protego:
-        """The host's robots.txt, read once."""
+    async def _robots_of(self, url: str) -> Protego | None:
+        """The host's robots.txt, read once; None if it cannot be had."""
         address = urlsplit(url)
         host = urlunsplit((address.scheme, address.netloc, "", "", ""))
         if host not in self._robots:
@@ -73,14 +78,13 @@ class Manners:
         return await asyncio.shield(self._robots[host])
 
 
-def _robots(url: str) -> Protego:
+def _robots(url: str) -> Protego | None:
     """A robots.txt; one that is not there allows everything, one that cannot be had forbids it (RFC 9309, 2.3.1)."""
     request = Request(url, headers={"User-Agent": AGENT})  # noqa: S310 - windows open http(s) addresses alone
     try:
         with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-            text = answer.read(MAX_ROBOTS_BYTES).decode("utf-8", "replace")
+            return Protego.parse(answer.read(MAX_ROBOTS_BYTES).decode("utf-8", "replace"))
     except HTTPError as error:
-        text = _ALL if error.code < 500 else _NONE
+        return Protego.parse("") if error.code < 500 else None
     except OSError:
-        text = _NONE
-    return Protego.parse(text)
+        return None

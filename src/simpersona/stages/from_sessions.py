@@ -29,8 +29,9 @@ REPLAY_STEPS = 60
 
 def traces(run: Run, out: Path) -> Facts:
     """Replays sessions of the training shops on their storefronts; verified ones become examples."""
-    from simpersona.shopper.goals import replay_goal
     from simpersona.shopper.records import episode_tables
+    from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
+    from simpersona.stages.served_model import served_model
     from simpersona.traces.draw import draw_sessions
     from simpersona.traces.examples import episode_examples
     from simpersona.traces.judge import judge
@@ -46,37 +47,44 @@ def traces(run: Run, out: Path) -> Facts:
         )
     drawn.sort(key=lambda session: session.shop_id)
     session_of = {_session_key(session): session for session in drawn}
+    model = served_model(config.llm) if config.asks_llm("traces") else None
+    written = goals_of(run, drawn, model)
     limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
     episodes, events = play_episodes(
         run,
-        [replay_goal(session) for session in drawn],
+        [goals.replay for goals in written],
         lambda goal, seed: ReplayPolicy(session_of[_goal_key(goal)], seed),
         limits,
         "trace",
     )
     log = _rows_by_episode(events)
-    verdicts = {
+    by_rules = {
         episode.episode_id: judge(session_of[_goal_key(episode.goal)], log.get(episode.episode_id, []))
         for episode in episodes
     }
+    verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
     episode_table, step_table = episode_tables(episodes, events, verdicts)
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
     verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
+    neutral = {_goal_key(goals.neutral): goals.neutral for goals in written}
     counts: dict[int, int] = {}
     for stage in (1, 2):
         examples: list[Example] = []
         for episode in verified:
-            examples += episode_examples(episode, session_of[_goal_key(episode.goal)], stage)
+            key = _goal_key(episode.goal)
+            examples += episode_examples(episode, session_of[key], stage, neutral[key])
         write_lines(out / f"stage{stage}.jsonl", examples)
         counts[stage] = len(examples)
     summary = (
         f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; "
         f"{counts[1]} examples per stage from {len({e.goal.code for e in verified})} codes"
     )
+    quality, words, figures = traces_quality(run, written, judging)
+    write_json(out / "quality.json", quality)
     run.folder.forget_work(run.stage)
-    figures = {"verified": len(verified), "examples": counts[1]}
-    return Facts(len(episodes), len(verified), summary, len(episodes) - len(verified), figures)
+    figures |= {"verified": len(verified), "examples": counts[1]}
+    return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
 
 
 def agent(run: Run, out: Path) -> Facts:
@@ -183,10 +191,16 @@ def _policies(run: Run) -> Callable[[Goal, int], Policy]:
 
         score = load_score(run.folder / "agent/scorer", _words(run.config.buyers))
         return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
-    from simpersona.adapters.llm_transformers import TransformersModel
     from simpersona.shopper.model_policy import LanguageModelPolicy
 
-    model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
+    if settings.model == "llm":
+        from simpersona.stages.served_model import served_model
+
+        model = served_model(run.config.llm, settings.temperature)
+    else:
+        from simpersona.adapters.llm_transformers import TransformersModel
+
+        model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
     return lambda _goal, seed: LanguageModelPolicy(model, seed)
 
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simpersona.contracts import Episode, RecordedSession
+from simpersona.contracts import Episode, Goal, RecordedSession
 from simpersona.pages import Example
 from simpersona.shopper.goals import intent_goal, neutral_goal
 from simpersona.shopper.prompt import SUCCESS, answer, messages, progress
 
 
-def episode_examples(episode: Episode, session: RecordedSession, stage: Literal[1, 2]) -> list[Example]:
+def episode_examples(
+    episode: Episode, session: RecordedSession, stage: Literal[1, 2], neutral: Goal | None = None
+) -> list[Example]:
     """The examples of one stage: what was seen and done stays, the goal is that of the stage.
 
-    Stage 1 has the neutral goal, stage 2 the goal with the intent. The end of the visit is an
+    Stage 1 has the neutral goal, `neutral` or else the rules', stage 2 the goal with the intent. The end of the visit is an
     example too; an action that failed is not, but stays in the log of the steps after it.
     """
-    goal = neutral_goal(session) if stage == 1 else intent_goal(session)
+    goal = (neutral or neutral_goal(session)) if stage == 1 else intent_goal(session)
     if not episode.steps:
         return []
     first_url = episode.steps[0].page.url
