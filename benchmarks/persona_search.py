@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simpersona.artifacts import RunFolder, read_table
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config import load_config
+from simpersona.config_file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.personas.learn import learn

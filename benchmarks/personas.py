@@ -18,7 +18,8 @@ from benchmarks.measure import Cost, Stopwatch, costs, median_cost, sgemm_flops
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.vq_library import library_epochs
-from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig, load_config
+from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig
+from simpersona.config_file import load_config
 from simpersona.contracts import CHANNELS, SCALARS
 from simpersona.evaluation.comparison import comparison_rows
 from simpersona.personas.baselines import Coder, kmeans, mixture

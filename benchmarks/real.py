@@ -19,7 +19,8 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.artifacts import RunFolder, read_json, read_table
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config import Config, load_config
+from simpersona.config import Config
+from simpersona.config_file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS, SCALARS, STRATA
 from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows
 from simpersona.personas.baselines import kmeans

@@ -13,16 +13,9 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from simpersona import __version__
-from simpersona.config import (
-    FORMATS,
-    SOURCE_EXAMPLES,
-    Config,
-    LabConfig,
-    SourceConfig,
-    config_toml,
-    load_config,
-    parse_config,
-)
+from simpersona.config import Config, LabConfig
+from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline

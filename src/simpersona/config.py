@@ -5,97 +5,13 @@ A default is the value used by a plain run on a laptop; `configs/paper.toml` hol
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
-import tomlkit
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from simpersona.errors import ConfigError
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-
-
-def _known_time_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"no time zone named {name!r}; expected a name such as UTC or Europe/Berlin")
-    return name
-
-
-EventColumn = Literal[
-    "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
-    "order_id", "value", "seq", "title", "vendor", "product_type", "collection",
-]  # fmt: skip
-"""What a column of a log can be: those of contracts.EVENTS, the order of events, and words for the catalogue."""
-EventName = Literal[
-    "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
-    "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
-]  # fmt: skip
-"""Those of contracts.EVENT_NAMES, and what is set aside."""
-
-
-class Section(BaseModel):
-    """Frozen; unknown names are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class SourceConfig(Section):
-    """Where the raw log comes from."""
-
-    format: Literal["lab", "shopify", "ga4", "segment", "snowplow", "rees46", "retailrocket", "webshop", "table"] = (
-        "lab"
-    )
-    """Schema of the log; docs/events.md describes each. "table": any CSV, JSON lines or parquet, see columns."""
-    path: Path | None = None
-    """File, folder, or pattern with * and ?. With format = "lab" the world is generated and no path is needed."""
-    shop: Annotated[str, Field(min_length=1)] | None = None
-    """shopify, ga4, segment, snowplow, table only: the shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
-    shop_by: Literal["category_root", "none"] = "category_root"
-    """rees46, retailrocket only: what a shop is. "none": the whole log is one shop."""
-    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
-    """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
-    """table only: of times that do not name theirs."""
-    columns: dict[EventColumn, str] = {}
-    """table only: our column = "the log's", where their names differ; "=text" is the same text in every row.
-    A dot goes into a nested value: product.id."""
-    events: dict[str, EventName] = {}
-    """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
-    and "*" for all that are not named."""
-
-    def is_for(self, description: str) -> bool:
-        """Whether a setting with this description is one of the format: "a, b only: ..." names the formats."""
-        formats, found, _ = description.partition(" only: ")
-        return not found or self.format in formats.split(", ")
-
-
-FORMATS: tuple[str, ...] = get_args(SourceConfig.model_fields["format"].annotation)
-SOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
-    "shopify": {"path": "events/"},
-    "ga4": {"path": "events_*.parquet"},
-    "segment": {"path": "calls/*.jsonl.gz"},
-    "snowplow": {"path": "enriched/"},
-    "rees46": {"path": "2019-Oct.csv"},
-    "retailrocket": {"path": "retailrocket/"},
-    "webshop": {"path": "human_sessions.zip"},
-    "table": {
-        "path": "events.csv",
-        "columns": {"buyer_id": "user_id", "time": "timestamp", "event": "event_name"},
-        "events": {
-            "view": "product_viewed",
-            "add": "product_added_to_cart",
-            "buy": "checkout_completed",
-            "*": "ignored",
-        },
-    },
-}
-"""What `simpersona init` writes for a format, to be changed."""
+from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
 
 class VariantConfig(Section):
@@ -131,7 +47,7 @@ class EventsConfig(Section):
 
     session_gap_minutes: PositiveFloat = 30
     """More than this without an event starts a new session, where the source has no ids (REFERENCE 2)."""
-    time_zone: Annotated[str, AfterValidator(_known_time_zone)] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """For the date of an active day."""
     keep_duplicates: bool = False
     keep_ids: bool = False
@@ -238,7 +154,7 @@ class MannersConfig(Section):
     """A file with an Ed25519 private key (PEM or JWK): each request for a page is signed with it (Web Bot Auth)."""
     signature_agent: Annotated[str, Field(pattern=r'^https://[^\s"]+$')] | None = None
     """The https address where the public key is published."""
-    signature_headers: dict[str, str] = {}
+    signature_headers: dict[str, str] = Field(default={})
     """Headers of a ready-made signature, instead of a key."""
 
     @model_validator(mode="after")
@@ -426,68 +342,3 @@ class Config(Section):
     def run_folder(self) -> Path:
         """Where this run is written."""
         return self.folder / self.name
-
-
-def parse_config(data: dict[str, Any], origin: str = "config") -> Config:
-    """A Config from nested plain values. Raises ConfigError that lists every wrong setting at once."""
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
-            f" (found {problem['input']!r})"
-            for problem in error.errors()
-        ]
-        raise ConfigError(
-            f"{origin}: {len(lines)} wrong setting(s)\n" + "\n".join(lines)
-            + "\nSettings and their defaults: simpersona init"
-        ) from error  # fmt: skip
-
-
-def load_config(path: Path) -> Config:
-    """The Config of a TOML file. A relative `source.path` is taken from the file's folder.
-
-    Raises ConfigError if the file is missing, is not TOML or holds a wrong setting.
-    """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such config file. `simpersona init` writes one.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a TOML file: {error}") from None
-    config = parse_config(data, str(path))
-    source = config.source.path
-    if source is None or source.is_absolute():
-        return config
-    absolute = (path.parent / source).resolve()
-    return config.model_copy(update={"source": config.source.model_copy(update={"path": absolute})})
-
-
-def config_toml(config: Config, comments: bool = False) -> str:
-    """The settings as TOML, every value written out; with `comments` each one's meaning above it."""
-    document = tomlkit.document()
-    _write_section(document, config, comments)
-    return tomlkit.dumps(document)
-
-
-def _write_section(into: tomlkit.TOMLDocument | tomlkit.items.Table, section: Section, comments: bool) -> None:
-    values = section.model_dump(mode="json")
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if comments and isinstance(section, SourceConfig) and not section.is_for(field.description or ""):
-            continue
-        if isinstance(value, Section):
-            table = tomlkit.table()
-            if comments and value.__doc__:
-                table.comment(value.__doc__.splitlines()[0])
-            _write_section(table, value, comments)
-            into.add(name, table)
-            continue
-        if comments and field.description:
-            for line in field.description.splitlines():
-                into.add(tomlkit.comment(line))
-        if value is None:
-            if comments:
-                into.add(tomlkit.comment(f"{name} = (not set)"))
-        else:
-            into.add(name, values[name])

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from simpersona import __version__
 from simpersona.artifacts import RunFolder, StageRecord, file_identity, fingerprint
-from simpersona.config import Config, config_toml
+from simpersona.config import Config
+from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.stages import from_events, from_sessions, to_results

@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from simpersona.adapters.events_table import TableSource
-from simpersona.config import FORMATS, SOURCE_EXAMPLES, EventsConfig, config_toml, load_config, parse_config
+from simpersona.config import EventsConfig
+from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_source import FORMATS, SOURCE_EXAMPLES
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.prepare import prepare

@@ -10,7 +10,8 @@ import pytest
 from simpersona.adapters.embed_given import given_embeddings
 from simpersona.artifacts import read_json
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config import BuyersConfig, parse_config
+from simpersona.config import BuyersConfig
+from simpersona.config_file import parse_config
 from simpersona.console import QuietReporter
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.errors import SourceError

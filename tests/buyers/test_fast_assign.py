@@ -11,7 +11,8 @@ import pytest
 from simpersona.adapters.embed_hashing import HashingEmbedder
 from simpersona.adapters.typed_log import TypedLog
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config import LabConfig, PersonasConfig, parse_config
+from simpersona.config import LabConfig, PersonasConfig
+from simpersona.config_file import parse_config
 from simpersona.lab.world import generate_world
 from simpersona.personas.learn import learn
 from simpersona.stages.catalogue_vectors import embed_texts

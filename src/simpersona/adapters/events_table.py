@@ -18,7 +18,7 @@ from simpersona.adapters.engine_duckdb import as_duckdb, log_files
 from simpersona.adapters.named_products import CATALOGUE_FILES, catalogue
 from simpersona.adapters.source_times import UNITS, moment
 from simpersona.adapters.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
-from simpersona.config import EventColumn, EventName
+from simpersona.config_source import EventColumn, EventName
 from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import IGNORED

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from platformdirs import user_data_path
 
 from simpersona.artifacts import read_json, user_key, write_json, write_table
-from simpersona.config import Config, SourceConfig
+from simpersona.config import Config
+from simpersona.config_source import SourceConfig
 from simpersona.contracts import ASSIGNMENTS, CARDS, COLLECTIONS, MIX, PRODUCTS, REJECTED, Capabilities
 from simpersona.errors import ConfigError
 from simpersona.ports import EventSource

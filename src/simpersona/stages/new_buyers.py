@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from platformdirs import user_data_path
 
 from simpersona.artifacts import user_key
-from simpersona.config import Config, SourceConfig
+from simpersona.config import Config
+from simpersona.config_source import SourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.stages.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors

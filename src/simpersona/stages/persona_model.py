@@ -15,7 +15,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from simpersona.artifacts import read_json, write_json
-from simpersona.config import BuyersConfig, PersonasConfig, parse_config
+from simpersona.config import BuyersConfig, PersonasConfig
+from simpersona.config_file import parse_config
 from simpersona.contracts import CHANNELS, SCALARS
 from simpersona.personas.mix import assignments, store_mix
 from simpersona.personas.sample import balanced_sample

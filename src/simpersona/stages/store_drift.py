@@ -16,7 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from simpersona.artifacts import read_json, read_table
-from simpersona.config import load_config
+from simpersona.config_file import load_config
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.stages.pack import Pack, assign_chunks, buyer_chunks
