@@ -105,13 +105,16 @@ class Action:
 class Decision:
     """A policy's answer: an action, or None to end the session; and why.
 
-    `prompt_tokens` and `reply_tokens` are 0 for a policy without a language model.
+    For a policy with a language model: `reply` is the model's text as it came, `refused` says why its first answer on
+    this page could not be used, if so, and the tokens are those of both. Without one they are None and 0.
     """
 
     action: Action | None
     reasoning: str
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    reply: str | None = None
+    refused: str | None = None
 
     @property
     def ends(self) -> bool:
