@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 
 Method = Literal[
@@ -59,7 +59,8 @@ class Page:
     """What a shopper sees: the address, the title and the nodes in document order.
 
     `failure` says in words why the last action could not be done; None when it was done. `goes_back` says that there
-    is a page before this one, `troubles` what was survived on the way here.
+    is a page before this one, `troubles` what was survived on the way here. `screenshot` is a JPEG of it where a browser
+    was asked for one; two pages that read the same are the same page, however they look.
     """
 
     url: str
@@ -68,6 +69,7 @@ class Page:
     failure: str | None = None
     goes_back: bool = False
     troubles: tuple[Trouble, ...] = ()
+    screenshot: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def tree(self) -> str:

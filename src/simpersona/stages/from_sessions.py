@@ -21,6 +21,7 @@ from simpersona.pages import Example
 from simpersona.ports import Embedder, Policy
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.store_visits import Limits, play_episodes
 
 REPLAY_STEPS = 60
@@ -82,6 +83,7 @@ def traces(run: Run, out: Path) -> Facts:
     )
     quality, words, figures = traces_quality(run, written, judging)
     write_json(out / "quality.json", quality)
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     figures |= {"verified": len(verified), "examples": counts[1]}
     return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
@@ -170,6 +172,7 @@ def simulation(run: Run, out: Path) -> Facts:
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     endings = ", ".join(
         f"{ending} {sum(episode.ending == ending for episode in episodes)}"

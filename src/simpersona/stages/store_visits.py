@@ -22,6 +22,7 @@ from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy
 from simpersona.stages.context import Run
+from simpersona.stages.screenshots import pictured
 from simpersona.stages.visit_journal import VisitJournal
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ async def _play(
     async with _windows(run.config.store, may_pay=is_ours) as windows:
         for shop_id, store in stores.items():
             own, name = [goal for goal in goals if goal.shop_id == shop_id], f"{prefix}-{shop_id}"
+            visit = partial(windows.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/")
             await rollout(
                 own,
-                partial(windows.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
+                pictured(visit, run.folder.work(run.stage) / prefix) if run.config.store.screenshots else visit,
                 make_policy,
                 max_steps=limits.max_steps,
                 time_limit_seconds=limits.time_limit_seconds,
