@@ -24,7 +24,7 @@ from simpersona.stages.pack import META, Pack
 from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.store_visits import Limits, play_episodes
 
-REPLAY_STEPS = 60
+REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
 
 
@@ -114,11 +114,12 @@ def agent(run: Run, out: Path) -> Facts:
 
 
 def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    from simpersona.stages.persona_funnel import persona_funnel
     from simpersona.stages.scorer_training import scorer_from_examples
 
-    told = scorer_from_examples(
-        examples, codebook, _words(run.config.buyers), out / "scorer", run.config.seed, run.progress
-    )
+    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    embedder = _words(run.config.buyers)
+    told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
     return told
 
@@ -211,6 +212,13 @@ def simulated_shops(run: Run) -> list[str]:
     """The held-out shops; with a single shop, that one (its figures are then in-sample)."""
     held_out = read_json(run.folder / "personas" / META)["held_out"]
     return held_out or run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+
+
+def training_shops(run: Run) -> list[str]:
+    """The shops that are not held out; with a single shop, that one."""
+    shops = run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    return sorted(shop for shop in shops if shop not in held_out)
 
 
 def _mix_of_simulated_shops(run: Run) -> pa.Table:
