@@ -126,6 +126,10 @@ def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.n
     from simpersona.agent.finetune import finetune
 
     config = run.config
+    if config.agent.prompt == "short":
+        from simpersona.stages.short_examples import short_examples
+
+        examples = {stage: short_examples(own) for stage, own in examples.items()}
     start: str | Path = config.agent.model
     told: dict[str, dict] = {}
     for stage in (1, 2):
@@ -191,8 +195,9 @@ def _policies(run: Run) -> Callable[[Goal, int], Policy]:
 
         score = load_score(run.folder / "agent/scorer", _words(run.config.buyers))
         return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
-    from simpersona.shopper.model_policy import LanguageModelPolicy
+    from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 
+    words = wording(run.config.agent.prompt, reasoning=settings.reasoning)
     if settings.model == "llm":
         from simpersona.stages.served_model import served_model
 
@@ -201,7 +206,7 @@ def _policies(run: Run) -> Callable[[Goal, int], Policy]:
         from simpersona.adapters.llm_transformers import TransformersModel
 
         model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
-    return lambda _goal, seed: LanguageModelPolicy(model, seed)
+    return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
 
 
 def simulated_shops(run: Run) -> list[str]:
