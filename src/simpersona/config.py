@@ -262,6 +262,9 @@ class AgentConfig(Section):
     surrogate that learns in seconds and acts in milliseconds."""
     model: str = "smollm2-135m"
     """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
+    prompt: Literal["short", "figure9"] = "short"
+    """How a step is put to the model and answered. "figure9": the paper's, with node ids and reasoning. "short": a third of
+    the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
     batch_size: Positive = 2
@@ -309,6 +312,9 @@ class SimulationConfig(Section):
     concurrency: Positive = 2
     temperature: PositiveFloat = 1.0
     """Agents sample, they do not decode greedily (REFERENCE 21)."""
+    reasoning: bool = False
+    """Whether the model explains what it did (agent.prompt = "figure9"); most of the time of a step. It cannot change the
+    action before it, but stands in the progress log of the next steps."""
     no_token_episodes: int = Field(default=0, ge=0)
     """Further episodes without a persona token, for the ablation of App. I."""
     scorer: ScorerVisitsConfig = ScorerVisitsConfig()
@@ -349,6 +355,14 @@ class Config(Section):
         if self.simulation.policy not in self.agent.policies and not self.asks_llm("simulation"):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reasons_can_be_given(self) -> Config:
+        if self.simulation.reasoning and self.agent.prompt == "short":
+            raise ValueError(
+                'simulation.reasoning = true needs agent.prompt = "figure9": the short answer has no reasoning'
             )
         return self
 
