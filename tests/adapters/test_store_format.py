@@ -145,7 +145,7 @@ def test_the_lab_s_pages_read_as_in_stagehand_in_every_theme(lab_addresses):
                             for cookie in await window._context.cookies()
                         ]
                     )
-                    await tab.goto(page.url)
+                    await tab.goto(page.url, wait_until="load")
                     assert unnumbered(page) == pruned(await tab.snapshot()), page.url
                     compared.append(page.url)
                 await window.close()
@@ -162,7 +162,7 @@ def test_frames_shadow_roots_and_controls_read_as_in_stagehand(site, path):
         async with references(where) as (tab, _), Browser(StoreConfig(browser_path=where, **WHOLE)) as ours:
             window = ours.visitor(site.url + path, "visitor")
             page = await window.open()
-            await tab.goto(page.url)
+            await tab.goto(page.url, wait_until="load")
             return unnumbered(page), pruned(await tab.snapshot())
 
     shown, reference = asyncio.run(run())
