@@ -179,6 +179,8 @@ class StoreConfig(Section):
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
+    screenshots: bool = False
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
@@ -188,6 +190,12 @@ class StoreConfig(Section):
     """About how many tokens of a page are shown at once; the rest is reached with nextChunk."""
     max_name_chars: Positive = 60
     """A longer accessible name is cut."""
+
+    @model_validator(mode="after")
+    def _browser_takes_screenshots(self) -> StoreConfig:
+        if self.screenshots and self.window != "browser":
+            raise ValueError('screenshots need window = "browser": without one there is nothing to be seen')
+        return self
 
 
 def _server_without_login(url: str) -> str:
@@ -342,6 +350,12 @@ class Config(Section):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_are_kept_here(self) -> Config:
+        if self.store.screenshots and self.simulation.engine != "asyncio":
+            raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,9 @@ from simpersona.pages import Action, Decision, Node, Page
 from simpersona.stages.visit_journal import Played, Shard, StoreLog, VisitJournal
 
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
-PAGE = Page("http://shop/", "Shop", (Node("0-1", "link", "Röcke\u2028& mehr", options=("a", "b")),), troubles=("dialog",))
+PAGE = Page(
+    "http://shop/", "Shop", (Node("0-1", "link", "Röcke\u2028& mehr", options=("a", "b")),), troubles=("dialog",)
+)
 
 
 def played(number, recorded=("{}",)):
@@ -57,7 +59,10 @@ def test_parts_are_written_at_once_but_not_joined_meanwhile_nor_written_twice(tm
         one.add(played(0))
         two.add(played(1))
         for shard in (None, Shard(1, 2)):
-            with pytest.raises(ConfigError, match="another process is playing these visits"), VisitJournal(tmp_path, "id", shard):
+            with (
+                pytest.raises(ConfigError, match="another process is playing these visits"),
+                VisitJournal(tmp_path, "id", shard),
+            ):
                 pass
     assert len(add(tmp_path)) == 2
 

@@ -19,9 +19,10 @@ from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.store_visits import Limits, play_episodes
 
-REPLAY_STEPS = 60
+REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
 
 
@@ -80,6 +81,7 @@ def traces(run: Run, out: Path) -> Facts:
     )
     quality, words, figures = traces_quality(run, written, judging)
     write_json(out / "quality.json", quality)
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     figures |= {"verified": len(verified), "examples": counts[1]}
     return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
@@ -110,11 +112,12 @@ def agent(run: Run, out: Path) -> Facts:
 
 
 def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    from simpersona.stages.persona_funnel import persona_funnel
     from simpersona.stages.scorer_training import scorer_from_examples
 
-    told = scorer_from_examples(
-        examples, codebook, words_of(run.config.buyers), out / "scorer", run.config.seed, run.progress
-    )
+    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    embedder = words_of(run.config.buyers)
+    told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
     return told
 
@@ -157,6 +160,7 @@ def simulation(run: Run, out: Path) -> Facts:
     write_table(out / "steps.parquet", step_table, STEPS)
     told, summary = told_of(run.config, episode_table, step_table)
     write_json(out / "quality.json", told)
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     return Facts(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=told)
 
@@ -165,6 +169,13 @@ def simulated_shops(run: Run) -> list[str]:
     """The held-out shops; with a single shop, that one (its figures are then in-sample)."""
     held_out = read_json(run.folder / "personas" / META)["held_out"]
     return held_out or run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+
+
+def training_shops(run: Run) -> list[str]:
+    """The shops that are not held out; with a single shop, that one."""
+    shops = run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    return sorted(shop for shop in shops if shop not in held_out)
 
 
 def _mix_of_simulated_shops(run: Run) -> pa.Table:
