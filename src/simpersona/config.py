@@ -274,9 +274,7 @@ class AgentConfig(Section):
 
 
 class ScorerVisitsConfig(Section):
-    """The scorer's visits beside those of the language model; none where simulation.policy = "scorer" or the scorer is
-    none of agent.policies.
-    """
+    """The scorer's visits beside the language model's; none where policy = "scorer" or the scorer is none of agent.policies."""
 
     episodes: int = Field(default=1000, ge=0)
     no_token_episodes: int = Field(default=0, ge=0)
