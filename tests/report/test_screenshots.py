@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.config import StoreConfig
 from simpersona.pages import Action
-from simpersona.stages.screenshots import PicturedWindow, episode_pictures, keep_pictures, pictured
+from simpersona.stages.screenshots import PicturedWindow, episode_pictures, keep_pictures
 
 HOME = replace(scripted_page("http://s/", "[0-1] RootWebArea: Home\n[0-2] link: Next"), screenshot=b"home")
 NEXT = replace(scripted_page("http://s/next", "[0-1] RootWebArea: Next\n[0-2] link: Next"), screenshot=b"next")
@@ -45,8 +45,8 @@ def test_a_visit_made_again_leaves_no_picture_of_the_one_cut_off(tmp_path):
 
 
 def test_pictures_move_from_the_work_to_the_results(tmp_path):
-    visit = pictured(lambda _: store(), tmp_path / "work/sim")
-    asyncio.run(two_pages(visit("sim-a-00000")))
+    folder = episode_pictures(tmp_path / "work/sim", "sim-a-00000")
+    asyncio.run(two_pages(PicturedWindow(store(), folder)))
     (tmp_path / "out").mkdir()
     keep_pictures(tmp_path / "work", tmp_path / "out")
     assert set(pictures(episode_pictures(tmp_path / "out", "sim-a-00000"))) == {"000.jpg", "001.jpg"}

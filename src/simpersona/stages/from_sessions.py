@@ -158,9 +158,9 @@ def simulation(run: Run, out: Path) -> Facts:
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
+    keep_pictures(run.folder.work(run.stage), out)
     told, summary = told_of(run.config, episode_table, step_table)
     write_json(out / "quality.json", told)
-    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     return Facts(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=told)
 

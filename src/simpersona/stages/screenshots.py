@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -43,11 +42,6 @@ class PicturedWindow:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / f"{step:03d}.jpg").write_bytes(page.screenshot)
         return replace(page, screenshot=None)
-
-
-def pictured(visit: Callable[[str], Storefront], work: Path) -> Callable[[str], PicturedWindow]:
-    """`visit`, which opens a window for an episode's id, keeping the pictures in the folder of work."""
-    return lambda episode_id: PicturedWindow(visit(episode_id), episode_pictures(work, episode_id))
 
 
 def episode_pictures(stage: Path, episode_id: str) -> Path:

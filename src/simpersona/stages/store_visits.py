@@ -22,7 +22,7 @@ from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy, Storefront
 from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.stages.context import Run
-from simpersona.stages.screenshots import pictured
+from simpersona.stages.screenshots import PicturedWindow, episode_pictures
 from simpersona.stages.visit_journal import Played, StoreLog, VisitJournal
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ class Scene:
     variant: Variant = PLAIN
     window: Window | None = None
     """None: what `store.window` says."""
+    pictures: Path | None = None
+    """Where the pictures of what visitors see go, if they are kept."""
 
 
 Player = Callable[[Sequence[Visit], Scene, Callable[[Played], None]], None]
@@ -107,11 +109,10 @@ def play_episodes(
     if not goals:
         return [], EVENTS.empty()
     visits = visits_of(goals, run.config.seed, prefix)
-    scene = Scene(limits, store_url, variant, window)
+    pictures = run.folder.work(run.stage) / prefix if run.config.store.screenshots else None
+    scene = Scene(limits, store_url, variant, window, pictures)
     shard = run.shard
-    work = run.folder.work(run.stage) / prefix
-    pictures = work if run.config.store.screenshots else None
-    with VisitJournal(work, run.identity, shard) as journal:
+    with VisitJournal(run.folder.work(run.stage) / prefix, run.identity, shard) as journal:
         own = _by_turns(visits)[shard.number - 1 :: shard.of] if shard else _by_turns(visits)
         todo = [visit for visit in own if visit.name not in journal.played]
 
@@ -127,11 +128,11 @@ def play_episodes(
             run.progress(len(own) - len(todo), len(own), f"{prefix}: opening the stores")
             if player is None:
                 with open_stores(run, shops_of(todo), store_url, variant) as stores:
-                    play(run.config.store, stores, todo, scene, make_policy, keep, pictures)
+                    play(run.config.store, stores, todo, scene, make_policy, keep)
             else:
                 player(todo, scene, keep)
         played = [journal.played[visit.name] for visit in visits if visit.name in journal.played]
-        return [one.episode for one in played], _recorded_events(run, played, work)
+        return [one.episode for one in played], _recorded_events(run, played, run.folder.work(run.stage) / prefix)
 
 
 def shops_of(visits: Sequence[Visit]) -> list[str]:
@@ -146,12 +147,10 @@ def play(
     scene: Scene,
     make_policy: Callable[[Goal, int], Policy],
     keep: Callable[[Played], None],
-    pictures: Path | None = None,
 ) -> None:
-    """Plays visits in this process; each is handed over as it ends. Pictures of its pages go to the folder `pictures`."""
+    """Plays visits in this process; each is handed over as it ends."""
     logs = {shop_id: StoreLog(store.log) for shop_id, store in stores.items() if store.log is not None}
     is_ours = len(logs) == len(stores)
-    shop_of = {visit.name: visit.goal.shop_id for visit in visits}
 
     def tell(episode: Episode) -> None:
         log = logs.get(episode.goal.shop_id)
@@ -160,14 +159,16 @@ def play(
     async def everybody() -> None:
         async with _windows(config, scene.window or config.window, may_pay=is_ours) as windows:
 
-            def visitor(name: str) -> Storefront:
-                url = stores[shop_of[name]].url
-                return windows.visitor(url, name, within=urlsplit(url).path if is_ours else "/")
+            def window(visit: Visit) -> Storefront:
+                url = stores[visit.goal.shop_id].url
+                opened = windows.visitor(url, visit.name, within=urlsplit(url).path if is_ours else "/")
+                if scene.pictures is None:
+                    return opened
+                return PicturedWindow(opened, episode_pictures(scene.pictures, visit.name))
 
-            window = visitor if pictures is None else pictured(visitor, pictures)
             await rollout(
                 visits,
-                lambda visit: window(visit.name),
+                window,
                 make_policy,
                 max_steps=scene.limits.max_steps,
                 time_limit_seconds=scene.limits.time_limit_seconds,
