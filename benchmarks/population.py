@@ -289,15 +289,23 @@ async def _bare(address: str, asked: Sequence[Sequence[bytes]], concurrency: int
         for visitor in waiting:
             for request in visitor:
                 writer.write(request)
-                head = (await reader.readuntil(b"\r\n\r\n")).lower()
-                if b"content-length:" in head:
-                    await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+                await _skip_answer(reader)
         writer.close()
 
     watch = _Watch()
     await asyncio.gather(*(one() for _ in range(concurrency)))
     count = sum(map(len, asked))
     return Lap(*watch.lap(), len(asked), count, count)
+
+
+async def _skip_answer(reader: asyncio.StreamReader) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    if b"transfer-encoding: chunked" in head:
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            await reader.readexactly(size + 2)
+        await reader.readexactly(2)
+    elif b"content-length:" in head:
+        await reader.readexactly(int(head.partition(b"content-length:")[2].partition(b"\r\n")[0]))
 
 
 class _Watch:
