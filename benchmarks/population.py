@@ -42,7 +42,7 @@ SETTINGS = """
 name = "killed"
 [lab]
 shops = 6
-buyers = 1800
+buyers = 1500
 products_per_shop = 30
 types = 8
 [split]
@@ -55,7 +55,7 @@ epochs = 10
 [store]
 window = "http"
 [traces]
-sessions = 120
+sessions = 60
 concurrency = 8
 [agent]
 policies = ["scorer"]
@@ -68,7 +68,7 @@ concurrency = 8
 
 
 def section(
-    episodes: int = 1000, kills: int = 5, visits: tuple[int, int] = (300, 60), shops: int = 3, rounds: int = 3
+    episodes: int = 1000, kills: int = 5, visits: tuple[int, int] = (150, 24), shops: int = 3, rounds: int = 3
 ) -> Section:
     """`episodes` killed `kills` times; `visits` over HTTP and in Chromium for the throughput, in `shops` stores at once."""
     with tempfile.TemporaryDirectory() as scratch:
