@@ -25,6 +25,7 @@ SUBJECTS = (
     "faults",
     "traces",
     "agent",
+    "population",
 )
 
 
