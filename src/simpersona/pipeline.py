@@ -32,6 +32,8 @@ class Stage:
     work: Callable[[Run, Path], Facts]
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    asked: object = None
+    """What else it depends on."""
 
 
 STAGES = (
@@ -76,18 +78,25 @@ class Reporter(Protocol):
         ...
 
 
-def run_pipeline(config: Config, reporter: Reporter, upto: str = "report", force: tuple[str, ...] = ()) -> RunFolder:
-    """Runs the stages up to `upto` that are not up to date; `force` names stages to do anew.
+def run_pipeline(
+    config: Config,
+    reporter: Reporter,
+    upto: str = "report",
+    force: tuple[str, ...] = (),
+    then: Stage | None = None,
+) -> RunFolder:
+    """Runs the stages up to `upto` that are not up to date, and a further one; `force` names stages to do anew.
 
     Raises SimPersonaError; what finished before stays, and the next run goes on from there.
     """
     if upto not in STAGE_NAMES:
         raise ConfigError(f"no stage named {upto!r}; there are {', '.join(STAGE_NAMES)}")
+    stages = [*STAGES[: STAGE_NAMES.index(upto) + 1], *([then] if then else [])]
     folder = RunFolder(config.run_folder, STAGE_NAMES)
     with folder.locked():
         folder.write_config(config_toml(config), _versions())
         prints: dict[str, str] = {}
-        for stage in STAGES[: STAGE_NAMES.index(upto) + 1]:
+        for stage in stages:
             if stage.name == "world" and config.source.format != "lab":
                 prints["world"] = ""
                 continue
@@ -118,7 +127,9 @@ def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
         mode="json", include={*stage.settings, *(["llm"] if config.asks_llm(stage.name) else [])}
     )
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
-    return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
+    needed = [prints[name] for name in stage.needs]
+    asked = [stage.asked] if stage.asked is not None else []
+    return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)
 
 
 def _versions() -> dict[str, str]:

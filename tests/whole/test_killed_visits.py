@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SMALL = SETTINGS.replace("sessions = 40", "sessions = 24").replace("episodes = 40", "episodes = 24")
 
 
-def start(folder):
-    command = [sys.executable, "-m", "simpersona.cli", "run", "run.toml", "--quiet"]
+def start(folder, command=("run", "run.toml")):
+    command = [sys.executable, "-m", "simpersona.cli", *command, "--quiet"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -24,9 +24,9 @@ def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes):
+def kill_after(folder, journal, episodes, command=("run", "run.toml")):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder)
+    process = start(folder, command)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)

@@ -151,14 +151,12 @@ def _words(config: BuyersConfig) -> Embedder:
 def simulation(run: Run, out: Path) -> Facts:
     """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront."""
     from simpersona.shopper.records import episode_tables, trouble_counts
-    from simpersona.simulation.population import draw_population, without_tokens
+    from simpersona.simulation.population import without_tokens
 
     settings = run.config.simulation
-    mix = _mix_of_simulated_shops(run)
-    sessions = _sessions(run, held_out=True, per_cell=50)
-    goals = draw_population(mix, sessions, settings.episodes, run.config.seed)
+    goals = drawn_goals(run, settings.episodes)
     blind = without_tokens(goals[: settings.no_token_episodes])
-    make_policy = _policies(run)
+    make_policy = policies(run)
     limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
     variant = Variant(**run.config.store.variant.model_dump())
     episodes: list[Episode] = []
@@ -182,7 +180,15 @@ def simulation(run: Run, out: Path) -> Facts:
     return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps} | troubles)
 
 
-def _policies(run: Run) -> Callable[[Goal, int], Policy]:
+def drawn_goals(run: Run, episodes: int) -> list[Goal]:
+    """The goals of so many visits of the simulated shops, drawn from their mixes (Eq. 4)."""
+    from simpersona.simulation.population import draw_population
+
+    sessions = _sessions(run, held_out=True, per_cell=50)
+    return draw_population(mix_of_simulated_shops(run), sessions, episodes, run.config.seed)
+
+
+def policies(run: Run) -> Callable[[Goal, int], Policy]:
     """What makes each episode's policy."""
     settings = run.config.simulation
     if settings.policy == "scorer":
@@ -210,7 +216,8 @@ def simulated_shops(run: Run) -> list[str]:
     return held_out or run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
 
 
-def _mix_of_simulated_shops(run: Run) -> pa.Table:
+def mix_of_simulated_shops(run: Run) -> pa.Table:
+    """MIX of the held-out shops."""
     mix = run.table("personas/mix.parquet", MIX)
     return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
 
