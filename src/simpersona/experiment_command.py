@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -28,7 +28,10 @@ def experiment(
     store_a: Annotated[str | None, typer.Option("--store-a", metavar="URL", help="Address of store A.")] = None,
     store_b: Annotated[str | None, typer.Option("--store-b", metavar="URL", help="Address of store B.")] = None,
     buyers: Annotated[
-        int | None, typer.Option("--buyers", min=1, help="Over all shops; simulation.episodes by default.")
+        int | None, typer.Option("--buyers", min=1, help="Over all shops; as many as the run simulates by default.")
+    ] = None,
+    policy: Annotated[
+        str | None, typer.Option("--policy", help="lm or scorer; the scorer by default, where it is trained.")
     ] = None,
     level: Level = 0.05,
     lift: Lift = 0.02,
@@ -54,12 +57,14 @@ def experiment(
     question = Question(level, lift, power)
     one, other = _arms(a, b, (store_a, store_b), set_)
     stage.require_one_run(one, other)
-    plan = stage.Plan(one, other, question, buyers or one.simulation.episodes, reseed)
     _require_shares(level=level, power=power)
+    acting = _acting(one, policy)
+    settings = one.simulation if acting == one.simulation.policy else one.simulation.scorer
+    plan = stage.Plan(one, other, question, acting, buyers or settings.episodes, reseed)
     reporter: Reporter = JsonReporter() if json_ else QuietReporter() if quiet else TerminalReporter()
     then = Stage(plan.name, partial(stage.experiment, plan), ("agent",), ("simulation", "store"), plan.asked)
     try:
-        folder = run_pipeline(one, reporter, "agent", (plan.name,) if force else (), then)
+        folder = run_pipeline(one, reporter, "agent", (plan.name,) if force else (), then=then)
     finally:
         reporter.close()
     figures = stage.figures_in(folder / plan.name)
@@ -109,6 +114,13 @@ def _arms(
         address = [f"simulation.store_url={url}"] if url else []
         arms.append(with_settings(config.model_dump(mode="json"), [*(set_ or []), *address], str(path)))
     return arms[0], arms[1]
+
+
+def _acting(config: Config, policy: str | None) -> Literal["lm", "scorer"]:
+    for name in reversed(config.acting):
+        if policy in (None, name):
+            return name
+    raise ConfigError(f"--policy {policy}: the buyers of this run act by {' and '.join(config.acting)}")
 
 
 def _require_shares(**shares: float) -> None:

@@ -14,7 +14,7 @@ from .test_population_run import SETTINGS
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 PLAIN = SETTINGS.replace("sessions = 40", "sessions = 16").replace("episodes = 40", "episodes = 24")
 CHANGED = PLAIN.replace('window = "http"', 'window = "http"\nvariant.one_page_checkout = true')
-COMMAND = ("experiment", "run.toml", "b.toml")
+COMMAND = ("experiment", "a.toml", "run.toml")
 
 
 def simpersona(*words, cwd):
@@ -28,8 +28,8 @@ def visits(folder):
 
 
 def test_an_experiment_is_made_once_whatever_happens(tmp_path):
-    (tmp_path / "run.toml").write_text(PLAIN)
-    (tmp_path / "b.toml").write_text(CHANGED)
+    (tmp_path / "a.toml").write_text(PLAIN)
+    (tmp_path / "run.toml").write_text(CHANGED)
     run = tmp_path / "runs/population"
 
     done = simpersona(*COMMAND, cwd=tmp_path)
@@ -52,7 +52,7 @@ def test_an_experiment_is_made_once_whatever_happens(tmp_path):
 
     shutil.rmtree(folder)  # killed among B's visits, when those of A are over and the stores' logs of them are gone
     work = run / f".{folder.name}.work"
-    kill_after(tmp_path, work / "b/episodes.jsonl", 3, COMMAND)
+    kill_after(tmp_path, work / "b/episodes.jsonl", 3, *COMMAND[:2])
     assert simpersona(*COMMAND, cwd=tmp_path).returncode == 0
     assert visits(folder) == whole
     assert json.loads((folder / "experiment.json").read_text()) == told
@@ -60,8 +60,8 @@ def test_an_experiment_is_made_once_whatever_happens(tmp_path):
 
 
 def test_arms_that_differ_in_more_than_the_store_are_refused(tmp_path):
-    (tmp_path / "run.toml").write_text(PLAIN)
-    (tmp_path / "b.toml").write_text(
+    (tmp_path / "a.toml").write_text(PLAIN)
+    (tmp_path / "run.toml").write_text(
         CHANGED.replace("codes = 8", "codes = 4").replace("max_steps = 20", "max_steps = 9")
     )
     done = simpersona(*COMMAND, cwd=tmp_path)

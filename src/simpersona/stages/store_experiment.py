@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
-from simpersona.artifacts import fingerprint, read_json, read_table, write_json, write_table, write_text
+from simpersona.artifacts import fingerprint, read_json, write_json, write_table, write_text
 from simpersona.config import Config
-from simpersona.contracts import BUYERS, EPISODES, HEADS, LEVELS, STEPS, Goal
+from simpersona.contracts import BUYERS, EPISODES, HEADS, LEVELS, STEPS
 from simpersona.contracts_results import PAIRS
 from simpersona.errors import ConfigError
-from simpersona.lab.variants import Variant
-from simpersona.ports import Policy
 from simpersona.simulation.experiment import Question
 from simpersona.stages.context import Facts, Run
-from simpersona.stages.from_sessions import drawn_goals, mix_of_simulated_shops, policies
+from simpersona.stages.from_sessions import simulated_buyers
 from simpersona.stages.pack import Pack
-from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.stages.population_arms import arms_of, play_arm
 
 FIGURES = "experiment.json"
 TABLES = {"episodes": EPISODES, "steps": STEPS}
 OF_STORE = frozenset({"store.theme", "store.variant", "simulation.store_url"})
 """The settings in which two arms may differ: those that say what the store is."""
-NOT_ASKED = frozenset({"name", "folder", "simulation.episodes", "simulation.no_token_episodes", "evaluation"})
+NOT_ASKED = frozenset(
+    {"name", "folder", "simulation.episodes", "simulation.no_token_episodes", "simulation.engine", "evaluation"}
+)
 """Settings that no visit of an experiment depends on."""
 
 
@@ -38,6 +37,7 @@ class Plan:
     a: Config
     b: Config
     question: Question
+    policy: Literal["lm", "scorer"]
     buyers: int
     reseed: bool = False
     """B's buyers draw their moves anew; else a buyer that sees the same pages in both does the same."""
@@ -49,9 +49,21 @@ class Plan:
             "store": self.b.store.model_dump(mode="json"),
             "url": self.b.simulation.store_url,
             "question": vars(self.question),
+            "policy": self.policy,
             "buyers": self.buyers,
             "reseed": self.reseed,
         }
+
+    @property
+    def visited(self) -> Config:
+        """A with so many visits of the policy, and none without a token."""
+        settings = self.a.simulation
+        if self.policy == settings.policy:
+            changes = {"episodes": self.buyers, "no_token_episodes": 0}
+        else:
+            scorer = settings.scorer.model_copy(update={"episodes": self.buyers, "no_token_episodes": 0})
+            changes = {"scorer": scorer}
+        return self.a.model_copy(update={"simulation": settings.model_copy(update=changes)})
 
     @property
     def name(self) -> str:
@@ -79,25 +91,27 @@ def require_one_run(a: Config, b: Config) -> None:
 def experiment(plan: Plan, run: Run, out: Path) -> Facts:
     """Plays both arms and writes episodes and steps of both, the pairs, the figures and the page."""
     from simpersona.report.experiment_page import render_experiment
+    from simpersona.shopper.records import episode_tables
     from simpersona.simulation.experiment import experiment_figures, visit_pairs
 
-    goals = drawn_goals(run, plan.buyers)
-    make_policy = policies(run)
+    mix, sessions = simulated_buyers(run)
+    visitors = next(arm for arm in arms_of(plan.visited, mix, sessions) if arm.policy == plan.policy)
     arms = {"a": plan.a, "b": plan.b}
     played: dict[str, tuple[pa.Table, pa.Table]] = {}
     for arm, config in arms.items():
         seed = config.seed + (plan.reseed and arm == "b")
-        played[arm] = _play(replace(run, config=config.model_copy(update={"seed": seed})), arm, goals, make_policy)
+        there = replace(run, config=config.model_copy(update={"seed": seed}))
+        played[arm] = episode_tables(*play_arm(there, replace(visitors, name=arm)), {})
     for place, (name, contract) in enumerate(TABLES.items()):
         write_table(out / f"{name}.parquet", pa.concat_tables([tables[place] for tables in played.values()]), contract)
     (a, _), (b, _) = played.values()
-    pairs = visit_pairs(a, b, mix_of_simulated_shops(run), _strata(run), _levels(run))
+    pairs = visit_pairs(a, b, mix, _strata(run), _levels(run))
     pairs = _without_unseen(pairs, arms)
     write_table(out / "pairs.parquet", pairs, PAIRS)
     told = {
         "run": run.config.name,
         "source": run.config.source.format,
-        "policy": run.config.simulation.policy,
+        "policy": plan.policy,
         "seed": run.config.seed,
         "reseed": plan.reseed,
         **{arm: _store(config) for arm, config in arms.items()},
@@ -106,7 +120,7 @@ def experiment(plan: Plan, run: Run, out: Path) -> Facts:
     write_json(out / FIGURES, told)
     write_text(out / "index.html", render_experiment(told))
     run.folder.forget_work(run.stage)
-    return Facts(2 * len(goals), told["pairs"], f"{told['verdict']}: {told['reason']}", len(goals) - told["pairs"])
+    return Facts(2 * plan.buyers, told["pairs"], f"{told['verdict']}: {told['reason']}", plan.buyers - told["pairs"])
 
 
 def figures_in(folder: Path) -> dict[str, Any]:
@@ -114,28 +128,6 @@ def figures_in(folder: Path) -> dict[str, Any]:
     if not (folder / FIGURES).is_file():
         raise ConfigError(f"{folder}: no {FIGURES} here. Give the folder of an experiment, runs/NAME/experiment-….")
     return read_json(folder / FIGURES)
-
-
-def _play(
-    run: Run, arm: str, goals: Sequence[Goal], make_policy: Callable[[Goal, int], Policy]
-) -> tuple[pa.Table, pa.Table]:
-    """(EPISODES, STEPS) of one arm. An arm that is over is kept as a whole: the other one resets the stores' logs."""
-    from simpersona.shopper.records import episode_tables
-
-    kept = run.folder.work(run.stage) / f"{arm}-{run.identity}"
-    if not kept.is_dir():
-        settings = run.config.simulation
-        limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
-        variant = Variant(**run.config.store.variant.model_dump())
-        episodes, events = play_episodes(run, goals, make_policy, limits, arm, settings.store_url, variant)
-        partial = kept.with_name(f".{kept.name}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        for (name, contract), table in zip(TABLES.items(), episode_tables(episodes, events, {}), strict=True):
-            write_table(partial / f"{name}.parquet", table, contract)
-        partial.rename(kept)
-    episodes, steps = (read_table(kept / f"{name}.parquet", contract) for name, contract in TABLES.items())
-    return episodes, steps
 
 
 def _without_unseen(pairs: pa.Table, arms: Mapping[str, Config]) -> pa.Table:
