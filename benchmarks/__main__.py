@@ -26,6 +26,7 @@ SUBJECTS = (
     "traces",
     "agent",
     "population",
+    "experiments",
 )
 
 
