@@ -18,7 +18,7 @@ from simpersona.config_file import config_toml, load_config, parse_config
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
-from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
+from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -44,7 +44,8 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="duckdb, spark, local[4], spark://host:port or an address for ibis.connect; overrides events.engine.",
+        help="For tables duckdb, spark, local[4], spark://host:port or an address for ibis.connect (overrides events.engine); "
+        "for visits asyncio, ray or ray://host:port (overrides simulation.engine).",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
@@ -68,7 +69,6 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
-    "simulate": ("simulation", "Agents drawn from a store's mix browse the store."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -86,9 +86,7 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         quiet: Quiet = False,
         json_: Json = False,
     ) -> None:
-        if engine:
-            set_ = [*(set_ or []), f"events.engine={engine}"]
-        settings = _settings(config, input_, name, folder, set_)
+        settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
 
@@ -99,6 +97,41 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
 
 for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
+
+
+@app.command()
+def simulate(
+    config: ConfigFile = None,
+    input_: Input = None,
+    name: Name = None,
+    folder: Folder = None,
+    set_: Setting = None,
+    engine: Engine = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Play the I-th of N parts of the visits; `simulate` without it joins them."
+        ),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Agents drawn from a store's mix browse the store. Runs the stages before it first, where they are not up to date."""
+    settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
+    if shard is None:
+        _run(settings, "simulation", ("simulation",) if force else (), quiet, json_)
+        return
+    from simpersona.stages.visit_journal import Shard
+
+    if force:
+        raise ConfigError("--shard goes on with what was played; --force would throw away the other shards' visits")
+    part, reporter = Shard.parse(shard), _reporter(quiet, json_)
+    try:
+        place = play_shard(settings, reporter, part)
+    finally:
+        reporter.close()
+    typer.echo(str(place.work("simulation")))
 
 
 @app.command()
@@ -289,6 +322,18 @@ def _settings(
     return _with_settings(data, set_, str(config or "demo"))
 
 
+def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None:
+    """The settings with what --engine names: one for tables, or one for visits."""
+    if not engine:
+        return set_
+    section = "simulation" if engine == "asyncio" or engine.startswith("ray") else "events"
+    return [*(set_ or []), f"{section}.engine={engine}"]
+
+
+def _reporter(quiet: bool, as_json: bool) -> Reporter:
+    return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+
+
 def _changes(section: str, variant: list[str] | None) -> list[str]:
     """What --variant names, as --set has it."""
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
@@ -314,7 +359,7 @@ def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
 
 
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    reporter: Reporter = JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+    reporter = _reporter(quiet, as_json)
     try:
         folder = run_pipeline(settings, reporter, upto, force)
     finally:

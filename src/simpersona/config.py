@@ -13,6 +13,9 @@ from pydantic import AfterValidator, Field, model_validator
 
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
+Sampling = Literal["multinomial", "stratified", "systematic"]
+Window = Literal["browser", "http"]
+
 
 class VariantConfig(Section):
     """What differs from the plain store; each setting's effect on each buyer type is planted."""
@@ -172,10 +175,12 @@ class StoreConfig(Section):
     variant: VariantConfig = VariantConfig()
     """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
     manners: MannersConfig = MannersConfig()
-    window: Literal["browser", "http"] = "browser"
+    window: Window = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
+    screenshots: bool = False
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
@@ -185,6 +190,12 @@ class StoreConfig(Section):
     """About how many tokens of a page are shown at once; the rest is reached with nextChunk."""
     max_name_chars: Positive = 60
     """A longer accessible name is cut."""
+
+    @model_validator(mode="after")
+    def _browser_takes_screenshots(self) -> StoreConfig:
+        if self.screenshots and self.window != "browser":
+            raise ValueError('screenshots need window = "browser": without one there is nothing to be seen')
+        return self
 
 
 def _server_without_login(url: str) -> str:
@@ -212,6 +223,9 @@ class LlmConfig(Section):
     retries: int = Field(default=4, ge=0)
     """Further tries of a question, after 1, 2, 4 … seconds, where the server is busy (429), broken (5xx) or silent."""
     max_reply_tokens: Positive = 1024
+    price_per_million_prompt_tokens: float = Field(default=0, ge=0)
+    price_per_million_reply_tokens: float = Field(default=0, ge=0)
+    """In whatever currency: what the buyers' questions cost is told in it."""
 
 
 class TracesConfig(Section):
@@ -259,6 +273,16 @@ class AgentConfig(Section):
     stage2: StageConfig = StageConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
 
 
+class ScorerVisitsConfig(Section):
+    """The scorer's visits beside the language model's; none where policy = "scorer" or the scorer is none of agent.policies."""
+
+    episodes: int = Field(default=1000, ge=0)
+    no_token_episodes: int = Field(default=0, ge=0)
+    max_steps: Positive = 30
+    window: Window = "http"
+    concurrency: Positive = 8
+
+
 class SimulationConfig(Section):
     """Store mix to episodes (App. B, 3.2)."""
 
@@ -269,6 +293,12 @@ class SimulationConfig(Section):
     model: Literal["trained", "llm"] = "trained"
     """With policy = "lm": the model that the stage `agent` trained, in this process, or that of [llm]. Serve the trained one
     there: another model does not know the persona tokens."""
+    engine: Annotated[str, Field(pattern=r"^(asyncio|ray(://\S+)?)$")] = "asyncio"
+    """What plays the visits: "asyncio" in this process, "ray" on the Ray cluster of this machine (started if there is none),
+    ray://host:port on another one. The tables are the same."""
+    sampling: Sampling = "systematic"
+    """How buyers are drawn from a shop's mix. "multinomial": each independently; "stratified" and "systematic": evenly over
+    the mix, so that a code's visits hardly differ from its share (docs/simulation.md)."""
     episodes: Positive = 16
     """Over all held-out shops."""
     max_steps: Positive = 10
@@ -279,6 +309,7 @@ class SimulationConfig(Section):
     """Agents sample, they do not decode greedily (REFERENCE 21)."""
     no_token_episodes: int = Field(default=0, ge=0)
     """Further episodes without a persona token, for the ablation of App. I."""
+    scorer: ScorerVisitsConfig = ScorerVisitsConfig()
 
 
 class EvaluationConfig(Section):
@@ -320,6 +351,12 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _pictures_are_kept_here(self) -> Config:
+        if self.store.screenshots and self.simulation.engine != "asyncio":
+            raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
+        return self
+
+    @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
         asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
@@ -332,6 +369,13 @@ class Config(Section):
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
             )
         return self
+
+    @property
+    def acting(self) -> tuple[Literal["lm", "scorer"], ...]:
+        """The policies of the simulated buyers, the headline's first."""
+        policy, scorer = self.simulation.policy, self.simulation.scorer
+        beside = policy == "lm" and "scorer" in self.agent.policies and scorer.episodes > 0
+        return (policy, "scorer") if beside else (policy,)
 
     def asks_llm(self, stage: str) -> list[str]:
         """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""

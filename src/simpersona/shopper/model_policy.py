@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from simpersona.contracts import Goal
+from simpersona.errors import ReplyError
 from simpersona.pages import Decision, Page
 from simpersona.ports import LanguageModel
 from simpersona.shopper.prompt import messages, parse_reply, reply_schema
@@ -26,5 +27,9 @@ class LanguageModelPolicy:
         """The model's decision, with what it cost. Raises ModelError or ReplyError."""
         seed = int(self._seeds.integers(2**31))
         reply = await self._model.reply(messages(goal, log, page), reply_schema(page), seed)
-        decision = parse_reply(reply.text, page)
-        return replace(decision, prompt_tokens=reply.prompt_tokens, reply_tokens=reply.reply_tokens)
+        try:
+            decision = parse_reply(reply.text, page)
+        except ReplyError as error:
+            error.prompt_tokens, error.reply_tokens = reply.prompt_tokens, reply.reply_tokens
+            raise
+        return replace(decision, prompt_tokens=reply.prompt_tokens, reply_tokens=reply.reply_tokens, reply=reply.text)
