@@ -195,6 +195,19 @@ def drift(
 
 
 @app.command()
+def coldstart(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
+    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
+) -> None:
+    """The mix of a store without a history, from its catalogue alone."""
+    from simpersona.stages.cold_start import predict_mixes
+
+    for line in predict_mixes(run, catalog, out):
+        typer.echo(line)
+
+
+@app.command()
 def vectors(
     run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
     export: Annotated[Path, typer.Option("--export", help="File: .arrow (with keys) or .npy (keys beside it).")],
