@@ -429,6 +429,7 @@ STEPS = Contract(
             _required("reasoning", _text),
             _required("result", _text),
             ("troubles", pa.list_(_text)),
+            *[_required(f"{what}_tokens", _count) for what in ("prompt", "reply")],  # 0 without a language model
             _required("seconds", _number),
         ]
     ),

@@ -93,5 +93,7 @@ def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
         "reasoning": step.decision.reasoning,
         "result": step.result,
         "troubles": list(step.page.troubles),
+        "prompt_tokens": step.decision.prompt_tokens,
+        "reply_tokens": step.decision.reply_tokens,
         "seconds": step.seconds,
     }
