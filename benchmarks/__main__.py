@@ -21,10 +21,12 @@ SUBJECTS = (
     "ablation",
     "real",
     "store",
+    "windows",
     "faults",
     "traces",
     "agent",
     "population",
+    "experiments",
 )
 
 

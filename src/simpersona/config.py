@@ -260,6 +260,9 @@ class AgentConfig(Section):
     surrogate that learns in seconds and acts in milliseconds."""
     model: str = "smollm2-135m"
     """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
+    prompt: Literal["short", "figure9"] = "short"
+    """How a step is put to the model and answered. "figure9": the paper's, with node ids and reasoning. "short": a third of
+    the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
     batch_size: Positive = 2
@@ -306,6 +309,14 @@ class Config(Section):
         if self.simulation.policy not in self.agent.policies and not self.asks_llm("simulation"):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reasons_can_be_given(self) -> Config:
+        if self.simulation.reasoning and self.agent.prompt == "short":
+            raise ValueError(
+                'simulation.reasoning = true needs agent.prompt = "figure9": the short answer has no reasoning'
             )
         return self
 

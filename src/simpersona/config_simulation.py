@@ -46,6 +46,9 @@ class SimulationConfig(Section):
     concurrency: Positive = 2
     temperature: PositiveFloat = 1.0
     """Agents sample, they do not decode greedily (REFERENCE 21)."""
+    reasoning: bool = False
+    """Whether the model explains what it did (agent.prompt = "figure9"); most of the time of a step. It cannot change the
+    action before it, but stands in the progress log of the next steps."""
     no_token_episodes: int = Field(default=0, ge=0)
     """Further episodes without a persona token, for the ablation of App. I."""
     scorer: ScorerVisitsConfig = ScorerVisitsConfig()

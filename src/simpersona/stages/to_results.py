@@ -23,11 +23,13 @@ from simpersona.vectors import BuyerVectors
 def evaluation(run: Run, out: Path) -> Facts:
     """Every table and figure that this run's data allows, as metrics.json."""
     from simpersona.evaluation.metrics import complete, serialise
+    from simpersona.stages.cold_start import cold_start_figures
 
     run.progress(0, 3, "persona figures")
     metrics = _persona_metrics(run, out)
     run.progress(1, 3, "planted types")
     metrics |= _planted_metrics(run)
+    metrics |= cold_start_figures(run.folder.path, run.config.evaluation.bootstrap, run.config.seed)
     run.progress(2, 3, "simulated against real buyers")
     figures, others = _episode_metrics(run, out)
     source, policy = run.config.source.format, run.config.simulation.policy
