@@ -312,6 +312,23 @@ class SimulationConfig(Section):
     scorer: ScorerVisitsConfig = ScorerVisitsConfig()
 
 
+class TasksConfig(Section):
+    """The benchmark of shopping tasks (3.4, App. J), in the lab's storefronts of the held-out shops, over HTTP."""
+
+    count: int = Field(default=0, ge=0)
+    """Tasks derived from recorded sessions; 70 in the paper. 0: no benchmark."""
+    repetitions: Positive = 1
+    """Visits of each policy for each task; 10 in the paper. The replay teacher, who does the same each time, visits once."""
+    policies: tuple[Literal["replay", "scorer", "lm", "llm"], ...] = ("replay", "scorer")
+    """"replay" knows the session (an upper bound); "llm" is the model of [llm]; "lm" and "scorer" as in [simulation]."""
+    actions: tuple[Positive, Positive] = (3, 27)
+    """The fewest and the most actions that a task may take."""
+    max_steps: Positive = 30
+    concurrency: Positive = 4
+    judge: Literal["rules", "llm"] = "rules"
+    """The store's log always judges; "llm": the model of [llm] does too, and is compared with it."""
+
+
 class EvaluationConfig(Section):
     """Tables and figures (3.1-3.4, App. B, F, I)."""
 
@@ -340,6 +357,7 @@ class Config(Section):
     llm: LlmConfig = LlmConfig()
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
+    tasks: TasksConfig = TasksConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
@@ -351,6 +369,13 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _policies_of_tasks_are_trained(self) -> Config:
+        known = {*self.agent.policies, "replay", "llm", *(["lm"] if self.asks_llm("simulation") else [])}
+        if self.tasks.count and (missing := sorted({*self.tasks.policies} - known)):
+            raise ValueError(f"tasks.policies: {missing} are none of agent.policies {list(self.agent.policies)}")
+        return self
+
+    @model_validator(mode="after")
     def _pictures_are_kept_here(self) -> Config:
         if self.store.screenshots and self.simulation.engine != "asyncio":
             raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
@@ -358,7 +383,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        asking = [f"{stage}.{name}" for stage in ("traces", "simulation", "tasks") for name in self.asks_llm(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
             raise ValueError(
@@ -379,8 +404,11 @@ class Config(Section):
 
     def asks_llm(self, stage: str) -> list[str]:
         """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
-        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
-        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
+        if stage == "tasks" and not self.tasks.count:
+            return []
+        names = {"traces": ("writer", "judge"), "simulation": ("model",), "tasks": ("policies", "judge")}.get(stage, ())
+        said = {name: getattr(getattr(self, stage), name) for name in names}
+        return [name for name, value in said.items() if value == "llm" or (isinstance(value, tuple) and "llm" in value)]
 
     @property
     def run_folder(self) -> Path:
