@@ -14,10 +14,11 @@ import typer
 
 from simpersona import __version__
 from simpersona.config import Config, LabConfig
-from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_file import config_toml, load_config, parse_config, with_settings
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
+from simpersona.experiment_command import experiment, power
 from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
 
 app = typer.Typer(
@@ -100,6 +101,10 @@ for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
 
 
+app.command(short_help="The same buyers in two variants of a store: which one wins?")(experiment)
+app.command(short_help="How many buyers an experiment takes to see a lift.")(power)
+
+
 @app.command()
 def simulate(
     config: ConfigFile = None,
@@ -163,7 +168,7 @@ def assign(
     from simpersona.stages.new_buyers import assign_new_buyers
 
     base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
+    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
 
 
@@ -259,7 +264,7 @@ def lab_world(
     from simpersona.lab.world import generate_world
 
     asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = _with_settings(
+    settings = with_settings(
         {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
     ).lab
     if out.exists() and any(out.iterdir()):
@@ -294,7 +299,7 @@ def lab_store(
     from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
+    settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
     serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
@@ -320,7 +325,7 @@ def _settings(
             raise ConfigError(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
-    return _with_settings(data, set_, str(config or "demo"))
+    return with_settings(data, set_, str(config or "demo"))
 
 
 def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None:
@@ -338,25 +343,6 @@ def _reporter(quiet: bool, as_json: bool) -> Reporter:
 def _changes(section: str, variant: list[str] | None) -> list[str]:
     """What --variant names, as --set has it."""
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
-
-
-def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
-    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text."""
-    import tomllib
-
-    for item in set_ or []:
-        place, sign, value = item.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
-        *sections, last = place.strip().split(".")
-        into = data
-        for section in sections:
-            into = into.setdefault(section, {})
-        try:
-            into[last] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            into[last] = value
-    return parse_config(data, origin)
 
 
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:

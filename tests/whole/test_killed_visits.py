@@ -28,9 +28,9 @@ def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes):
+def kill_after(folder, journal, episodes, *words):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder)
+    process = start(folder, *words)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)

@@ -14,11 +14,11 @@ from simpersona.traces.outline import outline
 
 TaskKind = Literal["cart", "checkout", "purchase"]
 KINDS: tuple[TaskKind, ...] = ("cart", "checkout", "purchase")
-_LAST: dict[str, TaskKind] = {
-    "checkout_completed": "purchase",
-    "checkout_started": "checkout",
-    "product_added_to_cart": "cart",
-}
+_LAST: tuple[tuple[str, TaskKind], ...] = (
+    ("checkout_completed", "purchase"),
+    ("checkout_started", "checkout"),
+    ("product_added_to_cart", "cart"),
+)
 BANDS = (9, 17)
 """Actions from which a task is of middle length, and from which it is long."""
 
@@ -35,7 +35,7 @@ class Task:
 def task_of(session: RecordedSession) -> Task | None:
     """The session as a task of the kind of the furthest that it goes; None where nothing is put into the cart."""
     happens = {moment.event for moment in outline(session)}
-    kind = next((kind for event, kind in _LAST.items() if event in happens), None)
+    kind: TaskKind | None = next((kind for event, kind in _LAST if event in happens), None)
     return None if kind is None else Task(session, kind, estimated_actions(session))
 
 
