@@ -36,15 +36,15 @@ REPLICATES = 2000
 def section(
     lab: LabConfig | None = None,
     tasks: TasksConfig | None = None,
-    sessions: int = 200,
+    sessions: int = 150,
     codes: int = 32,
-    epochs: int = 10,
+    epochs: int = 8,
     embedder: str = "minilm",
     seed: int = 0,
 ) -> Section:
     """Tasks and cold start on the held-out half of the shops of `lab`."""
-    lab = lab or LabConfig(shops=24, buyers=9_600, products_per_shop=40, output="parquet")
-    tasks = tasks or TasksConfig(count=70, repetitions=2)
+    lab = lab or LabConfig(shops=20, buyers=6_000, products_per_shop=40, output="parquet")
+    tasks = tasks or TasksConfig(count=48, repetitions=2)
     with tempfile.TemporaryDirectory() as scratch:
         config = Config(
             folder=Path(scratch),
