@@ -27,6 +27,7 @@ SUBJECTS = (
     "agent",
     "population",
     "experiments",
+    "evaluation",
 )
 
 

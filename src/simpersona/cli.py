@@ -71,6 +71,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
+    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from simpersona.config_simulation import SimulationConfig, Window
+from simpersona.config_simulation import SimulationConfig, TasksConfig, Window
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
 
@@ -302,6 +302,7 @@ class Config(Section):
     llm: LlmConfig = LlmConfig()
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
+    tasks: TasksConfig = TasksConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
@@ -310,6 +311,13 @@ class Config(Section):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _policies_of_tasks_are_trained(self) -> Config:
+        known = {*self.agent.policies, "replay", "llm", *(["lm"] if self.asks_llm("simulation") else [])}
+        if self.tasks.count and (missing := sorted({*self.tasks.policies} - known)):
+            raise ValueError(f"tasks.policies: {missing} are none of agent.policies {list(self.agent.policies)}")
         return self
 
     @model_validator(mode="after")
@@ -328,7 +336,7 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        asking = [f"{stage}.{name}" for stage in ("traces", "simulation", "tasks") for name in self.asks_llm(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
             raise ValueError(
@@ -349,8 +357,11 @@ class Config(Section):
 
     def asks_llm(self, stage: str) -> list[str]:
         """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
-        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
-        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
+        if stage == "tasks" and not self.tasks.count:
+            return []
+        names = {"traces": ("writer", "judge"), "simulation": ("model",), "tasks": ("policies", "judge")}.get(stage, ())
+        said = {name: getattr(getattr(self, stage), name) for name in names}
+        return [name for name, value in said.items() if value == "llm" or (isinstance(value, tuple) and "llm" in value)]
 
     @property
     def run_folder(self) -> Path:

@@ -1,6 +1,6 @@
 """The stages in order. Each reads the run folder, calls its room, and writes its own folder.
 
-    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
 A stage runs when something that its result depends on has changed; otherwise it is skipped.
 """
@@ -21,7 +21,7 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.visit_journal import Shard
 
@@ -45,8 +45,9 @@ STAGES = (
     Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
     Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
     Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
+    Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
-    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("evaluation", to_results.evaluation, ("tasks", "simulation"), ("evaluation",)),
     Stage("report", to_results.report, ("evaluation",), ()),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)

@@ -37,7 +37,7 @@ def traces(run: Run, out: Path) -> Facts:
     from simpersona.traces.replay import ReplayPolicy
 
     config = run.config
-    candidates = _sessions(run, held_out=False, per_cell=config.traces.sessions)
+    candidates = recorded(run, held_out=False, per_cell=config.traces.sessions)
     drawn = draw_sessions(candidates, config.traces, config.seed)
     if not drawn:
         raise ConfigError(
@@ -45,20 +45,20 @@ def traces(run: Run, out: Path) -> Facts:
             f"{config.traces.max_actions} actions, or shows no product, collection or search"
         )
     drawn.sort(key=lambda session: session.shop_id)
-    session_of = {_session_key(session): session for session in drawn}
+    session_of = {session_key(session): session for session in drawn}
     model = served_model(config.llm) if config.asks_llm("traces") else None
     written = goals_of(run, drawn, model)
     limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
     episodes, events = play_episodes(
         run,
         [goals.replay for goals in written],
-        lambda goal, seed: ReplayPolicy(session_of[_goal_key(goal)], seed),
+        lambda goal, seed: ReplayPolicy(session_of[goal_key(goal)], seed),
         limits,
         "trace",
     )
-    log = _rows_by_episode(events)
+    log = rows_by_episode(events)
     by_rules = {
-        episode.episode_id: judge(session_of[_goal_key(episode.goal)], log.get(episode.episode_id, []))
+        episode.episode_id: judge(session_of[goal_key(episode.goal)], log.get(episode.episode_id, []))
         for episode in episodes
     }
     verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
@@ -66,12 +66,12 @@ def traces(run: Run, out: Path) -> Facts:
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
     verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
-    neutral = {_goal_key(goals.neutral): goals.neutral for goals in written}
+    neutral = {goal_key(goals.neutral): goals.neutral for goals in written}
     counts: dict[int, int] = {}
     for stage in (1, 2):
         examples: list[Example] = []
         for episode in verified:
-            key = _goal_key(episode.goal)
+            key = goal_key(episode.goal)
             examples += episode_examples(episode, session_of[key], stage, neutral[key])
         write_lines(out / f"stage{stage}.jsonl", examples)
         counts[stage] = len(examples)
@@ -185,10 +185,10 @@ def simulated_buyers(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
     """MIX of the simulated shops, and the sessions of their buyers that visits may take their goals from."""
     mix = run.table("personas/mix.parquet", MIX)
     own = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
-    return own, _sessions(run, held_out=True, per_cell=50)
+    return own, recorded(run, held_out=True, per_cell=50)
 
 
-def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
+def recorded(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
     """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
 
     Bouncers are left out, and sessions longer than a replay can be.
@@ -220,15 +220,15 @@ def _trend(losses: Sequence[float]) -> str:
     return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"
 
 
-def _session_key(session: RecordedSession) -> tuple[str, str, str]:
+def session_key(session: RecordedSession) -> tuple[str, str, str]:
     return session.shop_id, session.buyer_id, session.session_id
 
 
-def _goal_key(goal: Goal) -> tuple[str, str, str]:
+def goal_key(goal: Goal) -> tuple[str, str, str]:
     return goal.shop_id, goal.buyer_id, goal.session_id
 
 
-def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+def rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
     rows: dict[str, list[dict]] = {}
     for row in events.to_pylist():
         rows.setdefault(row["buyer_id"], []).append(row)

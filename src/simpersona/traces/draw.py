@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from simpersona.config import TracesConfig
 from simpersona.contracts import RecordedSession
 from simpersona.traces.outline import outline, replayable
 
+T = TypeVar("T")
 _ACTIONS = {
     "search_submitted": 2,
     "collection_viewed": 1,
@@ -40,19 +42,23 @@ def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, see
     Left out: bouncers (stratum E), sessions without a search, collection or product, those that a
     new visitor cannot repeat, and those that take more than `config.max_actions` actions.
     """
-    by_code: defaultdict[int, list[RecordedSession]] = defaultdict(list)
-    for session in sessions:
-        if _fits(session, config.max_actions):
-            by_code[session.code].append(session)
-    rng = np.random.default_rng(seed)
-    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_code.items())]
+    usable = [one for one in sessions if worth_replaying(one) and estimated_actions(one) <= config.max_actions]
+    return in_turns(usable, lambda session: session.code, np.random.default_rng(seed))[: config.sessions]
+
+
+def in_turns(items: Sequence[T], kind: Callable[[T], Any], rng: np.random.Generator) -> list[T]:
+    """All items, at random but for this: the kinds take turns, so that the first few hold as many kinds as they can."""
+    by_kind: defaultdict[Any, list[T]] = defaultdict(list)
+    for item in items:
+        by_kind[kind(item)].append(item)
+    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_kind.items())]
     queues = [queues[i] for i in rng.permutation(len(queues))]
     rounds = max(map(len, queues), default=0)
-    in_turn = [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
-    return in_turn[: config.sessions]
+    return [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
 
 
-def _fits(session: RecordedSession, max_actions: int) -> bool:
+def worth_replaying(session: RecordedSession) -> bool:
+    """Whether a new visitor can repeat the session, no bouncer's, and would see a search, a collection or a product."""
     if session.stratum == "E" or not any(moment.event in _WORTH for moment in session.timeline):
         return False
-    return replayable(session) and estimated_actions(session) <= max_actions
+    return replayable(session)
