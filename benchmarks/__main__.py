@@ -21,9 +21,11 @@ SUBJECTS = (
     "ablation",
     "real",
     "store",
+    "windows",
     "faults",
     "traces",
     "agent",
+    "population",
     "experiments",
 )
 

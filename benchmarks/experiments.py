@@ -94,7 +94,7 @@ class Trial:
 
 
 def section(
-    shops: int = 12, sizes: Sequence[int] = (300, 1000, 3000), repeats: int = 5, plain_repeats: int = 100
+    shops: int = 12, sizes: Sequence[int] = (300, 1000, 3000), repeats: int = 2, plain_repeats: int = 40
 ) -> Section:
     """Every change in every shop `repeats` times at each size, a store against itself `plain_repeats` times per shop."""
     types = make_types(24, np.random.default_rng(0))

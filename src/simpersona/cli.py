@@ -52,6 +52,7 @@ Engine = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -86,10 +87,15 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
+        open_: Open = False,
     ) -> None:
+        if open_ and stage != "report":
+            raise ConfigError(f"--open: `{command}` makes no page; `simpersona report` does")
         settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
+        if open_:
+            _show(settings.run_folder / "report/index.html")
 
     app.command(
         command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
@@ -172,6 +178,29 @@ def assign(
 
 
 @app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
+    episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; RUN/replays/… without it.", show_default=False)
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--of", help="simulation: simulated buyers. traces: the sessions that were replayed.")
+    ] = "simulation",
+    open_: Open = False,
+) -> None:
+    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    from simpersona.stages.replay_page import write_replays
+
+    if stage not in ("simulation", "traces"):
+        raise ConfigError(f"--of {stage}: expected simulation or traces")
+    page = write_replays(run, episode, stage, out)
+    typer.echo(str(page))
+    if open_:
+        _show(page)
+
+
+@app.command()
 def drift(
     before: Annotated[Path, typer.Argument(help="A run's folder (with --split), or a file of codes.")],
     after: Annotated[
@@ -191,6 +220,19 @@ def drift(
         raise ConfigError("drift: give a run folder and --split DAY, or two files of codes")
     periods = periods_of_run(before, split) if split else periods_of_files(before, cast("Path", after))
     for line in (periods.words, *drift_lines(*write_drift(periods, out))):
+        typer.echo(line)
+
+
+@app.command()
+def coldstart(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
+    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
+) -> None:
+    """The mix of a store without a history, from its catalogue alone."""
+    from simpersona.stages.cold_start import predict_mixes
+
+    for line in predict_mixes(run, catalog, out):
         typer.echo(line)
 
 
@@ -346,6 +388,13 @@ def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_js
     if upto == "report" and not quiet:
         show_headline(folder)
     typer.echo(str(result))
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo(f"no browser was found to show it; open {page} yourself", err=True)
 
 
 def main() -> None:

@@ -130,6 +130,10 @@ def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.n
     from simpersona.agent.finetune import finetune
 
     config = run.config
+    if config.agent.prompt == "short":
+        from simpersona.stages.short_examples import short_examples
+
+        examples = {stage: short_examples(own) for stage, own in examples.items()}
     start: str | Path = config.agent.model
     told: dict[str, dict] = {}
     for stage in (1, 2):
