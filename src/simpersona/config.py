@@ -41,6 +41,8 @@ class LabConfig(Section):
     """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
     seed: int = 15
     variant: VariantConfig = VariantConfig()
+    variants: Literal["same", "varied"] = "same"
+    """"varied": the shops take turns through the plain store and the named changes (docs/lab.md) instead of `variant`."""
 
 
 class EventsConfig(Section):
@@ -171,7 +173,7 @@ class StoreConfig(Section):
     theme: Literal["varied", "classic", "sidebar", "boutique", "outlet"] = "varied"
     """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
     variant: VariantConfig = VariantConfig()
-    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
+    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the store they are from."""
     manners: MannersConfig = MannersConfig()
     window: Window = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes

@@ -1,5 +1,6 @@
 """Visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
 
+import json
 import os
 import re
 import shutil
@@ -30,9 +31,9 @@ def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes, *words):
+def kill_after(folder, journal, episodes):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder, *words)
+    process = start(folder)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)
@@ -87,6 +88,34 @@ def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
     assert not list(killed.glob(".*.work"))
     stages = ("traces", "simulation")
     assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
+
+
+def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
+    (trained / "run.toml").rename(trained / "a.toml")
+    (trained / "run.toml").write_text(SMALL.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
+    run = trained / "runs/population"
+    process = start(trained, "experiment", "a.toml")  # and run.toml
+    while not (journals := list(run.glob(".experiment-*.work/b/episodes.jsonl"))) or episodes_kept(journals[0]) < 3:
+        assert process.poll() is None, "it ended before so many visits of B were kept"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert start(trained, "experiment", "a.toml").wait(timeout=600) == 0
+    assert not list(run.glob(".*.work"))
+    (folder,) = run.glob("experiment-*")
+    told = json.loads((folder / "experiment.json").read_text())
+    assert told["verdict"] in {"A wins", "B wins", "cannot tell"}
+    assert told["reason"] in (folder / "index.html").read_text()
+    assert (told["a"]["one_page_checkout"], told["b"]["one_page_checkout"]) == (False, True)
+    assert told["buyers"] == pq.read_table(folder / "pairs.parquet").num_rows == 24
+    visits = pq.read_table(folder / "episodes.parquet").to_pylist()
+    for a, b in zip(visits[:24], visits[24:], strict=True):
+        assert (a["episode_id"][:2], b["episode_id"][:2]) == ("a-", "b-")
+        assert [a[name] for name in ("shop_id", "goal", "code", "seed")] == [
+            b[name] for name in ("shop_id", "goal", "code", "seed")
+        ]
+    stores = {row["url"].split("/")[2] for row in pq.read_table(folder / "steps.parquet").to_pylist()}
+    assert len(stores) >= 2  # A's visits, and B's before and after the kill, each on a port of its own
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,13 @@ import ibis
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from ibis import _
 
 from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
+from simpersona.lab.variants import Variant
 from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
@@ -55,6 +57,7 @@ def traces(run: Run, out: Path) -> Facts:
         lambda goal, seed: ReplayPolicy(session_of[goal_key(goal)], seed),
         limits,
         "trace",
+        variant=_recorded_variants(run),
     )
     log = rows_by_episode(events)
     by_rules = {
@@ -212,6 +215,15 @@ def recorded(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession
     table = few.select(*SESSIONS.columns, "stratum", "code").to_pyarrow()
     engine.disconnect()
     return recorded_sessions(SESSIONS.conform(table), table.select(["shop_id", "buyer_id", "stratum"]), table)
+
+
+def _recorded_variants(run: Run) -> dict[str, Variant]:
+    """The variants that the lab's shops were in when their sessions were recorded; their catalogues have its prices already."""
+    if run.config.source.format != "lab":
+        return {}
+    names = ["free_shipping_notice", "hidden_search", "one_page_checkout"]
+    shops = pq.read_table(run.folder / "world/truth/shops.parquet", columns=["shop_id", *names]).to_pylist()
+    return {row.pop("shop_id"): Variant(**row) for row in shops}
 
 
 def _trend(losses: Sequence[float]) -> str:
