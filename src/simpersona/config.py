@@ -223,6 +223,8 @@ class TracesConfig(Section):
     """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
     concurrency: Positive = 2
     """Replays at once, and questions to a language model at once."""
+    validation_share: Share = 0.1
+    """Share of the training shops, rounded to whole ones, whose examples are kept apart in validation/."""
     writer: Literal["rules", "llm"] = "rules"
     """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
     collections and queries."""

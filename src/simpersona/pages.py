@@ -126,6 +126,14 @@ class Message(TypedDict):
     content: str
 
 
+class LossSpan(TypedDict):
+    """What is learned of an example: the characters `start` to `end` (not included) of the message at place `message`."""
+
+    message: int
+    start: int
+    end: int
+
+
 class Example(TypedDict):
     """One training example: a step of a verified episode as chat messages, the assistant's turn last."""
 
@@ -137,6 +145,10 @@ class Example(TypedDict):
     stage: NotRequired[int]
     goes_back: NotRequired[bool]
     """There was a page before the one shown."""
+    episode_id: NotRequired[str]
+    """Of the visit; a session's id is its buyer's alone."""
+    loss_spans: NotRequired[list[LossSpan]]
+    """All else is read, not learned."""
 
 
 @dataclass(frozen=True)

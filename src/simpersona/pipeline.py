@@ -20,7 +20,7 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
 
 
@@ -39,7 +39,7 @@ STAGES = (
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
     Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
     Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
     Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),

@@ -1,4 +1,4 @@
-"""From recorded sessions to simulated ones: traces, agent, simulation."""
+"""From examples to simulated sessions: agent, simulation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
+from simpersona.artifacts import read_json, read_lines, write_json, write_table
 from simpersona.config import BuyersConfig
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
@@ -22,69 +22,6 @@ from simpersona.ports import Embedder, Policy
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
 from simpersona.stages.store_visits import Limits, play_episodes
-
-REPLAY_STEPS = 60
-"""A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
-
-
-def traces(run: Run, out: Path) -> Facts:
-    """Replays sessions of the training shops on their storefronts; verified ones become examples."""
-    from simpersona.shopper.records import episode_tables
-    from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
-    from simpersona.stages.served_model import served_model
-    from simpersona.traces.draw import draw_sessions
-    from simpersona.traces.examples import episode_examples
-    from simpersona.traces.judge import judge
-    from simpersona.traces.replay import ReplayPolicy
-
-    config = run.config
-    candidates = _sessions(run, held_out=False, per_cell=config.traces.sessions)
-    drawn = draw_sessions(candidates, config.traces, config.seed)
-    if not drawn:
-        raise ConfigError(
-            f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
-            f"{config.traces.max_actions} actions, or shows no product, collection or search"
-        )
-    drawn.sort(key=lambda session: session.shop_id)
-    session_of = {_session_key(session): session for session in drawn}
-    model = served_model(config.llm) if config.asks_llm("traces") else None
-    written = goals_of(run, drawn, model)
-    limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
-    episodes, events = play_episodes(
-        run,
-        [goals.replay for goals in written],
-        lambda goal, seed: ReplayPolicy(session_of[_goal_key(goal)], seed),
-        limits,
-        "trace",
-    )
-    log = _rows_by_episode(events)
-    by_rules = {
-        episode.episode_id: judge(session_of[_goal_key(episode.goal)], log.get(episode.episode_id, []))
-        for episode in episodes
-    }
-    verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
-    episode_table, step_table = episode_tables(episodes, events, verdicts)
-    write_table(out / "episodes.parquet", episode_table, EPISODES)
-    write_table(out / "steps.parquet", step_table, STEPS)
-    verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
-    neutral = {_goal_key(goals.neutral): goals.neutral for goals in written}
-    counts: dict[int, int] = {}
-    for stage in (1, 2):
-        examples: list[Example] = []
-        for episode in verified:
-            key = _goal_key(episode.goal)
-            examples += episode_examples(episode, session_of[key], stage, neutral[key])
-        write_lines(out / f"stage{stage}.jsonl", examples)
-        counts[stage] = len(examples)
-    summary = (
-        f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; "
-        f"{counts[1]} examples per stage from {len({e.goal.code for e in verified})} codes"
-    )
-    quality, words, figures = traces_quality(run, written, judging)
-    write_json(out / "quality.json", quality)
-    run.folder.forget_work(run.stage)
-    figures |= {"verified": len(verified), "examples": counts[1]}
-    return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
 
 
 def agent(run: Run, out: Path) -> Facts:
@@ -155,7 +92,7 @@ def simulation(run: Run, out: Path) -> Facts:
 
     settings = run.config.simulation
     mix = _mix_of_simulated_shops(run)
-    sessions = _sessions(run, held_out=True, per_cell=50)
+    sessions = sessions_by_code(run, held_out=True, per_cell=50)
     goals = draw_population(mix, sessions, settings.episodes, run.config.seed)
     blind = without_tokens(goals[: settings.no_token_episodes])
     make_policy = _policies(run)
@@ -215,7 +152,7 @@ def _mix_of_simulated_shops(run: Run) -> pa.Table:
     return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
 
 
-def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
+def sessions_by_code(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
     """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
 
     Bouncers are left out, and sessions longer than a replay can be.
@@ -245,18 +182,3 @@ def _trend(losses: Sequence[float]) -> str:
     """First and last quarter's mean: single batches of a few examples differ too much to be compared."""
     quarter = max(1, len(losses) // 4)
     return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"
-
-
-def _session_key(session: RecordedSession) -> tuple[str, str, str]:
-    return session.shop_id, session.buyer_id, session.session_id
-
-
-def _goal_key(goal: Goal) -> tuple[str, str, str]:
-    return goal.shop_id, goal.buyer_id, goal.session_id
-
-
-def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
-    rows: dict[str, list[dict]] = {}
-    for row in events.to_pylist():
-        rows.setdefault(row["buyer_id"], []).append(row)
-    return rows

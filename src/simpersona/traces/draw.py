@@ -1,9 +1,10 @@
-"""Which recorded sessions are replayed: spread over the persona codes, short enough, worth showing."""
+"""Which recorded sessions are replayed: spread over the persona codes, short enough, worth showing, split by shop."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -34,22 +35,54 @@ def estimated_actions(session: RecordedSession) -> int:
     return actions
 
 
-def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, seed: int) -> list[RecordedSession]:
-    """At most `config.sessions` sessions, taken from the codes in turn so that each has one if it can.
+@dataclass(frozen=True)
+class Drawn:
+    """The sessions to replay, by the split that their shop is in."""
 
-    Left out: bouncers (stratum E), sessions without a search, collection or product, those that a
-    new visitor cannot repeat, and those that take more than `config.max_actions` actions.
+    train: list[RecordedSession]
+    validation: list[RecordedSession]
+
+
+def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, seed: int) -> Drawn:
+    """At most `config.sessions` sessions, in each split taken from the codes in turn so that each has one if it can (3.2).
+
+    `config.validation_share` of the shops, drawn among those without which no code loses all its sessions, are the
+    validation split, with as large a share of the sessions. Left out: bouncers (stratum E), sessions without a search,
+    collection or product, those that a new visitor cannot repeat, and those that take more than `config.max_actions` actions.
     """
+    usable = [session for session in sessions if _fits(session, config.max_actions)]
+    shops = {session.shop_id for session in usable}
+    rng = np.random.default_rng(seed)
+    apart = _validation_shops(usable, round(config.validation_share * len(shops)), rng)
+    wanted = round(config.sessions * len(apart) / max(len(shops), 1))
+    validation = _in_turn([session for session in usable if session.shop_id in apart], wanted, rng)
+    train = [session for session in usable if session.shop_id not in apart]
+    return Drawn(_in_turn(train, config.sessions - len(validation), rng), validation)
+
+
+def _validation_shops(sessions: Sequence[RecordedSession], wanted: int, rng: np.random.Generator) -> Collection[str]:
+    codes_of: defaultdict[str, set[int]] = defaultdict(set)
+    for session in sessions:
+        codes_of[session.shop_id].add(session.code)
+    left = Counter(code for codes in codes_of.values() for code in codes)
+    apart: set[str] = set()
+    shops = sorted(codes_of)
+    for shop in (shops[i] for i in rng.permutation(len(shops))):
+        if len(apart) < wanted and all(left[code] > 1 for code in codes_of[shop]):
+            apart.add(shop)
+            left.subtract(codes_of[shop])
+    return apart
+
+
+def _in_turn(sessions: Sequence[RecordedSession], wanted: int, rng: np.random.Generator) -> list[RecordedSession]:
     by_code: defaultdict[int, list[RecordedSession]] = defaultdict(list)
     for session in sessions:
-        if _fits(session, config.max_actions):
-            by_code[session.code].append(session)
-    rng = np.random.default_rng(seed)
+        by_code[session.code].append(session)
     queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_code.items())]
     queues = [queues[i] for i in rng.permutation(len(queues))]
     rounds = max(map(len, queues), default=0)
     in_turn = [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
-    return in_turn[: config.sessions]
+    return in_turn[:wanted]
 
 
 def _fits(session: RecordedSession, max_actions: int) -> bool:

@@ -1,0 +1,130 @@
+"""Recorded sessions replayed in their stores, judged, and told as training examples: traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simpersona import __version__
+from simpersona.artifacts import read_json, write_json, write_lines, write_table, write_text
+from simpersona.contracts import EPISODES, MIX, STEPS, Episode, Goal, RecordedSession
+from simpersona.errors import ConfigError
+from simpersona.pages import Example
+from simpersona.stages.context import Facts, Run
+from simpersona.stages.from_sessions import sessions_by_code
+from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
+from simpersona.stages.pack import META
+from simpersona.stages.served_model import served_model
+from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.traces.coverage import code_coverage
+from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
+from simpersona.traces.draw import draw_sessions
+from simpersona.traces.examples import episode_examples
+from simpersona.traces.judge import judge
+from simpersona.traces.llm_writer import WrittenGoals
+from simpersona.traces.replay import ReplayPolicy
+
+REPLAY_STEPS = 60
+"""A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
+_Key = tuple[str, str, str]
+
+
+def traces(run: Run, out: Path) -> Facts:
+    """Replays sessions of the training shops on their storefronts; verified ones become examples, split by shop."""
+    from simpersona.shopper.records import episode_tables
+
+    config = run.config
+    candidates = sessions_by_code(run, held_out=False, per_cell=config.traces.sessions)
+    drawn = draw_sessions(candidates, config.traces, config.seed)
+    sessions = sorted([*drawn.train, *drawn.validation], key=lambda session: session.shop_id)
+    if not sessions:
+        raise ConfigError(
+            f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
+            f"{config.traces.max_actions} actions, or shows no product, collection or search"
+        )
+    session_of = {_key(session): session for session in sessions}
+    model = served_model(config.llm) if config.asks_llm("traces") else None
+    written = goals_of(run, sessions, model)
+    limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
+    episodes, events = play_episodes(
+        run,
+        [goals.replay for goals in written],
+        lambda goal, seed: ReplayPolicy(session_of[_key(goal)], seed),
+        limits,
+        "trace",
+    )
+    log = _rows_by_episode(events)
+    by_rules = {
+        episode.episode_id: judge(session_of[_key(episode.goal)], log.get(episode.episode_id, []))
+        for episode in episodes
+    }
+    verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
+    episode_table, step_table = episode_tables(episodes, events, verdicts)
+    write_table(out / "episodes.parquet", episode_table, EPISODES)
+    write_table(out / "steps.parquet", step_table, STEPS)
+    verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
+    apart = {_key(session) for session in drawn.validation}
+    counts = _write_examples(out, verified, session_of, written, apart)
+    trained_on = {session_of[_key(episode.goal)].code for episode in verified if _key(episode.goal) not in apart}
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    coverage = code_coverage(_codes_of_shops(run, held_out), candidates, drawn.train, trained_on)
+    quality, words, figures = traces_quality(run, written, judging)
+    write_json(out / "quality.json", quality | {"codes": coverage})
+    made = Made(
+        __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
+    )
+    write_text(out / "README.md", dataset_card(made, counts))
+    run.folder.forget_work(run.stage)
+    examples = {split: of_stage[1].examples for split, of_stage in counts.items()}
+    kept_apart = f", {examples['validation']:,} more of other shops" if "validation" in examples else ""
+    summary = (
+        f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; {examples['train']:,} examples "
+        f"per stage from {len(trained_on)} of {coverage['of_training_shops']} codes{kept_apart}"
+    )
+    figures |= {"verified": len(verified), "examples": examples["train"]}
+    return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
+
+
+def _write_examples(
+    out: Path,
+    verified: Sequence[Episode],
+    session_of: Mapping[_Key, RecordedSession],
+    written: Sequence[WrittenGoals],
+    apart: set[_Key],
+) -> dict[str, dict[int, Counted]]:
+    """Writes each split's two files and gives what they hold, by split and stage; no files for a split without sessions."""
+    neutral = {_key(goals.neutral): goals.neutral for goals in written}
+    counts: dict[str, dict[int, Counted]] = {}
+    for split, place in PLACES.items():
+        if split == "validation" and not apart:
+            continue
+        (out / place).mkdir(exist_ok=True)
+        own = [episode for episode in verified if (_key(episode.goal) in apart) == (split == "validation")]
+        for stage in (1, 2):
+            examples: list[Example] = []
+            for episode in own:
+                key = _key(episode.goal)
+                examples += episode_examples(episode, session_of[key], stage, neutral[key])
+            write_lines(out / place / f"stage{stage}.jsonl", examples)
+            counts.setdefault(split, {})[stage] = counted(examples)
+    return counts
+
+
+def _codes_of_shops(run: Run, held_out: Sequence[str]) -> set[int]:
+    """The codes that some buyer of a training shop has."""
+    mix = run.table("personas/mix.parquet", MIX)
+    return set(mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))["code"].to_pylist())
+
+
+def _key(of: RecordedSession | Goal) -> _Key:
+    return of.shop_id, of.buyer_id, of.session_id
+
+
+def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+    rows: dict[str, list[dict]] = {}
+    for row in events.to_pylist():
+        rows.setdefault(row["buyer_id"], []).append(row)
+    return rows
