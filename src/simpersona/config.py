@@ -225,6 +225,9 @@ class TracesConfig(Section):
     """Replays at once, and questions to a language model at once."""
     validation_share: Share = 0.1
     """Share of the training shops, rounded to whole ones, whose examples are kept apart in validation/."""
+    teacher: Literal["replay", "model"] = "replay"
+    """What does a session again: rules that follow its events, or the model of [llm], which is told the replay goal and the
+    pages. The judge decides what is kept of either."""
     writer: Literal["rules", "llm"] = "rules"
     """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
     collections and queries."""
