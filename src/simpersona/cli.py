@@ -14,11 +14,12 @@ import typer
 
 from simpersona import __version__
 from simpersona.config import Config, LabConfig
-from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_file import config_toml, load_config, parse_config, with_settings
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
-from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
+from simpersona.experiment_command import experiment, power
+from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -44,7 +45,8 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="duckdb, spark, local[4], spark://host:port or an address for ibis.connect; overrides events.engine.",
+        help="For tables duckdb, spark, local[4], spark://host:port or an address for ibis.connect (overrides events.engine); "
+        "for visits asyncio, ray or ray://host:port (overrides simulation.engine).",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
@@ -68,7 +70,6 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
-    "simulate": ("simulation", "Agents drawn from a store's mix browse the store."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -86,9 +87,7 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         quiet: Quiet = False,
         json_: Json = False,
     ) -> None:
-        if engine:
-            set_ = [*(set_ or []), f"events.engine={engine}"]
-        settings = _settings(config, input_, name, folder, set_)
+        settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
 
@@ -99,6 +98,45 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
 
 for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
+
+
+app.command(short_help="The same buyers in two variants of a store: which one wins?")(experiment)
+app.command(short_help="How many buyers an experiment takes to see a lift.")(power)
+
+
+@app.command()
+def simulate(
+    config: ConfigFile = None,
+    input_: Input = None,
+    name: Name = None,
+    folder: Folder = None,
+    set_: Setting = None,
+    engine: Engine = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Play the I-th of N parts of the visits; `simulate` without it joins them."
+        ),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Agents drawn from a store's mix browse the store. Runs the stages before it first, where they are not up to date."""
+    settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
+    if shard is None:
+        _run(settings, "simulation", ("simulation",) if force else (), quiet, json_)
+        return
+    from simpersona.stages.visit_journal import Shard
+
+    if force:
+        raise ConfigError("--shard goes on with what was played; --force would throw away the other shards' visits")
+    part, reporter = Shard.parse(shard), _reporter(quiet, json_)
+    try:
+        place = play_shard(settings, reporter, part)
+    finally:
+        reporter.close()
+    typer.echo(str(place.work("simulation")))
 
 
 @app.command()
@@ -129,7 +167,7 @@ def assign(
     from simpersona.stages.new_buyers import assign_new_buyers
 
     base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
+    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
 
 
@@ -153,6 +191,19 @@ def drift(
         raise ConfigError("drift: give a run folder and --split DAY, or two files of codes")
     periods = periods_of_run(before, split) if split else periods_of_files(before, cast("Path", after))
     for line in (periods.words, *drift_lines(*write_drift(periods, out))):
+        typer.echo(line)
+
+
+@app.command()
+def coldstart(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
+    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
+) -> None:
+    """The mix of a store without a history, from its catalogue alone."""
+    from simpersona.stages.cold_start import predict_mixes
+
+    for line in predict_mixes(run, catalog, out):
         typer.echo(line)
 
 
@@ -212,7 +263,7 @@ def lab_world(
     from simpersona.lab.world import generate_world
 
     asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = _with_settings(
+    settings = with_settings(
         {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
     ).lab
     if out.exists() and any(out.iterdir()):
@@ -247,7 +298,7 @@ def lab_store(
     from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
+    settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
     serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
@@ -273,7 +324,19 @@ def _settings(
             raise ConfigError(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
-    return _with_settings(data, set_, str(config or "demo"))
+    return with_settings(data, set_, str(config or "demo"))
+
+
+def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None:
+    """The settings with what --engine names: one for tables, or one for visits."""
+    if not engine:
+        return set_
+    section = "simulation" if engine == "asyncio" or engine.startswith("ray") else "events"
+    return [*(set_ or []), f"{section}.engine={engine}"]
+
+
+def _reporter(quiet: bool, as_json: bool) -> Reporter:
+    return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
 
 
 def _changes(section: str, variant: list[str] | None) -> list[str]:
@@ -281,27 +344,8 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
-def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
-    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text."""
-    import tomllib
-
-    for item in set_ or []:
-        place, sign, value = item.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
-        *sections, last = place.strip().split(".")
-        into = data
-        for section in sections:
-            into = into.setdefault(section, {})
-        try:
-            into[last] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            into[last] = value
-    return parse_config(data, origin)
-
-
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    reporter: Reporter = JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+    reporter = _reporter(quiet, as_json)
     try:
         folder = run_pipeline(settings, reporter, upto, force)
     finally:

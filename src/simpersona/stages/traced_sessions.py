@@ -17,6 +17,7 @@ from simpersona.stages.context import Facts, Run
 from simpersona.stages.from_sessions import sessions_by_code
 from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
 from simpersona.stages.pack import META
+from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.served_model import served_model
 from simpersona.stages.store_visits import Limits, play_episodes
 from simpersona.traces.coverage import code_coverage
@@ -27,7 +28,7 @@ from simpersona.traces.judge import judge
 from simpersona.traces.llm_writer import WrittenGoals
 from simpersona.traces.replay import ReplayPolicy
 
-REPLAY_STEPS = 60
+REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
 _Key = tuple[str, str, str]
 
@@ -77,6 +78,7 @@ def traces(run: Run, out: Path) -> Facts:
         __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
     )
     write_text(out / "README.md", dataset_card(made, counts))
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     examples = {split: of_stage[1].examples for split, of_stage in counts.items()}
     kept_apart = f", {examples['validation']:,} more of other shops" if "validation" in examples else ""
