@@ -333,12 +333,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        asking = [
+            f'{stage}.{name} = "{getattr(getattr(self, stage), name)}"'
+            for stage in ("traces", "simulation")
+            for name in self.asks_llm(stage)
+        ]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
-            raise ValueError(
-                f'{", ".join(asking)} = "llm" needs {" and ".join(missing)}: name the server and its model'
-            )
+            raise ValueError(f"{', '.join(asking)} needs {' and '.join(missing)}: name the server and its model")
         if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":
             raise ValueError(
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
@@ -353,9 +355,12 @@ class Config(Section):
         return (policy, "scorer") if beside else (policy,)
 
     def asks_llm(self, stage: str) -> list[str]:
-        """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
-        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
-        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
+        """The settings of the section `stage` that name the model of [llm]; empty where nothing is asked of it."""
+        names = {
+            "traces": {"teacher": "model", "writer": "llm", "judge": "llm"},
+            "simulation": {"model": "llm"},
+        }.get(stage, {})
+        return [name for name, value in names.items() if getattr(getattr(self, stage), name) == value]
 
     @property
     def run_folder(self) -> Path:

@@ -115,6 +115,8 @@ class Decision:
     reasoning: str
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    stands_for: str | None = None
+    """The title of the product that was looked for, where the action takes another one in its place."""
     reply: str | None = None
     refused: str | None = None
 

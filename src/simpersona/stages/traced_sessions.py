@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from simpersona.artifacts import read_json, write_json, write_lines, write_table
 from simpersona.contracts import EPISODES, MIX, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.pages import Example
+from simpersona.ports import LanguageModel, Policy
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.from_sessions import sessions_by_code
 from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
@@ -24,8 +25,9 @@ from simpersona.traces.coverage import code_coverage
 from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
 from simpersona.traces.draw import draw_sessions
 from simpersona.traces.examples import episode_examples
-from simpersona.traces.judge import judge
+from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.llm_writer import WrittenGoals
+from simpersona.traces.model_teacher import ModelTeacher
 from simpersona.traces.replay import ReplayPolicy
 
 REPLAY_STEPS = 120
@@ -50,17 +52,13 @@ def traces(run: Run, out: Path) -> Facts:
     model = served_model(config.llm) if config.asks_llm("traces") else None
     written = goals_of(run, sessions, model)
     limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
-    episodes, events = play_episodes(
-        run,
-        [goals.replay for goals in written],
-        lambda goal, seed: ReplayPolicy(session_of[_key(goal)], seed),
-        limits,
-        "trace",
-    )
+    episodes, events = _played(run, [goals.replay for goals in written], _teacher(run, session_of, model), limits)
     log = _rows_by_episode(events)
+    replaced = {episode.episode_id: replaced_titles(episode) for episode in episodes}
     by_rules = {
-        episode.episode_id: judge(session_of[_key(episode.goal)], log.get(episode.episode_id, []))
+        name: judge(session_of[_key(episode.goal)], log.get(name, []), replaced[name])
         for episode in episodes
+        for name in (episode.episode_id,)
     }
     verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
     episode_table, step_table = episode_tables(episodes, events, verdicts)
@@ -73,6 +71,10 @@ def traces(run: Run, out: Path) -> Facts:
     held_out = read_json(run.folder / "personas" / META)["held_out"]
     coverage = code_coverage(_codes_of_shops(run, held_out), candidates, drawn.train, trained_on)
     quality, words, figures = traces_quality(run, written, judging)
+    instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
+    quality["replaced"] = {"verified_visits": len(instead), "products": sum(map(len, instead))}
+    if instead:
+        words += f"; in {len(instead)} of the verified the nearest title stood in for what the store did not have"
     write_json(out / "quality.json", quality | {"codes": coverage})
     made = Made(
         __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
@@ -88,6 +90,30 @@ def traces(run: Run, out: Path) -> Facts:
     )
     figures |= {"verified": len(verified), "examples": examples["train"]}
     return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
+
+
+def _teacher(
+    run: Run, session_of: Mapping[_Key, RecordedSession], model: LanguageModel | None
+) -> Callable[[Goal, int], Policy]:
+    """What makes each visit's policy."""
+    if run.config.traces.teacher == "replay" or model is None:
+        return lambda goal, seed: ReplayPolicy(session_of[_key(goal)], seed)
+    return lambda _goal, seed: ModelTeacher(model, seed)
+
+
+def _played(
+    run: Run, goals: Sequence[Goal], teacher: Callable[[Goal, int], Policy], limits: Limits
+) -> tuple[list[Episode], pa.Table]:
+    """The visits and the stores' rows. Raises ConfigError if the teacher cannot be asked; visits that are over are kept."""
+    try:
+        return play_episodes(run, goals, teacher, limits, "trace")
+    except ExceptionGroup as group:  # from visits side by side
+        found: Exception | None = group.subgroup(ConfigError)
+        while isinstance(found, ExceptionGroup):
+            found = found.exceptions[0]
+        if found is None:
+            raise
+        raise found from None
 
 
 def _write_examples(

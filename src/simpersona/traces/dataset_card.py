@@ -62,8 +62,8 @@ examples = load_dataset("FOLDER", "stage1")  # or "stage2"
 ## How it was made
 
 `simpersona traces`, version {version}, seed {seed}: {replayed:,} recorded sessions were drawn, spread over the persona codes, each of
-about {max_actions} actions at most, and done again on the shops' storefronts; {verified:,} replays were verified. The goals are worded
-by: {writer}. The verdicts are by: {judge}. `quality.json` has the figures.
+about {max_actions} actions at most, and done again on the shops' storefronts; {verified:,} replays were verified. The teacher: {teacher}. The goals
+are worded by: {writer}. The verdicts are by: {judge}. `quality.json` has the figures.
 
 ## Licence
 
@@ -133,6 +133,7 @@ def dataset_card(made: Made, counts: Mapping[str, Mapping[int, Counted]]) -> str
         replayed=made.replayed,
         max_actions=made.traces.max_actions,
         verified=sum(of_stage[1].visits for of_stage in counts.values()),
+        teacher=made.traces.teacher,
         writer=made.traces.writer,
         judge=made.traces.judge,
         terms=_LAB_TERMS if is_lab else _REAL_TERMS,
