@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from simpersona.config import TracesConfig
 from simpersona.contracts import Moment, RecordedSession
-from simpersona.traces.draw import draw_sessions, estimated_actions
+from simpersona.traces.draw import candidates_per_cell, draw_sessions, estimated_actions
 
 VIEW = Moment("product_viewed", product_id="a", title="A")
 
@@ -63,3 +63,9 @@ def test_of_ten_shops_one_has_a_tenth_of_the_sessions():
     drawn = draw_sessions(sessions, TracesConfig(sessions=50), 0)
     assert (len(drawn.train), len(drawn.validation)) == (45, 5)
     assert len({session.shop_id for session in drawn.validation}) == 1
+
+
+def test_there_are_enough_sessions_to_draw_from_and_no_more_than_memory_holds():
+    assert candidates_per_cell(900, codes=7, cells=7) * 7 >= 900  # one shop
+    assert candidates_per_cell(3600, codes=256, cells=39 * 256) == 2 * 15  # the paper's: 300,000 at most
+    assert candidates_per_cell(24, codes=0, cells=0) > 24

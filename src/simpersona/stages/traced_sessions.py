@@ -23,7 +23,7 @@ from simpersona.stages.served_model import served_model
 from simpersona.stages.store_visits import Limits, play_episodes
 from simpersona.traces.coverage import code_coverage
 from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
-from simpersona.traces.draw import draw_sessions
+from simpersona.traces.draw import candidates_per_cell, draw_sessions
 from simpersona.traces.examples import episode_examples
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.llm_writer import WrittenGoals
@@ -40,7 +40,11 @@ def traces(run: Run, out: Path) -> Facts:
     from simpersona.shopper.records import episode_tables
 
     config = run.config
-    candidates = sessions_by_code(run, held_out=False, per_cell=config.traces.sessions)
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    cells = _cells(run, held_out)
+    codes = set(cells["code"].to_pylist())
+    per_cell = candidates_per_cell(config.traces.sessions, len(codes), cells.num_rows)
+    candidates = sessions_by_code(run, held_out=False, per_cell=per_cell)
     drawn = draw_sessions(candidates, config.traces, config.seed)
     sessions = sorted([*drawn.train, *drawn.validation], key=lambda session: session.shop_id)
     if not sessions:
@@ -68,8 +72,7 @@ def traces(run: Run, out: Path) -> Facts:
     apart = {_key(session) for session in drawn.validation}
     counts = _write_examples(out, verified, session_of, written, apart)
     trained_on = {session_of[_key(episode.goal)].code for episode in verified if _key(episode.goal) not in apart}
-    held_out = read_json(run.folder / "personas" / META)["held_out"]
-    coverage = code_coverage(_codes_of_shops(run, held_out), candidates, drawn.train, trained_on)
+    coverage = code_coverage(codes, candidates, drawn.train, trained_on)
     quality, words, figures = traces_quality(run, written, judging)
     instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
     quality["replaced"] = {"verified_visits": len(instead), "products": sum(map(len, instead))}
@@ -141,10 +144,10 @@ def _write_examples(
     return counts
 
 
-def _codes_of_shops(run: Run, held_out: Sequence[str]) -> set[int]:
-    """The codes that some buyer of a training shop has."""
+def _cells(run: Run, held_out: Sequence[str]) -> pa.Table:
+    """The rows of MIX of the training shops: which codes their buyers have."""
     mix = run.table("personas/mix.parquet", MIX)
-    return set(mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))["code"].to_pylist())
+    return mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))
 
 
 def _key(of: RecordedSession | Goal) -> _Key:

@@ -22,6 +22,8 @@ _ACTIONS = {
     "checkout_started": 2,
     "checkout_completed": 7,  # a guest's form
 }
+CANDIDATES = 100_000
+"""Sessions to draw from, where they are spread over few shops and codes."""
 _WORTH = frozenset({"product_viewed", "collection_viewed", "search_submitted"})
 
 
@@ -41,6 +43,13 @@ class Drawn:
 
     train: list[RecordedSession]
     validation: list[RecordedSession]
+
+
+def candidates_per_cell(sessions: int, codes: int, cells: int) -> int:
+    """How many sessions of each (shop, code) to draw `sessions` from: twice what a code needs, as some cannot be replayed,
+    or what makes CANDIDATES in all, so that memory does not grow with the log.
+    """
+    return max(2 * -(-sessions // max(codes, 1)), CANDIDATES // max(cells, 1))
 
 
 def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, seed: int) -> Drawn:
