@@ -52,6 +52,7 @@ Engine = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -86,10 +87,15 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
+        open_: Open = False,
     ) -> None:
+        if open_ and stage != "report":
+            raise ConfigError(f"--open: `{command}` makes no page; `simpersona report` does")
         settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
+        if open_:
+            _show(settings.run_folder / "report/index.html")
 
     app.command(
         command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
@@ -169,6 +175,29 @@ def assign(
     base = {"source": {"format": format_, "path": str(events)}}
     facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
+    episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; RUN/replays/… without it.", show_default=False)
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--of", help="simulation: simulated buyers. traces: the sessions that were replayed.")
+    ] = "simulation",
+    open_: Open = False,
+) -> None:
+    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    from simpersona.stages.replay_page import write_replays
+
+    if stage not in ("simulation", "traces"):
+        raise ConfigError(f"--of {stage}: expected simulation or traces")
+    page = write_replays(run, episode, stage, out)
+    typer.echo(str(page))
+    if open_:
+        _show(page)
 
 
 @app.command()
@@ -359,6 +388,13 @@ def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_js
     if upto == "report" and not quiet:
         show_headline(folder)
     typer.echo(str(result))
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo(f"no browser was found to show it; open {page} yourself", err=True)
 
 
 def main() -> None:

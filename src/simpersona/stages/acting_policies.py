@@ -19,7 +19,8 @@ class PolicyMaker:
     """
 
     def __init__(self, config: Config, folder: Path, policy: Literal["lm", "scorer"]) -> None:
-        self.config, self.policy = config, policy
+        self.config = config
+        self.policy: Literal["lm", "scorer"] = policy
         place = "agent/scorer" if policy == "scorer" else "agent/stage2"
         self._place = folder / place
         self.files = () if policy == "lm" and config.simulation.model == "llm" else (place,)
