@@ -126,7 +126,7 @@ def simulated_buyers(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
 def sessions_by_code(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
     """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
 
-    Bouncers are left out, and sessions longer than a replay can be.
+    Bouncers are left out, and sessions longer than a replay can be; from the training shops also whoever is a buyer of a held-out one.
     """
     from simpersona.adapters.engine_duckdb import connect
     from simpersona.shopper.recorded import recorded_sessions
@@ -140,6 +140,8 @@ def sessions_by_code(run: Run, *, held_out: bool, per_cell: int) -> list[Recorde
     single_shop = sessions.shop_id.nunique().to_pyarrow().as_py() == 1
     wanted = _.shop_id.isin(shops) if held_out or single_shop else _.shop_id.notin(shops)
     usable = joined.filter(wanted, _.stratum != "E", _.event_count <= run.config.traces.max_actions)
+    if not held_out and not single_shop:  # one who buys in several shops is no stranger to the evaluation
+        usable = usable.anti_join(buyers.filter(_.shop_id.isin(shops)).select("buyer_id"), "buyer_id")
     ranked = usable.mutate(draw=(_.session_id + _.buyer_id + str(run.config.seed)).hexdigest("md5")).mutate(
         rank=ibis.row_number().over(group_by=["shop_id", "code"], order_by=["draw", "session_id"])
     )
