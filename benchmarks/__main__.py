@@ -24,6 +24,8 @@ SUBJECTS = (
     "windows",
     "faults",
     "traces",
+    "trace_volume",
+    "webshop_replays",
     "agent",
     "population",
     "experiments",

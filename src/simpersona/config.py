@@ -237,6 +237,11 @@ class TracesConfig(Section):
     """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
     concurrency: Positive = 2
     """Replays at once, and questions to a language model at once."""
+    validation_share: Share = 0.1
+    """Share of the training shops, rounded to whole ones, whose examples are kept apart in validation/."""
+    teacher: Literal["replay", "model"] = "replay"
+    """What does a session again: rules that follow its events, or the model of [llm], which is told the replay goal and the
+    pages. The judge decides what is kept of either."""
     writer: Literal["rules", "llm"] = "rules"
     """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
     collections and queries."""
@@ -338,12 +343,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation", "tasks") for name in self.asks_llm(stage)]
+        asking = [named for stage in ("traces", "simulation", "tasks") for named in self._asking(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
-            raise ValueError(
-                f'{", ".join(asking)} = "llm" needs {" and ".join(missing)}: name the server and its model'
-            )
+            raise ValueError(f"{', '.join(asking)} needs {' and '.join(missing)}: name the server and its model")
         if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":
             raise ValueError(
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
@@ -358,12 +361,26 @@ class Config(Section):
         return (policy, "scorer") if beside else (policy,)
 
     def asks_llm(self, stage: str) -> list[str]:
-        """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
+        """The settings of the section `stage` that name the model of [llm]; empty where nothing is asked of it."""
+        return list(self._asking_settings(stage))
+
+    def _asking(self, stage: str) -> list[str]:
+        return [f'{stage}.{name} = "{value}"' for name, value in self._asking_settings(stage).items()]
+
+    def _asking_settings(self, stage: str) -> dict[str, str]:
         if stage == "tasks" and not self.tasks.count:
-            return []
-        names = {"traces": ("writer", "judge"), "simulation": ("model",), "tasks": ("policies", "judge")}.get(stage, ())
+            return {}
+        names = {
+            "traces": {"teacher": "model", "writer": "llm", "judge": "llm"},
+            "simulation": {"model": "llm"},
+            "tasks": {"policies": "llm", "judge": "llm"},
+        }.get(stage, {})
         said = {name: getattr(getattr(self, stage), name) for name in names}
-        return [name for name, value in said.items() if value == "llm" or (isinstance(value, tuple) and "llm" in value)]
+        return {
+            n: value
+            for n, value in names.items()
+            if said[n] == value or (isinstance(said[n], tuple) and value in said[n])
+        }
 
     @property
     def run_folder(self) -> Path:

@@ -21,7 +21,7 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.visit_journal import Shard
 
@@ -43,7 +43,7 @@ STAGES = (
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
     Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
     Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
     Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
