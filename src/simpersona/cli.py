@@ -18,7 +18,8 @@ from simpersona.config_file import config_toml, load_config, parse_config
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
-from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -168,6 +169,19 @@ def vectors(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
+
+
+@app.command()
 def doctor(
     install_browser: Annotated[
         bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
@@ -303,7 +317,8 @@ def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter: Reporter = JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):
