@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from simpersona.config_simulation import SimulationConfig, Window
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
 
@@ -172,10 +173,12 @@ class StoreConfig(Section):
     variant: VariantConfig = VariantConfig()
     """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
     manners: MannersConfig = MannersConfig()
-    window: Literal["browser", "http"] = "browser"
+    window: Window = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
+    screenshots: bool = False
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
@@ -185,6 +188,12 @@ class StoreConfig(Section):
     """About how many tokens of a page are shown at once; the rest is reached with nextChunk."""
     max_name_chars: Positive = 60
     """A longer accessible name is cut."""
+
+    @model_validator(mode="after")
+    def _browser_takes_screenshots(self) -> StoreConfig:
+        if self.screenshots and self.window != "browser":
+            raise ValueError('screenshots need window = "browser": without one there is nothing to be seen')
+        return self
 
 
 def _server_without_login(url: str) -> str:
@@ -212,6 +221,9 @@ class LlmConfig(Section):
     retries: int = Field(default=4, ge=0)
     """Further tries of a question, after 1, 2, 4 … seconds, where the server is busy (429), broken (5xx) or silent."""
     max_reply_tokens: Positive = 1024
+    price_per_million_prompt_tokens: float = Field(default=0, ge=0)
+    price_per_million_reply_tokens: float = Field(default=0, ge=0)
+    """In whatever currency: what the buyers' questions cost is told in it."""
 
 
 class TracesConfig(Section):
@@ -270,31 +282,6 @@ class AgentConfig(Section):
     stage2: StageConfig = StageConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
 
 
-class SimulationConfig(Section):
-    """Store mix to episodes (App. B, 3.2)."""
-
-    store_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
-    policy: Literal["lm", "scorer"] = "lm"
-    """What decides for the simulated buyers: one of `agent.policies`."""
-    model: Literal["trained", "llm"] = "trained"
-    """With policy = "lm": the model that the stage `agent` trained, in this process, or that of [llm]. Serve the trained one
-    there: another model does not know the persona tokens."""
-    episodes: Positive = 16
-    """Over all held-out shops."""
-    max_steps: Positive = 10
-    """30 in the paper."""
-    time_limit_seconds: PositiveFloat = 180
-    concurrency: Positive = 2
-    temperature: PositiveFloat = 1.0
-    """Agents sample, they do not decode greedily (REFERENCE 21)."""
-    reasoning: bool = False
-    """Whether the model explains what it did (agent.prompt = "figure9"); most of the time of a step. It cannot change the
-    action before it, but stands in the progress log of the next steps."""
-    no_token_episodes: int = Field(default=0, ge=0)
-    """Further episodes without a persona token, for the ablation of App. I."""
-
-
 class EvaluationConfig(Section):
     """Tables and figures (3.1-3.4, App. B, F, I)."""
 
@@ -342,6 +329,12 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _pictures_are_kept_here(self) -> Config:
+        if self.store.screenshots and self.simulation.engine != "asyncio":
+            raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
+        return self
+
+    @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
         asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
@@ -354,6 +347,13 @@ class Config(Section):
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
             )
         return self
+
+    @property
+    def acting(self) -> tuple[Literal["lm", "scorer"], ...]:
+        """The policies of the simulated buyers, the headline's first."""
+        policy, scorer = self.simulation.policy, self.simulation.scorer
+        beside = policy == "lm" and "scorer" in self.agent.policies and scorer.episodes > 0
+        return (policy, "scorer") if beside else (policy,)
 
     def asks_llm(self, stage: str) -> list[str]:
         """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""

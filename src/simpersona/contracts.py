@@ -430,6 +430,11 @@ STEPS = Contract(
             _required("result", _text),
             ("troubles", pa.list_(_text)),
             _required("seconds", _number),
+            # where a language model acted; `shopper.records.sent_prompts` gives what it was sent
+            ("prompt_tokens", _count),
+            ("reply_tokens", _count),
+            ("reply", _text),  # as it came
+            ("refused", _text),  # why the answer before that one could not be used
         ]
     ),
     key=("episode_id", "step"),

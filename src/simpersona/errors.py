@@ -42,4 +42,10 @@ class ModelError(EpisodeError):
 
 
 class ReplyError(EpisodeError):
-    """The model's answer is not valid JSON, or names no action that can be done on the page."""
+    """The model's answer is not valid JSON, or names no action that can be done on the page.
+
+    `prompt_tokens` and `reply_tokens` are what it cost nevertheless, where that is known.
+    """
+
+    prompt_tokens = 0
+    reply_tokens = 0

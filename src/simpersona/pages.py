@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 
 Method = Literal[
@@ -59,7 +59,8 @@ class Page:
     """What a shopper sees: the address, the title and the nodes in document order.
 
     `failure` says in words why the last action could not be done; None when it was done. `goes_back` says that there
-    is a page before this one, `troubles` what was survived on the way here.
+    is a page before this one, `troubles` what was survived on the way here. `screenshot` is a JPEG of it where a browser
+    was asked for one; two pages that read the same are the same page, however they look.
     """
 
     url: str
@@ -68,6 +69,7 @@ class Page:
     failure: str | None = None
     goes_back: bool = False
     troubles: tuple[Trouble, ...] = ()
+    screenshot: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def tree(self) -> str:
@@ -105,13 +107,16 @@ class Action:
 class Decision:
     """A policy's answer: an action, or None to end the session; and why.
 
-    `prompt_tokens` and `reply_tokens` are 0 for a policy without a language model.
+    For a policy with a language model: `reply` is the model's text as it came, `refused` says why its first answer on
+    this page could not be used, if so, and the tokens are those of both. Without one they are None and 0.
     """
 
     action: Action | None
     reasoning: str
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    reply: str | None = None
+    refused: str | None = None
 
     @property
     def ends(self) -> bool:

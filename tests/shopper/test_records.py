@@ -1,16 +1,22 @@
 """Sessions in, episodes out, as tables."""
 
+import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from simpersona.adapters.store_scripted import scripted_page
+from simpersona.adapters.llm_scripted import ScriptedModel
+from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode, Goal, Step, Verdict
 from simpersona.pages import Action, Decision
+from simpersona.shopper.episode import run_episode
+from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.recorded import recorded_sessions
-from simpersona.shopper.records import episode_tables, trouble_counts
+from simpersona.shopper.records import episode_tables, sent_prompts, trouble_counts
+from simpersona.shopper.short_prompt import short_messages_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
@@ -128,3 +134,75 @@ def test_troubles_are_kept_by_step_and_counted_by_kind():
     _, steps = episode_tables([episode(step(0, "/"), rough, step(2, "/skirts"))], EVENTS.empty(), {})
     assert steps["troubles"].to_pylist() == [[], ["stale_node", "server_error", "stale_node"], []]
     assert list(trouble_counts(steps).items()) == [("stale_node", 2), ("server_error", 1)]
+
+
+HOME, SKIRTS = page("/"), page("/skirts", "[0-1] RootWebArea: Skirts\n[0-2] textbox: Search\n[0-3] link: Shop")
+
+
+def reply(method="click", node="0-2", reasoning="Because.", **more):
+    action = {"nodeSelector": node, "method": method, "description": f"Using {node}", **more}
+    return json.dumps({"shouldEnd": False, "action": action, "reasoning": reasoning})
+
+
+def asked_of_a_model(replies, prompt="figure9"):
+    """(the messages that were sent, the rows of EPISODES, those of STEPS); the store has two pages."""
+    model = ScriptedModel(replies)
+    store = ScriptedStore(
+        {"home": HOME, "skirts": SKIRTS}, {("home", "0-2"): "skirts", ("skirts", "0-3"): "home"}, first="home"
+    )
+    policy = LanguageModelPolicy(model, 3, wording(prompt, reasoning=prompt == "figure9"))
+    ended = asyncio.run(run_episode(store, policy, GOAL, episode_id="e-0", seed=3, max_steps=30, time_limit_seconds=60))
+    episodes, steps = episode_tables([ended], EVENTS.empty(), {})
+    return model.asked, episodes.to_pylist()[0], steps.to_pylist()
+
+
+LEFT = '{"shouldEnd": true, "action": null, "reasoning": "Done."}'
+
+
+def test_what_a_model_was_sent_is_made_again_byte_for_byte():
+    typed = reply("fill", arguments=["red skirt"], reasoning="")
+    back = reply("goto", "0-1", arguments=["back"])
+    refused = reply(node="0-99")
+    replies = [reply(), typed, refused, back, reply(), reply("click", "0-3"), reply("scrollTo", "0-1"), LEFT]
+    sent, row, steps = asked_of_a_model(replies)
+    del sent[2]  # the question whose answer was refused; the one after it says why
+    assert sent_prompts(row, steps) == sent
+    assert "there is no node '0-99' on the page" in sent[2][1]["content"]
+    assert "<|persona_3|>" in sent[-1][1]["content"]
+    assert [one["reply"] for one in steps] == [text for text in replies if text != refused]
+    assert [one["refused"] is not None for one in steps] == [False, False, True, *[False] * 4]
+
+
+def test_a_short_prompt_is_made_again_too():
+    added = '{"action": "Clicking on the Add to Cart button"}'
+    searched = '{"action": "Typing into the Search textbox", "text": "red skirt"}'
+    sent, row, steps = asked_of_a_model([added, "{}", searched, '{"action": "Leaving the store"}'], "short")
+    del sent[1]
+    assert sent_prompts(row, steps, short_messages_of) == sent
+    assert "could not be used" in sent[1][1]["content"]
+    assert sent[2][1]["content"].endswith(
+        "- clicking on the Add to Cart button\n- typing into the Search textbox: red skirt"
+    )
+
+
+def test_tokens_are_kept_by_step_with_those_of_refused_answers():
+    sent, row, steps = asked_of_a_model([reply(node="0-99"), reply(), LEFT])
+    words = [sum(len(message["content"].split()) for message in question) for question in sent]
+    assert [one["prompt_tokens"] for one in steps] == [words[0] + words[1], words[2]]
+    assert [one["reply_tokens"] for one in steps] == [12 + 12, 6]
+    assert (row["prompt_tokens"], row["reply_tokens"]) == (sum(words), 30)
+
+
+def test_an_end_on_answers_that_cannot_be_used_keeps_their_cost_and_has_no_prompt():
+    sent, row, steps = asked_of_a_model([reply(), "nothing", "nothing more"])
+    assert (row["ending"], row["error_kind"], row["reply_tokens"]) == ("other", "ReplyError", 12 + 1 + 2)
+    assert sent_prompts(row, steps) == [sent[0], None]
+    assert "not a valid answer" in steps[-1]["refused"]
+
+
+def test_steps_without_a_model_have_neither_prompt_nor_tokens():
+    ended = episode(replace(step(0, "/"), decision=Decision(None, "")))
+    episodes, steps = episode_tables([ended], EVENTS.empty(), {})
+    (row,) = steps.to_pylist()
+    assert [row[name] for name in ("prompt_tokens", "reply_tokens", "reply", "refused")] == [None] * 4
+    assert sent_prompts(episodes.to_pylist()[0], [row]) == [None]

@@ -1,13 +1,18 @@
-"""A run killed among its visits goes on with those that are not over, to the same tables."""
+"""Visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pyarrow.parquet as pq
 import pytest
+
+from simpersona.errors import ConfigError
 
 from .test_population_run import SETTINGS
 
@@ -15,18 +20,19 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SMALL = SETTINGS.replace("sessions = 40", "sessions = 24").replace("episodes = 40", "episodes = 24")
 
 
-def start(folder):
-    command = [sys.executable, "-m", "simpersona.cli", "run", "run.toml", "--quiet"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(folder, *words, **environment):
+    command = [sys.executable, "-m", "simpersona.cli", *(words or ("simulate",)), "run.toml", "--quiet"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=folder, env=os.environ | environment, **quiet)
 
 
 def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes):
+def kill_after(folder, journal, episodes, *words):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder)
+    process = start(folder, *words)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)
@@ -35,30 +41,112 @@ def kill_after(folder, journal, episodes):
     return episodes_kept(journal)
 
 
-def tables(run):
+def tables(run, *stages):
     """By name, without what no two runs share: seconds, the store's port, the numbers of orders."""
     rows = {}
-    for name in (f"{stage}/{table}.parquet" for stage in ("traces", "simulation") for table in ("episodes", "steps")):
+    for name in (f"{stage}/{table}.parquet" for stage in stages for table in ("episodes", "steps")):
         rows[name] = pq.read_table(run / name).drop_columns(["seconds"]).to_pylist()
         for row in rows[name]:
             row |= {key: re.sub(r":\d+/|\b1\d{5}\b", "", text) for key, text in row.items() if isinstance(text, str)}
     return rows
 
 
-def test_no_visit_is_lost_or_made_twice(tmp_path):
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.toml").write_text(SMALL)
-    whole, killed = (tmp_path / name / "runs/population" for name in ("whole", "killed"))
-    assert start(tmp_path / "whole").wait(timeout=600) == 0
-    traced, simulated = killed / ".traces.work/trace/episodes.jsonl", killed / ".simulation.work/sim/episodes.jsonl"
-    first = kill_after(tmp_path / "killed", traced, 5)
-    second = kill_after(tmp_path / "killed", traced, first + 4)
-    assert 5 <= first < second < 24
-    assert 8 <= kill_after(tmp_path / "killed", simulated, 8) < 24
-    assert start(tmp_path / "killed").wait(timeout=600) == 0
-    assert not list(killed.glob(".*.work"))
-    expected, found = tables(whole), tables(killed)
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
     for name, rows in expected.items():
         assert len(rows) == len(found[name])
         assert found[name] == rows
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "run.toml").write_text(SMALL)
+    assert start(folder).wait(timeout=600) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(whole, tmp_path):
+    """A folder with a run that has still to simulate."""
+    shutil.copytree(whole, tmp_path / "copy", symlinks=True)
+    shutil.rmtree(tmp_path / "copy/runs/population/simulation")
+    return tmp_path / "copy"
+
+
+def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
+    (tmp_path / "run.toml").write_text(SMALL)
+    killed = tmp_path / "runs/population"
+    traced, simulated = killed / ".traces.work/trace/episodes.jsonl", killed / ".simulation.work/scorer/episodes.jsonl"
+    first = kill_after(tmp_path, traced, 5)
+    second = kill_after(tmp_path, traced, first + 4)
+    assert 5 <= first < second < 24
+    assert 8 <= kill_after(tmp_path, simulated, 8) < 24
+    assert start(tmp_path).wait(timeout=600) == 0
+    assert not list(killed.glob(".*.work"))
+    stages = ("traces", "simulation")
+    assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
+
+
+def test_shards_that_play_at_once_are_joined(whole, trained):
+    shards = [start(trained, "simulate", "--shard", f"{number}/2") for number in (1, 2)]
+    assert [shard.wait(timeout=600) for shard in shards] == [0, 0]
+    run = trained / "runs/population"
+    parts = [run / f".simulation.work/scorer/episodes-{number}-of-2.jsonl" for number in (1, 2)]
+    assert [episodes_kept(part) for part in parts] == [12, 12]
+    assert not (run / "simulation").exists()
+    assert start(trained).wait(timeout=600) == 0
+    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+
+
+@pytest.fixture(scope="module")
+def two_machines():
+    """The address of a Ray cluster of two nodes on this machine."""
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # other tests run beside this one
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster.add_node(num_cpus=2)
+    yield cluster.address
+    cluster.shutdown()
+
+
+def test_machines_of_a_cluster_play_the_same_visits(whole, trained, two_machines):
+    played = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
+    assert played.wait(timeout=600) == 0
+    run = trained / "runs/population"
+    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_what_a_lost_worker_had_to_do_is_done_by_another(two_machines, tmp_path, monkeypatch):
+    from simpersona.adapters.engine_ray import on_cluster
+
+    monkeypatch.setenv("RAY_ADDRESS", two_machines)
+    lost = tmp_path / "lost"
+
+    class Squares:  # here, so that it is sent and not looked up
+        def __init__(self, power):
+            self.power = power
+
+        def work(self, batch):
+            if 3 in batch and not lost.exists():
+                lost.touch()
+                os._exit(1)
+            if max(batch) > 90:
+                raise ConfigError(f"{max(batch)} is too much")
+            return [number**self.power for number in batch]
+
+        def close(self):
+            (tmp_path / "closed").touch()
+
+    found = on_cluster("ray", Squares, 2, [[0, 1], [2, 3], [4], [5, 6]])
+    assert sorted(found) == [number**2 for number in range(7)]
+    assert lost.exists()
+    assert (tmp_path / "closed").exists()
+    with pytest.raises(ConfigError, match="91 is too much"):
+        list(on_cluster("ray", Squares, 2, [[91]]))

@@ -68,7 +68,11 @@ class OpenAiModel:
             raise ModelError(
                 f"{self._told()} answered with something else than a chat completion: {self._quoted(response.text)}"
             ) from error
-        return Reply(self._json(text, end), *tokens, seconds=time.perf_counter() - started)
+        try:
+            return Reply(self._json(text, end), *tokens, seconds=time.perf_counter() - started)
+        except ReplyError as error:
+            error.prompt_tokens, error.reply_tokens = tokens
+            raise
 
     def _question(self, messages: list[Message], schema: dict[str, Any], seed: int) -> dict[str, Any]:
         return {

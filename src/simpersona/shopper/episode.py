@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simpersona.contracts import Ending, Episode, Goal, Step
 from simpersona.errors import EpisodeError, ReplyError
 from simpersona.pages import Decision, Page
 from simpersona.ports import Policy, Storefront
-from simpersona.shopper.prompt import SUCCESS, progress
+from simpersona.shopper.prompt import SUCCESS, progress, refusal
 
 CLOSE_SECONDS = 10
 """A window that takes longer to close is left to its browser."""
@@ -78,6 +78,8 @@ class _Visit:
     steps: list[Step] = field(default_factory=list)
     page: Page | None = None
     first_url: str = ""
+    unusable: list[ReplyError] = field(default_factory=list)
+    """Answers on the page shown that could not be used."""
 
     async def run(self, max_steps: int, deadline: float) -> Ending:
         self.page = await self.store.open()
@@ -103,11 +105,29 @@ class _Visit:
         try:
             return await self.policy.act(page, self.goal, log)
         except ReplyError as error:
-            return await self.policy.act(page, self.goal, [*log, f"- Your answer could not be used: {error}"])
+            self.unusable = [error]
+        try:
+            decision = await self.policy.act(page, self.goal, [*log, refusal(str(self.unusable[0]))])
+        except ReplyError as error:
+            self.unusable.append(error)
+            raise
+        decision, self.unusable = self._with_refused(decision), []
+        return decision
+
+    def _with_refused(self, decision: Decision) -> Decision:
+        """The decision with the answers before it that could not be used: why, and their cost."""
+        if not self.unusable:
+            return decision
+        return replace(
+            decision,
+            refused=str(self.unusable[0]),
+            prompt_tokens=decision.prompt_tokens + sum(error.prompt_tokens for error in self.unusable),
+            reply_tokens=decision.reply_tokens + sum(error.reply_tokens for error in self.unusable),
+        )
 
     def _add(self, page: Page, decision: Decision, result: str, started: float) -> None:
         self.steps.append(Step(len(self.steps), page, decision, result, time.perf_counter() - started))
 
     def keep_last_page(self, result: str) -> None:
         if self.page is not None:
-            self._add(self.page, Decision(None, ""), result, time.perf_counter())
+            self._add(self.page, self._with_refused(Decision(None, "")), result, time.perf_counter())

@@ -67,18 +67,28 @@ def asked(example: Example) -> tuple[Goal, str]:
     return Goal(goal, example["shop_id"], "", example["session_id"], example["code"]), tree
 
 
+def refusal(why: str) -> str:
+    """The last line of the progress log of a model that is asked again: why its answer could not be used."""
+    return f"- Your answer could not be used: {why}"
+
+
 def messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:
     """The system and the user turn of one step (Figure 9).
 
     The log is shown with its first line and its last nine, so that a prompt stays short.
     """
+    return messages_of(goal, log, page.tree)
+
+
+def messages_of(goal: Goal, log: Sequence[str], tree: str) -> list[Message]:
+    """`messages` for a page of which the lines are known."""
     shown = log if len(log) <= LAST_LOG_LINES + 1 else [log[0], *log[-LAST_LOG_LINES:]]
     profile = [] if goal.code is None else [persona_token(goal.code)]
     lines = [
         *_element("BuyerProfile", profile),
         *_element("MainGoal", [goal.text]),
         *_element("ProgressLog", shown),
-        *_element("current_page_info", _element("accessibility_tree", [page.tree])),
+        *_element("current_page_info", _element("accessibility_tree", [tree])),
     ]
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
-from simpersona.contracts import EPISODES, STEPS, Episode, Step, Verdict
+from simpersona.contracts import EPISODES, STEPS, Episode, Goal, Step, Verdict
+from simpersona.pages import Action, Decision, Message, Page
+from simpersona.shopper.prompt import messages_of, progress, refusal
 
 _COUNTED = {
     "product_viewed": "product_view_count",
@@ -37,6 +39,43 @@ def episode_tables(
     return (
         EPISODES.check(pa.Table.from_pylist(rows, schema=EPISODES.schema)),
         STEPS.check(pa.Table.from_pylist(steps, schema=STEPS.schema)),
+    )
+
+
+def sent_prompts(
+    episode: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
+    prompt: Callable[[Goal, Sequence[str], str], list[Message]] = messages_of,
+) -> list[list[Message] | None]:
+    """What the language model was sent at each step, byte for byte: from the episode's row (EPISODES) and its rows of
+    STEPS in order, in the words of `prompt` (`messages_of`, or `short_messages_of` with agent.prompt = "short").
+    None for a step without a model's answer. Where an answer was refused, it is the second question.
+    """
+    goal = Goal(episode["goal"], episode["shop_id"], "", "", episode["code"])
+    done = [_done(row) for row in steps]
+    return [
+        prompt(goal, [*progress(done[0].page.url, done[:place]), *_refusal(row)], row["tree"])
+        if row["reply"] is not None
+        else None
+        for place, row in enumerate(steps)
+    ]
+
+
+def _refusal(row: Mapping[str, Any]) -> list[str]:
+    return [] if row["refused"] is None else [refusal(row["refused"])]
+
+
+def _done(row: Mapping[str, Any]) -> Step:
+    """A row as a step, as far as the progress log tells of it."""
+    action = None
+    if row["node"] is not None:
+        action = Action(row["node"], row["method"], row["description"], tuple(row["arguments"]))
+    return Step(
+        row["step"],
+        Page(row["url"], row["title"], ()),
+        Decision(action, row["reasoning"]),
+        row["result"],
+        row["seconds"],
     )
 
 
@@ -94,4 +133,8 @@ def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
         "result": step.result,
         "troubles": list(step.page.troubles),
         "seconds": step.seconds,
+        "prompt_tokens": step.decision.prompt_tokens or None,
+        "reply_tokens": step.decision.reply_tokens or None,
+        "reply": step.decision.reply,
+        "refused": step.decision.refused,
     }

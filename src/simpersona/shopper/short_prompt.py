@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from simpersona.contracts import Goal, persona_token
 from simpersona.errors import ReplyError
-from simpersona.pages import Action, Decision, Example, Message, Method, Node, Page, node_line
+from simpersona.pages import Action, Decision, Example, Message, Method, Node, Page
 from simpersona.shopper.affordances import BACK, MAX_TYPED_CHARS, choices, describe
 from simpersona.shopper.prompt import SUCCESS
 
@@ -29,9 +29,14 @@ LAST_DONE = 6
 
 def short_messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:
     """The system and the user turn of one step."""
+    return short_messages_of(goal, log, page.tree)
+
+
+def short_messages_of(goal: Goal, log: Sequence[str], tree: str) -> list[Message]:
+    """`short_messages` for a page of which the lines are known."""
     lines = [
         "<accessibility_tree>",
-        *(node_line(node).partition("] ")[2] for node in page.nodes),
+        *(line.partition("] ")[2] for line in tree.split("\n")),
         "</accessibility_tree>",
         f"Buyer: {'' if goal.code is None else persona_token(goal.code)}",
         f"Goal: {goal.text}",

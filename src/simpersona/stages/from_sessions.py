@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,16 @@ import pyarrow.compute as pc
 from ibis import _
 
 from simpersona.artifacts import read_json, write_json, write_lines, write_table
-from simpersona.config import BuyersConfig
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
-from simpersona.lab.variants import Variant
 from simpersona.pages import Example
-from simpersona.ports import Embedder, Policy
+from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.store_visits import Limits, play_episodes
 
-REPLAY_STEPS = 60
+REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
 
 
@@ -82,6 +81,7 @@ def traces(run: Run, out: Path) -> Facts:
     )
     quality, words, figures = traces_quality(run, written, judging)
     write_json(out / "quality.json", quality)
+    keep_pictures(run.folder.work(run.stage), out)
     run.folder.forget_work(run.stage)
     figures |= {"verified": len(verified), "examples": counts[1]}
     return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
@@ -111,81 +111,40 @@ def agent(run: Run, out: Path) -> Facts:
 
 
 def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    from simpersona.stages.persona_funnel import persona_funnel
     from simpersona.stages.scorer_training import scorer_from_examples
 
-    told = scorer_from_examples(
-        examples, codebook, _words(run.config.buyers), out / "scorer", run.config.seed, run.progress
-    )
+    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    embedder = words_of(run.config.buyers)
+    told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
     return told
 
 
-def _words(config: BuyersConfig) -> Embedder:
-    """What turns the texts of pages into vectors for the scorer: the catalogue's embedder where that is one for any text."""
-    if config.embedder == "hashing":
-        from simpersona.adapters.embed_hashing import HashingEmbedder
-
-        return HashingEmbedder()
-    from simpersona.adapters.embed_minilm import MiniLmEmbedder
-
-    return MiniLmEmbedder()
-
-
 def simulation(run: Run, out: Path) -> Facts:
-    """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront."""
-    from simpersona.shopper.records import episode_tables, trouble_counts
-    from simpersona.simulation.population import draw_population, without_tokens
+    """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront, each acting policy with buyers of its own."""
+    from simpersona.shopper.records import episode_tables
+    from simpersona.stages.population_arms import arms_of, play_arm, told_of
 
-    settings = run.config.simulation
-    mix = _mix_of_simulated_shops(run)
-    sessions = _sessions(run, held_out=True, per_cell=50)
-    goals = draw_population(mix, sessions, settings.episodes, run.config.seed)
-    blind = without_tokens(goals[: settings.no_token_episodes])
-    make_policy = _policies(run)
-    limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
-    variant = Variant(**run.config.store.variant.model_dump())
     episodes: list[Episode] = []
     tables: list[pa.Table] = []
-    for arm, prefix in ((goals, "sim"), (blind, "no-token")):
-        played, events = play_episodes(run, arm, make_policy, limits, prefix, settings.store_url, variant)
+    arms = arms_of(run.config, *simulated_buyers(run))
+    for arm in arms:
+        played, events = play_arm(run, arm)
         episodes += played
         tables.append(events)
+    if run.shard is not None:
+        return Facts(
+            sum(len(arm.goals) for arm in arms), len(episodes), f"shard {run.shard}: {len(episodes)} visits kept"
+        )
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
+    keep_pictures(run.folder.work(run.stage), out)
+    told, summary = told_of(run.config, episode_table, step_table)
+    write_json(out / "quality.json", told)
     run.folder.forget_work(run.stage)
-    endings = ", ".join(
-        f"{ending} {sum(episode.ending == ending for episode in episodes)}"
-        for ending in dict.fromkeys(episode.ending for episode in episodes)
-    )
-    steps, troubles = step_table.num_rows, trouble_counts(step_table)
-    summary = f"{len(episodes)} episodes in {len({g.shop_id for g in goals})} store(s), {steps} steps: {endings}"
-    if troubles:
-        summary += "; survived: " + ", ".join(f"{kind} {times}" for kind, times in troubles.items())
-    return Facts(len(goals) + len(blind), len(episodes), summary, figures={"steps": steps} | troubles)
-
-
-def _policies(run: Run) -> Callable[[Goal, int], Policy]:
-    """What makes each episode's policy."""
-    settings = run.config.simulation
-    if settings.policy == "scorer":
-        from simpersona.shopper.scorer_policy import ScorerPolicy
-        from simpersona.stages.scorer_training import load_score
-
-        score = load_score(run.folder / "agent/scorer", _words(run.config.buyers))
-        return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
-    from simpersona.shopper.model_policy import LanguageModelPolicy, wording
-
-    words = wording(run.config.agent.prompt, reasoning=settings.reasoning)
-    if settings.model == "llm":
-        from simpersona.stages.served_model import served_model
-
-        model = served_model(run.config.llm, settings.temperature)
-    else:
-        from simpersona.adapters.llm_transformers import TransformersModel
-
-        model = TransformersModel(run.folder / "agent/stage2", settings.temperature)
-    return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+    return Facts(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=told)
 
 
 def simulated_shops(run: Run) -> list[str]:
@@ -194,9 +153,18 @@ def simulated_shops(run: Run) -> list[str]:
     return held_out or run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
 
 
-def _mix_of_simulated_shops(run: Run) -> pa.Table:
+def training_shops(run: Run) -> list[str]:
+    """The shops that are not held out; with a single shop, that one."""
+    shops = run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
+    held_out = read_json(run.folder / "personas" / META)["held_out"]
+    return sorted(shop for shop in shops if shop not in held_out)
+
+
+def simulated_buyers(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
+    """MIX of the simulated shops, and the sessions of their buyers that visits may take their goals from."""
     mix = run.table("personas/mix.parquet", MIX)
-    return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
+    own = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
+    return own, _sessions(run, held_out=True, per_cell=50)
 
 
 def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:

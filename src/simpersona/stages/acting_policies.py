@@ -1,0 +1,62 @@
+"""What decides for simulated buyers, read from the run folder on the machine where they act."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from simpersona.config import BuyersConfig, Config
+from simpersona.contracts import Goal
+from simpersona.ports import Embedder, Policy
+
+
+class PolicyMaker:
+    """Makes each episode's policy of one kind. What they share is read from `folder` when the first is made.
+
+    `files` are the places in `folder`, a run's, that are read.
+    """
+
+    def __init__(self, config: Config, folder: Path, policy: Literal["lm", "scorer"]) -> None:
+        self.config = config
+        self.policy: Literal["lm", "scorer"] = policy
+        place = "agent/scorer" if policy == "scorer" else "agent/stage2"
+        self._place = folder / place
+        self.files = () if policy == "lm" and config.simulation.model == "llm" else (place,)
+
+    def __call__(self, goal: Goal, seed: int) -> Policy:
+        return self._make(goal, seed)
+
+    @cached_property
+    def _make(self) -> Callable[[Goal, int], Policy]:
+        settings = self.config.simulation
+        if self.policy == "scorer":
+            from simpersona.shopper.scorer_policy import ScorerPolicy
+            from simpersona.stages.scorer_training import load_score
+
+            score = load_score(self._place, words_of(self.config.buyers))
+            return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
+        from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+
+        words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
+        if settings.model == "llm":
+            from simpersona.stages.served_model import served_model
+
+            model = served_model(self.config.llm, settings.temperature)
+        else:
+            from simpersona.adapters.llm_transformers import TransformersModel
+
+            model = TransformersModel(self._place, settings.temperature)
+        return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+
+
+def words_of(config: BuyersConfig) -> Embedder:
+    """What turns the texts of pages into vectors for the scorer: the catalogue's embedder where that is one for any text."""
+    if config.embedder == "hashing":
+        from simpersona.adapters.embed_hashing import HashingEmbedder
+
+        return HashingEmbedder()
+    from simpersona.adapters.embed_minilm import MiniLmEmbedder
+
+    return MiniLmEmbedder()
