@@ -19,7 +19,8 @@ from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
-from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -249,6 +250,19 @@ def vectors(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
+
+
+@app.command()
 def doctor(
     install_browser: Annotated[
         bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
@@ -377,7 +391,8 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter = _reporter(quiet, as_json)
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):

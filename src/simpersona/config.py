@@ -272,8 +272,16 @@ class AgentConfig(Section):
     the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
+    training: Literal["two_stage", "single_stage"] = "two_stage"
+    """"single_stage" is stage 2 alone, from the backbone: the comparison of App. F."""
+    lora_rank: int = Field(default=0, ge=0)
+    """0: stage 2 trains all parameters. Else low-rank matrices of this rank beside each linear layer, and the rows."""
     batch_size: Positive = 2
-    """Examples per optimiser step; 64 in the paper."""
+    """Examples per optimiser step, of all processes together; 64 in the paper."""
+    examples_at_once: int = Field(default=0, ge=0)
+    """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    checkpoint_steps: int = Field(default=0, ge=0)
+    """A killed training goes on from a checkpoint made every so many steps; 0 makes none."""
     max_tokens: Positive = 1024
     """Of one example; 16,384 in the paper. The page is cut, never the answer."""
     weight_decay: float = 0.01

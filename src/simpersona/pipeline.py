@@ -130,6 +130,19 @@ def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
     return folder
 
 
+def help_pipeline(config: Config, reporter: Reporter) -> RunFolder:
+    """What the other processes of `torchrun … simpersona agent` do: they train with the first, which runs the pipeline."""
+    from simpersona.stages.grounding import help_training  # noqa: PLC0415 - torch
+
+    folder = RunFolder(config.run_folder, STAGE_NAMES)
+    prints = {"world": ""}
+    for stage in STAGES[: STAGE_NAMES.index("agent") + 1]:
+        if stage.name != "world" or config.source.format == "lab":
+            prints[stage.name] = _fingerprint(stage, config, prints)
+    help_training(Run(config, folder, reporter.progress, "agent", prints["agent"]))
+    return folder
+
+
 def _do(
     stage: Stage, config: Config, folder: RunFolder, reporter: Reporter, print_: str, force: tuple[str, ...]
 ) -> None:

@@ -12,9 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from simpersona.artifacts import read_json, read_lines, write_json, write_table
-from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, RecordedSession
-from simpersona.errors import ConfigError
+from simpersona.artifacts import read_json, write_json, write_table
+from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
@@ -24,11 +23,9 @@ from simpersona.stages.screenshots import keep_pictures
 
 def agent(run: Run, out: Path) -> Facts:
     """Examples to a model that shops, for each of `agent.policies`."""
-    examples: dict[int, list[Example]] = {
-        stage: read_lines(run.folder / f"traces/stage{stage}.jsonl") for stage in (1, 2)
-    }
-    if not all(examples.values()):
-        raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+    from simpersona.stages.grounding import ground, take_trained, training_examples
+
+    examples = training_examples(run)
     codebook = Pack.load(run.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
@@ -38,7 +35,8 @@ def agent(run: Run, out: Path) -> Facts:
         words.append(
             f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
         )
-    stages = _language_model(run, examples, codebook, out) if "lm" in run.config.agent.policies else {}
+    stages = ground(run, examples, codebook) if "lm" in run.config.agent.policies else {}
+    take_trained(run, out)
     for name, told in stages.items():
         figures[name] = told["steps"]
         words.append(f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}")
@@ -54,26 +52,6 @@ def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) 
     embedder = words_of(run.config.buyers)
     told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
-    return told
-
-
-def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.ndarray, out: Path) -> dict[str, Any]:
-    """Stage 1 trains the persona rows alone, stage 2 everything."""
-    from simpersona.agent.finetune import finetune
-
-    config = run.config
-    if config.agent.prompt == "short":
-        from simpersona.stages.short_examples import short_examples
-
-        examples = {stage: short_examples(own) for stage, own in examples.items()}
-    start: str | Path = config.agent.model
-    told: dict[str, dict] = {}
-    for stage in (1, 2):
-        folder = out / f"stage{stage}"
-        told[f"stage{stage}"] = finetune(
-            start, examples[stage], stage, config.agent, len(codebook), codebook, folder, config.seed, run.progress
-        )
-        start = folder
     return told
 
 
