@@ -13,7 +13,19 @@ from benchmarks.measure import Machine
 from benchmarks.results import RESULTS, write_section
 from simpersona.errors import SimPersonaError
 
-SUBJECTS = ("world", "events", "volume", "personas", "ablation", "real", "store", "faults", "traces", "agent")
+SUBJECTS = (
+    "world",
+    "events",
+    "volume",
+    "personas",
+    "ablation",
+    "real",
+    "store",
+    "faults",
+    "traces",
+    "agent",
+    "grounding",
+)
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.pack_folder import PackFolder
 from simpersona.stages.screenshots import keep_pictures
 from simpersona.stages.store_visits import Limits, play_episodes
 
@@ -92,12 +94,16 @@ def agent(run: Run, out: Path) -> Facts:
     examples: dict[int, list[Example]] = {
         stage: read_lines(run.folder / f"traces/stage{stage}.jsonl") for stage in (1, 2)
     }
-    if not all(examples.values()):
+    pack = None if run.config.pack is None else PackFolder.at(run.config.pack)
+    if not all(examples.values()) and pack is None:
         raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
     codebook = Pack.load(run.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
-    if "scorer" in run.config.agent.policies:
+    if "scorer" in run.config.agent.policies and pack is not None and pack.has("scorer"):
+        shutil.copytree(pack / "scorer", out / "scorer")
+        words.append("scorer of the pack")
+    elif "scorer" in run.config.agent.policies:
         told = _scorer(run, examples[2], codebook, out)
         figures["scorer"] = told["epochs"]
         words.append(
@@ -143,7 +149,7 @@ def simulation(run: Run, out: Path) -> Facts:
     from simpersona.shopper.records import episode_tables
     from simpersona.stages.population_arms import arms_of, play_arm, told_of
 
-    mix, sessions = _mix_of_simulated_shops(run), _sessions(run, held_out=True, per_cell=50)
+    mix, sessions = population_sessions(run)
     episodes: list[Episode] = []
     tables: list[pa.Table] = []
     arms = arms_of(run.config, mix, sessions)
@@ -178,9 +184,12 @@ def training_shops(run: Run) -> list[str]:
     return sorted(shop for shop in shops if shop not in held_out)
 
 
-def _mix_of_simulated_shops(run: Run) -> pa.Table:
+def population_sessions(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
+    """What a population is drawn from: MIX and recorded sessions of the simulated shops."""
     mix = run.table("personas/mix.parquet", MIX)
-    return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
+    return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run)))), _sessions(
+        run, held_out=True, per_cell=50
+    )
 
 
 def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
