@@ -21,10 +21,13 @@ SUBJECTS = (
     "ablation",
     "real",
     "store",
+    "windows",
     "faults",
     "traces",
     "agent",
     "grounding",
+    "population",
+    "experiments",
 )
 
 

@@ -32,7 +32,7 @@ from simpersona.shopper.records import episode_tables
 from simpersona.shopper.scorer_policy import ScorerPolicy
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import population_sessions, simulated_shops, training_shops
+from simpersona.stages.from_sessions import simulated_buyers, simulated_shops, training_shops
 from simpersona.stages.pack import Pack
 from simpersona.stages.population_arms import arms_of
 from simpersona.stages.scorer_training import load_score
@@ -120,7 +120,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 def _any_move(run: Run) -> dict[str, Any]:
     """ARA of a shopper who draws from all that a page offers, in the first goals of the run's population."""
-    mix, sessions = population_sessions(run)
+    mix, sessions = simulated_buyers(run)
     settings = run.config.simulation.model_copy(update={"episodes": ANY_MOVE, "no_token_episodes": 0})
     (arm,) = arms_of(run.config.model_copy(update={"simulation": settings}), mix, sessions)
 

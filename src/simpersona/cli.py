@@ -14,10 +14,11 @@ import typer
 
 from simpersona import __version__
 from simpersona.config import Config, LabConfig
-from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_file import config_toml, load_config, parse_config, with_settings
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
+from simpersona.experiment_command import experiment, power
 from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ Engine = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -85,10 +87,15 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
+        open_: Open = False,
     ) -> None:
+        if open_ and stage != "report":
+            raise ConfigError(f"--open: `{command}` makes no page; `simpersona report` does")
         settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
+        if open_:
+            _show(settings.run_folder / "report/index.html")
 
     app.command(
         command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
@@ -97,6 +104,10 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
 
 for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
+
+
+app.command(short_help="The same buyers in two variants of a store: which one wins?")(experiment)
+app.command(short_help="How many buyers an experiment takes to see a lift.")(power)
 
 
 @app.command()
@@ -180,8 +191,31 @@ def assign(
     from simpersona.stages.new_buyers import assign_new_buyers
 
     base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
+    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
+    episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; RUN/replays/… without it.", show_default=False)
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--of", help="simulation: simulated buyers. traces: the sessions that were replayed.")
+    ] = "simulation",
+    open_: Open = False,
+) -> None:
+    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    from simpersona.stages.replay_page import write_replays
+
+    if stage not in ("simulation", "traces"):
+        raise ConfigError(f"--of {stage}: expected simulation or traces")
+    page = write_replays(run, episode, stage, out)
+    typer.echo(str(page))
+    if open_:
+        _show(page)
 
 
 @app.command()
@@ -204,6 +238,19 @@ def drift(
         raise ConfigError("drift: give a run folder and --split DAY, or two files of codes")
     periods = periods_of_run(before, split) if split else periods_of_files(before, cast("Path", after))
     for line in (periods.words, *drift_lines(*write_drift(periods, out))):
+        typer.echo(line)
+
+
+@app.command()
+def coldstart(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
+    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
+) -> None:
+    """The mix of a store without a history, from its catalogue alone."""
+    from simpersona.stages.cold_start import predict_mixes
+
+    for line in predict_mixes(run, catalog, out):
         typer.echo(line)
 
 
@@ -263,7 +310,7 @@ def lab_world(
     from simpersona.lab.world import generate_world
 
     asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = _with_settings(
+    settings = with_settings(
         {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
     ).lab
     if out.exists() and any(out.iterdir()):
@@ -298,7 +345,7 @@ def lab_store(
     from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
+    settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
     serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
@@ -324,7 +371,7 @@ def _settings(
             raise ConfigError(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
-    return _with_settings(data, set_, str(config or "demo"))
+    return with_settings(data, set_, str(config or "demo"))
 
 
 def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None:
@@ -344,25 +391,6 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
-def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
-    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text."""
-    import tomllib
-
-    for item in set_ or []:
-        place, sign, value = item.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
-        *sections, last = place.strip().split(".")
-        into = data
-        for section in sections:
-            into = into.setdefault(section, {})
-        try:
-            into[last] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            into[last] = value
-    return parse_config(data, origin)
-
-
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter = _reporter(quiet, as_json)
     try:
@@ -378,6 +406,13 @@ def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_js
     if upto == "report" and not quiet:
         show_headline(folder)
     typer.echo(str(result))
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo(f"no browser was found to show it; open {page} yourself", err=True)
 
 
 def main() -> None:

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from simpersona.config_simulation import SimulationConfig, Window
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
-
-Sampling = Literal["multinomial", "stratified", "systematic"]
-Window = Literal["browser", "http"]
 
 
 class VariantConfig(Section):
@@ -262,6 +260,9 @@ class AgentConfig(Section):
     surrogate that learns in seconds and acts in milliseconds."""
     model: str = "smollm2-135m"
     """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
+    prompt: Literal["short", "figure9"] = "short"
+    """How a step is put to the model and answered. "figure9": the paper's, with node ids and reasoning. "short": a third of
+    the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
     batch_size: Positive = 2
@@ -271,47 +272,6 @@ class AgentConfig(Section):
     weight_decay: float = 0.01
     stage1: StageConfig = StageConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
     stage2: StageConfig = StageConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
-
-
-class ScorerVisitsConfig(Section):
-    """The scorer's visits beside those of the language model; none where simulation.policy = "scorer" or the scorer is
-    none of agent.policies.
-    """
-
-    episodes: int = Field(default=1000, ge=0)
-    no_token_episodes: int = Field(default=0, ge=0)
-    max_steps: Positive = 30
-    window: Window = "http"
-    concurrency: Positive = 8
-
-
-class SimulationConfig(Section):
-    """Store mix to episodes (App. B, 3.2)."""
-
-    store_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
-    policy: Literal["lm", "scorer"] = "lm"
-    """What decides for the simulated buyers: one of `agent.policies`."""
-    model: Literal["trained", "llm"] = "trained"
-    """With policy = "lm": the model that the stage `agent` trained, in this process, or that of [llm]. Serve the trained one
-    there: another model does not know the persona tokens."""
-    engine: Annotated[str, Field(pattern=r"^(asyncio|ray(://\S+)?)$")] = "asyncio"
-    """What plays the visits: "asyncio" in this process, "ray" on the Ray cluster of this machine (started if there is none),
-    ray://host:port on another one. The tables are the same."""
-    sampling: Sampling = "systematic"
-    """How buyers are drawn from a shop's mix. "multinomial": each independently; "stratified" and "systematic": evenly over
-    the mix, so that a code's visits hardly differ from its share (docs/simulation.md)."""
-    episodes: Positive = 16
-    """Over all held-out shops."""
-    max_steps: Positive = 10
-    """30 in the paper."""
-    time_limit_seconds: PositiveFloat = 180
-    concurrency: Positive = 2
-    temperature: PositiveFloat = 1.0
-    """Agents sample, they do not decode greedily (REFERENCE 21)."""
-    no_token_episodes: int = Field(default=0, ge=0)
-    """Further episodes without a persona token, for the ablation of App. I."""
-    scorer: ScorerVisitsConfig = ScorerVisitsConfig()
 
 
 class EvaluationConfig(Section):
@@ -353,6 +313,20 @@ class Config(Section):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _reasons_can_be_given(self) -> Config:
+        if self.simulation.reasoning and self.agent.prompt == "short":
+            raise ValueError(
+                'simulation.reasoning = true needs agent.prompt = "figure9": the short answer has no reasoning'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_are_kept_here(self) -> Config:
+        if self.store.screenshots and self.simulation.engine != "asyncio":
+            raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
         return self
 
     @model_validator(mode="after")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from simpersona.contracts import ENDINGS
+from simpersona.contracts import ENDINGS, HEADS
 from simpersona.tables import Contract
 
 _text, _number, _count = pa.string(), pa.float64(), pa.int64()
@@ -72,3 +73,26 @@ TASKS = Contract(
     key=("task_id",),
 )
 """Shopping tasks derived from recorded sessions (3.4, App. J)."""
+
+OUTCOMES = ("add_to_cart", "checkout_start", "purchase")
+"""What a visit may come to; each holds the ones before it."""
+
+PAIRS = Contract(
+    "pairs",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("buyer_id", _text),  # whose session gave the goal
+            _required("session_id", _text),
+            ("code", pa.int32()),
+            ("stratum", _text),
+            *[(head, _text) for head in HEADS],  # the code's "low", "medium" or "high"
+            _required("weight", _number),  # 0: an arm's visit broke; else 1 on average in each shop
+            _required("ending_a", _text),
+            _required("ending_b", _text),
+            *[(f"{outcome}_{arm}", pa.bool_()) for outcome in OUTCOMES for arm in "ab"],  # null: the store tells nobody
+        ]
+    ),
+    rules={"weight is not negative": lambda t: pc.greater_equal(t["weight"], 0)},
+)
+"""An experiment's pairs of visits: one row per synthetic buyer, who visits both variants of a store with the same seed."""

@@ -35,6 +35,8 @@ class Stage:
     work: Callable[[Run, Path], Facts]
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    asked: object = None
+    """What else it depends on."""
 
 
 STAGES = (
@@ -80,20 +82,27 @@ class Reporter(Protocol):
 
 
 def run_pipeline(
-    config: Config, reporter: Reporter, upto: str = "report", force: tuple[str, ...] = (), *, wait: bool = False
+    config: Config,
+    reporter: Reporter,
+    upto: str = "report",
+    force: tuple[str, ...] = (),
+    *,
+    then: Stage | None = None,
+    wait: bool = False,
 ) -> RunFolder:
-    """Runs the stages up to `upto` that are not up to date; `force` names stages to do anew. With `wait`, after another
-    process that has the run.
+    """Runs the stages up to `upto` that are not up to date, and a further one; `force` names stages to do anew. With
+    `wait`, after another process that has the run.
 
     Raises SimPersonaError; what finished before stays, and the next run goes on from there.
     """
     if upto not in STAGE_NAMES:
         raise ConfigError(f"no stage named {upto!r}; there are {', '.join(STAGE_NAMES)}")
+    stages = [*STAGES[: STAGE_NAMES.index(upto) + 1], *([then] if then else [])]
     folder = RunFolder(config.run_folder, STAGE_NAMES)
     with folder.locked(wait=wait):
         folder.write_config(config_toml(config), _versions())
         prints: dict[str, str] = {}
-        for stage in STAGES[: STAGE_NAMES.index(upto) + 1]:
+        for stage in stages:
             prints[stage.name] = _fingerprint(stage, config, prints)
             if stage.name != "world" or config.source.format == "lab":
                 _do(stage, config, folder, reporter, prints[stage.name], force)
@@ -148,7 +157,9 @@ def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
     if "pack" in stage.settings and config.pack is not None:
         source = [PackFolder.at(config.pack).identity]
-    return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
+    needed = [prints[name] for name in stage.needs]
+    asked = [stage.asked] if stage.asked is not None else []
+    return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)
 
 
 def _versions() -> dict[str, str]:

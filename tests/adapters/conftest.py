@@ -7,6 +7,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from simpersona.adapters.store_scripted import scripted_page
+from simpersona.artifacts import read_table
+from simpersona.config import LabConfig
+from simpersona.contracts import COLLECTIONS, PRODUCTS
+from simpersona.lab.storefront.launch import LabStores, looks
+from simpersona.lab.variants import PLAIN
+from simpersona.lab.world import generate_world
 
 _HEADER = """<header><a href="/">Tiny shop</a><nav><a href="/skirts">Skirts</a></nav>
 <form role="search" action="/skirts"><label for="q">Search</label><input id="q" type="search" name="q"></form></header>"""
@@ -59,6 +65,20 @@ SITE = {
         </iframe><a href="/cart">Cart</a>""",
     "/inside": """<title>Inside</title><h2>Inside</h2><label>Colour <input id="c"></label><button
         onclick="document.body.append('said ' + document.getElementById('c').value)">Say</button>""",
+    "/shadow": """<title>Shadow</title><h1>Light</h1><shop-card></shop-card><script>
+        customElements.define("shop-card", class extends HTMLElement {
+            connectedCallback() {
+                const root = this.attachShadow({mode: "open"});
+                root.innerHTML = `<h2>In the shadow</h2><a href="/cart">Cart</a><label>Note <input></label>
+                    <button>Save</button><inner-card></inner-card>`;
+                root.querySelector("button").onclick = () => root.append("kept " + root.querySelector("input").value);
+            }
+        });
+        customElements.define("inner-card", class extends HTMLElement {
+            connectedCallback() { this.attachShadow({mode: "open"}).innerHTML = "<p>Deeper</p>"; }
+        });</script>""",
+    "/nested": """<title>Nested</title><p>Before</p><iframe src="/framed"></iframe><iframe srcdoc="<h3>Given</h3>"></iframe>
+        <p>Some <b>bold</b> and <time>timed</time> words</p>""",
     "/slow": "<title>Slow</title>slow",
     "/stall": "<title>Stall</title>stall",
     "/error": "<title>Error</title>error",
@@ -128,3 +148,18 @@ def site():
 def script():
     """(pages, transitions) of the same shop for the scripted store."""
     return {path: scripted_page(f"http://shop.example{path}", tree) for path, tree in SCRIPT.items()}, TRANSITIONS
+
+
+@pytest.fixture(scope="session")
+def lab_addresses(tmp_path_factory):
+    """Running storefronts of the lab, by shop; each has a theme of its own."""
+    folder = tmp_path_factory.mktemp("themes")
+    generate_world(folder / "world", LabConfig(shops=4, buyers=60, products_per_shop=20), lambda *_: None)
+    products = read_table(folder / "world/events/products.parquet", PRODUCTS)
+    collections = read_table(folder / "world/events/collections.parquet", COLLECTIONS)
+    look = looks(products["shop_id"].unique().to_pylist(), "varied", PLAIN)
+    assert len({one.theme for one in look.values()}) == 4
+    stores = LabStores(folder / "stores")
+    stores.build(look, products, collections)
+    with stores:
+        yield stores.start(shops=list(look))

@@ -8,33 +8,13 @@ import pytest
 
 from simpersona.adapters.store_browser import Browser
 from simpersona.adapters.store_http import HttpVisitors
-from simpersona.artifacts import read_table
-from simpersona.config import LabConfig, StoreConfig
-from simpersona.contracts import COLLECTIONS, PRODUCTS
-from simpersona.lab.storefront.launch import LabStores, looks
-from simpersona.lab.variants import PLAIN
-from simpersona.lab.world import generate_world
+from simpersona.config import StoreConfig
 from simpersona.pages import Action
 from simpersona.shopper.affordances import BACK, choices
 
 pytestmark = pytest.mark.slow
 STEPS = 40
 TYPED = ("2", "500", "garden", "ann@example.com", "1 Main Street")
-
-
-@pytest.fixture(scope="module")
-def addresses(tmp_path_factory):
-    """By shop; each has a theme of its own."""
-    folder = tmp_path_factory.mktemp("parity")
-    generate_world(folder / "world", LabConfig(shops=4, buyers=60, products_per_shop=20), lambda *_: None)
-    products = read_table(folder / "world/events/products.parquet", PRODUCTS)
-    collections = read_table(folder / "world/events/collections.parquet", COLLECTIONS)
-    look = looks(products["shop_id"].unique().to_pylist(), "varied", PLAIN)
-    assert len({one.theme for one in look.values()}) == 4
-    stores = LabStores(folder / "stores")
-    stores.build(look, products, collections)
-    with stores:
-        yield stores.start(shops=list(look))
 
 
 def drawn(page, rng):
@@ -58,14 +38,14 @@ def told(page):
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_any_walk_shows_the_same_pages(addresses, number):
-    shop = sorted(addresses)[number]
+def test_any_walk_shows_the_same_pages(lab_addresses, number):
+    shop = sorted(lab_addresses)[number]
     rng = random.Random(shop)
 
     async def walk():
         async with Browser(StoreConfig(), may_pay=True) as browser, HttpVisitors(StoreConfig(), may_pay=True) as http:
             windows = [
-                make.visitor(addresses[shop], f"visitor-{n}", within=f"/{shop}/")
+                make.visitor(lab_addresses[shop], f"visitor-{n}", within=f"/{shop}/")
                 for n, make in enumerate((browser, http))
             ]
             pages, done = [await window.open() for window in windows], []

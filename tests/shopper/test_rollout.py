@@ -6,7 +6,7 @@ from simpersona.adapters.llm_scripted import ScriptedModel
 from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Goal
 from simpersona.pages import Decision
-from simpersona.shopper.model_policy import LanguageModelPolicy
+from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 from simpersona.shopper.rollout import episode_seed, rollout, visits_of
 
 HOME = scripted_page("http://shop.example/", "[0-1] RootWebArea: Shop\n[0-2] link: Skirts")
@@ -85,5 +85,5 @@ def test_a_visit_has_its_seed_from_its_shop_and_number_alone():
 
 def test_the_language_model_policy_asks_and_reads():
     model = ScriptedModel(['{"shouldEnd": true, "action": null, "reasoning": "Done."}'] * 6)
-    episodes = run(policy=lambda _, seed: LanguageModelPolicy(model, seed))
+    episodes = run(policy=lambda _, seed: LanguageModelPolicy(model, seed, wording("figure9", reasoning=True)))
     assert {(e.policy, e.ending, e.steps[0].decision.reasoning) for e in episodes} == {("lm", "goal_reached", "Done.")}

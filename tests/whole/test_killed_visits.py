@@ -12,6 +12,8 @@ import warnings
 import pyarrow.parquet as pq
 import pytest
 
+from simpersona.errors import ConfigError
+
 from .test_population_run import SETTINGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -28,9 +30,9 @@ def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes):
+def kill_after(folder, journal, episodes, *words):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder)
+    process = start(folder, *words)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)
@@ -98,12 +100,13 @@ def test_shards_that_play_at_once_are_joined(whole, trained):
     assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def two_machines():
     """The address of a Ray cluster of two nodes on this machine."""
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # other tests run beside this one
         from ray.cluster_utils import Cluster
 
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
@@ -117,3 +120,33 @@ def test_machines_of_a_cluster_play_the_same_visits(whole, trained, two_machines
     assert played.wait(timeout=600) == 0
     run = trained / "runs/population"
     assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_what_a_lost_worker_had_to_do_is_done_by_another(two_machines, tmp_path, monkeypatch):
+    from simpersona.adapters.engine_ray import on_cluster
+
+    monkeypatch.setenv("RAY_ADDRESS", two_machines)
+    lost = tmp_path / "lost"
+
+    class Squares:  # here, so that it is sent and not looked up
+        def __init__(self, power):
+            self.power = power
+
+        def work(self, batch):
+            if 3 in batch and not lost.exists():
+                lost.touch()
+                os._exit(1)
+            if max(batch) > 90:
+                raise ConfigError(f"{max(batch)} is too much")
+            return [number**self.power for number in batch]
+
+        def close(self):
+            (tmp_path / "closed").touch()
+
+    found = on_cluster("ray", Squares, 2, [[0, 1], [2, 3], [4], [5, 6]])
+    assert sorted(found) == [number**2 for number in range(7)]
+    assert lost.exists()
+    assert (tmp_path / "closed").exists()
+    with pytest.raises(ConfigError, match="91 is too much"):
+        list(on_cluster("ray", Squares, 2, [[91]]))

@@ -36,8 +36,10 @@ model = "test-model"
 key_env = "SERVED_MODEL_KEY"
 [agent]
 policies = []
+prompt = "figure9"
 [simulation]
 model = "llm"
+reasoning = true
 temperature = 0.8
 episodes = 3
 max_steps = 4

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -20,10 +19,11 @@ import torch
 from jaxtyping import Bool
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
-from transformers import Cache, DynamicCache
+from transformers import Cache
 
 from simpersona.agent.backbone import load_backbone
 from simpersona.agent.masks import prompt_ids
+from simpersona.agent.prefix_cache import PrefixCache
 from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ModelError
 from simpersona.pages import Message, Reply
@@ -38,19 +38,21 @@ class TransformersModel:
     """A checkpoint folder (or any name `load_backbone` knows) that samples the action at `temperature`; 0 is greedy.
 
     The reasoning is always the likeliest (REFERENCE 21: it is the action that must vary). One reply is generated at a
-    time, in a worker thread; the keys and values of the last `prefixes` prompts are kept, so that episodes in turn pay
-    only for what is new in their prompt. Raises ConfigError if the model cannot be loaded.
+    time, in a worker thread; keys and values of `kept_tokens` tokens are kept (46 KiB each at 135 M parameters), so that a
+    visitor pays only for what no visitor's prompt began with. Raises ConfigError if the model cannot be loaded.
     """
 
-    def __init__(self, folder: str | Path, temperature: float = 1.0, *, prefixes: int = 4) -> None:
+    def __init__(self, folder: str | Path, temperature: float = 1.0, *, kept_tokens: int = 16_384) -> None:
         self._model, self._tokenizer = load_backbone(str(folder))
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")  # pyright: ignore[reportArgumentType]
         self._grammar_tokens = from_tokenizer(self._tokenizer, n_vocab=self._model.config.vocab_size)  # pyright: ignore[reportArgumentType]
         self._never = np.asarray(persona_ids(self._tokenizer), dtype=np.int64)
         self._temperature = temperature
-        self._prefixes = _Prefixes(prefixes)
+        self._prefixes = PrefixCache(kept_tokens)
         self._lock = Lock()
         self.name = Path(folder).name
+        self.passes = 0
+        """Times that the model was run, all replies together."""
 
     async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
         """An answer that is valid JSON under `schema`; the same model, messages and seed give the same text.
@@ -129,6 +131,7 @@ class TransformersModel:
         return allowed
 
     def _logits(self, unread: list[int], cache: Cache) -> torch.Tensor:
+        self.passes += 1
         ids = torch.tensor([unread], device=self._model.device)
         return self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1).logits[0, -1]
 
@@ -145,44 +148,6 @@ class TransformersModel:
             return int(candidates[scores.argmax()])
         shares = torch.softmax(scores / temperature, dim=0)
         return int(candidates[torch.multinomial(shares, 1, generator=generator)])
-
-
-class _Prefixes:
-    """The keys and values of the last prompts, for the prompt that begins alike."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._kept: list[tuple[list[int], Cache]] = []  # the latest last
-
-    def longest(self, prompt: list[int]) -> tuple[Cache, int]:
-        """A cache to go on from, and how many of the prompt's tokens are in it; at least one is left to read."""
-        fresh = DynamicCache()
-        best, known = None, 0
-        for number, (kept, _) in enumerate(self._kept):
-            if (common := _common(kept, prompt[:-1])) >= max(known, 1):
-                best, known = number, common
-        if best is None:
-            return fresh, 0
-        for number, layer in enumerate(self._kept[best][1].layers):  # copied: the one kept may serve another episode
-            assert layer.keys is not None
-            assert layer.values is not None
-            fresh.update(layer.keys[..., :known, :], layer.values[..., :known, :], number)
-        return fresh, known
-
-    def keep(self, prompt: list[int], cache: Cache) -> None:
-        """Remembers a prompt that was read; the oldest goes when there are too many."""
-        if cache.get_seq_length() < len(prompt):
-            return  # every token was forced: the prompt was never read
-        same = [entry for entry in self._kept if entry[0] != prompt]
-        self._kept = [*same, (prompt, cache)][-self._size :] if self._size else []
-
-
-def _common(left: Sequence[int], right: Sequence[int]) -> int:
-    """The length of the common prefix."""
-    for number, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
-            return number
-    return min(len(left), len(right))
 
 
 def _consume(matcher: LLMatcher, tokens: list[int]) -> None:

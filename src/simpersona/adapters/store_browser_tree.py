@@ -43,8 +43,8 @@ class Kept:
 def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
     """The nodes of one page in document order, ids counted "0-1", "0-2" … over the page, "1-1" … over its first frame.
 
-    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first; `frame` of a node in a frame is
-    the frame's number.
+    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first; `frame` of a node in a frame tells
+    it from other frames. Frames are counted as they come on the page, those without a node that is kept left out.
     """
     by_id = {node["nodeId"]: node for node in ax_nodes}
     kept: list[Kept] = []
@@ -54,11 +54,13 @@ def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
         else:
             kept.append(found)
     counted: Counter[int] = Counter()
+    frames: dict[int, int] = {}
     named = []
     for one in kept:
-        counted[one.frame] += 1
-        node = replace(one.node, id=f"{one.frame}-{counted[one.frame]}", name=_cut(one.node.name, max_name_chars))
-        named.append(replace(one, node=node))
+        frame = frames.setdefault(one.frame, len(frames))
+        counted[frame] += 1
+        node = replace(one.node, id=f"{frame}-{counted[frame]}", name=_cut(one.node.name, max_name_chars))
+        named.append(replace(one, node=node, frame=frame))
     return named
 
 

@@ -354,6 +354,7 @@ class Window:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     await self._loaded.wait()
+                    await self._frames_loaded()
                     await self._tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
                     if self._fetching:
                         await self._fetched()
@@ -375,6 +376,15 @@ class Window:
                 return (
                     (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
                 )
+
+    async def _frames_loaded(self) -> None:
+        """Waits for the page's frames with the frames in them, at most two seconds."""
+        assert self._tab is not None
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(MAX_FETCH_SECONDS):
+                for frame in self._tab.main_frame.child_frames:
+                    with contextlib.suppress(Error):  # it was taken away meanwhile
+                        await frame.wait_for_load_state("load")
 
     async def _fetched(self) -> None:
         """Waits for what scripts and frames have asked for since the action, at most two seconds."""

@@ -118,23 +118,19 @@ def answer(decision: Decision) -> str:
 # --- what may be answered ---------------------------------------------------------------------
 
 
-def reply_schema(page: Page) -> dict[str, Any]:
-    """The JSON schema of every valid answer on this page, keys in the order in which they are written.
+def reply_schema(page: Page, *, reasoning: bool = True) -> dict[str, Any]:
+    """The JSON schema of every valid answer on this page, keys in the order in which they are written; the reasoning is
+    left out where it is not asked for: it comes after the action, which it cannot change.
 
     Ending and acting are apart; acting has one alternative per node and method offered, with the
     page's real node ids, so that an answer that keeps the schema can always be tried.
     """
     actions = [_action_schema(node, method) for node, method in choices(page)]
-    end = _answer_schema(ends=True, action={"type": "null"})
+    why = {"reasoning": {"type": "string", "maxLength": MAX_REASONING_CHARS}} if reasoning else {}
+    end = _object(shouldEnd={"const": True}, action={"type": "null"}, **why)
     if not actions:
         return end
-    return {"anyOf": [_answer_schema(ends=False, action={"anyOf": actions}), end]}
-
-
-def _answer_schema(*, ends: bool, action: dict[str, Any]) -> dict[str, Any]:
-    return _object(
-        shouldEnd={"const": ends}, action=action, reasoning={"type": "string", "maxLength": MAX_REASONING_CHARS}
-    )
+    return {"anyOf": [_object(shouldEnd={"const": False}, action={"anyOf": actions}, **why), end]}
 
 
 def _action_schema(node: Node, method: Method) -> dict[str, Any]:

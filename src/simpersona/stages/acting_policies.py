@@ -19,7 +19,8 @@ class PolicyMaker:
     """
 
     def __init__(self, config: Config, folder: Path, policy: Literal["lm", "scorer"]) -> None:
-        self.config, self.policy = config, policy
+        self.config = config
+        self.policy: Literal["lm", "scorer"] = policy
         place = "agent/scorer" if policy == "scorer" else "agent/stage2"
         self._place = folder / place
         self.files = () if policy == "lm" and config.simulation.model == "llm" else (place,)
@@ -36,8 +37,9 @@ class PolicyMaker:
 
             score = load_score(self._place, words_of(self.config.buyers))
             return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
-        from simpersona.shopper.model_policy import LanguageModelPolicy
+        from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 
+        words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
         if settings.model == "llm":
             from simpersona.stages.served_model import served_model
 
@@ -46,7 +48,7 @@ class PolicyMaker:
             from simpersona.adapters.llm_transformers import TransformersModel
 
             model = TransformersModel(self._place, settings.temperature)
-        return lambda _goal, seed: LanguageModelPolicy(model, seed)
+        return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
 
 
 def words_of(config: BuyersConfig) -> Embedder:

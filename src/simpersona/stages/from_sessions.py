@@ -133,6 +133,10 @@ def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.n
     from simpersona.agent.finetune import finetune
 
     config = run.config
+    if config.agent.prompt == "short":
+        from simpersona.stages.short_examples import short_examples
+
+        examples = {stage: short_examples(own) for stage, own in examples.items()}
     start: str | Path = config.agent.model
     told: dict[str, dict] = {}
     for stage in (1, 2):
@@ -149,10 +153,9 @@ def simulation(run: Run, out: Path) -> Facts:
     from simpersona.shopper.records import episode_tables
     from simpersona.stages.population_arms import arms_of, play_arm, told_of
 
-    mix, sessions = population_sessions(run)
     episodes: list[Episode] = []
     tables: list[pa.Table] = []
-    arms = arms_of(run.config, mix, sessions)
+    arms = arms_of(run.config, *simulated_buyers(run))
     for arm in arms:
         played, events = play_arm(run, arm)
         episodes += played
@@ -184,12 +187,11 @@ def training_shops(run: Run) -> list[str]:
     return sorted(shop for shop in shops if shop not in held_out)
 
 
-def population_sessions(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
-    """What a population is drawn from: MIX and recorded sessions of the simulated shops."""
+def simulated_buyers(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
+    """MIX of the simulated shops, and the sessions of their buyers that visits may take their goals from."""
     mix = run.table("personas/mix.parquet", MIX)
-    return mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run)))), _sessions(
-        run, held_out=True, per_cell=50
-    )
+    own = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
+    return own, _sessions(run, held_out=True, per_cell=50)
 
 
 def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.config import Config, ScorerVisitsConfig, SimulationConfig, Window
+from simpersona.config import Config
+from simpersona.config_simulation import ScorerVisitsConfig, SimulationConfig, Window
 from simpersona.contracts import ENDINGS, Episode, Goal, RecordedSession
 from simpersona.lab.variants import Variant
 from simpersona.stages.acting_policies import PolicyMaker

@@ -15,7 +15,8 @@ from urllib.request import urlopen
 import pyarrow as pa
 
 from simpersona.artifacts import write_text
-from simpersona.config import StoreConfig, Window
+from simpersona.config import StoreConfig
+from simpersona.config_simulation import Window
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Episode, Goal
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.variants import PLAIN, Variant

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,17 +18,20 @@ from simpersona.contracts_results import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.from_sessions import simulated_shops
 from simpersona.stages.pack import Pack, assign_buyers
+from simpersona.stages.screenshots import pictures_of
 from simpersona.vectors import BuyerVectors
 
 
 def evaluation(run: Run, out: Path) -> Facts:
     """Every table and figure that this run's data allows, as metrics.json."""
     from simpersona.evaluation.metrics import complete, serialise
+    from simpersona.stages.cold_start import cold_start_figures
 
     run.progress(0, 3, "persona figures")
     metrics = _persona_metrics(run, out)
     run.progress(1, 3, "planted types")
     metrics |= _planted_metrics(run)
+    metrics |= cold_start_figures(run.folder.path, run.config.evaluation.bootstrap, run.config.seed)
     run.progress(2, 3, "simulated against real buyers")
     figures, others = _episode_metrics(run, out)
     source, policy = run.config.source.format, run.config.simulation.policy
@@ -213,10 +217,19 @@ def report(run: Run, out: Path) -> Facts:
             steps=steps,
             training=read_json(run.folder / "agent/training.json"),
             held_out_shops=list(pack.held_out),
+            shop_figures=_shop_figures(run),
+            pictures=partial(pictures_of, run.folder / "simulation"),
+            folder=str(run.folder.path),
         )
     )
     write_text(out / "index.html", html)
     return Facts(len(metrics), 1, f"{len(html) / 1e6:.1f} MB, {steps.num_rows} recorded steps")
+
+
+def _shop_figures(run: Run) -> list[dict]:
+    """Rows of evaluation/shop_figures.parquet; none where it was not written."""
+    place = run.folder / "evaluation/shop_figures.parquet"
+    return pq.read_table(place).to_pylist() if place.exists() else []
 
 
 def _strata_by_shop(buyers: pa.Table) -> dict[str, dict[str, int]]:
