@@ -1,12 +1,14 @@
 """Grounding: do simulated buyers act as the personas they stand for, in shops and in a theme that nothing was trained on?
 
-The run of configs/pack.toml, and the same with every shop of one theme held out. What is up to date in runs/ is not done anew.
+The run of configs/pack.toml (what is up to date in runs/ is not done anew), and, on its examples and in its held-out shops, a scorer that
+never saw one of the themes, and a shopper who knows nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any
 
@@ -18,32 +20,31 @@ from benchmarks.measure import percentile
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.adapters.store_scripted import scripted_page
-from simpersona.artifacts import read_json
-from simpersona.config import Config
-from simpersona.config_file import load_config, parse_config
+from simpersona.artifacts import read_json, read_lines
+from simpersona.config_file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
-from simpersona.evaluation.alignment import eligible_pairs, stratum_means
+from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
+from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
-from simpersona.evaluation.separation import cohens_d, token_means
+from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
 from simpersona.lab.storefront.launch import looks
 from simpersona.pipeline import run_pipeline
 from simpersona.shopper.candidates import Situation, situation
 from simpersona.shopper.records import episode_tables
-from simpersona.shopper.scorer_policy import ScorerPolicy
+from simpersona.shopper.scorer_policy import Score, ScorerPolicy
+from simpersona.simulation.population import draw_population
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Run
 from simpersona.stages.from_sessions import simulated_buyers, simulated_shops, training_shops
 from simpersona.stages.pack import Pack
-from simpersona.stages.population_arms import arms_of
-from simpersona.stages.scorer_training import load_score
+from simpersona.stages.persona_funnel import persona_funnel
+from simpersona.stages.scorer_training import load_score, scorer_from_examples
 from simpersona.stages.store_visits import Limits, play_episodes
 from simpersona.stages.to_results import sessions_without_timeline
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 UNSEEN = "outlet"
-"""The theme whose shops are all held out in the second run."""
-ANY_MOVE = 400
-"""Visits of a shopper who knows nothing."""
+"""The theme that one scorer never saw."""
 ARA = "conversion.stratified.ara"
 ROWS = (  # words, key, paper, aim
     ("ARA, stratified", f"{ARA}.correct", 0.787, "≥ 0.85"),
@@ -66,89 +67,97 @@ ROWS = (  # words, key, paper, aim
 )
 
 
-def section(config: Path = CONFIG) -> Section:
-    """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs."""
-    settings = load_config(config)
-    shops = _run(settings)
-    of_theme = [shop for shop, look in looks(_all_shops(shops), settings.store.theme).items() if look.theme == UNSEEN]
-    theme = _run(_with(settings, f"{settings.name}-{UNSEEN}", {"split": {"held_out": of_theme}}))
-    runs = {"unseen shops": _figures(shops), f"unseen theme ({UNSEEN})": _figures(theme)}
-    blind = _any_move(shops)
+def section(config: Path = CONFIG, visits: int = 200) -> Section:
+    """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each shop, for
+    the two that are not the run's own.
+    """
+    run = Run(
+        load_config(config), run_pipeline(load_config(config), Quiet(), upto="evaluation"), lambda *_: None, "grounding"
+    )
+    look = looks(run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist(), run.config.store.theme)
+    unseen = [shop for shop in simulated_shops(run) if look[shop].theme == UNSEEN]
+    with TemporaryDirectory() as scratch:
+        others = [one for one in read_lines(run.folder / "traces/stage2.jsonl") if look[one["shop_id"]].theme != UNSEEN]
+        novice = _trained(run, others, Path(scratch))
+        columns = {
+            "unseen shops": read_json(run.folder / "evaluation/metrics.json"),
+            f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
+            "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 4),
+        }
     rows = [
-        [words, *(number(one.get(key)) for one in runs.values()), number(blind.get(key)), number(paper), aim]
+        [words, *(number(one.get(key)) for one in columns.values()), number(paper), aim]
         for words, key, paper, aim in ROWS
     ]
-    main = Table(("scorer, lab data", *runs, "any move, unseen shops", "paper", "aim"), rows)
+    lab = run.config.lab
     what = (
-        f"{settings.lab.shops} generated shops with {settings.lab.buyers:,} buyers; personas and scorer trained on "
-        f"{len(training_shops(shops))} of them, acting in the {len(simulated_shops(shops))} others over plain HTTP; and in the "
-        f"{len(of_theme)} shops of the theme `{UNSEEN}`, trained on the others, which have other themes. Nothing of a held-out shop is trained on."
+        f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer trained on {len(training_shops(run))} of them, acting in "
+        f"the {len(simulated_shops(run))} others over plain HTTP. Unseen theme: a scorer trained on the shops of the other themes alone "
+        f"({len(others):,} examples), acting in the {len(unseen)} held-out shops of the theme `{UNSEEN}`."
     )
     tables = [
-        (main, _intervals(runs) + " Any move: everything that a page offers is as likely."),
         (
-            _funnel(runs),
-            "Share of visits; real: the sessions of the same shops, without bouncers'. Visits are shared evenly by the shops, sessions are as they came.",
+            Table(("scorer, lab data", *columns, "paper", "aim"), rows),
+            _intervals(columns) + " Any move: all that a page offers is as likely.",
         ),
         (
-            _separation(shops),
-            "Means over personas by the level that the head predicts for their code, in the unseen shops; d between high and low. Real: the same figure of the real sessions of these shops, which no simulation should exceed by much.",
+            _funnel(columns),
+            (
+                "Share of visits with 95 % intervals; real: the sessions of the same shops, without bouncers'. Visits are shared evenly by the "
+                "shops and their buyers, sessions are as they came: those who come often weigh more."
+            ),
         ),
         (
-            _cost(shops),
-            "One decision of the scorer on pages of its own visits, on one thread, features and text vectors included; texts seen before are looked up.",
+            _separation(run),
+            (
+                "Means over personas by the level that the head predicts for their code, in the unseen shops; d between high and low. Real: "
+                "the same figure of the real sessions of these shops, the most that a faithful shopper shows."
+            ),
+        ),
+        (
+            _cost(run),
+            "One decision on pages of its own visits, on one thread, features included; texts seen before are looked up.",
         ),
     ]
     return Section("grounding", what, tables, ("torch", "django-oscar"))
 
 
-def _with(config: Config, name: str, changes: Mapping[str, Any]) -> Config:
-    return parse_config(config.model_dump(mode="json") | {"name": name} | dict(changes), name)
+def _trained(run: Run, examples: list[Any], folder: Path) -> Score:
+    codebook = Pack.load(run.folder / "personas").personas.codebook
+    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    embedder = words_of(run.config.buyers)
+    scorer_from_examples(examples, codebook, funnel, embedder, folder, run.config.seed, run.progress)
+    return load_score(folder, embedder)
 
 
-def _run(config: Config) -> Run:
-    return Run(config, run_pipeline(config, Quiet(), upto="evaluation"), lambda *_: None, "grounding")
+def _any_move(one: Situation, code: int | None) -> np.ndarray:  # noqa: ARG001 - a Score
+    return np.zeros(len(one.candidates))
 
 
-def _all_shops(run: Run) -> list[str]:
-    return run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
-
-
-def _figures(run: Run) -> dict[str, Any]:
-    return read_json(run.folder / "evaluation/metrics.json")
-
-
-def _any_move(run: Run) -> dict[str, Any]:
-    """ARA of a shopper who draws from all that a page offers, in the first goals of the run's population."""
+def _played(run: Run, score: Score, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
+    """The figures of a shopper in these shops of the run."""
     mix, sessions = simulated_buyers(run)
-    settings = run.config.simulation.model_copy(update={"episodes": ANY_MOVE, "no_token_episodes": 0})
-    (arm,) = arms_of(run.config.model_copy(update={"simulation": settings}), mix, sessions)
-
-    def evenly(one: Situation, code: int | None) -> np.ndarray:  # noqa: ARG001 - a Score
-        return np.zeros(len(one.candidates))
-
-    limits = Limits(settings.max_steps, settings.time_limit_seconds, settings.concurrency)
-    played, events = play_episodes(run, arm.goals, lambda _, seed: ScorerPolicy(evenly, seed), limits, "any-move")
-    episodes, _ = episode_tables(played, events, {})
-    pairs = eligible_pairs(
-        episodes,
-        sessions_without_timeline(run),
-        run.table("buyers/buyers.parquet", BUYERS),
-        run.table("personas/assignments.parquet", ASSIGNMENTS),
-        training_shops(run),
-        run.config.evaluation,
+    simulation = run.config.simulation
+    goals = draw_population(
+        mix,
+        [one for one in sessions if one.shop_id in shops],
+        visits * len(shops),
         run.config.seed,
+        simulation.sampling,
     )
-    correct, mismatch = (float(stratum_means(pairs, arm)["stratified"].mean()) for arm in ("correct", "all_mismatch"))
-    ending = episodes["ending"]
-    shares = {
-        f"outcomes.two_stage.{name}": pc.mean(pc.equal(ending, name).cast(pa.int64())).as_py()
-        for name in ("goal_reached", "steps_limit", "other")
-    }
-    counts = {"conversion.pairs": len(pairs), "conversion.episodes": episodes.num_rows}
-    return (
-        {f"{ARA}.correct": correct, f"{ARA}.all_mismatch": mismatch, f"{ARA}.gap": correct - mismatch} | shares | counts
+    limits = Limits(simulation.max_steps, simulation.time_limit_seconds, simulation.concurrency)
+    played, events = play_episodes(run, goals, lambda _, seed: ScorerPolicy(score, seed), limits, name)
+    episodes, _ = episode_tables(played, events, {})
+    settings, seed = run.config.evaluation, run.config.seed
+    buyers, real = run.table("buyers/buyers.parquet", BUYERS), sessions_without_timeline(run)
+    assigned, trained = run.table("personas/assignments.parquet", ASSIGNMENTS), training_shops(run)
+    pairs = eligible_pairs(episodes, real, buyers, assigned, trained, settings, seed)
+    figures = (
+        conversion_metrics(pairs, episodes, shopper_sessions(real, buyers, shops), trained, settings, seed)
+        | separation_metrics(episodes, Pack.load(run.folder / "personas").personas.head_levels(), settings, seed)
+        | outcome_metrics(episodes)
     )
+    run.folder.forget_work(run.stage)
+    return figures.values
 
 
 def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -160,7 +169,7 @@ def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
             ("skill", "skill"),
             ("ARA less that of the shop's mean", "lead"),
         ):
-            if (interval := found[f"{ARA}.{key}_ci95"]) is not None:
+            if (interval := found.get(f"{ARA}.{key}_ci95")) is not None:
                 words.append(f"{what}, {name}: {interval[0]:.3f} to {interval[1]:.3f}")
     return "95 % intervals over shops: " + "; ".join(words) + "."
 

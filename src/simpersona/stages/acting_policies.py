@@ -32,11 +32,8 @@ class PolicyMaker:
     def _make(self) -> Callable[[Goal, int], Policy]:
         settings = self.config.simulation
         if self.policy == "scorer":
-            from simpersona.shopper.scorer_policy import ScorerPolicy
-            from simpersona.stages.scorer_training import load_score
-
-            score = load_score(self._place, words_of(self.config.buyers))
-            return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
+            make = scorer_policies(self._place, self.config.buyers, settings.temperature)
+            return lambda _goal, seed: make(seed)
         from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 
         words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
@@ -49,6 +46,15 @@ class PolicyMaker:
 
             model = TransformersModel(self._place, settings.temperature)
         return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+
+
+def scorer_policies(place: Path, buyers: BuyersConfig, temperature: float) -> Callable[[int], Policy]:
+    """What makes the policy of a visit from its seed, by the scorer in the folder `place`."""
+    from simpersona.shopper.scorer_policy import ScorerPolicy
+    from simpersona.stages.scorer_training import load_score
+
+    score = load_score(place, words_of(buyers))
+    return lambda seed: ScorerPolicy(score, seed, temperature)
 
 
 def words_of(config: BuyersConfig) -> Embedder:

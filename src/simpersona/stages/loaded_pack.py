@@ -50,7 +50,7 @@ class LoadedPack:
         """What turns buyers into codes."""
         return Pack.load(self.folder.path)
 
-    def assign(self, events: str | Path, format: str = "shopify", **settings: Any) -> pa.Table:  # noqa: A002 - as in --format
+    def assign(self, events: str | Path, /, format: str = "shopify", **settings: Any) -> pa.Table:  # noqa: A002 - as in --format
         """The code of each buyer (shape of ASSIGNMENTS) of raw events: a file, a folder or a pattern, in one of the formats that
         `simpersona assign --format` knows. Further `settings` are sections of a config: `events={"bots": "drop"}`.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from simpersona.config_file import load_config
 from simpersona.errors import ConfigError
 from simpersona.ports import Policy
-from simpersona.stages.acting_policies import words_of
+from simpersona.stages.acting_policies import scorer_policies
 from simpersona.stages.pack_folder import PackFolder
 
 
@@ -16,8 +16,4 @@ def packed_policy(folder: PackFolder, policy: str | None, temperature: float) ->
     name = policy or folder.policies[0]
     if name not in folder.policies:
         raise ConfigError(f"{folder.path}: the pack has no policy {name!r}; it has {', '.join(folder.policies)}.")
-    from simpersona.shopper.scorer_policy import ScorerPolicy
-    from simpersona.stages.scorer_training import load_score
-
-    score = load_score(folder / "scorer", words_of(load_config(folder / "config.toml").buyers))
-    return lambda seed: ScorerPolicy(score, seed, temperature)
+    return scorer_policies(folder / name, load_config(folder / "config.toml").buyers, temperature)
