@@ -27,6 +27,7 @@ SUBJECTS = (
     "trace_volume",
     "webshop_replays",
     "agent",
+    "grounding",
     "population",
     "experiments",
     "evaluation",

@@ -306,6 +306,9 @@ class Config(Section):
     folder: Path = Path("runs")
     """Runs are written to folder/name."""
     seed: int = 0
+    pack: Annotated[str, Field(min_length=1)] | None = None
+    """A trained pack whose personas and policies are used instead of training them: a folder, or "default" for the one that
+    comes with the package."""
     source: SourceConfig = SourceConfig()
     lab: LabConfig = LabConfig()
     events: EventsConfig = EventsConfig()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.pack_folder import POLICIES, PackFolder
 from simpersona.stages.screenshots import keep_pictures
 
 
@@ -25,17 +27,25 @@ def agent(run: Run, out: Path) -> Facts:
     """Examples to a model that shops, for each of `agent.policies`."""
     from simpersona.stages.grounding import ground, take_trained, training_examples
 
-    examples = training_examples(run)
+    wanted = run.config.agent.policies
+    pack = None if run.config.pack is None else PackFolder.at(run.config.pack)
+    taken = [policy for policy in wanted if pack is not None and pack.has(policy)]
+    trained = [policy for policy in wanted if policy not in taken]
+    examples = training_examples(run) if trained else {2: []}
     codebook = Pack.load(run.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
-    if "scorer" in run.config.agent.policies:
+    for policy in taken:
+        assert pack is not None
+        shutil.copytree(pack / policy, out / POLICIES[policy])
+        words.append(f"{policy} of the pack")
+    if "scorer" in trained:
         told = _scorer(run, examples[2], codebook, out)
         figures["scorer"] = told["epochs"]
         words.append(
             f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
         )
-    stages = ground(run, examples, codebook) if "lm" in run.config.agent.policies else {}
+    stages = ground(run, examples, codebook) if "lm" in trained else {}
     take_trained(run, out)
     for name, told in stages.items():
         figures[name] = told["steps"]
