@@ -18,7 +18,7 @@ class ScorerVisitsConfig(Section):
     episodes: int = Field(default=1000, ge=0)
     no_token_episodes: int = Field(default=0, ge=0)
     max_steps: Positive = 60
-    """An order in the lab's stores takes up to about forty: each field of a form is a step."""
+    """Each field of a checkout is a step: with few, orders are not finished."""
     window: Window = "http"
     concurrency: Positive = 8
 
