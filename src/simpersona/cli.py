@@ -374,7 +374,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def _settings(
     config: Path | None, input_: Path | None, name: str | None, folder: Path | None, set_: list[str] | None
 ) -> Config:
-    settings = load_config(config) if config else Config()
+    settings = load_config(config) if config else _demo()
     data = settings.model_dump(mode="json")
     if name:
         data["name"] = name
@@ -399,6 +399,13 @@ def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None
 
 def _reporter(quiet: bool, as_json: bool) -> Reporter:
     return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+
+
+def _demo() -> Config:
+    """The embedded demo: personas and policies of the pack that comes with the package, where it does."""
+    from simpersona.stages.pack_folder import DEFAULT, comes_with_package
+
+    return Config(pack=DEFAULT if comes_with_package() else None)
 
 
 def _changes(section: str, variant: list[str] | None) -> list[str]:

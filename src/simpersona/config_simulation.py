@@ -17,7 +17,8 @@ class ScorerVisitsConfig(Section):
 
     episodes: int = Field(default=1000, ge=0)
     no_token_episodes: int = Field(default=0, ge=0)
-    max_steps: Positive = 30
+    max_steps: Positive = 60
+    """Each field of a checkout is a step: with few, orders are not finished."""
     window: Window = "http"
     concurrency: Positive = 8
 
@@ -40,7 +41,7 @@ class SimulationConfig(Section):
     the mix, so that a code's visits hardly differ from its share (docs/simulation.md)."""
     episodes: Positive = 40
     """Over all held-out shops."""
-    max_steps: Positive = 10
+    max_steps: Positive = 20
     """30 in the paper."""
     time_limit_seconds: PositiveFloat = 180
     concurrency: Positive = 2
