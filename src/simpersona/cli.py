@@ -19,7 +19,8 @@ from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
-from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -52,6 +53,7 @@ Engine = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -87,10 +89,15 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
+        open_: Open = False,
     ) -> None:
+        if open_ and stage != "report":
+            raise ConfigError(f"--open: `{command}` makes no page; `simpersona report` does")
         settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
+        if open_:
+            _show(settings.run_folder / "report/index.html")
 
     app.command(
         command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
@@ -155,8 +162,26 @@ def init(
 
 
 @app.command()
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or the config of one.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+) -> None:
+    """What a run has learnt as a folder to load elsewhere, with its model card."""
+    from simpersona.stages.pack_export import export_pack
+
+    place = run
+    if run.is_file():
+        settings = load_config(run)
+        _run(settings, "evaluation", (), quiet=True, as_json=False)
+        place = settings.run_folder
+    written = export_pack(place, out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    typer.echo(f"{out}: {written.about['codes']} personas, {', '.join(written.policies)}; {size / 1e6:.1f} MB")
+
+
+@app.command()
 def assign(
-    pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
+    pack: Annotated[Path, typer.Option("--pack", help="A pack, a run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
     format_: Annotated[
@@ -170,6 +195,29 @@ def assign(
     base = {"source": {"format": format_, "path": str(events)}}
     facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
+    episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; RUN/replays/… without it.", show_default=False)
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--of", help="simulation: simulated buyers. traces: the sessions that were replayed.")
+    ] = "simulation",
+    open_: Open = False,
+) -> None:
+    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    from simpersona.stages.replay_page import write_replays
+
+    if stage not in ("simulation", "traces"):
+        raise ConfigError(f"--of {stage}: expected simulation or traces")
+    page = write_replays(run, episode, stage, out)
+    typer.echo(str(page))
+    if open_:
+        _show(page)
 
 
 @app.command()
@@ -217,6 +265,19 @@ def vectors(
     from simpersona.stages.dense_export import export_vectors
 
     typer.echo(export_vectors(run, export).summary)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
 
 
 @app.command()
@@ -348,7 +409,8 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter = _reporter(quiet, as_json)
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):
@@ -360,6 +422,13 @@ def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_js
     if upto == "report" and not quiet:
         show_headline(folder)
     typer.echo(str(result))
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo(f"no browser was found to show it; open {page} yourself", err=True)
 
 
 def main() -> None:

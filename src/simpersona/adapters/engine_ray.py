@@ -5,6 +5,7 @@ Of Ray this uses actors and its object store alone.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -97,7 +98,7 @@ def _cluster(address: str) -> Iterator[None]:
         yield
         return
     try:
-        ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level="error")
+        ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
         raise ConfigError(f"{address}: no Ray cluster can be had there ({error})") from error
     try:

@@ -49,6 +49,11 @@ def episode_pictures(stage: Path, episode_id: str) -> Path:
     return stage / SCREENSHOTS / quote(episode_id, safe="")
 
 
+def pictures_of(stage: Path, episode_id: str) -> dict[int, bytes]:
+    """The pictures of one episode by step; empty where none were taken."""
+    return {int(file.stem): file.read_bytes() for file in sorted(episode_pictures(stage, episode_id).glob("*.jpg"))}
+
+
 def keep_pictures(work: Path, out: Path) -> None:
     """Moves the pictures from anywhere in a stage's work to its results."""
     for folder in sorted(work.glob(f"**/{SCREENSHOTS}/*")):

@@ -16,7 +16,7 @@ from simpersona.errors import ConfigError
 from simpersona.ports import Policy
 from simpersona.stages.acting_policies import PolicyMaker
 from simpersona.stages.context import Facts, Run
-from simpersona.stages.from_sessions import goal_key, recorded, rows_by_episode, session_key
+from simpersona.stages.from_sessions import rows_by_episode, session_key, sessions_by_code
 from simpersona.stages.store_visits import Limits, play_episodes
 
 PER_CELL = 200
@@ -35,7 +35,7 @@ def tasks(run: Run, out: Path) -> Facts:
     settings = run.config.tasks
     drawn = []
     if settings.count:
-        candidates = recorded(run, held_out=True, per_cell=PER_CELL)
+        candidates = sessions_by_code(run, held_out=True, per_cell=PER_CELL)
         drawn = draw_tasks(candidates, settings.count, settings.actions, run.config.seed)
         if not drawn:
             raise ConfigError(
@@ -62,7 +62,9 @@ def tasks(run: Run, out: Path) -> Facts:
         episodes += played
         events.append(happened)
     log = rows_by_episode(pa.concat_tables(events)) if events else {}
-    verdicts = {one.episode_id: judge(session_of[goal_key(one.goal)], log.get(one.episode_id, [])) for one in episodes}
+    verdicts = {
+        one.episode_id: judge(session_of[session_key(one.goal)], log.get(one.episode_id, [])) for one in episodes
+    }
     judged = _judged_by_model(run, episodes)
     all_events = pa.concat_tables(events) if events else None
     tables = (EPISODES.empty(), STEPS.empty()) if all_events is None else episode_tables(episodes, all_events, verdicts)
@@ -122,7 +124,7 @@ def _policy(run: Run, name: str, session_of: Sessions) -> Callable[[Goal, int], 
     if name == "replay":
         from simpersona.traces.replay import ReplayPolicy
 
-        return lambda goal, seed: ReplayPolicy(session_of[goal_key(goal)], seed)
+        return lambda goal, seed: ReplayPolicy(session_of[session_key(goal)], seed)
     if name == "llm":
         simulation = run.config.simulation.model_copy(update={"model": "llm"})
         return PolicyMaker(run.config.model_copy(update={"simulation": simulation}), run.folder.path, "lm")

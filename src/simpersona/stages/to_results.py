@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from simpersona.contracts_results import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.from_sessions import simulated_shops
 from simpersona.stages.pack import Pack, assign_buyers
+from simpersona.stages.screenshots import pictures_of
 from simpersona.vectors import BuyerVectors
 
 
@@ -217,10 +219,19 @@ def report(run: Run, out: Path) -> Facts:
             steps=steps,
             training=read_json(run.folder / "agent/training.json"),
             held_out_shops=list(pack.held_out),
+            shop_figures=_shop_figures(run),
+            pictures=partial(pictures_of, run.folder / "simulation"),
+            folder=str(run.folder.path),
         )
     )
     write_text(out / "index.html", html)
     return Facts(len(metrics), 1, f"{len(html) / 1e6:.1f} MB, {steps.num_rows} recorded steps")
+
+
+def _shop_figures(run: Run) -> list[dict]:
+    """Rows of evaluation/shop_figures.parquet; none where it was not written."""
+    place = run.folder / "evaluation/shop_figures.parquet"
+    return pq.read_table(place).to_pylist() if place.exists() else []
 
 
 def _strata_by_shop(buyers: pa.Table) -> dict[str, dict[str, int]]:
