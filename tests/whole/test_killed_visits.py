@@ -90,17 +90,6 @@ def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
     assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
 
 
-def test_shards_that_play_at_once_are_joined(whole, trained):
-    shards = [start(trained, "simulate", "--shard", f"{number}/2") for number in (1, 2)]
-    assert [shard.wait(timeout=600) for shard in shards] == [0, 0]
-    run = trained / "runs/population"
-    parts = [run / f".simulation.work/scorer/episodes-{number}-of-2.jsonl" for number in (1, 2)]
-    assert [episodes_kept(part) for part in parts] == [12, 12]
-    assert not (run / "simulation").exists()
-    assert start(trained).wait(timeout=600) == 0
-    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
-
-
 def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
     (trained / "run.toml").rename(trained / "a.toml")
     (trained / "run.toml").write_text(SMALL.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
@@ -144,11 +133,15 @@ def two_machines():
     cluster.shutdown()
 
 
-def test_machines_of_a_cluster_play_the_same_visits(whole, trained, two_machines):
-    played = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
-    assert played.wait(timeout=600) == 0
+def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(whole, trained, two_machines):
     run = trained / "runs/population"
+    assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
+    assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
+    assert not (run / "simulation").exists()
+    rest = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
+    assert rest.wait(timeout=600) == 0
     assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+    assert not list(run.glob(".*.work"))
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
