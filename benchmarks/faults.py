@@ -27,7 +27,7 @@ from simpersona.pages import Decision, Page
 from simpersona.ports import Storefront
 from simpersona.shopper.affordances import choices
 from simpersona.shopper.candidates import Candidate, as_action
-from simpersona.shopper.rollout import rollout
+from simpersona.shopper.rollout import Visit, rollout, visits_of
 
 STEPS, LEAVES, CLOSED, KILLED = 30, 0.1, 0.01, 0.0005
 """At most, in a visit; the chances of a step to be the last, to lose its tab, and to lose the whole browser."""
@@ -97,19 +97,17 @@ async def _visits(
     async with windows(StoreConfig(), may_pay=True) as running:
         opened: list[Storefront] = []
 
-        def visit(name: str) -> Storefront:
-            opened.append(running.visitor(url, name, within=urlsplit(url).path))
+        def window(visit: Visit) -> Storefront:
+            opened.append(running.visitor(url, visit.name, within=urlsplit(url).path))
             return opened[-1]
 
         played = await rollout(
-            [GOAL] * episodes,
-            visit,
+            visits_of([GOAL] * episodes, 0, "wander"),
+            window,
             lambda _goal, seed: Wanderer(opened[-1], broken, seed),
             max_steps=STEPS,
             time_limit_seconds=600,
             concurrency=concurrency,
-            seed=0,
-            prefix="wander",
         )
     return played, broken
 

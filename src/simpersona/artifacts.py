@@ -56,11 +56,11 @@ class RunFolder:
         return self.path / name
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Holds the run for this process. Raises ConfigError if another process has it."""
+    def locked(self, *, wait: bool = False) -> Iterator[None]:
+        """Holds the run for this process. Where another has it, waits for it, or raises ConfigError."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(self.path / ".lock", timeout=0):
+            with FileLock(self.path / ".lock", timeout=-1 if wait else 0):
                 self._clear_partials()  # left by a killed run
                 self.records = self._load_manifest()
                 try:

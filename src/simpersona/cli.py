@@ -14,11 +14,13 @@ import typer
 
 from simpersona import __version__
 from simpersona.config import Config, LabConfig
-from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config_file import config_toml, load_config, parse_config, with_settings
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
-from simpersona.pipeline import STAGE_NAMES, Reporter, run_pipeline
+from simpersona.experiment_command import experiment, power
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -44,12 +46,14 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="duckdb, spark, local[4], spark://host:port or an address for ibis.connect; overrides events.engine.",
+        help="For tables duckdb, spark, local[4], spark://host:port or an address for ibis.connect (overrides events.engine); "
+        "for visits asyncio, ray or ray://host:port (overrides simulation.engine).",
     ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothing changed.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
+Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option(
@@ -68,7 +72,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
-    "simulate": ("simulation", "Agents drawn from a store's mix browse the store."),
+    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -85,12 +89,15 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
         force: Force = False,
         quiet: Quiet = False,
         json_: Json = False,
+        open_: Open = False,
     ) -> None:
-        if engine:
-            set_ = [*(set_ or []), f"events.engine={engine}"]
-        settings = _settings(config, input_, name, folder, set_)
+        if open_ and stage != "report":
+            raise ConfigError(f"--open: `{command}` makes no page; `simpersona report` does")
+        settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
         anew = STAGE_NAMES if command == "run" else (stage,)
         _run(settings, stage, anew if force else (), quiet, json_)
+        if open_:
+            _show(settings.run_folder / "report/index.html")
 
     app.command(
         command, short_help=words, help=f"{words} Runs the stages before it first, where they are not up to date."
@@ -99,6 +106,45 @@ def _pipeline_command(command: str, stage: str, words: str) -> None:
 
 for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
+
+
+app.command(short_help="The same buyers in two variants of a store: which one wins?")(experiment)
+app.command(short_help="How many buyers an experiment takes to see a lift.")(power)
+
+
+@app.command()
+def simulate(
+    config: ConfigFile = None,
+    input_: Input = None,
+    name: Name = None,
+    folder: Folder = None,
+    set_: Setting = None,
+    engine: Engine = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard", metavar="I/N", help="Play the I-th of N parts of the visits; `simulate` without it joins them."
+        ),
+    ] = None,
+    force: Force = False,
+    quiet: Quiet = False,
+    json_: Json = False,
+) -> None:
+    """Agents drawn from a store's mix browse the store. Runs the stages before it first, where they are not up to date."""
+    settings = _settings(config, input_, name, folder, _with_engine(set_, engine))
+    if shard is None:
+        _run(settings, "simulation", ("simulation",) if force else (), quiet, json_)
+        return
+    from simpersona.stages.visit_journal import Shard
+
+    if force:
+        raise ConfigError("--shard goes on with what was played; --force would throw away the other shards' visits")
+    part, reporter = Shard.parse(shard), _reporter(quiet, json_)
+    try:
+        place = play_shard(settings, reporter, part)
+    finally:
+        reporter.close()
+    typer.echo(str(place.work("simulation")))
 
 
 @app.command()
@@ -116,8 +162,26 @@ def init(
 
 
 @app.command()
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or the config of one.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+) -> None:
+    """What a run has learnt as a folder to load elsewhere, with its model card."""
+    from simpersona.stages.pack_export import export_pack
+
+    place = run
+    if run.is_file():
+        settings = load_config(run)
+        _run(settings, "evaluation", (), quiet=True, as_json=False)
+        place = settings.run_folder
+    written = export_pack(place, out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    typer.echo(f"{out}: {written.about['codes']} personas, {', '.join(written.policies)}; {size / 1e6:.1f} MB")
+
+
+@app.command()
 def assign(
-    pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
+    pack: Annotated[Path, typer.Option("--pack", help="A pack, a run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
     format_: Annotated[
@@ -129,8 +193,31 @@ def assign(
     from simpersona.stages.new_buyers import assign_new_buyers
 
     base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, _with_settings(base, set_, "--set"), out)
+    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
+
+
+@app.command()
+def replay(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
+    episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="HTML file to write; RUN/replays/… without it.", show_default=False)
+    ] = None,
+    stage: Annotated[
+        str, typer.Option("--of", help="simulation: simulated buyers. traces: the sessions that were replayed.")
+    ] = "simulation",
+    open_: Open = False,
+) -> None:
+    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    from simpersona.stages.replay_page import write_replays
+
+    if stage not in ("simulation", "traces"):
+        raise ConfigError(f"--of {stage}: expected simulation or traces")
+    page = write_replays(run, episode, stage, out)
+    typer.echo(str(page))
+    if open_:
+        _show(page)
 
 
 @app.command()
@@ -157,6 +244,19 @@ def drift(
 
 
 @app.command()
+def coldstart(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
+    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
+    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
+) -> None:
+    """The mix of a store without a history, from its catalogue alone."""
+    from simpersona.stages.cold_start import predict_mixes
+
+    for line in predict_mixes(run, catalog, out):
+        typer.echo(line)
+
+
+@app.command()
 def vectors(
     run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
     export: Annotated[Path, typer.Option("--export", help="File: .arrow (with keys) or .npy (keys beside it).")],
@@ -165,6 +265,19 @@ def vectors(
     from simpersona.stages.dense_export import export_vectors
 
     typer.echo(export_vectors(run, export).summary)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
 
 
 @app.command()
@@ -212,7 +325,7 @@ def lab_world(
     from simpersona.lab.world import generate_world
 
     asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = _with_settings(
+    settings = with_settings(
         {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
     ).lab
     if out.exists() and any(out.iterdir()):
@@ -247,7 +360,7 @@ def lab_store(
     from simpersona.lab.variants import Variant
     from simpersona.stages.single_store import serve_store
 
-    settings = _with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
+    settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
     serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
@@ -273,7 +386,19 @@ def _settings(
             raise ConfigError(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own'
             )
-    return _with_settings(data, set_, str(config or "demo"))
+    return with_settings(data, set_, str(config or "demo"))
+
+
+def _with_engine(set_: list[str] | None, engine: str | None) -> list[str] | None:
+    """The settings with what --engine names: one for tables, or one for visits."""
+    if not engine:
+        return set_
+    section = "simulation" if engine == "asyncio" or engine.startswith("ray") else "events"
+    return [*(set_ or []), f"{section}.engine={engine}"]
+
+
+def _reporter(quiet: bool, as_json: bool) -> Reporter:
+    return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
 
 
 def _changes(section: str, variant: list[str] | None) -> list[str]:
@@ -281,29 +406,11 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
-def _with_settings(data: dict, set_: list[str] | None, origin: str) -> Config:
-    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text."""
-    import tomllib
-
-    for item in set_ or []:
-        place, sign, value = item.partition("=")
-        if not sign:
-            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
-        *sections, last = place.strip().split(".")
-        into = data
-        for section in sections:
-            into = into.setdefault(section, {})
-        try:
-            into[last] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            into[last] = value
-    return parse_config(data, origin)
-
-
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
-    reporter: Reporter = JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
+    reporter = _reporter(quiet, as_json)
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):
@@ -315,6 +422,13 @@ def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_js
     if upto == "report" and not quiet:
         show_headline(folder)
     typer.echo(str(result))
+
+
+def _show(page: Path) -> None:
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        typer.echo(f"no browser was found to show it; open {page} yourself", err=True)
 
 
 def main() -> None:

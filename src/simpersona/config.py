@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from simpersona.config_simulation import SimulationConfig, TasksConfig, Window
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
 
@@ -40,6 +41,8 @@ class LabConfig(Section):
     """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
     seed: int = 15
     variant: VariantConfig = VariantConfig()
+    variants: Literal["same", "varied"] = "same"
+    """"varied": the shops take turns through the plain store and the named changes (docs/lab.md) instead of `variant`."""
 
 
 class EventsConfig(Section):
@@ -170,12 +173,14 @@ class StoreConfig(Section):
     theme: Literal["varied", "classic", "sidebar", "boutique", "outlet"] = "varied"
     """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
     variant: VariantConfig = VariantConfig()
-    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
+    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the store they are from."""
     manners: MannersConfig = MannersConfig()
-    window: Literal["browser", "http"] = "browser"
+    window: Window = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
+    screenshots: bool = False
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
@@ -185,6 +190,12 @@ class StoreConfig(Section):
     """About how many tokens of a page are shown at once; the rest is reached with nextChunk."""
     max_name_chars: Positive = 60
     """A longer accessible name is cut."""
+
+    @model_validator(mode="after")
+    def _browser_takes_screenshots(self) -> StoreConfig:
+        if self.screenshots and self.window != "browser":
+            raise ValueError('screenshots need window = "browser": without one there is nothing to be seen')
+        return self
 
 
 def _server_without_login(url: str) -> str:
@@ -212,6 +223,9 @@ class LlmConfig(Section):
     retries: int = Field(default=4, ge=0)
     """Further tries of a question, after 1, 2, 4 … seconds, where the server is busy (429), broken (5xx) or silent."""
     max_reply_tokens: Positive = 1024
+    price_per_million_prompt_tokens: float = Field(default=0, ge=0)
+    price_per_million_reply_tokens: float = Field(default=0, ge=0)
+    """In whatever currency: what the buyers' questions cost is told in it."""
 
 
 class TracesConfig(Section):
@@ -223,6 +237,11 @@ class TracesConfig(Section):
     """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
     concurrency: Positive = 2
     """Replays at once, and questions to a language model at once."""
+    validation_share: Share = 0.1
+    """Share of the training shops, rounded to whole ones, whose examples are kept apart in validation/."""
+    teacher: Literal["replay", "model"] = "replay"
+    """What does a session again: rules that follow its events, or the model of [llm], which is told the replay goal and the
+    pages. The judge decides what is kept of either."""
     writer: Literal["rules", "llm"] = "rules"
     """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
     collections and queries."""
@@ -248,37 +267,26 @@ class AgentConfig(Section):
     surrogate that learns in seconds and acts in milliseconds."""
     model: str = "smollm2-135m"
     """"smollm2-135m" is the model that comes with the package; else a folder or a hub name."""
+    prompt: Literal["short", "figure9"] = "short"
+    """How a step is put to the model and answered. "figure9": the paper's, with node ids and reasoning. "short": a third of
+    the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
+    training: Literal["two_stage", "single_stage"] = "two_stage"
+    """"single_stage" is stage 2 alone, from the backbone: the comparison of App. F."""
+    lora_rank: int = Field(default=0, ge=0)
+    """0: stage 2 trains all parameters. Else low-rank matrices of this rank beside each linear layer, and the rows."""
     batch_size: Positive = 2
-    """Examples per optimiser step; 64 in the paper."""
+    """Examples per optimiser step, of all processes together; 64 in the paper."""
+    examples_at_once: int = Field(default=0, ge=0)
+    """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    checkpoint_steps: int = Field(default=0, ge=0)
+    """A killed training goes on from a checkpoint made every so many steps; 0 makes none."""
     max_tokens: Positive = 1024
     """Of one example; 16,384 in the paper. The page is cut, never the answer."""
     weight_decay: float = 0.01
     stage1: StageConfig = StageConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
     stage2: StageConfig = StageConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
-
-
-class SimulationConfig(Section):
-    """Store mix to episodes (App. B, 3.2)."""
-
-    store_url: Annotated[str, Field(pattern=r"^https?://")] | None = None
-    """An http(s) address that the simulated buyers visit; None starts the lab's storefront for each shop."""
-    policy: Literal["lm", "scorer"] = "lm"
-    """What decides for the simulated buyers: one of `agent.policies`."""
-    model: Literal["trained", "llm"] = "trained"
-    """With policy = "lm": the model that the stage `agent` trained, in this process, or that of [llm]. Serve the trained one
-    there: another model does not know the persona tokens."""
-    episodes: Positive = 16
-    """Over all held-out shops."""
-    max_steps: Positive = 10
-    """30 in the paper."""
-    time_limit_seconds: PositiveFloat = 180
-    concurrency: Positive = 2
-    temperature: PositiveFloat = 1.0
-    """Agents sample, they do not decode greedily (REFERENCE 21)."""
-    no_token_episodes: int = Field(default=0, ge=0)
-    """Further episodes without a persona token, for the ablation of App. I."""
 
 
 class EvaluationConfig(Section):
@@ -298,6 +306,9 @@ class Config(Section):
     folder: Path = Path("runs")
     """Runs are written to folder/name."""
     seed: int = 0
+    pack: Annotated[str, Field(min_length=1)] | None = None
+    """A trained pack whose personas and policies are used instead of training them: a folder, or "default" for the one that
+    comes with the package."""
     source: SourceConfig = SourceConfig()
     lab: LabConfig = LabConfig()
     events: EventsConfig = EventsConfig()
@@ -309,6 +320,7 @@ class Config(Section):
     llm: LlmConfig = LlmConfig()
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
+    tasks: TasksConfig = TasksConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
@@ -320,23 +332,66 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _policies_of_tasks_are_trained(self) -> Config:
+        known = {*self.agent.policies, "replay", "llm", *(["lm"] if self.asks_llm("simulation") else [])}
+        if self.tasks.count and (missing := sorted({*self.tasks.policies} - known)):
+            raise ValueError(f"tasks.policies: {missing} are none of agent.policies {list(self.agent.policies)}")
+        return self
+
+    @model_validator(mode="after")
+    def _reasons_can_be_given(self) -> Config:
+        if self.simulation.reasoning and self.agent.prompt == "short":
+            raise ValueError(
+                'simulation.reasoning = true needs agent.prompt = "figure9": the short answer has no reasoning'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pictures_are_kept_here(self) -> Config:
+        if self.store.screenshots and self.simulation.engine != "asyncio":
+            raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
+        return self
+
+    @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        asking = [named for stage in ("traces", "simulation", "tasks") for named in self._asking(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
-            raise ValueError(
-                f'{", ".join(asking)} = "llm" needs {" and ".join(missing)}: name the server and its model'
-            )
+            raise ValueError(f"{', '.join(asking)} needs {' and '.join(missing)}: name the server and its model")
         if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":
             raise ValueError(
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
             )
         return self
 
+    @property
+    def acting(self) -> tuple[Literal["lm", "scorer"], ...]:
+        """The policies of the simulated buyers, the headline's first."""
+        policy, scorer = self.simulation.policy, self.simulation.scorer
+        beside = policy == "lm" and "scorer" in self.agent.policies and scorer.episodes > 0
+        return (policy, "scorer") if beside else (policy,)
+
     def asks_llm(self, stage: str) -> list[str]:
-        """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
-        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
-        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
+        """The settings of the section `stage` that name the model of [llm]; empty where nothing is asked of it."""
+        return list(self._asking_settings(stage))
+
+    def _asking(self, stage: str) -> list[str]:
+        return [f'{stage}.{name} = "{value}"' for name, value in self._asking_settings(stage).items()]
+
+    def _asking_settings(self, stage: str) -> dict[str, str]:
+        if stage == "tasks" and not self.tasks.count:
+            return {}
+        names = {
+            "traces": {"teacher": "model", "writer": "llm", "judge": "llm"},
+            "simulation": {"model": "llm"},
+            "tasks": {"policies": "llm", "judge": "llm"},
+        }.get(stage, {})
+        said = {name: getattr(getattr(self, stage), name) for name in names}
+        return {
+            n: value
+            for n, value in names.items()
+            if said[n] == value or (isinstance(said[n], tuple) and value in said[n])
+        }
 
     @property
     def run_folder(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ def load_config(path: Path) -> Config:
         return config
     absolute = (path.parent / source).resolve()
     return config.model_copy(update={"source": config.source.model_copy(update={"path": absolute})})
+
+
+def with_settings(data: dict[str, Any], changes: Sequence[str] | None, origin: str) -> Config:
+    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text.
+
+    Raises ConfigError for a change that is none and for a wrong setting.
+    """
+    for item in changes or []:
+        place, sign, value = item.partition("=")
+        if not sign:
+            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
+        *sections, last = place.strip().split(".")
+        into = data
+        for section in sections:
+            into = into.setdefault(section, {})
+        try:
+            into[last] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            into[last] = value
+    return parse_config(data, origin)
 
 
 def config_toml(config: Config, comments: bool = False) -> str:

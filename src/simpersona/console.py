@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 
 from rich.console import Console
@@ -12,6 +13,27 @@ from rich.text import Text
 
 from simpersona.artifacts import RunFolder, StageRecord, read_json
 from simpersona.report.paper_figures import PAPER
+
+TOLD_SECONDS = 60
+"""How often a log, which shows no bars, is told how far a stage is."""
+
+
+class _Part:
+    """One piece of a stage's work: how fast it goes on, without what an earlier run had done of it."""
+
+    def __init__(self) -> None:
+        self._first, self._last, self._total, self._began = 0.0, 0.0, -1.0, 0.0
+
+    def pace(self, done: float, total: float) -> tuple[str, str]:
+        """The rate and the time left, in words."""
+        if total != self._total or done < self._last:
+            self._first, self._total, self._began = done, total, time.monotonic()
+        self._last = done
+        seconds, gone = time.monotonic() - self._began, done - self._first
+        if not (gone and seconds):
+            return "", ""
+        left = int((total - done) * seconds / gone)
+        return f"{gone / seconds:.1f}/s", f"{left // 60}:{left % 60:02} left"
 
 
 class TerminalReporter:
@@ -32,19 +54,25 @@ class TerminalReporter:
             transient=True,
         )
         self._task: TaskID | None = None
+        self._part = _Part()
+        self._told = 0.0
         self.did_work = False
         self._bars.start()
 
     def started(self, stage: str) -> None:
         self._task = self._bars.add_task(stage, total=1, note="", rate="")
+        self._part, self._told = _Part(), time.monotonic()
         if not self._console.is_terminal:
             self._console.print(f"  {stage} …")
 
     def progress(self, done: int, total: int, note: str) -> None:
-        if self._task is not None:
-            task = self._bars.tasks[self._bars.task_ids.index(self._task)]
-            rate = f"{done / task.elapsed:.1f}/s" if task.elapsed and done else ""
-            self._bars.update(self._task, completed=done, total=total, note=note, rate=rate)
+        if self._task is None:
+            return
+        rate, left = self._part.pace(done, total)
+        self._bars.update(self._task, completed=done, total=total, note=note, rate=rate)
+        if not self._console.is_terminal and time.monotonic() - self._told > TOLD_SECONDS:
+            self._told = time.monotonic()
+            self._console.print(f"    {done:.0f}/{total:.0f}  {rate}  {left}  {note}")
 
     def finished(self, record: StageRecord, skipped: bool) -> None:
         self._end_task()

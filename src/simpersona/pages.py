@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NotRequired, TypedDict
 
 Method = Literal[
@@ -59,7 +59,8 @@ class Page:
     """What a shopper sees: the address, the title and the nodes in document order.
 
     `failure` says in words why the last action could not be done; None when it was done. `goes_back` says that there
-    is a page before this one, `troubles` what was survived on the way here.
+    is a page before this one, `troubles` what was survived on the way here. `screenshot` is a JPEG of it where a browser
+    was asked for one; two pages that read the same are the same page, however they look.
     """
 
     url: str
@@ -68,6 +69,7 @@ class Page:
     failure: str | None = None
     goes_back: bool = False
     troubles: tuple[Trouble, ...] = ()
+    screenshot: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def tree(self) -> str:
@@ -113,6 +115,8 @@ class Decision:
     reasoning: str
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    stands_for: str | None = None
+    """The title of the product that was looked for, where the action takes another one in its place."""
     reply: str | None = None
     refused: str | None = None
 
@@ -129,6 +133,14 @@ class Message(TypedDict):
     content: str
 
 
+class LossSpan(TypedDict):
+    """What is learned of an example: the characters `start` to `end` (not included) of the message at place `message`."""
+
+    message: int
+    start: int
+    end: int
+
+
 class Example(TypedDict):
     """One training example: a step of a verified episode as chat messages, the assistant's turn last."""
 
@@ -140,6 +152,10 @@ class Example(TypedDict):
     stage: NotRequired[int]
     goes_back: NotRequired[bool]
     """There was a page before the one shown."""
+    episode_id: NotRequired[str]
+    """Of the visit; a session's id is its buyer's alone."""
+    loss_spans: NotRequired[list[LossSpan]]
+    """All else is read, not learned."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The stages in order. Each reads the run folder, calls its room, and writes its own folder.
 
-    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
 A stage runs when something that its result depends on has changed; otherwise it is skipped.
 """
@@ -8,6 +8,7 @@ A stage runs when something that its result depends on has changed; otherwise it
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -20,8 +21,10 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
+from simpersona.stages.pack_folder import PackFolder
+from simpersona.stages.visit_journal import Shard
 
 
 @dataclass(frozen=True)
@@ -32,17 +35,20 @@ class Stage:
     work: Callable[[Run, Path], Facts]
     needs: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
+    asked: object = None
+    """What else it depends on."""
 
 
 STAGES = (
     Stage("world", from_events.world, (), ("lab",)),
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
-    Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
-    Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
+    Stage("personas", from_events.personas, ("buyers",), ("split", "personas", "pack")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("agent", from_sessions.agent, ("traces",), ("agent", "pack")),
+    Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
-    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("evaluation", to_results.evaluation, ("tasks", "simulation"), ("evaluation",)),
     Stage("report", to_results.report, ("evaluation",), ()),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -76,23 +82,65 @@ class Reporter(Protocol):
         ...
 
 
-def run_pipeline(config: Config, reporter: Reporter, upto: str = "report", force: tuple[str, ...] = ()) -> RunFolder:
-    """Runs the stages up to `upto` that are not up to date; `force` names stages to do anew.
+def run_pipeline(
+    config: Config,
+    reporter: Reporter,
+    upto: str = "report",
+    force: tuple[str, ...] = (),
+    *,
+    then: Stage | None = None,
+    wait: bool = False,
+) -> RunFolder:
+    """Runs the stages up to `upto` that are not up to date, and a further one; `force` names stages to do anew. With
+    `wait`, after another process that has the run.
 
     Raises SimPersonaError; what finished before stays, and the next run goes on from there.
     """
     if upto not in STAGE_NAMES:
         raise ConfigError(f"no stage named {upto!r}; there are {', '.join(STAGE_NAMES)}")
+    stages = [*STAGES[: STAGE_NAMES.index(upto) + 1], *([then] if then else [])]
     folder = RunFolder(config.run_folder, STAGE_NAMES)
-    with folder.locked():
+    with folder.locked(wait=wait):
         folder.write_config(config_toml(config), _versions())
         prints: dict[str, str] = {}
-        for stage in STAGES[: STAGE_NAMES.index(upto) + 1]:
-            if stage.name == "world" and config.source.format != "lab":
-                prints["world"] = ""
-                continue
+        for stage in stages:
             prints[stage.name] = _fingerprint(stage, config, prints)
-            _do(stage, config, folder, reporter, prints[stage.name], force)
+            if stage.name != "world" or config.source.format == "lab":
+                _do(stage, config, folder, reporter, prints[stage.name], force)
+    return folder
+
+
+def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
+    """Plays one part of the simulation's visits, and runs the stages before where they are not up to date.
+
+    Several shards may play at once, in one folder or in copies of it. What they played lies in `.simulation.work`;
+    the stage `simulation` without a shard joins it, and plays what is missing.
+    """
+    stage = STAGES[STAGE_NAMES.index("simulation")]
+    folder = run_pipeline(config, reporter, upto=STAGE_NAMES[STAGE_NAMES.index("simulation") - 1], wait=True)
+    prints: dict[str, str] = {}
+    for one in STAGES[: STAGES.index(stage) + 1]:
+        prints[one.name] = _fingerprint(one, config, prints)
+    reporter.started(stage.name)
+    record, started = StageRecord(stage.name, prints[stage.name]), time.perf_counter()
+    run = Run(config, folder, reporter.progress, stage.name, record.fingerprint, shard)
+    facts = stage.work(run, folder.work(stage.name))
+    record.rows_in, record.rows_out, record.summary = facts.rows_in, facts.rows_out, facts.summary
+    record.seconds = round(time.perf_counter() - started, 2)
+    reporter.finished(record, skipped=False)
+    return folder
+
+
+def help_pipeline(config: Config, reporter: Reporter) -> RunFolder:
+    """What the other processes of `torchrun … simpersona agent` do: they train with the first, which runs the pipeline."""
+    from simpersona.stages.grounding import help_training  # noqa: PLC0415 - torch
+
+    folder = RunFolder(config.run_folder, STAGE_NAMES)
+    prints = {"world": ""}
+    for stage in STAGES[: STAGE_NAMES.index("agent") + 1]:
+        if stage.name != "world" or config.source.format == "lab":
+            prints[stage.name] = _fingerprint(stage, config, prints)
+    help_training(Run(config, folder, reporter.progress, "agent", prints["agent"]))
     return folder
 
 
@@ -114,11 +162,18 @@ def _do(
 
 
 def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
+    if stage.name == "world" and config.source.format != "lab":
+        return ""
     settings = config.model_dump(
         mode="json", include={*stage.settings, *(["llm"] if config.asks_llm(stage.name) else [])}
     )
+    settings.get("simulation", {}).pop("engine", None)  # the visits are the same whatever plays them
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
-    return fingerprint(__version__, stage.name, config.seed, settings, source, [prints[name] for name in stage.needs])
+    if "pack" in stage.settings and config.pack is not None:
+        source = [PackFolder.at(config.pack).identity]
+    needed = [prints[name] for name in stage.needs]
+    asked = [stage.asked] if stage.asked is not None else []
+    return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)
 
 
 def _versions() -> dict[str, str]:

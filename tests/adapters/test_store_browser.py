@@ -1,6 +1,7 @@
 """The browser's traps: other hosts, tabs, dialogs, slow pages, hidden controls, long pages, payment."""
 
 import asyncio
+import io
 
 import pytest
 
@@ -42,6 +43,20 @@ def test_the_store_knows_the_visitor_by_the_cookie(site):
     site.cookies.clear()
     visit(site.url + "/", use, visitor="episode-7")
     assert set(site.cookies) == {"visitor=episode-7"}
+
+
+def test_a_picture_of_what_the_window_shows_where_it_is_asked_for(site):
+    image = pytest.importorskip("PIL.Image")
+
+    async def use(window, page):
+        low = page.nodes[-1].id
+        return page, await window.act(Action(low, "scrollTo", ""))
+
+    first, low = visit(site.url + "/long", use, screenshots=True)
+    shots = [image.open(io.BytesIO(page.screenshot)) for page in (first, low)]
+    assert {(shot.format, shot.size) for shot in shots} == {("JPEG", (640, 450))}
+    assert shots[0].tobytes() != shots[1].tobytes()  # what is seen after scrolling, not the top of the page
+    assert visit(site.url + "/long", use)[0].screenshot is None
 
 
 def test_traps(site):

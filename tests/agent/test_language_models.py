@@ -179,7 +179,7 @@ def test_temperature_samples_and_zero_does_not(folder):
 
 @in_process
 def test_a_kept_prefix_changes_nothing(folder):
-    kept, fresh = TransformersModel(folder, 0), TransformersModel(folder, 0, prefixes=0)
+    kept, fresh = TransformersModel(folder, 0), TransformersModel(folder, 0, kept_tokens=0)
     for code, lines in ((1, 6), (1, 9), (2, 9), (1, 6), (1, 2)):
         assert ask(kept, prompt(code, lines)).text == ask(fresh, prompt(code, lines)).text
 

@@ -10,8 +10,10 @@ from simpersona.adapters.embed_hashing import HashingEmbedder
 from simpersona.adapters.store_scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
 from simpersona.contracts import Goal
+from simpersona.errors import ConfigError
 from simpersona.pages import Decision
 from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
+from simpersona.shopper.moves import MOVES
 from simpersona.shopper.prompt import answer, messages, parse_reply
 from simpersona.shopper.scorer_policy import ScorerPolicy
 from simpersona.stages.scorer_training import load_score, scorer_from_examples
@@ -40,6 +42,7 @@ def toy(rng, situations=240, codes=6):
         vectors,
         text,
         np.zeros((4 * situations, 2), np.float32),
+        np.zeros(4 * situations, np.int64),
         np.repeat(np.arange(situations), 4),
         np.zeros((situations, 3), np.int64),
         np.zeros((situations, 3), np.float32),
@@ -57,7 +60,7 @@ def test_what_depends_on_the_persona_alone_is_learned_from_chance_to_certainty()
     rng = np.random.default_rng(0)
     (choices, right), (unseen, right_unseen) = toy(rng), toy(np.random.default_rng(0))
     torch.manual_seed(0)
-    scorer = Scorer(rng.normal(size=(6, 8)), 2, 3, 16)
+    scorer = Scorer(rng.normal(size=(6, 8)), 2, 3, 16, 1)
     assert hits(scorer, unseen, right_unseen) < 0.6
     visits = [f"visit-{n // 6}" for n in range(len(right))]
     told = train_scorer(scorer, choices, right, visits, 0, lambda *_: None, epochs=60, batch=32)
@@ -69,11 +72,12 @@ def test_what_depends_on_the_persona_alone_is_learned_from_chance_to_certainty()
 def test_the_chances_of_each_situation_add_up_to_one():
     rng = np.random.default_rng(1)
     owner = np.repeat(np.arange(3), [1, 7, 4])
-    scorer = Scorer(rng.normal(size=(5, 8)), 4, 2, 6)
+    scorer = Scorer(rng.normal(size=(5, 8)), 4, 2, 6, 3).eval()
     choices = Choices(
         rng.normal(size=(9, 6)).astype(np.float32),
         rng.integers(0, 9, 12),
         (100 * rng.normal(size=(12, 4))).astype(np.float32),
+        rng.integers(0, 3, 12),
         owner,
         rng.integers(0, 9, (3, 3)),
         rng.normal(size=(3, 2)).astype(np.float32),
@@ -98,9 +102,12 @@ def test_a_situation_tells_what_the_page_and_the_goal_tell():
     assert one.context == (BUY, "Skirt", "clicking on the Linen Skirt link")
     assert one.numbers.shape == (4, NUMBERS)
     assert one.state.shape == (STATE,)
-    assert one.numbers[0].tolist() == [1] + [0] * (NUMBERS - 1)
+    assert [MOVES[move] for move in one.move] == ["leave", "cart", "option", "add"]
+    assert not one.numbers[0].any()
     assert one.numbers[1, -1] == pytest.approx(2 / 3)  # two things in the cart, of three at most
-    assert situation(page(0), BUY, []).numbers[2, -6] == pytest.approx(1 / 2)  # "skirts", of "linen skirts"
+    links = situation(page(0), BUY, [])
+    assert [MOVES[move] for move in links.move] == ["leave", "page", "link", "search"]
+    assert links.numbers[2, -6] == pytest.approx(1 / 2)  # "skirts", of "linen skirts"
 
 
 @pytest.mark.parametrize("number", range(len(PAGES)))
@@ -133,6 +140,31 @@ def test_it_draws_as_scored_and_repeats_with_its_seed():
     assert shares == pytest.approx([0.5, 0.3, 0.2, 0], abs=0.08)  # three standard errors
 
 
+def test_more_products_on_a_page_make_nobody_stay_longer():
+    torch.manual_seed(0)
+    scorer = Scorer(np.zeros((1, 2)), 1, 1, 4, 3).eval()
+
+    def chance_to_leave(products):
+        size = products + 1
+        move = np.array([0] + [1] * products)
+        return np.exp(
+            scorer(
+                Choices(
+                    np.eye(4, dtype=np.float32),
+                    np.arange(size) % 4,
+                    np.ones((size, 1), np.float32),
+                    move,
+                    np.zeros(size, np.int64),
+                    np.zeros((1, 3), np.int64),
+                    np.zeros((1, 1), np.float32),
+                    np.array([0]),
+                )
+            )[0].item()
+        )
+
+    assert chance_to_leave(2) == pytest.approx(chance_to_leave(30), abs=1e-6)
+
+
 def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(tmp_path):
     examples = [
         {
@@ -151,13 +183,21 @@ def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(t
         for visit in range(120)
     ]
     codebook = np.eye(2, 4, dtype=np.float32)
-    told = scorer_from_examples(examples, codebook, HashingEmbedder(), tmp_path, 0, lambda *_: None)
+    told = scorer_from_examples(examples, codebook, None, HashingEmbedder(), tmp_path, 0, lambda *_: None)
     assert told["left_out"] == 0
     assert {path.name for path in tmp_path.iterdir()} == {"scorer.safetensors", "scorer.json"}  # and nothing pickled
     again = tmp_path / "again"
-    scorer_from_examples(examples, codebook, HashingEmbedder(), again, 0, lambda *_: None)
+    scorer_from_examples(examples, codebook, None, HashingEmbedder(), again, 0, lambda *_: None)
     assert (again / "scorer.safetensors").read_bytes() == (tmp_path / "scorer.safetensors").read_bytes()
     score = load_score(tmp_path, HashingEmbedder())
     one = situation(page(1), BUY, [])
     assert score(one, 0)[3] > np.log(0.8)
     assert score(one, 1)[0] > np.log(0.8)
+
+
+def test_no_scorer_and_one_of_another_version_are_told_in_words(tmp_path):
+    with pytest.raises(ConfigError, match="no trained scorer here"):
+        load_score(tmp_path, HashingEmbedder())
+    Scorer(np.zeros((2, 3)), NUMBERS, STATE - 1, 4, len(MOVES)).save(tmp_path)
+    with pytest.raises(ConfigError, match=f"'state': {STATE - 1}.*Train it anew"):
+        load_score(tmp_path, HashingEmbedder())

@@ -24,6 +24,7 @@ def test_shares_of_endings_and_the_spread_over_shops():
     assert values["outcomes.two_stage.shop_error.std"] == pytest.approx(np.std(errors, ddof=1))
     assert (values["outcomes.two_stage.shop_error.min"], values["outcomes.two_stage.shop_error.max"]) == (0, 1)
     assert values["outcomes.two_stage.shop_error.cv"] == pytest.approx(1)  # std 0.5, mean 0.5
+    assert (values["outcomes.two_stage.episodes"], values["outcomes.two_stage.shop_error.shops"]) == (6, 3)
 
 
 def test_the_other_training_is_missing_with_the_reason():
@@ -66,6 +67,22 @@ def test_both_arms_by_hand():
     assert values["ablation.with_token.products_mean"] == 1.5
     assert values["ablation.no_token.actions_mean"] == 3
     assert values["ablation.no_token.products_mean"] == 0
+    assert (values["ablation.with_token.episodes"], values["ablation.no_token.episodes"]) == (3, 1)
+    assert values["ablation.with_token.goal_reached"] == pytest.approx(1 / 3, abs=1e-6)
+
+
+def test_what_broke_and_in_how_many_shops_more_often():
+    episodes = make_episodes(
+        ["other", "other", "goal_reached", "goal_reached", "other", "goal_reached", "other"],
+        code=[1, 1, 1, None, None, 1, None],
+        shop_id=["a", "b", "b", "a", "c", "c", "c"],
+        error_kind=["StorefrontError", "ReplyError", None, None, "ModelError", None, "StorefrontError"],
+    )
+    values = ablation_metrics(episodes).values
+    assert values["ablation.with_token.crash_storefront"] == values["ablation.with_token.crash_reply"] == 0.25
+    assert values["ablation.no_token.crash_model"] == pytest.approx(1 / 3, abs=1e-6)
+    assert values["ablation.shops_crash_more.with_token"] == 1  # a; b has no episode without a token
+    assert values["ablation.shops_crash_more.no_token"] == 1
 
 
 def test_a_missing_arm_and_an_arm_of_crashes_say_why():

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metrics import Findings, complete, required_keys, serialise
+from simpersona.evaluation.metrics import Findings, complete, of_policy, policy_keys, required_keys, serialise
 
 
 def test_the_keys_that_metrics_json_promises():
@@ -26,8 +26,8 @@ def test_the_keys_that_metrics_json_promises():
         "outcomes.single_stage.shop_error.cv",
         "ablation.no_token.products_mean",
     } <= set(keys)
-    # 5 strata x 3 outcomes x 6 arms, 3 headline figures, 2 x 6 overall rates, 2 counts
-    assert sum(key.startswith("conversion.") for key in keys) == 90 + 3 + 12 + 2
+    # 5 rows x (3 outcomes x 6 arms, 4 sizes, 6 intervals, ceiling and skill), 5 of the headline, 2 x 6 overall rates, 2 counts
+    assert sum(key.startswith("conversion.") for key in keys) == 5 * (18 + 4 + 6 + 2) + 5 + 12 + 2
     assert sum(key.startswith("clusters.") for key in keys) == 2 * 15
 
 
@@ -48,6 +48,16 @@ def test_labels_of_the_metrics_win_and_the_policy_names_its_keys():
     assert metrics.values["source"] == "rees46"
     assert "tasks.scorer.cart" in metrics.values
     assert "tasks.lm.cart" not in metrics.values
+
+
+def test_a_further_policy_has_the_same_keys_of_its_own():
+    found = of_policy("scorer", Metrics({"conversion.pairs": 3}, {"depth.A.p": "why"}))
+    metrics = complete(found, policy="lm", others=["scorer"], doers=["replay"])
+    assert metrics.values["policies.scorer.conversion.pairs"] == 3
+    assert metrics.values["conversion.pairs"] is None
+    assert metrics.notes["policies.scorer.depth.A.p"] == "why"
+    assert {f"policies.scorer.{key}" for key in policy_keys()} <= set(metrics.values)
+    assert "tasks.replay.verified" in metrics.values
 
 
 def test_the_file_is_flat_plain_and_rounded():

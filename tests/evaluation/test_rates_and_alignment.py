@@ -7,12 +7,21 @@ from simpersona.config import EvaluationConfig
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, SESSIONS
 from simpersona.evaluation.alignment import (
     aligned,
-    bootstrap_interval,
     conversion_metrics,
     eligible_pairs,
     noise_ceiling,
+    resampled_ara,
 )
-from simpersona.evaluation.rates import Rates, agent_rates, blind_rates, pooled, real_rates, token_strata
+from simpersona.evaluation.by_shop import pairs_table, shop_figures
+from simpersona.evaluation.rates import (
+    Rates,
+    agent_rates,
+    blind_rates,
+    pooled,
+    real_rates,
+    shopper_sessions,
+    token_strata,
+)
 
 SMALL = EvaluationConfig(min_sessions=4, min_episodes=2, bootstrap=200)
 TOKENS = {0: "A", 1: "B", 2: "C", 3: "D"}
@@ -107,9 +116,12 @@ def make_episodes(played=None, *, token=True, each=2):
     )
 
 
-def measure(episodes=None, config=SMALL, train=("train",), seed=0):
+def measure(episodes=None, config=SMALL, train=("train",), seed=0, sessions=None):
     episodes = make_episodes() if episodes is None else episodes
-    return conversion_metrics(episodes, make_sessions(), make_buyers(), make_assignments(), set(train), config, seed)
+    sessions = make_sessions() if sessions is None else sessions
+    pairs = eligible_pairs(episodes, sessions, make_buyers(), make_assignments(), set(train), config, seed)
+    shoppers = shopper_sessions(sessions, make_buyers(), set(episodes["shop_id"].to_pylist()))
+    return conversion_metrics(pairs, episodes, shoppers, set(train), config, seed)
 
 
 def test_rates_are_shares_of_sessions_and_leave_bouncers_out():
@@ -216,7 +228,7 @@ def test_the_ceiling_by_hand():
 
 def test_no_skill_is_told_when_the_ceiling_is_below_the_shop_mean():
     alike = make_sessions(dict.fromkeys(REAL, (2, 2)))  # all tokens do the same: the shop's mean is exact
-    metrics = conversion_metrics(make_episodes(), alike, make_buyers(), make_assignments(), {"train"}, SMALL, 0)
+    metrics = measure(sessions=alike)
     assert metrics.values["conversion.stratified.ara.shop_mean"] == 1
     assert metrics.values["conversion.stratified.ara.skill"] is None
     assert "too few episodes" in metrics.notes["conversion.stratified.ara.skill"]
@@ -231,17 +243,65 @@ def test_noise_ceiling_matches_the_reading_and_a_simulation():
     assert noise_ceiling(np.array([0.0, 1.0]), 3).tolist() == pytest.approx([1, 1])
 
 
-def test_the_bootstrap_interval_holds_the_point_and_is_the_same_for_a_seed():
-    perfect_enough = {cell: PLAYED.get(cell, (1, 0)) for cell in REAL if cell[0] != "train"}
-    episodes = make_episodes(perfect_enough)
-    tables = make_sessions(), make_buyers(), make_assignments()
-    pairs = eligible_pairs(episodes, *tables, {"train"}, SMALL, 0)
-    interval = bootstrap_interval(pairs, 500, seed=1)
-    point = measure(episodes).values["conversion.stratified.ara.correct"]
-    assert interval is not None
-    assert interval[0] <= point <= interval[1]
-    assert bootstrap_interval(pairs, 500, seed=1) == interval
-    assert bootstrap_interval([pair for pair in pairs if pair.shop == "one"], 500, seed=1) is None
+def the_pairs(episodes=None):
+    episodes = make_episodes() if episodes is None else episodes
+    return eligible_pairs(episodes, make_sessions(), make_buyers(), make_assignments(), {"train"}, SMALL, 0)
+
+
+def test_the_bootstrap_over_two_shops_by_hand():
+    # a draw holds shop one twice, two twice, or both. The strata B and C are in shop one alone: a draw of two has no "stratified"
+    drawn = resampled_ara(the_pairs(), 4000, seed=1)["correct"]
+    one, two, both = (0.75 + 1 + 0.625 + 1) / 4, 0.75, (0.75 + 1 + 0.625 + 0.9375) / 4
+    stratified = drawn[:, 4]
+    assert set(np.round(stratified[np.isfinite(stratified)], 6)) == {round(one, 6), round(both, 6)}
+    assert np.isnan(stratified).mean() == pytest.approx(0.25, abs=0.03)
+    assert set(np.round(drawn[:, 0], 6)) == {0.75, two}  # A: (1 + .5) / 2 in shop one, (.75 + .75) / 2 in two
+    values = measure().values
+    assert values["conversion.stratified.ara.correct_ci95"] == pytest.approx([both, one], abs=1e-6)
+
+
+def test_intervals_hold_their_points_and_are_the_same_for_a_seed():
+    first, again = measure(), measure()
+    assert first == again
+    for name in ("correct", "all_mismatch", "shop_mean", "token_mean"):
+        low, high = first.values[f"conversion.A.ara.{name}_ci95"]
+        assert low <= first.values[f"conversion.A.ara.{name}"] <= high
+
+
+def test_gap_and_lead_are_differences_and_their_intervals_take_the_same_shops():
+    values = measure().values
+    ara = {arm: values[f"conversion.stratified.ara.{arm}"] for arm in ("correct", "all_mismatch", "shop_mean")}
+    assert values["conversion.stratified.ara.gap"] == pytest.approx(ara["correct"] - ara["all_mismatch"], abs=2e-6)
+    assert values["conversion.stratified.ara.lead"] == pytest.approx(ara["correct"] - ara["shop_mean"], abs=2e-6)
+    drawn = resampled_ara(the_pairs(), 200, 0)
+    spread = (drawn["correct"] - drawn["shop_mean"])[:, 4]
+    low, high = values["conversion.stratified.ara.lead_ci95"]
+    assert low == pytest.approx(np.nanquantile(spread, 0.025), abs=1e-6)
+    assert high == pytest.approx(np.nanquantile(spread, 0.975), abs=1e-6)
+
+
+def test_each_row_says_what_it_stands_on():
+    metrics = measure()
+    row = {name: metrics.values[f"conversion.A.{name}"] for name in ("pairs", "shops", "episodes", "sessions")}
+    assert row == {"pairs": 2, "shops": 2, "episodes": 4, "sessions": 8}
+    assert metrics.values["conversion.stratified.pairs"] == 6
+    assert "few" in metrics.notes["conversion.A.pairs"]
+    assert metrics.values["conversion.B.ara.correct_ci95"] is None  # one shop alone has the stratum
+    assert "two shops" in metrics.notes["conversion.B.ara.correct_ci95"]
+
+
+def test_the_tables_hold_what_the_figures_are_means_of():
+    table = pairs_table("scorer", the_pairs()).to_pylist()
+    row = next(row for row in table if (row["shop_id"], row["code"]) == ("one", 2))
+    assert (row["stratum"], row["sessions"], row["episodes"]) == ("C", 4, 2)
+    assert (row["real_atc"], row["real_purchase"], row["agent_atc"], row["agent_purchase"]) == (0.25, 0, 0.5, 0.5)
+    assert row["ara_correct"] == pytest.approx((0.75 + 0.5) / 2)
+    assert row["ara_no_token"] is None
+    shoppers = shopper_sessions(make_sessions(), make_buyers(), {"one", "two"})
+    (one, two) = shop_figures("scorer", make_episodes(), shoppers).to_pylist()
+    assert (one["shop_id"], one["episodes"], one["sessions"], one["error"]) == ("one", 8, 16, 0)
+    assert one["real_add_to_cart"] == 7 / 16
+    assert (two["real_purchase"], two["agent_purchase"]) == (3 / 8, 1 / 4)
 
 
 def test_too_few_sessions_or_episodes_leave_no_pair_and_say_so():

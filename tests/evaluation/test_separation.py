@@ -112,7 +112,7 @@ def test_funnel_by_the_purchase_bin_and_no_tokenless_episode():
     )
     metrics = separation_metrics(episodes, levels, CONFIG, seed=0)
     values = metrics.values
-    assert metrics.notes["separation.funnel.low.add_to_cart"] == "of 2 episodes"
+    assert values["separation.funnel.low.episodes"] == 2
     assert values["separation.funnel.low.add_to_cart"] == 0.5
     assert values["separation.funnel.high.add_to_cart"] == 1
     assert values["separation.funnel.high.checkout"] == 0.5

@@ -149,6 +149,8 @@ def make_episodes(count, rng, prefix="sim", **columns):
         shop_id=[SHOPS[place % len(SHOPS)] for place in range(count)],
         code=rng.integers(0, CODES, count),
         goal=["You are here to buy skirts."] * count,
+        policy=["lm"] * count,
+        steps=[3] * count,
         ending=[ENDINGS[place % 4] for place in range(count)],
         seconds=rng.uniform(5, 60, count),
         **({"verdict": ["the store's log agrees"] * count, **small} | columns),

@@ -1,65 +1,127 @@
 import dataclasses
-import json
-import re
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
-from simpersona.contracts import STRATA
+from simpersona.contracts import CARDS, STRATA
 from simpersona.report import agent_charts, persona_charts
+from simpersona.report.acting import acting
+from simpersona.report.charts import line_chart, round_up
 from simpersona.report.inputs import ReportInputs
-from simpersona.report.page import _figures
+from simpersona.report.page import _charts
 from simpersona.report.paper_figures import PAPER
-from simpersona.report.wording import all_rows, warnings, written
+from simpersona.report.persona_map import mix_grid, persona_map
+from simpersona.report.wording import all_rows, between, percent, written
 
 
-def with_real_colours(chart):
-    text = json.dumps(chart, allow_nan=False)
-    return json.loads(re.sub(r"var\(--[\w-]+\)", "#123456", text))
+def charts(inputs):
+    return _charts(inputs, acting(inputs.metrics))
 
 
-def test_every_chart_is_one_that_plotly_accepts(inputs):
-    charts = _figures(inputs)
-    assert all(chart is not None for chart in charts.values()), charts
-    for chart in charts.values():
-        go.Figure(with_real_colours(chart))  # raises on an unknown name or a wrong value
+def test_every_chart_is_there_with_its_data(inputs):
+    assert [name for name, chart in charts(inputs).items() if chart is None] == []
 
 
 def test_without_data_there_is_no_chart():
-    assert set(_figures(ReportInputs()).values()) == {None}
+    assert set(charts(ReportInputs()).values()) == {None}
 
 
 def test_strata_are_shares_of_a_shops_buyers():
-    chart = persona_charts.strata_by_shop({"s": {"A": 1, "D": 3}}, [])
-    shares = {trace["name"][0]: trace["x"] for trace in chart["data"]}
-    assert shares == {"A": [0.25], "B": [0.0], "C": [0.0], "D": [0.75], "E": [0.0]}
+    (row,) = persona_charts.strata_by_shop({"s": {"A": 1, "D": 3}}, []).rows
+    assert row.parts == (
+        ("stratum-a", 0.25, "A purchasers: 25.0%"),
+        ("stratum-d", 0.75, "D window shoppers: 75.0%"),
+    )
+    assert row.note == "4 buyers"
 
 
-def test_recovery_is_drawn_on_the_papers_scale_without_bouncers():
-    chart = persona_charts.strata_recovery({"s": {"A": 1, "D": 3, "E": 96}}, {"s": {"A": 0.5, "D": 0.5}})
-    real, predicted = chart["data"]
-    assert real["y"][0] == pytest.approx(np.log(1 + 100 * 0.25), abs=1e-4)
-    assert predicted["y"][3] == pytest.approx(np.log(1 + 100 * 0.5), abs=1e-4)
+def test_several_shops_are_led_by_all_of_them_together():
+    chart = persona_charts.strata_by_shop({"s": {"A": 1}, "t": {"D": 3}}, ["s"])
+    assert [row.label for row in chart.rows] == ["all shops", "t", "s (held out)"]
+    assert [share for _, share, _ in chart.rows[0].parts] == [0.25, 0.75]
+
+
+def test_recovery_leaves_bouncers_out():
+    real, predicted = persona_charts.strata_recovery({"s": {"A": 1, "D": 3, "E": 96}}, {"s": {"A": 0.5, "D": 0.5}}).rows
+    assert [share for _, share, _ in real.parts] == [0.25, 0.75]
+    assert [share for _, share, _ in predicted.parts] == [0.5, 0.5]
 
 
 def test_the_persona_map_keeps_distances_in_the_plane():
     flat = np.array([[0.0, 0, 1], [3, 0, 1], [0, 4, 1]])
-    cards = ReportInputs().cards.schema.empty_table()
-    assert persona_charts.codebook_map(flat, cards, "purchase") is None
-    from simpersona.contracts import CARDS
+    assert persona_map(flat, CARDS.empty()) is None
+    found = persona_map(flat, CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 9]))
+    at = {circle.card["code"]: np.array([circle.x, circle.y]) for circle in found.circles}
+    legs = [np.linalg.norm(at[a] - at[b]) for a, b in ((0, 1), (0, 2), (1, 2))]
+    assert np.array(legs) / legs[0] == pytest.approx([1, 4 / 3, 5 / 3], abs=0.01)  # a triangle of 3, 4 and 5
+    assert found.spread == pytest.approx(1)
 
-    cards = CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 9], purchase=["low"] * 3)
-    low = persona_charts.codebook_map(flat, cards, "purchase")["data"][0]
-    points = np.column_stack([low["x"], low["y"]])
-    assert np.linalg.norm(points[1] - points[2]) == pytest.approx(5, abs=1e-3)
+
+def test_a_circles_area_grows_with_its_buyers_and_small_ones_lie_on_top():
+    found = persona_map(np.eye(3), CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 100]))
+    assert [circle.card["buyers"] for circle in found.circles] == [100, 4, 1]
+    least, most = found.circles[2].radius, found.circles[0].radius
+    assert (found.circles[1].radius - 5) / (most - 5) == pytest.approx(2 / 10, abs=0.01)
+    assert least < most
+
+
+def test_the_map_is_turned_so_that_what_it_is_named_after_grows_to_the_right():
+    codebook = np.outer(np.arange(6.0), [1, 0.5, 0]) + np.random.default_rng(0).normal(0, 0.01, (6, 3))
+    cards = CARDS.sample(
+        6, code=list(range(6)), buyers=[9, 8, 7, 6, 5, 4], session_count=[60.0, 50.0, 40.0, 30.0, 20.0, 10.0]
+    )
+    found = persona_map(codebook, cards)
+    assert found.to_the_right == "session count"
+    by_sessions = sorted(found.circles, key=lambda circle: circle.card["session_count"])
+    assert [circle.x for circle in by_sessions] == sorted(circle.x for circle in found.circles)
+    again = persona_map(-codebook, cards)
+    assert [circle.x for circle in again.circles] == pytest.approx([circle.x for circle in found.circles], abs=0.11)
+
+
+def test_the_grid_of_mixes_has_a_cell_for_each_share_above_zero(inputs):
+    grid = mix_grid(inputs.mix, inputs.cards)
+    shares = {(row["shop_id"], row["code"]): row["share"] for row in inputs.mix.to_pylist()}
+    assert {(grid.shops[row], grid.codes[column]): share for column, row, share, _ in grid.cells} == pytest.approx(
+        {place: share for place, share in shares.items() if share > 0}, abs=1e-4
+    )
+    assert not grid.is_cut
 
 
 def test_whiskers_span_the_interval():
-    metrics = {"conversion.overall.agent.purchase": 0.2, "conversion.overall.agent.purchase_ci95": [0.1, 0.5]}
-    bar = agent_charts.conversion(metrics)["data"][0]
-    assert bar["error_y"]["array"] == pytest.approx([0.3])
-    assert bar["error_y"]["arrayminus"] == pytest.approx([0.1])
+    metrics = {
+        "policy": "lm",
+        "conversion.overall.agent.purchase": 0.2,
+        "conversion.overall.agent.purchase_ci95": [0.1, 0.5],
+    }
+    chart = agent_charts.conversion(acting(metrics))
+    (bar,) = chart.groups[0].bars
+    assert (bar.text, bar.interval, bar.interval_text) == ("20.0 %", (0.1, 0.5), "10.0 – 50.0 %")
+    assert (chart.top, chart.percent(0.1)) == (0.5, 20)
+
+
+def test_both_policies_stand_beside_each_other():
+    other = {"policies.scorer.conversion.overall.agent.purchase": 0.1}
+    metrics = {"policy": "lm", "conversion.overall.real.purchase": 0.3, "conversion.overall.agent.purchase": 0.2}
+    (group,) = agent_charts.conversion(acting(metrics | other)).groups
+    assert [(bar.label, bar.value) for bar in group.bars] == [
+        ("real sessions", 0.3),
+        ("simulated: language model", 0.2),
+        ("simulated: scorer", 0.1),
+    ]
+
+
+def test_a_line_runs_from_corner_to_corner_and_skips_what_is_not_known():
+    chart = line_chart([("loss", "real", [1, 2, 3], [0.0, None, 4.0])], "epoch", "loss")
+    assert chart.lines[0].points == ((0.0, 0.0), (100.0, 100.0))
+    assert chart.table == (("epoch", "loss"), ("1", "0"), ("2", "–"), ("3", "4"))
+    assert line_chart([("loss", "real", [1], [None])], "epoch", "loss") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "end"), [(0.18, 0.2), (0.2, 0.2), (0.43, 0.5), (0.51, 1), (0.0021, 0.004), (7, 8), (81, 100)]
+)
+def test_axes_end_at_round_numbers(value, end):
+    assert round_up(value) == pytest.approx(end)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +131,11 @@ def test_whiskers_span_the_interval():
         ("clusters.vqvae.incoherent_purchase", 0.054, "5.4 %"),
         ("population.r2.checkout_rate", 0.9, "0.900"),
         ("separation.purchase.welch_p", 5.5e-22, "5.5e-22"),
+        ("depth.all.p_adjusted", 0.031, "0.031"),
         ("conversion.stratified.ara.correct_ci95", [0.7, 0.85], "0.700 to 0.850"),
         ("conversion.overall.real.purchase_ci95", [0.1, 0.25], "10.0 % to 25.0 %"),
         ("outcomes.two_stage.shop_error.cv", 0.46, "0.460"),
+        ("outcomes.two_stage.episodes", 150, "150"),
         ("clusters.vqvae.calinski_harabasz", 206.5, "206.5"),
         ("conversion.episodes", 1600, "1,600"),
         ("source", "lab", "lab"),
@@ -82,6 +146,12 @@ def test_how_figures_are_written(key, value, words):
     assert written(key, value) == words
 
 
+def test_how_shares_and_intervals_are_written():
+    assert [percent(0.734), percent(0), percent(0.001), percent(0.0123, 1)] == ["73 %", "0 %", "under 1 %", "1.2 %"]
+    assert between("conversion.overall.agent.purchase", (0.088, 0.197)) == "8.8 – 19.7 %"
+    assert between("conversion.A.ara.correct", None) == ""
+
+
 def test_paper_figures_are_those_of_its_tables():
     # spot checks against the printed tables
     assert PAPER["conversion.stratified.ara.correct"].value == 0.787
@@ -89,8 +159,8 @@ def test_paper_figures_are_those_of_its_tables():
     assert PAPER["separation.funnel.high.checkout"].value == 0.433
     assert PAPER["outcomes.single_stage.other"].value == 0.046
     for outcome in ("atc", "purchase", "ara"):  # the stratified row is the mean of the four, as printed
-        rows = [PAPER[f"conversion.{stratum}.{outcome}.correct"].value for stratum in STRATA[:4]]
-        assert PAPER[f"conversion.stratified.{outcome}.correct"].value == pytest.approx(np.mean(rows), abs=6e-4)
+        means = [PAPER[f"conversion.{stratum}.{outcome}.correct"].value for stratum in STRATA[:4]]
+        assert np.mean(means) == pytest.approx(PAPER[f"conversion.stratified.{outcome}.correct"].value, abs=6e-4)
     for training in ("two_stage", "single_stage"):
         endings = [
             figure.value
@@ -100,18 +170,9 @@ def test_paper_figures_are_those_of_its_tables():
         assert sum(endings) == pytest.approx(1, abs=2e-3)
 
 
-def test_figures_are_grouped_by_their_first_word(inputs):
-    groups = all_rows(inputs)
-    assert [row.label for row in groups["labels"]] == ["source", "policy"]
-    assert groups["tasks"][0].why
-
-
-def test_a_large_clean_real_run_has_no_warning(inputs):
-    many = dataclasses.replace(
-        inputs,
-        metrics={"source": "rees46"},
-        quality={"rows_in": 10, "rows_malformed": 0},
-        training={},
-        simulated_episodes=inputs.simulated_episodes.schema.empty_table(),
-    )
-    assert warnings(many) == []
+def test_every_figure_is_shown_once_with_those_of_other_policies_apart(inputs):
+    extended = dataclasses.replace(inputs, metrics=inputs.metrics | {"policies.scorer.conversion.A.ara.correct": 0.7})
+    groups = all_rows(extended)
+    assert sum(map(len, groups.values())) == len(extended.metrics)
+    (row,) = groups["conversion of the scorer"]
+    assert (row.label, row.here, row.paper) == ("A.ara.correct", "0.700", "0.724")

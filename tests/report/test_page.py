@@ -1,4 +1,7 @@
+import base64
 import dataclasses
+import gzip
+import itertools
 import json
 import re
 from html.parser import HTMLParser
@@ -6,11 +9,14 @@ from html.parser import HTMLParser
 import pyarrow as pa
 import pytest
 
-from simpersona.contracts import CARDS, EPISODES, HEADS, LEVELS
+from simpersona.contracts import CARDS, HEADS, LEVELS
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.page import render_report
 
-SECTIONS = ("figures", "flow", "data", "personas", "shops", "traces", "simulation", "episodes", "all", "settings")
+SECTIONS = (
+    *("summary", "trust", "personas", "stores", "simulation", "episodes"),
+    *("tables", "data", "training", "all", "run"),
+)
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -30,9 +36,10 @@ def replace_column(table, name, values):
     return table.set_column(table.column_names.index(name), table.schema.field(name), pa.array(values))
 
 
-def page_data(html):
-    text = re.search(r'<script type="application/json" id="figure-data">(.*?)</script>', html, re.DOTALL).group(1)
-    return json.loads(text)
+def visits(html):
+    """What the player is given."""
+    packed = re.search(r'id="visit-data">(.*?)</script>', html, re.DOTALL).group(1)
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +56,6 @@ def test_every_section_is_there_and_linked(inputs):
 
 
 def test_a_run_without_anything_renders_and_says_so(empty_page):
-    assert page_data(empty_page) == {}
     for words in ("No stage has finished", "No persona was learned yet", "No visit was simulated yet"):
         assert words in empty_page
     assert not [attrs for tag, attrs in Elements(empty_page).found if tag == "figure"]
@@ -73,8 +79,23 @@ def test_nothing_is_loaded_from_anywhere(inputs):
     assert "@import" not in style
 
 
-def test_plotly_is_inside_once(inputs):
-    assert render_report(inputs).count("* plotly.js v") == 1
+def test_headings_are_in_order(inputs):
+    levels = [int(tag[1]) for tag, _ in Elements(render_report(inputs)).found if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[:2] == [1, 2]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_every_drawing_has_a_name_and_every_field_a_label(inputs):
+    elements = Elements(render_report(inputs)).found
+    assert all(attrs.get("aria-label") for tag, attrs in elements if tag == "svg")
+    html = render_report(inputs)
+    for field in re.findall(r"<(?:input|select)[^>]*>", html):
+        before = html[: html.index(field)]
+        assert before.rfind("<label>") > before.rfind("</label>"), field
+
+
+def test_the_page_can_be_sent_by_mail(inputs):
+    assert len(render_report(inputs)) < 300_000
 
 
 def test_hostile_text_of_shops_and_pages_is_shown_not_run(inputs):
@@ -91,9 +112,8 @@ def test_hostile_text_of_shops_and_pages_is_shown_not_run(inputs):
     html = render_report(hostile)
     assert HOSTILE not in html
     assert "&lt;script&gt;alert(" in html
-    assert sum(tag == "script" for tag, _ in Elements(html).found) == 3  # data, plotly, ours
-    strata = page_data(html)["strata"]["data"][0]
-    assert strata["y"] == ["&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;"]  # plotly reads tags in labels
+    assert sum(tag == "script" for tag, _ in Elements(html).found) == 4  # visits, pictures, the player's, the page's
+    assert visits(html)["episodes"][0]["goal"] == HOSTILE  # which becomes text when it is drawn
 
 
 def test_warnings_tell_what_is_weak(inputs):
@@ -119,38 +139,11 @@ def test_a_missing_figure_has_its_reason_and_the_paper_stands_beside(inputs):
     assert "0.787" in html
 
 
-def test_replays_follow_the_steps(inputs):
-    html = render_report(inputs)
-    assert html.count('<details class="card episode">') == 16
-    assert "Clicking on the Shop all Skirts link" in html
-    assert "[0-3] link: Product number 3" in html
-    assert "&lt;|persona_" in html
-
-
-def test_actions_are_counted_as_the_table_has_them(inputs):
-    episodes = replace_column(inputs.simulated_episodes, "steps", [1, *[7] * (inputs.simulated_episodes.num_rows - 1)])
-    html = render_report(dataclasses.replace(inputs, simulated_episodes=episodes))
-    assert (html.count("· 1 action ·"), html.count("· 7 actions ·")) == (1, episodes.num_rows - 1)
-
-
 def test_recovery_says_over_how_few_shops_it_is(inputs):
     two = dict(list(inputs.predicted_strata.items())[:2])
-    assert "R² over the 2 simulated shops, too few to rest on" in render_report(
+    assert "R² over 2 stores kept from training, too few to rest on" in render_report(
         dataclasses.replace(inputs, predicted_strata=two)
     )
-
-
-def test_many_episodes_are_cut_to_a_few_of_every_shop(inputs):
-    many = EPISODES.sample(
-        100,
-        shop_id=["big"] * 97 + ["small"] * 3,
-        ending=["other"] * 100,
-        code=[None] * 100,
-    )
-    html = render_report(dataclasses.replace(inputs, simulated_episodes=many))
-    assert html.count('<details class="card episode">') == 40
-    assert "40 of 100 visits" in html
-    assert html.count("no persona token in small") == 3
 
 
 def test_cards_without_known_scalars_render(inputs):
@@ -163,4 +156,18 @@ def test_the_account_of_the_input_rows_and_what_the_source_tells(inputs):
     html = render_report(inputs)
     assert "line is not JSON" in html
     assert "997" in html
-    assert '<meter min="0" max="1" value="0.82">' in html
+    assert 'style="width:82.0%"' in html
+
+
+def test_a_store_shows_its_funnel_and_its_largest_personas(inputs):
+    figures = {"policy": "lm", "shop_id": "kids", "episodes": 40}
+    figures |= {
+        f"{side}_{rate}": 0.25 for side in ("real", "agent") for rate in ("add_to_cart", "checkout", "purchase")
+    }
+    html = render_report(dataclasses.replace(inputs, shop_figures=[figures]))
+    first = re.search(r'<details class="card store">(.*?)</details>', html, re.DOTALL).group(1)
+    assert "<b>kids</b>" in first
+    assert "kept from training; 40 visits (language model)" in first
+    assert first.count("25.0 %") == 6
+    largest = max((row for row in inputs.mix.to_pylist() if row["shop_id"] == "kids"), key=lambda row: row["share"])
+    assert f'<a href="#persona-{largest["code"]}">{largest["code"]}</a>' in first

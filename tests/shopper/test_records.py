@@ -12,10 +12,11 @@ from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode, Goal, Step, Verdict
 from simpersona.pages import Action, Decision
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.model_policy import LanguageModelPolicy
+from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.recorded import recorded_sessions
 from simpersona.shopper.records import episode_tables, sent_prompts, trouble_counts
+from simpersona.shopper.short_prompt import short_messages_of
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
@@ -143,13 +144,13 @@ def reply(method="click", node="0-2", reasoning="Because.", **more):
     return json.dumps({"shouldEnd": False, "action": action, "reasoning": reasoning})
 
 
-def asked_of_a_model(replies):
+def asked_of_a_model(replies, prompt="figure9"):
     """(the messages that were sent, the rows of EPISODES, those of STEPS); the store has two pages."""
     model = ScriptedModel(replies)
     store = ScriptedStore(
         {"home": HOME, "skirts": SKIRTS}, {("home", "0-2"): "skirts", ("skirts", "0-3"): "home"}, first="home"
     )
-    policy = LanguageModelPolicy(model, 3)
+    policy = LanguageModelPolicy(model, 3, wording(prompt, reasoning=prompt == "figure9"))
     ended = asyncio.run(run_episode(store, policy, GOAL, episode_id="e-0", seed=3, max_steps=30, time_limit_seconds=60))
     episodes, steps = episode_tables([ended], EVENTS.empty(), {})
     return model.asked, episodes.to_pylist()[0], steps.to_pylist()
@@ -170,6 +171,18 @@ def test_what_a_model_was_sent_is_made_again_byte_for_byte():
     assert "<|persona_3|>" in sent[-1][1]["content"]
     assert [one["reply"] for one in steps] == [text for text in replies if text != refused]
     assert [one["refused"] is not None for one in steps] == [False, False, True, *[False] * 4]
+
+
+def test_a_short_prompt_is_made_again_too():
+    added = '{"action": "Clicking on the Add to Cart button"}'
+    searched = '{"action": "Typing into the Search textbox", "text": "red skirt"}'
+    sent, row, steps = asked_of_a_model([added, "{}", searched, '{"action": "Leaving the store"}'], "short")
+    del sent[1]
+    assert sent_prompts(row, steps, short_messages_of) == sent
+    assert "could not be used" in sent[1][1]["content"]
+    assert sent[2][1]["content"].endswith(
+        "- clicking on the Add to Cart button\n- typing into the Search textbox: red skirt"
+    )
 
 
 def test_tokens_are_kept_by_step_with_those_of_refused_answers():

@@ -16,7 +16,7 @@ from simpersona.lab.storefront.store_folder import Look
 from simpersona.lab.storefront.themes import THEMES
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.records import episode_tables
-from simpersona.shopper.rollout import rollout
+from simpersona.shopper.rollout import rollout, visits_of
 from simpersona.traces.examples import episode_examples
 from simpersona.traces.judge import judge
 from simpersona.traces.replay import ReplayPolicy
@@ -100,14 +100,12 @@ def test_sessions_happen_again_and_become_examples(stores, sessions, tmp_path, t
     async def visits():
         async with Browser(StoreConfig(), may_pay=True) as browser:
             return await rollout(
-                [replay_goal(one) for one in sessions],
-                lambda episode_id: browser.visitor(stores[0][theme], episode_id),
+                visits_of([replay_goal(one) for one in sessions], 0, "trace"),
+                lambda visit: browser.visitor(stores[0][theme], visit.name),
                 lambda goal, seed: ReplayPolicy(next(s for s in sessions if s.session_id == goal.session_id), seed),
                 max_steps=40,
                 time_limit_seconds=120,
                 concurrency=2,
-                seed=0,
-                prefix="trace",
             )
 
     episodes = asyncio.run(visits())

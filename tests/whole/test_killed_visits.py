@@ -1,13 +1,19 @@
-"""A run killed among its visits goes on with those that are not over, to the same tables."""
+"""Visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
 
+import json
+import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pyarrow.parquet as pq
 import pytest
+
+from simpersona.errors import ConfigError
 
 from .test_population_run import SETTINGS
 
@@ -15,9 +21,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 SMALL = SETTINGS.replace("sessions = 40", "sessions = 24").replace("episodes = 40", "episodes = 24")
 
 
-def start(folder):
-    command = [sys.executable, "-m", "simpersona.cli", "run", "run.toml", "--quiet"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def start(folder, *words, **environment):
+    command = [sys.executable, "-m", "simpersona.cli", *(words or ("simulate",)), "run.toml", "--quiet"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen(command, cwd=folder, env=os.environ | environment, **quiet)
 
 
 def episodes_kept(journal):
@@ -35,30 +42,133 @@ def kill_after(folder, journal, episodes):
     return episodes_kept(journal)
 
 
-def tables(run):
+def tables(run, *stages):
     """By name, without what no two runs share: seconds, the store's port, the numbers of orders."""
     rows = {}
-    for name in (f"{stage}/{table}.parquet" for stage in ("traces", "simulation") for table in ("episodes", "steps")):
+    for name in (f"{stage}/{table}.parquet" for stage in stages for table in ("episodes", "steps")):
         rows[name] = pq.read_table(run / name).drop_columns(["seconds"]).to_pylist()
         for row in rows[name]:
             row |= {key: re.sub(r":\d+/|\b1\d{5}\b", "", text) for key, text in row.items() if isinstance(text, str)}
     return rows
 
 
-def test_no_visit_is_lost_or_made_twice(tmp_path):
-    for name in ("whole", "killed"):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "run.toml").write_text(SMALL)
-    whole, killed = (tmp_path / name / "runs/population" for name in ("whole", "killed"))
-    assert start(tmp_path / "whole").wait(timeout=600) == 0
-    traced, simulated = killed / ".traces.work/trace/episodes.jsonl", killed / ".simulation.work/sim/episodes.jsonl"
-    first = kill_after(tmp_path / "killed", traced, 5)
-    second = kill_after(tmp_path / "killed", traced, first + 4)
-    assert 5 <= first < second < 24
-    assert 8 <= kill_after(tmp_path / "killed", simulated, 8) < 24
-    assert start(tmp_path / "killed").wait(timeout=600) == 0
-    assert not list(killed.glob(".*.work"))
-    expected, found = tables(whole), tables(killed)
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
     for name, rows in expected.items():
         assert len(rows) == len(found[name])
         assert found[name] == rows
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "run.toml").write_text(SMALL)
+    assert start(folder).wait(timeout=600) == 0
+    return folder
+
+
+@pytest.fixture
+def trained(whole, tmp_path):
+    """A folder with a run that has still to simulate."""
+    shutil.copytree(whole, tmp_path / "copy", symlinks=True)
+    shutil.rmtree(tmp_path / "copy/runs/population/simulation")
+    return tmp_path / "copy"
+
+
+def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
+    (tmp_path / "run.toml").write_text(SMALL)
+    killed = tmp_path / "runs/population"
+    traced, simulated = killed / ".traces.work/trace/episodes.jsonl", killed / ".simulation.work/scorer/episodes.jsonl"
+    first = kill_after(tmp_path, traced, 5)
+    second = kill_after(tmp_path, traced, first + 4)
+    assert 5 <= first < second < 24
+    assert 8 <= kill_after(tmp_path, simulated, 8) < 24
+    assert start(tmp_path).wait(timeout=600) == 0
+    assert not list(killed.glob(".*.work"))
+    stages = ("traces", "simulation")
+    assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
+
+
+def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
+    (trained / "run.toml").rename(trained / "a.toml")
+    (trained / "run.toml").write_text(SMALL.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
+    run = trained / "runs/population"
+    process = start(trained, "experiment", "a.toml")  # and run.toml
+    while not (journals := list(run.glob(".experiment-*.work/b/episodes.jsonl"))) or episodes_kept(journals[0]) < 3:
+        assert process.poll() is None, "it ended before so many visits of B were kept"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert start(trained, "experiment", "a.toml").wait(timeout=600) == 0
+    assert not list(run.glob(".*.work"))
+    (folder,) = run.glob("experiment-*")
+    told = json.loads((folder / "experiment.json").read_text())
+    assert told["verdict"] in {"A wins", "B wins", "cannot tell"}
+    assert told["reason"] in (folder / "index.html").read_text()
+    assert (told["a"]["one_page_checkout"], told["b"]["one_page_checkout"]) == (False, True)
+    assert told["buyers"] == pq.read_table(folder / "pairs.parquet").num_rows == 24
+    visits = pq.read_table(folder / "episodes.parquet").to_pylist()
+    for a, b in zip(visits[:24], visits[24:], strict=True):
+        assert (a["episode_id"][:2], b["episode_id"][:2]) == ("a-", "b-")
+        assert [a[name] for name in ("shop_id", "goal", "code", "seed")] == [
+            b[name] for name in ("shop_id", "goal", "code", "seed")
+        ]
+    stores = {row["url"].split("/")[2] for row in pq.read_table(folder / "steps.parquet").to_pylist()}
+    assert len(stores) >= 2  # A's visits, and B's before and after the kill, each on a port of its own
+
+
+@pytest.fixture(scope="module")
+def two_machines():
+    """The address of a Ray cluster of two nodes on this machine."""
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
+        warnings.simplefilter("ignore")
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # other tests run beside this one
+        from ray.cluster_utils import Cluster
+
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster.add_node(num_cpus=2)
+    yield cluster.address
+    cluster.shutdown()
+
+
+def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(whole, trained, two_machines):
+    run = trained / "runs/population"
+    assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
+    assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
+    assert not (run / "simulation").exists()
+    rest = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
+    assert rest.wait(timeout=600) == 0
+    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+    assert not list(run.glob(".*.work"))
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's own
+def test_what_a_lost_worker_had_to_do_is_done_by_another(two_machines, tmp_path, monkeypatch):
+    from simpersona.adapters.engine_ray import on_cluster
+
+    monkeypatch.setenv("RAY_ADDRESS", two_machines)
+    lost = tmp_path / "lost"
+
+    class Squares:  # here, so that it is sent and not looked up
+        def __init__(self, power):
+            self.power = power
+
+        def work(self, batch):
+            if 3 in batch and not lost.exists():
+                lost.touch()
+                os._exit(1)
+            if max(batch) > 90:
+                raise ConfigError(f"{max(batch)} is too much")
+            return [number**self.power for number in batch]
+
+        def close(self):
+            (tmp_path / "closed").touch()
+
+    found = on_cluster("ray", Squares, 2, [[0, 1], [2, 3], [4], [5, 6]])
+    assert sorted(found) == [number**2 for number in range(7)]
+    assert lost.exists()
+    assert (tmp_path / "closed").exists()
+    with pytest.raises(ConfigError, match="91 is too much"):
+        list(on_cluster("ray", Squares, 2, [[91]]))

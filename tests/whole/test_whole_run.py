@@ -49,6 +49,7 @@ stage2 = {{steps = 2, learning_rate = 1e-4, warmup_steps = 0}}
 episodes = 2
 max_steps = 3
 no_token_episodes = 1
+scorer = {{episodes = 3, max_steps = 4, concurrency = 2}}
 [evaluation]
 bootstrap = 20
 permutations = 100
@@ -127,12 +128,18 @@ def test_the_episodes_are_recorded_with_their_endings(finished):
     folder, _ = finished
     episodes = EPISODES.check(pq.read_table(folder / "runs/tiny/simulation/episodes.parquet"))
     steps = STEPS.check(pq.read_table(folder / "runs/tiny/simulation/steps.parquet"))
-    assert episodes.num_rows == 3
-    assert sorted(code is None for code in episodes["code"].to_pylist()) == [False, False, True]
+    kinds = [(row["policy"], row["code"] is None) for row in episodes.to_pylist()]
+    assert kinds == [("lm", False), ("lm", False), ("lm", True), *[("scorer", False)] * 3]
     assert set(episodes["ending"].to_pylist()) <= set(ENDINGS)
     assert set(steps["episode_id"].to_pylist()) == set(episodes["episode_id"].to_pylist())
     held_out = json.loads((folder / "runs/tiny/personas/personas.json").read_text(encoding="utf-8"))["held_out"]
     assert set(episodes["shop_id"].to_pylist()) <= set(held_out)
+    quality = json.loads((folder / "runs/tiny/simulation/quality.json").read_text(encoding="utf-8"))
+    assert {policy: told["episodes"] for policy, told in quality.items()} == {"lm": 3, "scorer": 3}
+    assert quality["lm"]["prompt_tokens"] == sum(episodes["prompt_tokens"].to_pylist()) > 0
+    assert (
+        quality["scorer"]["prompt_tokens"] == quality["lm"]["cost"] == 0
+    )  # the model in this process asks for nothing
 
 
 def test_examples_come_from_verified_replays_of_training_shops_alone(finished):

@@ -36,17 +36,20 @@ _OUTSIDE = frozenset({"_top", "_parent", "_blank"})
 class HttpVisitors:
     """What the windows of one run share: the connections. An async context manager.
 
-    `may_pay` allows visitors to fill in a checkout and place an order: for the lab's own stores alone.
+    `may_pay` allows visitors to fill in a checkout and place an order: for the lab's own stores alone. `connections` are
+    used instead of new ones.
     """
 
-    def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
+    def __init__(
+        self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
+    ) -> None:
         self._config, self._may_pay = config, may_pay
         self._manners = None if may_pay else Manners(config.manners)
-        self._connections: httpx2.AsyncHTTPTransport | None = None
+        self._given, self._connections = connections, connections
 
     async def __aenter__(self) -> Self:
         """Opens nothing yet."""
-        self._connections = httpx2.AsyncHTTPTransport()
+        self._connections = self._given or httpx2.AsyncHTTPTransport()
         return self
 
     async def __aexit__(
@@ -69,7 +72,7 @@ class HttpWindow:
 
     def __init__(
         self,
-        connections: httpx2.AsyncHTTPTransport | None,
+        connections: httpx2.AsyncBaseTransport | None,
         config: StoreConfig,
         visitor: str,
         grounds: Grounds,

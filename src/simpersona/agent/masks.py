@@ -110,8 +110,11 @@ def _shortened(asked: Sequence[Message], answer: str, tokenizer: PreTrainedToken
 
 
 def _answered_line(lines: Sequence[str], answer: str) -> int | None:
+    """The line of the node that is acted on: by its id, or by its name and role where the answer is in words."""
     try:
-        node = json.loads(answer)["action"]["nodeSelector"]
+        action = json.loads(answer)["action"]
+        name, _, role = action.partition(" the ")[2].rpartition(" ") if isinstance(action, str) else ("", "", "")
+        start = f"{role}: {name}" if isinstance(action, str) else f"[{action['nodeSelector']}]"
     except (ValueError, KeyError, TypeError):
         return None  # the session ends here, or the answer is not an action
-    return next((number for number, line in enumerate(lines) if line.startswith(f"[{node}]")), None)
+    return next((number for number, line in enumerate(lines) if line.startswith(start)), None)

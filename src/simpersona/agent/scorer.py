@@ -1,8 +1,13 @@
 """A policy's scores without a language model: a small network over texts, numbers and the persona's row.
 
-Each candidate of a situation (a node with a method, or to leave) gets one score from its own text and numbers, the
-goal, the page's title, what was done last, the state of the visit, and the persona. A persona's row is a linear map of its
-96-d code plus a part of its own that starts at zero, so that codes with few examples borrow from their neighbours.
+The kind of move is drawn first (to leave, a product, the cart, the next field …), then one of its candidates (a node with
+a method), so that how many products a page lists changes neither who leaves nor who buys:
+
+    log p(candidate) = log p(kind | situation, persona) + log p(candidate | kind, situation, persona)
+
+A kind is scored from the goal, the page's title, what was done last, the state of the visit and the persona; a candidate from
+its own text and numbers as well. A persona's row is a linear map of what is known of it (its 96-d code, how its buyers went
+through the funnel) plus a part of its own that starts at zero, so that codes with few examples borrow from their neighbours.
 """
 
 from __future__ import annotations
@@ -17,10 +22,16 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from simpersona.ports import Progress
 
 WIDTH, ROW, HIDDEN = 48, 24, 128
+FORGETS = 0.1
+"""The share of inputs left out in training, so that no page is known by its words alone."""
+RECENT, AVERAGED = 0.2, 200
+"""The running mean of the weights, which is what acts, is over the last fifth of the steps, and over this many at most."""
+LEARNING_RATE = 1e-3
 TENSORS, META = "scorer.safetensors", "scorer.json"
 
 
@@ -31,6 +42,8 @@ class Choices:
     vectors: Float[np.ndarray, "m dim"]
     text: Int[np.ndarray, " n"]
     numbers: Float[np.ndarray, "n f"]
+    move: Int[np.ndarray, " n"]
+    """The kind of each candidate."""
     owner: Int[np.ndarray, " n"]
     """The situation of each candidate, ascending."""
     context: Int[np.ndarray, "s 3"]
@@ -49,6 +62,7 @@ class Choices:
             self.vectors,
             self.text[rows],
             self.numbers[rows],
+            self.move[rows],
             own,
             self.context[situations],
             self.state[situations],
@@ -57,43 +71,50 @@ class Choices:
 
 
 class Scorer(nn.Module):
-    """`codebook` are the personas' codes; sizes are those of the candidates' numbers, the state and the text vectors."""
+    """`personas` is what is known of each persona; sizes are those of the candidates' numbers, the state, the text vectors, and
+    how many kinds of moves there are.
+    """
 
-    def __init__(self, codebook: Float[np.ndarray, "k latent"], numbers: int, state: int, dim: int) -> None:
+    def __init__(self, personas: Float[np.ndarray, "k known"], numbers: int, state: int, dim: int, moves: int) -> None:
         super().__init__()
-        self.sizes = {"numbers": numbers, "state": state, "dim": dim}
-        self.register_buffer("codebook", torch.from_numpy(np.array(codebook, np.float32)))
-        self.words = nn.Linear(dim, WIDTH)
-        self.from_code = nn.Linear(codebook.shape[1], ROW)
-        self.own = nn.Embedding(len(codebook), ROW)
+        self.sizes = {"numbers": numbers, "state": state, "dim": dim, "moves": moves}
+        self.register_buffer("personas", torch.from_numpy(np.array(personas, np.float32)))
+        self.words = nn.Sequential(nn.Linear(dim, WIDTH), nn.Dropout(FORGETS))
+        self.from_known = nn.Linear(personas.shape[1], ROW)
+        self.own = nn.Embedding(len(personas), ROW)
         nn.init.zeros_(self.own.weight)
         self.nobody = nn.Parameter(torch.zeros(ROW))
-        self.around = nn.Sequential(nn.Linear(3 * WIDTH + state + ROW, HIDDEN), nn.ReLU())
+        self.around = nn.Sequential(nn.Linear(3 * WIDTH + state + ROW, HIDDEN), nn.ReLU(), nn.Dropout(FORGETS))
+        self.kind = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, moves))
         self.within = nn.Linear(numbers + 4 * WIDTH, HIDDEN)
-        self.score = nn.Sequential(nn.Linear(2 * HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
+        self.of_kind = nn.Embedding(moves, HIDDEN)
         self.mixed = nn.Linear(HIDDEN, HIDDEN)
+        self.score = nn.Linear(HIDDEN, 1)
 
     def rows(self, code: Int[Tensor, " s"]) -> Float[Tensor, "s row"]:
         """The personas' rows; that of nobody for −1."""
         known = code.clamp(min=0)
-        rows = self.from_code(self.codebook[known]) + self.own(known)  # pyright: ignore[reportIndexIssue] - a buffer
+        rows = self.from_known(self.personas[known]) + self.own(known)  # pyright: ignore[reportIndexIssue] - a buffer
         return torch.where((code >= 0)[:, None], rows, self.nobody)
 
     def forward(self, choices: Choices) -> Float[Tensor, " n"]:
         """Log-probabilities of all candidates, each situation's adding up to one."""
-        vectors, owner = torch.from_numpy(choices.vectors), torch.from_numpy(choices.owner)
-        context = self.words(vectors[torch.from_numpy(choices.context)])  # s × 3 × width
+        owner, move = torch.from_numpy(choices.owner), torch.from_numpy(choices.move)
+        unique, place = np.unique(np.concatenate([choices.context.ravel(), choices.text]), return_inverse=True)
+        words = self.words(torch.from_numpy(choices.vectors[unique]))[torch.from_numpy(place)]
+        many = len(choices.code)
+        context = words[: 3 * many].reshape(many, 3, -1)
         rows = self.rows(torch.from_numpy(choices.code).long())
         around = self.around(torch.cat([context.flatten(1), torch.from_numpy(choices.state), rows], dim=1))
-        text = self.words(vectors[torch.from_numpy(choices.text)])
+        kinds, group = self.sizes["moves"], owner * self.sizes["moves"] + move
+        offered = torch.zeros(many * kinds, dtype=torch.bool)
+        offered[group] = True
+        of_kind = self.kind(around).masked_fill(~offered.reshape(many, kinds), -torch.inf).log_softmax(dim=1)
+        text = words[3 * many :]
         pairs = (text[:, None] * context[owner]).flatten(1)
-        within = self.within(torch.cat([torch.from_numpy(choices.numbers), text, pairs], dim=1))
-        joint = torch.cat([torch.relu(within + self.mixed(around)[owner]), around[owner]], dim=1)
-        scores = self.score(joint)[:, 0]
-        many = len(choices.code)
-        highest = torch.full((many,), -torch.inf).scatter_reduce(0, owner, scores.detach(), "amax")
-        total = torch.zeros(many).index_add(0, owner, torch.exp(scores - highest[owner]))
-        return scores - (highest + torch.log(total))[owner]
+        within = self.within(torch.cat([torch.from_numpy(choices.numbers), text, pairs], dim=1)) + self.of_kind(move)
+        scores = self.score(torch.relu(within + self.mixed(around)[owner]))[:, 0]
+        return of_kind.flatten()[group] + _log_shares(scores, group, many * kinds)
 
     def save(self, folder: Path) -> None:
         """Weights as safetensors, sizes as JSON."""
@@ -109,9 +130,16 @@ class Scorer(nn.Module):
         from safetensors.torch import load_file  # noqa: PLC0415
 
         weights = load_file(folder / TENSORS)
-        scorer = cls(weights["codebook"].numpy(), **json.loads((folder / META).read_text(encoding="utf-8")))
+        scorer = cls(weights["personas"].numpy(), **json.loads((folder / META).read_text(encoding="utf-8")))
         scorer.load_state_dict(weights)
         return scorer.eval().requires_grad_(requires_grad=False)
+
+
+def _log_shares(scores: Float[Tensor, " n"], group: Int[Tensor, " n"], groups: int) -> Float[Tensor, " n"]:
+    """The scores' log-softmax within each group."""
+    highest = torch.full((groups,), -torch.inf).scatter_reduce(0, group, scores.detach(), "amax")
+    total = torch.zeros(groups).index_add(0, group, torch.exp(scores - highest[group]))
+    return scores - (highest + torch.log(total))[group]
 
 
 def train_scorer(
@@ -122,40 +150,46 @@ def train_scorer(
     seed: int,
     progress: Progress,
     *,
+    weights: Float[np.ndarray, " s"] | None = None,
     epochs: int = 40,
     batch: int = 128,
     patience: int = 5,
 ) -> dict[str, Any]:
     """Trains on which candidate was `chosen` (its place among all), with a tenth of the visits (`groups`, one name per
-    situation) kept for stopping; the weights of the best epoch stay. One in ten situations is shown as nobody's.
+    situation) kept for stopping; of the running means of the weights those of the best epoch stay. One in ten situations is
+    shown as nobody's. `weights` say how much each situation counts; all the same without them.
 
     Gives the epochs, examples, and the mean negative log-likelihood on what was kept, with the persona and as nobody.
     """
     rng = np.random.default_rng(seed)
+    counts = np.ones(len(choices.code)) if weights is None else weights / weights.mean()
     visits = np.unique(np.asarray(groups))
     kept = np.isin(groups, rng.permutation(visits)[: max(len(visits) // 10, 1)])
     train, held = np.flatnonzero(~kept), np.flatnonzero(kept)
-    optimizer = torch.optim.AdamW(scorer.parameters(), lr=1e-3, weight_decay=1e-2)
-    best, best_epoch, weights = float("inf"), 0, scorer.state_dict()
+    optimizer = torch.optim.AdamW(scorer.parameters(), lr=LEARNING_RATE, weight_decay=1e-2)
+    mean = AveragedModel(scorer, avg_fn=_running)
+    best, best_epoch, state = float("inf"), 0, scorer.state_dict()
     for epoch in range(1, epochs + 1):
         scorer.train()
         for part in np.array_split(rng.permutation(train), -(-len(train) // batch)):
-            own, rows = choices.take(np.sort(part))
+            here = np.sort(part)
+            own, rows = choices.take(here)
             own.code[rng.random(len(own.code)) < 0.1] = -1
-            loss = -_likelihood(scorer, own, rows, chosen[np.sort(part)])
+            loss = -(_likelihood(scorer, own, rows, chosen[here]) * torch.from_numpy(counts[here]).float()).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        found = _held_out(scorer, choices, chosen, held)
+            mean.update_parameters(scorer)
+        found = _held_out(mean.module, choices, chosen, counts, held)
         progress(epoch, epochs, f"held-out loss {found:.3f}")
         if found < best:
             best, best_epoch = found, epoch
-            weights = {name: tensor.clone() for name, tensor in scorer.state_dict().items()}
+            state = {name: tensor.clone() for name, tensor in mean.module.state_dict().items()}
         elif epoch - best_epoch >= patience:
             break
-    scorer.load_state_dict(weights)
+    scorer.load_state_dict(state)
     scorer.eval().requires_grad_(requires_grad=False)
-    as_nobody = _held_out(scorer, choices, chosen, held, nobody=True)
+    as_nobody = _held_out(scorer, choices, chosen, counts, held, nobody=True)
     return {
         "epochs": best_epoch,
         "examples": len(train),
@@ -165,14 +199,27 @@ def train_scorer(
     }
 
 
-def _likelihood(scorer: Scorer, own: Choices, rows: np.ndarray, chosen: np.ndarray) -> Tensor:
-    return scorer(own)[torch.from_numpy(np.searchsorted(rows, chosen))].mean()
+def _running(mean: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
+    return mean + (new - mean) / min(1 + RECENT * int(steps), AVERAGED)
 
 
-def _held_out(scorer: Scorer, choices: Choices, chosen: np.ndarray, held: np.ndarray, *, nobody: bool = False) -> float:
+def _likelihood(scorer: nn.Module, own: Choices, rows: np.ndarray, chosen: np.ndarray) -> Float[Tensor, " s"]:
+    return scorer(own)[torch.from_numpy(np.searchsorted(rows, chosen))]
+
+
+def _held_out(
+    scorer: nn.Module,
+    choices: Choices,
+    chosen: np.ndarray,
+    counts: np.ndarray,
+    held: np.ndarray,
+    *,
+    nobody: bool = False,
+) -> float:
     scorer.eval()
     own, rows = choices.take(held)
     if nobody:
         own.code[:] = -1
     with torch.inference_mode():
-        return -float(_likelihood(scorer, own, rows, chosen[held]))
+        found = _likelihood(scorer, own, rows, chosen[held]).numpy()
+    return -float(np.average(found, weights=counts[held]))

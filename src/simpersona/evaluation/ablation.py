@@ -7,25 +7,39 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metrics import Findings
-
-FIGURES = ("crash", "add_to_cart", "checkout", "actions_mean", "pages_mean", "products_mean")
+from simpersona.evaluation.metrics import ABLATION, CRASHES, Findings
 
 
 def ablation_metrics(episodes: pa.Table) -> Metrics:
-    """The keys ablation.*: shares over all episodes of an arm, depths over those that did not crash.
+    """The keys ablation.*: shares over all episodes of an arm, depths over those that did not crash, and in how many shops
+    an arm crashes more often than the other (Figure 10).
 
-    A crash is an episode that ended as "other", whatever its cause (REFERENCE 22).
+    A crash is an episode that ended as "other", whatever its cause (REFERENCE 22); crash_* tell the part that broke.
     """
     found = Findings()
     without = pc.is_null(episodes["code"])
     arms = {"with_token": episodes.filter(pc.invert(without)), "no_token": episodes.filter(without)}
     for arm, table in arms.items():
-        figures = _figures(table) if table.num_rows else dict.fromkeys(FIGURES)
+        figures = _figures(table) if table.num_rows else dict.fromkeys(ABLATION) | {"episodes": 0}
         why = "" if table.num_rows else _NO_EPISODE[arm]
         for name, value in figures.items():
             found.put(f"ablation.{arm}.{name}", value, why or ("" if value is not None else "every episode crashed"))
+    _put_shops(found, arms)
     return found.metrics()
+
+
+def _put_shops(found: Findings, arms: dict[str, pa.Table]) -> None:
+    rates = {arm: _crash_rates(table) for arm, table in arms.items()}
+    both = sorted(rates["with_token"].keys() & rates["no_token"].keys())
+    for arm, other in (("with_token", "no_token"), ("no_token", "with_token")):
+        more = sum(rates[arm][shop] > rates[other][shop] for shop in both) if both else None
+        note = f"of {len(both)} shops with both arms" if both else "no shop has episodes with and without a token"
+        found.put(f"ablation.shops_crash_more.{arm}", more, note)
+
+
+def _crash_rates(episodes: pa.Table) -> dict[str, float]:
+    shops, crashed = np.asarray(episodes["shop_id"]), np.asarray(episodes["ending"]) == "other"
+    return {shop: float(crashed[shops == shop].mean()) for shop in set(shops.tolist())}
 
 
 _NO_EPISODE = {
@@ -35,7 +49,8 @@ _NO_EPISODE = {
 
 
 def _figures(table: pa.Table) -> dict[str, float | None]:
-    crashed = np.asarray(table["ending"]) == "other"
+    endings, kinds = np.asarray(table["ending"]), np.asarray(table["error_kind"].to_pylist(), object)
+    crashed = endings == "other"
     checkout = (np.asarray(table["checkout_start_count"]) > 0) | (np.asarray(table["purchase_count"]) > 0)
     depths = {
         "actions_mean": np.asarray(table["steps"]),
@@ -43,7 +58,10 @@ def _figures(table: pa.Table) -> dict[str, float | None]:
         "products_mean": np.array([len(products or []) for products in table["products"].to_pylist()]),
     }
     return {
+        "episodes": table.num_rows,
+        "goal_reached": float((endings == "goal_reached").mean()),
         "crash": float(crashed.mean()),
+        **{name: float((crashed & (kinds == kind)).mean()) for name, kind in CRASHES.items()},
         "add_to_cart": float((np.asarray(table["add_to_cart_count"]) > 0).mean()),
         "checkout": float(checkout.mean()),
     } | {name: None if crashed.all() else float(depth[~crashed].mean()) for name, depth in depths.items()}

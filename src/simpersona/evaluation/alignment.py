@@ -22,19 +22,22 @@ from scipy import stats
 
 from simpersona.config import EvaluationConfig
 from simpersona.contracts import STRATA, Metrics
-from simpersona.evaluation.metrics import ARMS, OUTCOMES, RATES, Findings
+from simpersona.evaluation.metrics import ARMS, OUTCOMES, RATES, SIZES, Findings
 from simpersona.evaluation.rates import (
     Rates,
     agent_rates,
     blind_rates,
     pooled,
     real_rates,
-    shopper_sessions,
     token_strata,
 )
+from simpersona.evaluation.resampling import interval95, times_drawn
 
 FUNNEL = STRATA[:4]
+FEW = 10
+"""Pairs of a stratum below which a note says so."""
 _UNKNOWN = np.full(2, np.nan)
+_ALL_STRATA = "needs pairs of all four strata"
 
 
 @dataclass(frozen=True)
@@ -48,32 +51,35 @@ class Pair:
     shop: str
     code: int
     stratum: str
+    real: Rates
+    played: Rates
     scores: dict[str, Float[np.ndarray, " 2"]]
 
 
 def conversion_metrics(
+    pairs: list[Pair],
     episodes: pa.Table,
     sessions: pa.Table,
-    buyers: pa.Table,
-    assignments: pa.Table,
     train_shops: Collection[str],
     config: EvaluationConfig,
     seed: int,
 ) -> Metrics:
-    """The keys conversion.*: alignment of every arm by stratum, its interval, ceiling and skill, and the
-    plain rates of real sessions and episodes with 95 % Wilson intervals.
+    """The keys conversion.*: alignment of every arm by stratum, with its interval over shops, ceiling, skill and sample
+    sizes, and the plain rates of real sessions and episodes with 95 % Wilson intervals.
 
-    `episodes` are simulated (shape of EPISODES), the other tables hold the real buyers of all shops.
-    Shops in `train_shops` give the tokens their strata and mean rates and are not scored. What cannot be
-    computed is None with the reason.
+    `pairs` are those of `eligible_pairs`, `episodes` simulated (shape of EPISODES), `sessions` the real ones of the
+    simulated shops without bouncers'. What cannot be computed is None with the reason.
     """
-    pairs = eligible_pairs(episodes, sessions, buyers, assignments, train_shops, config, seed)
     found = Findings()
     found.put("conversion.pairs", len(pairs))
     found.put("conversion.episodes", int(pc.sum(pc.is_valid(episodes["code"])).as_py() or 0))
-    _put_arms(found, pairs, _shortage(episodes, pairs, train_shops, config))
+    shortage = _shortage(episodes, pairs, train_shops, config)
+    _put_arms(found, pairs, shortage)
+    for stratum in (*FUNNEL, "stratified"):
+        for name, count in _sizes(pairs, stratum).items():
+            found.put(f"conversion.{stratum}.{name}", count, _few(name, count))
     _put_headline(found, pairs, config, seed)
-    _put_overall(found, episodes, shopper_sessions(sessions, buyers, set(episodes["shop_id"].to_pylist())))
+    _put_overall(found, episodes, sessions)
     return found.metrics()
 
 
@@ -118,7 +124,7 @@ def eligible_pairs(
             "no_token": _blind_score(blind.get((shop, code)), target, config),
             "noise_ceiling": noise_ceiling(target.shares, played.trials),
         }
-        pairs.append(Pair(shop, code, strata[code], scores))
+        pairs.append(Pair(shop, code, strata[code], target, played, scores))
     return pairs
 
 
@@ -148,29 +154,24 @@ def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 
     return means | {"stratified": np.mean(list(means.values()), axis=0)}
 
 
-def bootstrap_interval(pairs: list[Pair], replicates: int, seed: int) -> list[float] | None:
-    """95 % interval of the stratified ARA (`correct`) over shops drawn with replacement.
-
-    Replicates in which a stratum has no pair are left out; None with fewer than two shops or a stratum
-    without a pair.
+def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Float[np.ndarray, "replicates 5"]]:
+    """Each arm's mean ARA of the four strata and "stratified", over shops drawn with replacement: the same draws for all
+    arms, so that their differences can be taken. nan where a draw has no pair of the stratum with a score.
     """
     shops = sorted({pair.shop for pair in pairs})
-    if len(shops) < 2 or {pair.stratum for pair in pairs} != set(FUNNEL):
-        return None
-    sums, counts = np.zeros((2, len(shops), len(FUNNEL)))
-    for pair in pairs:
-        place = shops.index(pair.shop), FUNNEL.index(pair.stratum)
-        sums[place] += pair.scores["correct"].mean()
-        counts[place] += 1
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(len(shops), np.full(len(shops), 1 / len(shops)), size=replicates)
-    totals = weights @ counts
-    whole = (totals > 0).all(axis=1)
-    if not whole.any():
-        return None
-    means = ((weights @ sums)[whole] / totals[whole]).mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return [float(low), float(high)]
+    drawn = times_drawn(max(len(shops), 1), replicates, seed)
+    means: dict[str, np.ndarray] = {}
+    for arm in (*ARMS, "noise_ceiling"):
+        sums, counts = np.zeros((2, max(len(shops), 1), len(FUNNEL)))
+        for pair in pairs:
+            if np.isfinite(score := pair.scores[arm].mean()):
+                place = shops.index(pair.shop), FUNNEL.index(pair.stratum)
+                sums[place] += score
+                counts[place] += 1
+        total = drawn @ counts
+        strata = np.divide(drawn @ sums, total, out=np.full(total.shape, np.nan), where=total > 0)
+        means[arm] = np.column_stack([strata, strata.mean(axis=1)])
+    return means
 
 
 def _blind_score(blind: Rates | None, target: Rates, config: EvaluationConfig) -> Float[np.ndarray, " 2"]:
@@ -221,28 +222,70 @@ def _shortage(episodes: pa.Table, pairs: list[Pair], train_shops: Collection[str
     )
 
 
-def _put_headline(found: Findings, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
-    key = "conversion.stratified.ara"
-    interval = bootstrap_interval(pairs, config.bootstrap, seed)
-    found.put(f"{key}.correct_ci95", interval, "" if interval else "needs pairs of all four strata in two shops")
-    correct, ceiling, shop_mean = (
-        float(stratum_means(pairs, arm)["stratified"].mean()) for arm in ("correct", "noise_ceiling", "shop_mean")
+def _sizes(pairs: list[Pair], stratum: str) -> dict[str, int]:
+    own = [pair for pair in pairs if stratum in (pair.stratum, "stratified")]
+    episodes, sessions = sum(pair.played.trials for pair in own), sum(pair.real.trials for pair in own)
+    return dict(zip(SIZES, (len(own), len({pair.shop for pair in own}), episodes, sessions), strict=True))
+
+
+def _few(name: str, count: int) -> str:
+    return (
+        f"{count} pairs are few: the figures of this row may move far with the next run"
+        if name == "pairs" and 0 < count < FEW
+        else ""
     )
-    missing = "" if np.isfinite(ceiling) else "needs pairs of all four strata"
-    found.put(f"{key}.noise_ceiling", ceiling, missing)
-    room = ceiling - shop_mean
-    if missing or room > 0:
-        found.put(f"{key}.skill", (correct - shop_mean) / room if not missing else None, missing)
+
+
+def _put_headline(found: Findings, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
+    drawn = resampled_ara(pairs, config.bootstrap, seed)
+    points = {arm: stratum_means(pairs, arm) for arm in drawn}
+    for column, stratum in enumerate((*FUNNEL, "stratified")):
+        key = f"conversion.{stratum}.ara"
+        place = {arm: means[:, column] for arm, means in drawn.items()}
+        ara = {arm: float(means[stratum].mean()) for arm, means in points.items()}
+        several = _sizes(pairs, stratum)["shops"] > 1
+        whole = _ALL_STRATA if stratum == "stratified" else f"needs pairs of stratum {stratum}"
+        for arm in ARMS:
+            interval = interval95(place[arm]) if several and np.isfinite(ara[arm]) else None
+            found.put(f"{key}.{arm}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
+        found.put(f"{key}.noise_ceiling", ara["noise_ceiling"], "" if np.isfinite(ara["noise_ceiling"]) else whole)
+        _put_skill(found, key, ara, whole)
+        if stratum == "stratified":
+            _put_differences(found, key, ara, place, several=several)
+
+
+def _put_skill(found: Findings, key: str, ara: dict[str, float], missing: str) -> None:
+    room = ara["noise_ceiling"] - ara["shop_mean"]
+    if not np.isfinite(room):
+        found.put(f"{key}.skill", None, missing)
+    elif room > 0:
+        found.put(f"{key}.skill", (ara["correct"] - ara["shop_mean"]) / room)
     else:
-        why = f"the noise ceiling ({ceiling:.3f}) does not exceed the shop's mean ({shop_mean:.3f}): too few episodes"
+        why = f"the noise ceiling ({ara['noise_ceiling']:.3f}) does not exceed the shop's mean ({ara['shop_mean']:.3f}): too few episodes"
         found.put(f"{key}.skill", None, why)
+
+
+def _put_differences(
+    found: Findings, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], *, several: bool
+) -> None:
+    """What the token gives, what is gained over the shop's mean, and the skill's interval; shops drawn alike for both sides."""
+    for name, other in (("gap", "all_mismatch"), ("lead", "shop_mean")):
+        value = ara["correct"] - ara[other]
+        found.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{_ALL_STRATA}, with {other}")
+        interval = interval95(drawn["correct"] - drawn[other]) if several and np.isfinite(value) else None
+        found.put(f"{key}.{name}_ci95", interval, "" if interval else f"{_ALL_STRATA}, of two shops or more")
+    room = drawn["noise_ceiling"] - drawn["shop_mean"]
+    skill = np.divide(drawn["correct"] - drawn["shop_mean"], room, out=np.full(room.shape, np.nan), where=room > 0)
+    told = several and ara["noise_ceiling"] > ara["shop_mean"]
+    interval = interval95(skill) if told else None
+    found.put(f"{key}.skill_ci95", interval, "" if interval else "there is no skill, or only one shop")
 
 
 def _put_overall(found: Findings, episodes: pa.Table, sessions: pa.Table) -> None:
     sides = {"real": sessions, "agent": episodes.filter(pc.is_valid(episodes["code"]))}
     for side, table in sides.items():
         for rate in RATES:
-            key, hits = f"conversion.overall.{side}.{rate}", _happened(table, rate)
+            key, hits = f"conversion.overall.{side}.{rate}", happened(table, rate)
             if not table.num_rows:
                 why = "no session" if side == "real" else "no episode with a token"
                 found.put(key, None, why)
@@ -254,7 +297,8 @@ def _put_overall(found: Findings, episodes: pa.Table, sessions: pa.Table) -> Non
             found.put(f"{key}_ci95", [float(interval.low), float(interval.high)])
 
 
-def _happened(table: pa.Table, rate: str) -> pa.ChunkedArray:
+def happened(table: pa.Table, rate: str) -> pa.ChunkedArray:
+    """Of each session or episode, whether it had an addition to the cart, reached the checkout, or placed an order."""
     if rate == "add_to_cart":
         return pc.greater(table["add_to_cart_count"], 0)
     bought = pc.greater(table["purchase_count"], 0)

@@ -19,6 +19,62 @@ ARMS = ("correct", "all_mismatch", "one_random", "shop_mean", "token_mean", "no_
 """Whose rate stands beside the real one: the agent's with the matched token, and its baselines."""
 OUTCOMES = ("atc", "purchase", "ara")
 RATES = ("add_to_cart", "checkout", "purchase")
+SIZES = ("pairs", "shops", "episodes", "sessions")
+"""How many of each a row of Table 2 stands on."""
+DEPTHS = (
+    "real_mean",
+    "agent_mean",
+    "real_deciles",
+    "agent_deciles",
+    "wasserstein",
+    "wasserstein_floor",
+    "p",
+    "real_sessions",
+    "agent_episodes",
+)
+CRASHES = {"crash_storefront": "StorefrontError", "crash_model": "ModelError", "crash_reply": "ReplyError"}
+"""What broke an episode, by the kind of its error (errors.py)."""
+ABLATION = (
+    "episodes",
+    "goal_reached",
+    "crash",
+    *CRASHES,
+    "add_to_cart",
+    "checkout",
+    "actions_mean",
+    "pages_mean",
+    "products_mean",
+)
+KINDS = ("cart", "checkout", "purchase")
+"""Of tasks, by the last action of the funnel that they ask for."""
+TASKS = (
+    *KINDS,
+    *(f"{kind}_ci95" for kind in KINDS),
+    "ordered",
+    "verified",
+    "verified_llm",
+    "judges_agree",
+    "judges_kappa",
+    "self_reported",
+    "kept_word",
+    "steps_mean",
+    "visits",
+)
+COLD_START = (
+    "shops",
+    "training_shops",
+    "js_mean",
+    "js_ci95",
+    "js_global_mean",
+    "js_random_shop_mean",
+    "gain",
+    "gain_ci95",
+    "js_loo_mean",
+    "js_loo_global_mean",
+    "strata_js_mean",
+    "strata_js_global_mean",
+    "coverage",
+)
 DIGITS = 6
 
 
@@ -61,36 +117,58 @@ _CLUSTERS = (
 )
 
 
-def required_keys(policy: str = "lm") -> list[str]:
-    """Every key that metrics.json must have, in the order of the file."""
+def policy_keys() -> list[str]:
+    """The keys whose figures are of one policy's episodes; of a further one they stand under policies.NAME."""
+    tests = ("welch_p", "kruskal_p", "permutation_p")
+    return [
+        *_keys(["conversion"], [*STRATA[:4], "stratified"], OUTCOMES, ARMS),
+        *_keys(["conversion"], [*STRATA[:4], "stratified"], SIZES),
+        *_keys(["conversion"], [*STRATA[:4], "stratified"], ["ara"], [f"{arm}_ci95" for arm in ARMS]),
+        *_keys(["conversion"], [*STRATA[:4], "stratified"], ["ara"], ["noise_ceiling", "skill"]),
+        *_keys(["conversion"], ["stratified"], ["ara"], ["skill_ci95", "gap", "gap_ci95", "lead", "lead_ci95"]),
+        *_keys(["conversion"], ["overall"], ["real", "agent"], [*RATES, *(f"{rate}_ci95" for rate in RATES)]),
+        *_keys(["conversion"], ["pairs", "episodes"]),
+        *_keys(["separation"], HEADS, [*LEVELS, *(f"{level}_tokens" for level in LEVELS), "cohens_d", *tests]),
+        *_keys(["separation"], HEADS, [f"{test}_adjusted" for test in tests]),
+        *_keys(["separation"], ["funnel"], LEVELS, ["add_to_cart", "checkout", "episodes"]),
+        *_keys(["depth"], [*STRATA[:4], "all"], [*DEPTHS, "p_adjusted"]),
+        *_keys(["tests"], ["method", "family", "significant"]),
+        *_keys(["outcomes"], ["two_stage", "single_stage"], [*ENDINGS, "episodes"]),
+        *_keys(
+            ["outcomes"],
+            ["two_stage", "single_stage"],
+            ["shop_error"],
+            ["shops", "mean", "std", "min", "max", "cv"],
+        ),
+        *_keys(["ablation"], ["with_token", "no_token"], ABLATION),
+        *_keys(["ablation"], ["shops_crash_more"], ["with_token", "no_token"]),
+    ]
+
+
+def required_keys(policy: str = "lm", others: Iterable[str] = (), doers: Iterable[str] = ()) -> list[str]:
+    """Every key that metrics.json must have, in the order of the file, for a run in which `policy` and the `others`
+    acted for buyers, and the `doers` did tasks.
+    """
     return [
         "source",
         "policy",
         *_keys(["clusters"], ["vqvae", "kmeans"], _CLUSTERS),
-        *_keys(["population"], ["js_mean", "js_median", "shops", "shops_js_below_010"]),
+        *_keys(["population"], ["js_mean", "js_mean_ci95", "js_median", "shops", "shops_js_below_010"]),
         *_keys(["population"], ["r2"], SCALARS),
+        *_keys(["cold_start"], COLD_START),
         *_keys(["privacy"], ["membership_auc", "membership_auc_ci95", "smallest_code"]),
         *_keys(["planted"], ["adjusted_rand", "normalized_mutual_information"]),
-        *_keys(["conversion"], [*STRATA[:4], "stratified"], OUTCOMES, ARMS),
-        *_keys(["conversion"], ["stratified"], ["ara"], ["correct_ci95", "noise_ceiling", "skill"]),
-        *_keys(["conversion"], ["overall"], ["real", "agent"], [*RATES, *(f"{rate}_ci95" for rate in RATES)]),
-        *_keys(["conversion"], ["pairs", "episodes"]),
-        *_keys(["separation"], HEADS, [*LEVELS, "cohens_d", "welch_p", "kruskal_p", "permutation_p"]),
-        *_keys(["separation"], ["funnel"], LEVELS, ["add_to_cart", "checkout"]),
-        *_keys(["tasks"], [policy], ["cart", "checkout", "purchase", "self_reported", "steps_mean"]),
-        *_keys(["outcomes"], ["two_stage", "single_stage"], ENDINGS),
-        *_keys(["outcomes"], ["two_stage", "single_stage"], ["shop_error"], ["std", "min", "max", "cv"]),
-        *_keys(
-            ["ablation"],
-            ["with_token", "no_token"],
-            ["crash", "add_to_cart", "checkout", "actions_mean", "pages_mean", "products_mean"],
-        ),
+        *policy_keys(),
+        *_keys(["tasks"], ["count", "repetitions", "actions"]),
+        *_keys(["tasks"], dict.fromkeys([policy, *doers]), TASKS),
+        *(f"policies.{name}.{key}" for name in others for key in policy_keys()),
     ]
 
 
 _REASONS = {
     "planted": "the true buyer types are known only for a generated world",
     "tasks": "the benchmark of shopping tasks was not run",
+    "cold_start": "needs two training shops and a held-out shop",
     "outcomes.single_stage": "only the two-stage model was trained",
 }
 
@@ -99,17 +177,32 @@ def _reason(key: str) -> str:
     return next((why for prefix, why in _REASONS.items() if key.startswith(prefix)), "not computed in this run")
 
 
-def complete(metrics: Metrics, *, source: str | None = None, policy: str = "lm") -> Metrics:
+def complete(
+    metrics: Metrics,
+    *,
+    source: str | None = None,
+    policy: str = "lm",
+    others: Iterable[str] = (),
+    doers: Iterable[str] = (),
+) -> Metrics:
     """The metrics with every required key, the missing ones None with a reason.
 
-    `source` is "lab" or the name of the real data set, `policy` names what acted ("lm", "scorer"); labels
-    that `metrics` holds already are kept. Keys beyond the required ones are kept too.
+    `source` is "lab" or the name of the real data set, `policy` names what acted ("lm", "scorer"), `others` and `doers`
+    are those of `required_keys`; labels that `metrics` holds already are kept. Keys beyond the required ones are kept too.
     """
     labels = {"source": source, "policy": policy}
     given = {name: value for name, value in labels.items() if value is not None} | metrics.values
-    values = {key: given.get(key) for key in required_keys(policy)} | given
+    values = {key: given.get(key) for key in required_keys(policy, others, doers)} | given
     notes = {key: metrics.notes.get(key) or _reason(key) for key, value in values.items() if value is None}
     return Metrics(values, metrics.notes | notes)
+
+
+def of_policy(name: str, metrics: Metrics) -> Metrics:
+    """The figures of a further policy under keys of their own: policies.NAME.KEY."""
+    values, notes = (
+        {f"policies.{name}.{key}": value for key, value in part.items()} for part in (metrics.values, metrics.notes)
+    )
+    return Metrics(values, notes)
 
 
 def serialise(metrics: Metrics) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from simpersona.contracts import ENDINGS, Metrics
 from simpersona.evaluation.metrics import Findings
 
 Training = Literal["two_stage", "single_stage"]
+SPREAD = ("shops", "mean", "std", "min", "max", "cv")
 TRAININGS: tuple[Training, ...] = ("two_stage", "single_stage")
 
 
@@ -29,7 +30,7 @@ def outcome_metrics(episodes: pa.Table, training: Training = "two_stage") -> Met
             _put_endings(found, f"outcomes.{other}", played)
             _put_shop_error(found, f"outcomes.{other}.shop_error", played)
         else:
-            for name in (*ENDINGS, *(f"shop_error.{what}" for what in ("std", "min", "max", "cv"))):
+            for name in ("episodes", *ENDINGS, *(f"shop_error.{what}" for what in SPREAD)):
                 found.put(f"outcomes.{other}.{name}", None, f"no {other.replace('_', '-')} model was trained")
     return found.metrics()
 
@@ -42,6 +43,7 @@ def shop_errors(episodes: pa.Table) -> dict[str, float]:
 
 def _put_endings(found: Findings, key: str, episodes: pa.Table) -> None:
     endings = np.asarray(episodes["ending"])
+    found.put(f"{key}.episodes", len(endings))
     for ending in ENDINGS:
         share = (endings == ending).mean() if len(endings) else None
         found.put(f"{key}.{ending}", share, "" if len(endings) else "no episode with a token")
@@ -52,6 +54,8 @@ def _put_shop_error(found: Findings, key: str, episodes: pa.Table) -> None:
     none = "" if len(errors) else "no episode with a token"
     spread = errors.std(ddof=1) if len(errors) > 1 else None
     alone = "" if spread is not None else none or "needs two shops or more"
+    found.put(f"{key}.shops", len(errors))
+    found.put(f"{key}.mean", errors.mean() if len(errors) else None, none)
     found.put(f"{key}.std", spread, alone)
     found.put(f"{key}.min", errors.min() if len(errors) else None, none)
     found.put(f"{key}.max", errors.max() if len(errors) else None, none)

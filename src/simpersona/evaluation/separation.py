@@ -94,7 +94,8 @@ def _put_head(
     groups = [values[level == number] for number in range(len(LEVELS))]
     for name, group in zip(LEVELS, groups, strict=True):
         mean = group.mean() if len(group) else None
-        found.put(f"{key}.{name}", mean, _of(len(group), "token") or f"no simulated token is predicted {name}")
+        found.put(f"{key}.{name}", mean, "" if len(group) else f"no simulated token is predicted {name}")
+        found.put(f"{key}.{name}_tokens", len(group))
     low, high = groups[LOW], groups[HIGH]
     why = _why_untested(groups)
     tests = {
@@ -121,12 +122,8 @@ def _put_funnel(found: Findings, episodes: pa.Table, level: np.ndarray) -> None:
     checkout = (np.asarray(episodes["checkout_start_count"]) > 0) | (np.asarray(episodes["purchase_count"]) > 0)
     for number, name in enumerate(LEVELS):
         here = level == number
+        found.put(f"separation.funnel.{name}.episodes", int(here.sum()))
         for rate, hits in (("add_to_cart", cart), ("checkout", checkout)):
             share = hits[here].mean() if here.any() else None
-            none = f"no episode has a token with {name} predicted purchase"
-            found.put(f"separation.funnel.{name}.{rate}", share, _of(here.sum(), "episode") or none)
-
-
-def _of(count: int, what: str) -> str:
-    """How many a figure stands on; nothing for none."""
-    return f"of {count} {what}{'' if count == 1 else 's'}" if count else ""
+            none = "" if here.any() else f"no episode has a token with {name} predicted purchase"
+            found.put(f"separation.funnel.{name}.{rate}", share, none)

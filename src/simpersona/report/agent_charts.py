@@ -1,154 +1,143 @@
-"""Charts of the agents: how they were trained, and how they shop beside real buyers and the paper's."""
+"""Charts of the simulated buyers: how they shop beside real buyers and the paper's agents, and how they were trained."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
 
-from simpersona.contracts import LEVELS, STRATA
-from simpersona.report.charts import PAPER_MARK, PERCENT, Figure, Values, figure, height_for, label, line, rounded
+from simpersona.contracts import ENDINGS, LEVELS, STRATA
+from simpersona.report.acting import Acting
+from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
 from simpersona.report.paper_figures import PAPER
+from simpersona.report.strata_words import STRATUM_NAMES
+from simpersona.report.wording import between, written
 
-_ENDING_COLOURS = {
-    "goal_reached": "var(--aqua)",
-    "steps_limit": "var(--yellow)",
-    "time_limit": "var(--orange)",
-    "other": "var(--red)",
+RATE_WORDS = {"add_to_cart": "put something in the cart", "checkout": "begin a checkout", "purchase": "order"}
+ENDING_WORDS = {
+    "goal_reached": "left by itself",
+    "steps_limit": "out of steps",
+    "time_limit": "out of time",
+    "other": "broken off",
 }
 
 
-def model_losses(training: Mapping[str, Mapping[str, Any]]) -> Figure | None:
-    """The language model's loss by optimiser step, one line per stage."""
-    lines = []
-    for (stage, summary), colour in zip(training.items(), ("var(--blue)", "var(--orange)"), strict=False):
-        losses = summary.get("losses") or []
-        if losses:
-            steps = list(range(1, len(losses) + 1))
-            lines.append(line(steps, rounded(np.array(losses)), _stage_name(stage), colour))
-    if not lines:
-        return None
-    yaxis = {"title": "nats per answer token", "rangemode": "tozero"}
-    return figure(lines, xaxis={"title": "optimiser step"}, yaxis=yaxis)
+def conversion(policies: Sequence[Acting]) -> BarChart | None:
+    """The funnel: rates of real sessions and of simulated visits, with 95 % intervals."""
+    groups = []
+    for rate, words in RATE_WORDS.items():
+        bars = [_rate(policies[0], f"conversion.overall.real.{rate}", "real sessions", "real")] if policies else []
+        bars += [
+            _rate(policy, f"conversion.overall.agent.{rate}", f"simulated: {policy.words}", policy.colour)
+            for policy in policies
+        ]
+        groups.append(BarGroup(words, tuple(bar for bar in bars if bar.value is not None)))
+    return bar_chart([group for group in groups if group.bars])
 
 
-def conversion(metrics: Values) -> Figure | None:
-    """Rates of real sessions and of simulated episodes, with 95 % intervals."""
-    rates = ("add_to_cart", "checkout", "purchase")
-    traces = []
-    for side, name, colour in (("real", "real sessions", "var(--blue)"), ("agent", "simulated", "var(--orange)")):
-        known = [rate for rate in rates if metrics.get(f"conversion.overall.{side}.{rate}") is not None]
-        if not known:
-            continue
-        values = [metrics[f"conversion.overall.{side}.{rate}"] for rate in known]
-        spans = [metrics.get(f"conversion.overall.{side}.{rate}_ci95") or [value, value]
-                 for rate, value in zip(known, values, strict=True)]  # fmt: skip
-        traces.append(
-            {
-                "type": "bar",
-                "name": name,
-                "x": [rate.replace("_", " ") for rate in known],
-                "y": values,
-                "customdata": [f"{low:.1%} to {high:.1%}" for low, high in spans],
-                "hovertemplate": "%{y:.1%}, 95 % interval %{customdata}",
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": [high - value for (_, high), value in zip(spans, values, strict=True)],
-                    "arrayminus": [value - low for (low, _), value in zip(spans, values, strict=True)],
-                    "color": "var(--ink)",
-                    "thickness": 1.2,
-                    "width": 4,
-                },
-                "marker": {"color": colour},
-            }
-        )
-    yaxis = {"title": "share of sessions", **PERCENT}
-    return figure(traces, barmode="group", yaxis=yaxis, xaxis={"showgrid": False}) if traces else None
-
-
-def alignment(metrics: Values) -> Figure | None:
-    """Table 2: ARA of the matched token and of what stands against it, by stratum; diamonds are the paper's."""
+def alignment(policy: Acting) -> BarChart | None:
+    """Table 2: ARA of the matched token and of what stands against it, by stratum."""
     arms = {
-        "correct": ("matched token", "var(--blue)"),
-        "all_mismatch": ("other tokens", "var(--orange)"),
-        "shop_mean": ("shop's mean, no simulation", "var(--line-strong)"),
+        "correct": ("its own persona", policy.colour),
+        "all_mismatch": ("other personas", "mismatch"),
+        "shop_mean": ("no simulation: the shop's mean rate", "baseline"),
     }
-    places = (*STRATA[:4], "stratified")
-    traces = []
-    for arm, (name, colour) in arms.items():
-        values = [metrics.get(f"conversion.{place}.ara.{arm}") for place in places]
-        if any(value is not None for value in values):
-            traces.append(
-                {"type": "bar", "name": name, "x": list(places), "y": values, "marker": {"color": colour}}
-                | {"offsetgroup": arm, "hovertemplate": "%{x}: %{y:.3f}"}
-            )
-    if not traces:
-        return None
-    marks = {
-        "type": "scatter",
-        "mode": "markers",
-        "name": "paper, matched",
-        "x": list(places),
-        "y": [PAPER[f"conversion.{place}.ara.correct"].value for place in places],
-        "marker": PAPER_MARK,
-        "offsetgroup": "correct",
-        "hovertemplate": "%{x}: %{y:.3f} (paper)<extra></extra>",
-    }
-    return figure([*traces, marks], barmode="group", scattermode="group", yaxis={"title": "ARA", "range": [0, 1]})
+    groups = []
+    for place in (*STRATA[:4], "stratified"):
+        bars = [
+            _rate(policy, f"conversion.{place}.ara.{arm}", words, colour, paper=arm == "correct")
+            for arm, (words, colour) in arms.items()
+        ]
+        pairs = policy.figures.get(f"conversion.{place}.pairs")
+        name = "all four strata" if place == "stratified" else f"{place} {STRATUM_NAMES[place]}"
+        groups.append(BarGroup(name, tuple(bars), "" if pairs is None else f"{pairs} pairs"))
+    return bar_chart(groups, top=1, percent=False)
 
 
-def endings(shares: Mapping[str, Mapping[str, float]]) -> Figure | None:
-    """How episodes ended, one bar for each entry of `shares` (name -> ending -> share)."""
-    if not shares:
-        return None
-    labels = list(shares)[::-1]
-    traces = [
-        {
-            "type": "bar",
-            "orientation": "h",
-            "name": ending.replace("_", " "),
-            "y": [label(name) for name in labels],
-            "x": [round(shares[name].get(ending, 0), 4) for name in labels],
-            "hovertemplate": "%{y}: %{x:.1%}",
-            "marker": {"color": colour, "line": {"width": 1, "color": "var(--card)"}},
-        }
-        for ending, colour in _ENDING_COLOURS.items()
+def purchase_funnel(policies: Sequence[Acting]) -> BarChart | None:
+    """Table 3: share of visits with a cart and with a checkout by the purchase level of their token."""
+    groups = []
+    for rate, words in (("add_to_cart", "cart"), ("checkout", "checkout")):
+        for level in LEVELS:
+            key = f"separation.funnel.{level}.{rate}"
+            bars = tuple(_rate(policy, key, policy.words, policy.colour, paper=True) for policy in policies)
+            sizes = [policy.figures.get(f"separation.funnel.{level}.episodes") for policy in policies]
+            known = " and ".join(f"{size:,}" for size in sizes if size is not None)
+            groups.append(BarGroup(f"{words}, {level} purchase level", bars, f"{known} visits" if known else ""))
+    return bar_chart(groups)
+
+
+def endings(episodes: pa.Table, policy_words: Mapping[str, str]) -> StackChart | None:
+    """How visits ended: all of each policy, each shop's, and the paper's."""
+    rows = [
+        dict(zip(("policy", "shop_id", "ending"), row, strict=True))
+        for row in zip(*(episodes[name].to_pylist() for name in ("policy", "shop_id", "ending")), strict=True)
     ]
-    return figure(traces, height=height_for(len(labels)), barmode="stack", xaxis={"tickformat": ".0%", "range": [0, 1]})
-
-
-def purchase_funnel(metrics: Values) -> Figure | None:
-    """Table 3: share of episodes with a cart and a checkout by the purchase bin of their token."""
-    traces = []
-    for rate, colour, symbol in (
-        ("add_to_cart", "var(--blue)", "diamond-open"),
-        ("checkout", "var(--orange)", "circle-open"),
-    ):
-        values = [metrics.get(f"separation.funnel.{level}.{rate}") for level in LEVELS]
-        if all(value is None for value in values):
-            continue
-        name = rate.replace("_", " ")
-        place = {"hovertemplate": "%{x}: %{y:.1%}", "offsetgroup": rate}
-        bars = {"type": "bar", "name": name, "x": list(LEVELS), "y": values, "marker": {"color": colour}}
-        paper = {
-            "type": "scatter",
-            "mode": "markers",
-            "name": f"{name}, paper",
-            "x": list(LEVELS),
-            "y": [PAPER[f"separation.funnel.{level}.{rate}"].value for level in LEVELS],
-            "marker": PAPER_MARK | {"symbol": symbol},
-        }
-        traces += [bars | place, paper | place]
-    if not traces:
+    if not rows:
         return None
-    xaxis = {"title": "predicted purchase level of the token"}
-    return figure(
-        traces, barmode="group", scattermode="group", xaxis=xaxis, yaxis={"title": "share of episodes", **PERCENT}
+    stacks = []
+    several = len(policy_words) > 1
+    for policy, words in policy_words.items():
+        own = [row for row in rows if row["policy"] == policy]
+        if own:
+            stacks.append(_ending_stack(f"all visits{f', {words}' if several else ''}", own))
+        shops = sorted({row["shop_id"] for row in own})
+        if 1 < len(shops) <= _MOST_SHOPS:
+            stacks += [_ending_stack(f"· {shop}", [row for row in own if row["shop_id"] == shop]) for shop in shops]
+    paper = {ending: PAPER[f"outcomes.two_stage.{ending}"].value for ending in ENDINGS}
+    stacks.append(Stack("the paper's agents", _ending_parts(paper), "42 shops, Table 7"))
+    return StackChart(tuple(stacks), tuple((f"ending-{ending}", words) for ending, words in ENDING_WORDS.items()))
+
+
+_MOST_SHOPS = 12
+
+
+def depth(policy: Acting) -> LineChart | None:
+    """How deep visits go that end without an order: deciles of real sessions and of simulated visits."""
+    deciles = {side: policy.figures.get(f"depth.all.{side}_deciles") for side in ("real", "agent")}
+    tenths = list(range(10, 100, 10))
+    series = [
+        (words, colour, tenths, values)
+        for (side, values), words, colour in zip(
+            deciles.items(), ("real sessions", f"simulated: {policy.words}"), ("real", policy.colour), strict=True
+        )
+        if values
+    ]
+    return line_chart(series, "share of visits that go no deeper, %", "events in the visit")
+
+
+def model_losses(training: Mapping[str, Mapping[str, Any]]) -> LineChart | None:
+    """The language model's loss by optimiser step, one line per stage."""
+    names = {"stage1": "stage 1: persona rows", "stage2": "stage 2: everything"}
+    series = []
+    for (stage, summary), colour in zip(training.items(), ("first", "second"), strict=False):
+        losses = list(summary.get("losses") or [])
+        series.append((names.get(stage, stage), colour, list(range(1, len(losses) + 1)), losses))
+    return line_chart([one for one in series if one[3]], "optimiser step", "nats per answer token")
+
+
+def _rate(policy: Acting, key: str, label: str, colour: str, *, paper: bool = False) -> Bar:
+    value, interval = policy.figures.get(key), policy.interval(key)
+    beside = PAPER[key].value if paper and key in PAPER else None
+    return Bar(
+        label,
+        value,
+        written(key, value),
+        colour,
+        interval,
+        between(key, interval),
+        beside,
+        "" if beside is None else written(key, beside),
     )
 
 
-def _stage_name(stage: str) -> str:
-    known = {"stage1": "stage 1: persona rows", "stage2": "stage 2: everything"}
-    return known.get(stage, stage)
+def _ending_stack(label: str, rows: list[dict[str, Any]]) -> Stack:
+    shares = {ending: sum(row["ending"] == ending for row in rows) / len(rows) for ending in ENDINGS}
+    return Stack(label, _ending_parts(shares), f"{len(rows):,} visits")
+
+
+def _ending_parts(shares: Mapping[str, float]) -> tuple[tuple[str, float, str], ...]:
+    return tuple(
+        (f"ending-{ending}", share, f"{ENDING_WORDS[ending]}: {share:.1%}") for ending, share in shares.items() if share
+    )

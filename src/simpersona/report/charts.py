@@ -1,79 +1,177 @@
-"""How a chart of the report looks: plotly figures as plain values, ready for JSON.
+"""What charts of the report are made of: plain values that a template draws as HTML and SVG.
 
-A colour is written as a CSS variable, `var(--blue)`: the page replaces it when it draws, so that one figure
-serves light and dark. A chart whose data are missing is None.
+Shapes are drawn without a library and without a script; every text, also every value, is text of the page. So a chart
+follows light and dark, prints, can be read on a phone and read aloud. A colour is the end of a CSS class, `c-real`.
+A chart whose data are missing is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from html import escape
-from typing import Any
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-Figure = dict[str, Any]
-Values = Mapping[str, Any]
-
-PAPER_MARK = {"symbol": "diamond-open", "size": 9, "color": "var(--ink)", "line": {"width": 1.6}}
-PERCENT = {"tickformat": ".0%", "rangemode": "tozero"}
+Interval = tuple[float, float]
+Tick = tuple[float, str]
+"""A place on an axis in percent of its length, and what stands there."""
 
 
-def figure(data: list[dict[str, Any]], *, height: int = 260, **layout: Any) -> Figure:
-    """A figure in the house's style. `height` in pixels; `layout` as plotly has it, titles as plain text.
+@dataclass(frozen=True)
+class Bar:
+    """One bar: whose it is, its value, how that is written, its 95 % interval and the paper's value, if any."""
 
-    Grid lines run across the bars' values only.
-    """
-    values = "xaxis" if any(trace.get("orientation") == "h" for trace in data) else "yaxis"
-    house = {
-        "height": height,
-        "margin": {"l": 48, "r": 12, "t": 10, "b": 40},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "var(--muted)", "size": 12, "family": "system-ui, sans-serif"},
-        "legend": {
-            "orientation": "h",
-            "y": 1.02,
-            "yanchor": "bottom",
-            "x": 0,
-            "traceorder": "normal",
-            "font": {"size": 11},
-        },
-        "hoverlabel": {"font": {"size": 12}},
-        "bargap": 0.35,
-        "showlegend": len(data) > 1,
-    }
-    for name in ("xaxis", "yaxis"):
-        axis = layout.pop(name, {})
-        title = {"title": {"text": axis["title"]}} if "title" in axis else {}
-        house[name] = {"gridcolor": "var(--line)", "zerolinecolor": "var(--line)", "automargin": True}
-        house[name] |= {"showgrid": name == values} | axis | title
-    return {"data": data, "layout": house | layout}
+    label: str
+    value: float | None
+    text: str
+    colour: str
+    interval: Interval | None = None
+    interval_text: str = ""
+    paper: float | None = None
+    paper_text: str = ""
 
 
-def line(x: list[Any], y: list[Any], name: str, colour: str) -> dict[str, Any]:
-    """A line trace."""
-    return {"type": "scatter", "mode": "lines", "x": x, "y": y, "name": name, "line": {"color": colour, "width": 2}}
+@dataclass(frozen=True)
+class BarGroup:
+    """Bars of one thing, to be compared."""
+
+    label: str
+    bars: tuple[Bar, ...]
+    hint: str = ""
 
 
-def rounded(values: np.ndarray) -> list[float]:
-    """Plain numbers; five digits are enough to draw."""
-    return [round(float(value), 5) for value in values]
+@dataclass(frozen=True)
+class BarChart:
+    """Horizontal bars on an axis from 0 to `top`."""
+
+    groups: tuple[BarGroup, ...]
+    top: float
+    ticks: tuple[Tick, ...]
+    kind = "bars"
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """(colour, label) of each kind of bar."""
+        return list(dict.fromkeys((bar.colour, bar.label) for group in self.groups for bar in group.bars))
+
+    @property
+    def has_paper(self) -> bool:
+        """Some bar has the paper's value beside it."""
+        return any(bar.paper is not None for group in self.groups for bar in group.bars)
+
+    def percent(self, value: float) -> float:
+        """A value's place on the axis in percent of its length, cut at its ends."""
+        return round(100 * min(max(value / self.top, 0), 1), 2)
 
 
-def height_for(rows: int, each: int = 26) -> int:
-    """Pixels for a chart with `rows` horizontal bars of `each` pixels."""
-    return min(110 + each * rows, 620)
+@dataclass(frozen=True)
+class Stack:
+    """One whole cut into parts: (colour, share of 0..1, what it is in words)."""
+
+    label: str
+    parts: tuple[tuple[str, float, str], ...]
+    note: str = ""
 
 
-def label(text: str) -> str:
-    """A label that plotly shows as it is: it would read tags in it."""
-    return escape(text if len(text) <= 60 else f"{text[:59]}…")
+@dataclass(frozen=True)
+class StackChart:
+    """Wholes beside each other, and what the colours mean."""
+
+    rows: tuple[Stack, ...]
+    legend: tuple[tuple[str, str], ...]
+    kind = "stacks"
 
 
-def wrapped(text: str, width: int = 60) -> str:
-    """The text in lines of about `width` characters, shown as it is."""
-    lines = [""]
-    for word in text.split():
-        lines[-1:] = [f"{lines[-1]} {word}".strip()] if len(lines[-1]) + len(word) < width else [lines[-1], word]
-    return "<br>".join(escape(text) for text in lines)
+@dataclass(frozen=True)
+class Line:
+    """Points in percent of the plot's width and height from its lower left; the values stand in `table`."""
+
+    label: str
+    colour: str
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class LineChart:
+    """Lines over a common axis. `table` has the numbers: a head and rows."""
+
+    lines: tuple[Line, ...]
+    x_label: str
+    y_label: str
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    table: tuple[tuple[str, ...], ...]
+    kind = "lines"
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """(colour, label) of each line."""
+        return [(line.colour, line.label) for line in self.lines]
+
+
+def bar_chart(groups: Sequence[BarGroup], top: float | None = None, percent: bool = True) -> BarChart | None:
+    """A chart of the groups that have a value. The axis ends at `top`, or at a round number above all that is drawn."""
+    known = tuple(group for group in groups if any(bar.value is not None for bar in group.bars))
+    if not known:
+        return None
+    if top is None:
+        top = max(_drawn(known), default=0.0)
+        top = round_up(top) if top > 0 else 1.0
+    ticks = [(25.0 * quarter, _tick(top * quarter / 4, percent)) for quarter in range(5)]
+    return BarChart(known, top, tuple(ticks))
+
+
+def line_chart(
+    series: Sequence[tuple[str, str, Sequence[float], Sequence[float | None]]], x_label: str, y_label: str
+) -> LineChart | None:
+    """Lines of (label, colour, x, y) from 0 to a round number; a y that is None is left out."""
+    series = [one for one in series if any(y is not None for y in one[3])]
+    if not series:
+        return None
+    first, last = min(min(x) for _, _, x, _ in series), max(max(x) for _, _, x, _ in series)
+    values = [y for _, _, _, ys in series for y in ys if y is not None]
+    low, high = min(0.0, *values), round_up(max(*values, 1e-9))
+    wide, tall = (last - first) or 1, high - low
+    lines = tuple(
+        Line(
+            label,
+            colour,
+            tuple(
+                (round(100 * (x - first) / wide, 2), round(100 * (y - low) / tall, 2))
+                for x, y in zip(xs, ys, strict=True)
+                if y is not None
+            ),
+        )
+        for label, colour, xs, ys in series
+    )
+    x_ticks = ((0.0, f"{first:g}"), (50.0, f"{(first + last) / 2:g}"), (100.0, f"{last:g}"))
+    y_ticks = tuple((50.0 * half, f"{low + tall * half / 2:.3g}") for half in range(3))
+    return LineChart(lines, x_label, y_label, x_ticks, y_ticks, tuple(_numbers(series, x_label)))
+
+
+def round_up(value: float) -> float:
+    """The next of 1, 2, 4, 5, 8, 10 times a power of ten; at most 1 above one half: most charts are of shares."""
+    if 0.5 < value <= 1:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in (1, 2, 4, 5, 8, 10) if step * power >= value * (1 - 1e-9))
+
+
+def _drawn(groups: Sequence[BarGroup]) -> Iterator[float]:
+    for group in groups:
+        for bar in group.bars:
+            yield from (value for value in (bar.value, bar.paper, *(bar.interval or ())) if value is not None)
+
+
+def _tick(value: float, percent: bool) -> str:
+    return f"{100 * value:g} %" if percent else f"{value:g}"
+
+
+def _numbers(series: Sequence[tuple[str, str, Sequence[float], Sequence[float | None]]], x_label: str) -> Iterator:
+    """About twenty rows: what a line looks like, not each of its points."""
+    columns = [dict(zip(xs, ys, strict=True)) for _, _, xs, ys in series]
+    places = sorted({x for column in columns for x in column})
+    every = max(1, len(places) // 20)
+    yield (x_label, *(label for label, *_ in series))
+    for place in places[::every]:
+        values = [column.get(place) for column in columns]
+        yield (f"{place:g}", *("–" if value is None else f"{value:.4g}" for value in values))

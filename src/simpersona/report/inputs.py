@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,11 @@ from jaxtyping import Float
 from simpersona.contracts import CARDS, EPISODES, MIX, STEPS
 
 
+def no_pictures(_episode_id: str) -> Mapping[int, bytes]:
+    """Those of a visit without a browser."""
+    return {}
+
+
 @dataclass(frozen=True)
 class ReportInputs:
     """Tables in the shape of their contracts, plain dictionaries, and two arrays.
@@ -21,7 +26,9 @@ class ReportInputs:
     records of the manifest (stage, rows_in, rows_out, rejected, seconds, peak_memory_mb, summary); `quality`
     that of the events. `strata_by_shop[shop][stratum]` counts real buyers, `predicted_strata[shop][stratum]` is
     the share that the shop's code mix predicts (Eq. 5). `persona_history` has one entry per epoch
-    ({"epoch", "train": {...}, "validation": {...}}), `training` one summary per stage of fine-tuning.
+    ({"epoch", "train": {...}, "validation": {...}}), `training` one summary per stage of fine-tuning. `shop_figures` has a
+    row per policy and shop: visits, endings, real and simulated rates. `pictures(episode_id)` gives the JPEGs of an
+    episode's steps, by step; `folder` is how the run is named in commands.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -40,6 +47,9 @@ class ReportInputs:
     steps: pa.Table = field(default_factory=STEPS.empty)
     training: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     held_out_shops: Sequence[str] = ()
+    shop_figures: Sequence[Mapping[str, Any]] = ()
+    pictures: Callable[[str], Mapping[int, bytes]] = no_pictures
+    folder: str = "RUN"
 
     @property
     def source(self) -> str:

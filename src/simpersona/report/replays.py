@@ -1,93 +1,157 @@
-"""Simulated visits as a reader can follow them: goal, persona, what the store recorded, and every step."""
+"""Visits as a reader can step through them: goal, persona, what the store recorded, and every step with its page.
+
+What is made here is plain data for `replay.js`, which draws it as text.
+"""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import json
 from collections import defaultdict
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from simpersona.contracts import persona_token
-from simpersona.report.inputs import ReportInputs
+from simpersona.report.acting import policy_words
 
-MOST_EPISODES = 40
-MOST_TREE = 6000
+MOST_TREE = 20_000
 """Characters of a page that are shown."""
+REACHED = ("order", "checkout", "cart", "product", "nothing")
+"""How far a visit went, by the store's own log; the deepest first."""
+
+Pictures = Callable[[str], Mapping[int, bytes]]
 
 
-@dataclass(frozen=True)
-class Replay:
-    """One episode for the page. `actions` counts those tried; `deeds` is what the store's log says happened, in words;
-    `cut_off` says that the last of `steps` is only the page on which the visit was ended from outside.
+@dataclass
+class Replays:
+    """What the viewer shows. `pages` holds each distinct page once; `pictures` JPEGs in base64 by "episode/step"."""
+
+    episodes: list[dict[str, Any]] = field(default_factory=list)
+    pages: list[dict[str, str]] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+    pictures_left_out: int = 0
+
+    @property
+    def packed(self) -> str:
+        """Episodes and pages as gzipped JSON in base64: many visits see the same pages, and text packs well."""
+        text = json.dumps({"episodes": self.episodes, "pages": self.pages}, separators=(",", ":"), allow_nan=False)
+        return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
+
+
+def replays(episodes: pa.Table, steps: pa.Table, cards: pa.Table, pictures: Pictures, picture_bytes: int) -> Replays:
+    """The visits of `episodes` (EPISODES) with their `steps` (STEPS).
+
+    Pictures of at most `picture_bytes` in all are taken along, in the table's order; how many more there are is counted.
     """
-
-    episode_id: str
-    shop: str
-    goal: str
-    persona: str
-    summary: str
-    ending: str
-    error: str
-    actions: int
-    seconds: float
-    deeds: str
-    cut_off: bool
-    steps: list[dict[str, Any]]
-
-
-def replays(inputs: ReportInputs) -> list[Replay]:
-    """At most MOST_EPISODES episodes, the same number of each shop as far as there are, in the table's order."""
-    steps: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    rows = _spread(inputs.simulated_episodes.to_pylist())
-    shown = {row["episode_id"] for row in rows}
-    for step in inputs.steps.to_pylist():
-        if step["episode_id"] in shown:
-            steps[step["episode_id"]].append(step | {"tree": _cut(step["tree"]), "arguments": step["arguments"] or []})
-    cards = {row["code"]: row["summary"] for row in inputs.cards.select(["code", "summary"]).to_pylist()}
-    return [
-        Replay(
-            row["episode_id"],
-            row["shop_id"],
-            row["goal"],
-            "no persona token" if row["code"] is None else persona_token(row["code"]),
-            cards.get(row["code"], ""),
-            row["ending"],
-            " ".join(part for part in (row["error_kind"], row["error"]) if part),
-            row["steps"],
-            row["seconds"],
-            _deeds(row),
-            row["ending"] != "goal_reached",
-            sorted(steps[row["episode_id"]], key=lambda step: step["step"]),
-        )
-        for row in rows
-    ]
+    rows = episodes.to_pylist()
+    wanted = pa.array([row["episode_id"] for row in rows], pa.string())
+    by_episode: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for step in steps.filter(pc.is_in(steps["episode_id"], wanted)).to_pylist():
+        by_episode[step["episode_id"]].append(step)
+    words = {row["code"]: row["summary"] for row in cards.select(["code", "summary"]).to_pylist()}
+    found = Replays()
+    places: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        own = sorted(by_episode[row["episode_id"]], key=lambda step: step["step"])
+        found.episodes.append(_episode(row, words) | {"steps": [_step(step, places) for step in own]})
+        for number, picture in sorted(pictures(row["episode_id"]).items()):
+            picture_bytes -= len(picture)
+            if picture_bytes < 0:
+                found.pictures_left_out += 1
+            else:
+                found.pictures[f"{row['episode_id']}/{number}"] = base64.b64encode(picture).decode("ascii")
+    found.pages = [{"url": url, "title": title, "tree": _cut(tree)} for url, title, tree in places]
+    return found
 
 
-def _spread(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    seen: defaultdict[str, int] = defaultdict(int)
-    turns: list[tuple[int, int]] = []
-    for place, row in enumerate(rows):
-        turns.append((seen[row["shop_id"]], place))
-        seen[row["shop_id"]] += 1
-    return [rows[place] for place in sorted(place for _, place in sorted(turns)[:MOST_EPISODES])]
+def sample(episodes: pa.Table, most: int) -> pa.Table:
+    """At most `most` visits: of every policy and shop in turn, and there of every depth in turn. Not in proportion."""
+    turns: defaultdict[tuple[str, ...], int] = defaultdict(int)
+    ranked: list[tuple[int, int, int]] = []
+    for place, row in enumerate(episodes.select([*_COUNTS, "policy", "shop_id"]).to_pylist()):
+        group, reached = (row["policy"], row["shop_id"]), _reached(row)
+        turn = turns[*group, reached]
+        turns[*group, reached] += 1
+        ranked.append((turn, REACHED.index(reached), place))
+    groups: defaultdict[tuple[str, str], int] = defaultdict(int)
+    fair: list[tuple[int, int]] = []
+    keys = list(zip(episodes["policy"].to_pylist(), episodes["shop_id"].to_pylist(), strict=True))
+    for _, _, place in sorted(ranked):
+        fair.append((groups[keys[place]], place))
+        groups[keys[place]] += 1
+    return episodes.take(pa.array(sorted(place for _, place in sorted(fair)[:most]), pa.int64()))
 
 
-def _deeds(row: dict[str, Any]) -> str:
-    names = {
-        "search": "search",
-        "collection_view": "collection view",
-        "product_view": "product view",
-        "add_to_cart": "cart addition",
-        "checkout_start": "checkout start",
-        "purchase": "order",
+def _episode(row: dict[str, Any], words: Mapping[int, str]) -> dict[str, Any]:
+    code = row["code"]
+    return {
+        "id": row["episode_id"],
+        "shop": row["shop_id"],
+        "goal": row["goal"],
+        "code": code,
+        "persona": "no persona token" if code is None else persona_token(code),
+        "summary": words.get(code, ""),
+        "policy": policy_words(row["policy"]),
+        "ending": row["ending"],
+        "error": " ".join(part for part in (row["error_kind"], row["error"]) if part),
+        "actions": row["steps"],
+        "seconds": round(row["seconds"], 2),
+        "tokens": row["prompt_tokens"] + row["reply_tokens"],
+        "reached": _reached(row),
+        "deeds": deeds(row),
+        "verdict": ""
+        if row["verified"] is None
+        else f"{'verified' if row['verified'] else 'rejected'}: {row['verdict']}",
     }
-    counts = [(row[f"{what}_count"], name) for what, name in names.items()]
-    return ", ".join(f"{count} {_plural(name, count)}" for count, name in counts if count) or "nothing recorded"
 
 
-def _plural(name: str, count: int) -> str:
-    if count == 1:
-        return name
-    return f"{name}es" if name.endswith("ch") else f"{name}s"
+def _step(step: dict[str, Any], places: dict[tuple[str, str, str], int]) -> dict[str, Any]:
+    page = places.setdefault((step["url"], step["title"], step["tree"]), len(places))
+    told = {
+        "page": page,
+        "ends": step["should_end"],
+        "node": step["node"],
+        "method": step["method"],
+        "does": step["description"],
+        "arguments": step["arguments"] or [],
+        "why": step["reasoning"],
+        "result": step["result"],
+        "troubles": step["troubles"] or [],
+        "seconds": round(step["seconds"], 2),
+        "tokens": (step["prompt_tokens"] or 0) + (step["reply_tokens"] or 0),
+    }
+    return {name: value for name, value in told.items() if value is not False and value not in ("", None, [])}
+
+
+_COUNTS = tuple(
+    f"{what}_count"
+    for what in ("purchase", "checkout_start", "add_to_cart", "product_view", "collection_view", "search")
+)
+
+
+def _reached(row: Mapping[str, Any]) -> str:
+    return next((name for name, count in zip(REACHED, _COUNTS, strict=False) if row[count]), "nothing")
+
+
+def deeds(row: Mapping[str, Any]) -> str:
+    """What the store recorded of a visit (a row of EPISODES), in words."""
+    names = {
+        "search": ("search", "searches"),
+        "collection_view": ("list", "lists"),
+        "product_view": ("product", "products"),
+        "add_to_cart": ("cart addition", "cart additions"),
+        "checkout_start": ("checkout begun", "checkouts begun"),
+        "purchase": ("order", "orders"),
+    }
+    counts = [(row[f"{what}_count"], one, several) for what, (one, several) in names.items()]
+    return (
+        ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in counts if count) or "nothing"
+    )
 
 
 def _cut(tree: str) -> str:

@@ -39,7 +39,7 @@ MAX_TYPED_CHARS = 40
 DISABLED = "(disabled)"
 """The value of a control that is shown but cannot be used."""
 
-_WORDS: dict[Method, str] = {
+WORDS: dict[Method, str] = {
     "click": "Clicking on",
     "fill": "Typing into",
     "type": "Typing into",
@@ -119,4 +119,4 @@ def describe(node: Node, method: Method) -> str:
         return "Looking at the previous part of the page"
     if method == "goto":
         return "Going back to the page before"
-    return f"{_WORDS[method]} the {node.name} {node.role}" if node.name else f"{_WORDS[method]} the {node.role}"
+    return f"{WORDS[method]} the {node.name} {node.role}" if node.name else f"{WORDS[method]} the {node.role}"

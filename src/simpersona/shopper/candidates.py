@@ -7,31 +7,30 @@ what a language model's prompt tells: the page, the goal, what was done so far.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from simpersona.pages import Action, Method, Node, Page
-from simpersona.shopper.affordances import ADD, BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
+from simpersona.shopper.affordances import BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
 from simpersona.shopper.form_values import form_value
+from simpersona.shopper.moves import MOVES, move_of, move_told
 
 LEAVE = "leave the store"
 _METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropdown", "nextChunk", "prevChunk", "goto")
-_PRICE = re.compile(r"[$€£]\s?\d")
-_CHECKOUT = re.compile(r"\bcheck ?out\b", re.IGNORECASE)
-_ORDER = re.compile(r"\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase)\b", re.IGNORECASE)
-_CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
 _SEARCH = re.compile(r"\b(search|find)\b", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d+)\)$")
 _GOAL = re.compile(r"^You are (?:interested in|here to (?:buy|browse)) (.+?)\.$")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_KINDS = (ADD, _CHECKOUT, _ORDER, _CART, _SEARCH, _PRICE)
-NUMBERS = 1 + len(_METHODS) + 4 + len(_KINDS) + 6
+_BUY = re.compile(r"\bto buy\b")
+MOST_LINES = 4
+"""Things in the cart from which on their number is not told apart."""
+NUMBERS = len(_METHODS) + 4 + 6
 """Of one candidate."""
-STATE = 7 + 2 * len(_KINDS)
+STATE = 6 + MOST_LINES + 4 * len(MOVES)
 """Numbers of a situation."""
 
 
@@ -58,6 +57,8 @@ class Situation:
     """One choice among n candidates, the first of which is to leave."""
 
     candidates: tuple[Candidate, ...]
+    move: Int[np.ndarray, " n"]
+    """The kind of each candidate, as its place in MOVES."""
     numbers: Float[np.ndarray, "n NUMBERS"]
     context: tuple[str, str, str]
     """The goal, the page's title, and what was done last, in words."""
@@ -72,14 +73,17 @@ class Situation:
 def situation(page: Page, goal: str, done: Sequence[str]) -> Situation:
     """The choice on a page for a goal; `done` are the actions so far, as the progress log has them ("clicking on …")."""
     able = tuple(Candidate(node, method) for node, method in choices(page))
+    kinds = [MOVES.index(move_of(one.node, one.method)) for one in (Candidate(), *able)]
     wanted = _stems(wish(goal))
-    size = max(len(page.nodes), 1)
-    rows = [_numbers(one, place / size, wanted, done) for place, one in enumerate(able, start=1)]
-    leave = np.zeros(NUMBERS, np.float32)
-    leave[0] = 1
+    among, of_kind = Counter[int](), Counter(kinds)
+    rows = [np.zeros(NUMBERS, np.float32)]
+    for one, kind in zip(able, kinds[1:], strict=True):
+        rows.append(_numbers(one, among[kind] / of_kind[kind], wanted, done))
+        among[kind] += 1
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
-    return Situation((Candidate(), *able), np.stack([leave, *rows]), (goal, title, last), _state(page, done))
+    move = np.array(kinds, np.int64)
+    return Situation((Candidate(), *able), move, np.stack(rows), (goal, title, last), _state(page, goal, done, move))
 
 
 def wish(goal: str) -> str:
@@ -120,13 +124,11 @@ def _numbers(one: Candidate, place: float, wanted: set[str], done: Sequence[str]
     times = sum(name in action for action in done) if name else 0
     return np.array(
         [
-            0.0,
             *(float(one.method == method) for method in _METHODS),
             float(node.role == "link"),
             float(node.role in TYPED),
             float(node.role in CHOSEN),
             float(node.role == DISCLOSURE),
-            *(float(bool(kind.search(name))) for kind in _KINDS),
             len(wanted & stems) / max(len(wanted), 1),
             float(bool(node.value)),
             min(times, 3) / 3,
@@ -138,29 +140,36 @@ def _numbers(one: Candidate, place: float, wanted: set[str], done: Sequence[str]
     )
 
 
-def _state(page: Page, done: Sequence[str]) -> Float[np.ndarray, " STATE"]:
-    names = [node.name for node in page.nodes]
+def _state(page: Page, goal: str, done: Sequence[str], move: Int[np.ndarray, " n"]) -> Float[np.ndarray, " STATE"]:
+    """What a shopper knows of the visit: its length, the cart, what the page offers, what was done, and what last."""
     part, parts = part_shown(page.nodes[0]) if page.nodes else (1, 1)
-    since_add = sum(1 for _ in takewhile(lambda action: not ADD.search(_named(action)), reversed(done)))
-    return np.array(
+    lines = max((_count(node.name) for node in page.nodes), default=0)
+    told = [MOVES.index(move_told(action)) for action in done]
+    last = np.zeros((2, len(MOVES)))
+    for row, kind in zip(last, told[:-3:-1], strict=False):
+        row[kind] = 1
+    return np.concatenate(
         [
-            min(len(done), 20) / 10,
-            float(not done),
-            min(max(map(_count, names), default=0), 5) / 5,
-            min(sum(bool(_PRICE.search(name)) for name in names), 20) / 20,
-            float(any(node.role in TYPED and not node.value for node in page.nodes)),
-            part / parts,
-            1 / (1 + since_add) if since_add < len(done) else 0.0,
-            *(float(any(kind.search(name) for name in names)) for kind in _KINDS),
-            *(min(sum(bool(kind.search(_named(action))) for action in done), 5) / 5 for kind in _KINDS),
-        ],
-        np.float32,
-    )
+            [
+                float(bool(_BUY.search(goal))),
+                float(not done),
+                np.log1p(min(len(done), 100)) / 3,
+                part / parts,
+                float(page.goes_back),
+                np.log1p(_since_product(told)) / 3,
+            ],
+            np.arange(1, MOST_LINES + 1) <= lines,
+            np.log1p(np.bincount(move, minlength=len(MOVES))) / 2,
+            np.log1p(np.bincount(told, minlength=len(MOVES))) / 2 if told else np.zeros(len(MOVES)),
+            *last,
+        ]
+    ).astype(np.float32)
 
 
-def _named(action: str) -> str:
-    """The node's name in the words of an action: "clicking on the Add to cart button" has "Add to cart"."""
-    return action.partition(" the ")[2].rpartition(" ")[0] or action
+def _since_product(told: Sequence[int]) -> int:
+    """Actions since a product was last chosen from a list; all of them where none was."""
+    chosen = [number for number, kind in enumerate(told) if MOVES[kind] == "product"]
+    return len(told) - chosen[-1] - 1 if chosen else len(told)
 
 
 def _stems(text: str) -> set[str]:

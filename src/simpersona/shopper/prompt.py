@@ -72,17 +72,17 @@ def refusal(why: str) -> str:
     return f"- Your answer could not be used: {why}"
 
 
-def messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:
+def messages(goal: Goal, log: Sequence[str], page: Page, last: int = LAST_LOG_LINES) -> list[Message]:
     """The system and the user turn of one step (Figure 9).
 
-    The log is shown with its first line and its last nine, so that a prompt stays short.
+    The log is shown with its first line and its `last` ones, so that a prompt stays short.
     """
-    return messages_of(goal, log, page.tree)
+    return messages_of(goal, log, page.tree, last)
 
 
-def messages_of(goal: Goal, log: Sequence[str], tree: str) -> list[Message]:
+def messages_of(goal: Goal, log: Sequence[str], tree: str, last: int = LAST_LOG_LINES) -> list[Message]:
     """`messages` for a page of which the lines are known."""
-    shown = log if len(log) <= LAST_LOG_LINES + 1 else [log[0], *log[-LAST_LOG_LINES:]]
+    shown = log if len(log) <= last + 1 else [log[0], *log[-last:]]
     profile = [] if goal.code is None else [persona_token(goal.code)]
     lines = [
         *_element("BuyerProfile", profile),
@@ -118,23 +118,19 @@ def answer(decision: Decision) -> str:
 # --- what may be answered ---------------------------------------------------------------------
 
 
-def reply_schema(page: Page) -> dict[str, Any]:
-    """The JSON schema of every valid answer on this page, keys in the order in which they are written.
+def reply_schema(page: Page, *, reasoning: bool = True) -> dict[str, Any]:
+    """The JSON schema of every valid answer on this page, keys in the order in which they are written; the reasoning is
+    left out where it is not asked for: it comes after the action, which it cannot change.
 
     Ending and acting are apart; acting has one alternative per node and method offered, with the
     page's real node ids, so that an answer that keeps the schema can always be tried.
     """
     actions = [_action_schema(node, method) for node, method in choices(page)]
-    end = _answer_schema(ends=True, action={"type": "null"})
+    why = {"reasoning": {"type": "string", "maxLength": MAX_REASONING_CHARS}} if reasoning else {}
+    end = _object(shouldEnd={"const": True}, action={"type": "null"}, **why)
     if not actions:
         return end
-    return {"anyOf": [_answer_schema(ends=False, action={"anyOf": actions}), end]}
-
-
-def _answer_schema(*, ends: bool, action: dict[str, Any]) -> dict[str, Any]:
-    return _object(
-        shouldEnd={"const": ends}, action=action, reasoning={"type": "string", "maxLength": MAX_REASONING_CHARS}
-    )
+    return {"anyOf": [_object(shouldEnd={"const": False}, action={"anyOf": actions}, **why), end]}
 
 
 def _action_schema(node: Node, method: Method) -> dict[str, Any]:

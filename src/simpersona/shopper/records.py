@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -42,14 +42,19 @@ def episode_tables(
     )
 
 
-def sent_prompts(episode: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> list[list[Message] | None]:
+def sent_prompts(
+    episode: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
+    prompt: Callable[[Goal, Sequence[str], str], list[Message]] = messages_of,
+) -> list[list[Message] | None]:
     """What the language model was sent at each step, byte for byte: from the episode's row (EPISODES) and its rows of
-    STEPS in order. None for a step without a model's answer. Where an answer was refused, it is the second question.
+    STEPS in order, in the words of `prompt` (`messages_of`, or `short_messages_of` with agent.prompt = "short").
+    None for a step without a model's answer. Where an answer was refused, it is the second question.
     """
     goal = Goal(episode["goal"], episode["shop_id"], "", "", episode["code"])
     done = [_done(row) for row in steps]
     return [
-        messages_of(goal, [*progress(done[0].page.url, done[:place]), *_refusal(row)], row["tree"])
+        prompt(goal, [*progress(done[0].page.url, done[:place]), *_refusal(row)], row["tree"])
         if row["reply"] is not None
         else None
         for place, row in enumerate(steps)

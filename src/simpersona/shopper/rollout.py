@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,56 +15,69 @@ from simpersona.ports import Policy, Storefront
 from simpersona.shopper.episode import run_episode
 
 
-def episode_name(prefix: str, index: int) -> str:
-    """The id of the episode of goal `index`; also the visitor's name in the store's log."""
-    return f"{prefix}-{index:05d}"
+@dataclass(frozen=True)
+class Visit:
+    """An episode to be played. `name` is its id, and the visitor's name in the store's log."""
+
+    name: str
+    goal: Goal
+    seed: int
 
 
-def episode_seed(seed: int, index: int) -> int:
-    """The seed of one episode, from the run's seed and the goal's place: the order of work does not matter."""
-    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+def visits_of(goals: Sequence[Goal], seed: int, prefix: str) -> list[Visit]:
+    """One visit per goal. Visit n of shop s is called `prefix-s-n`; its seed depends on the run's seed, s and n alone."""
+    numbers: Counter[str] = Counter()
+    visits: list[Visit] = []
+    for goal in goals:
+        number, shop = numbers[goal.shop_id], goal.shop_id
+        visits.append(Visit(f"{prefix}-{shop}-{number:05d}", goal, episode_seed(seed, shop, number)))
+        numbers[shop] += 1
+    return visits
+
+
+def episode_seed(seed: int, *what: int | str) -> int:
+    """The seed of one episode, from the run's seed and what the episode is: the order of work does not matter."""
+    return int(np.random.SeedSequence(seed_words(seed, *what)).generate_state(1)[0])
+
+
+def seed_words(*what: int | str) -> list[int]:
+    """Numbers and names as numpy's generators take them for a seed."""
+    return [one if isinstance(one, int) else int.from_bytes(hashlib.sha256(one.encode()).digest()[:8]) for one in what]
 
 
 async def rollout(
-    goals: Sequence[Goal],
-    visit: Callable[[str], Storefront],
+    visits: Sequence[Visit],
+    window: Callable[[Visit], Storefront],
     make_policy: Callable[[Goal, int], Policy],
     *,
     max_steps: int,
     time_limit_seconds: float,
     concurrency: int,
-    seed: int,
-    prefix: str,
     on_episode: Callable[[Episode], None] = lambda _: None,
-    skip: Collection[str] = (),
 ) -> list[Episode]:
-    """One episode per goal, in the order of the goals; those whose id is in `skip` are left out.
+    """One episode per visit, in the order of the visits.
 
-    `visit` opens a window for an episode id, `make_policy` makes a policy for a goal and a seed.
+    `window` opens a visit's window, `make_policy` makes a policy for a goal and a seed.
     At most `concurrency` episodes run at once; `on_episode` is told each as it ends.
     """
-    free = asyncio.Semaphore(concurrency)
+    episodes: dict[str, Episode] = {}
+    waiting = iter(visits)
 
-    async def one(index: int, goal: Goal) -> Episode:
-        async with free:
-            own_seed = episode_seed(seed, index)
-            name = episode_name(prefix, index)
+    async def play() -> None:
+        for visit in waiting:
             episode = await run_episode(
-                visit(name),
-                make_policy(goal, own_seed),
-                goal,
-                episode_id=name,
-                seed=own_seed,
+                window(visit),
+                make_policy(visit.goal, visit.seed),
+                visit.goal,
+                episode_id=visit.name,
+                seed=visit.seed,
                 max_steps=max_steps,
                 time_limit_seconds=time_limit_seconds,
             )
-        on_episode(episode)
-        return episode
+            episodes[visit.name] = episode
+            on_episode(episode)
 
     async with asyncio.TaskGroup() as group:
-        tasks = [
-            group.create_task(one(index, goal))
-            for index, goal in enumerate(goals)
-            if episode_name(prefix, index) not in skip
-        ]
-    return [task.result() for task in tasks]
+        for _ in range(min(concurrency, len(visits))):
+            group.create_task(play())
+    return [episodes[visit.name] for visit in visits]

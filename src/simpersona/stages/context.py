@@ -13,6 +13,7 @@ from simpersona.config import Config
 from simpersona.contracts import PRODUCTS
 from simpersona.ports import Progress
 from simpersona.stages.catalogue_vectors import with_vectors
+from simpersona.stages.visit_journal import Shard
 from simpersona.tables import Contract
 
 
@@ -37,6 +38,8 @@ class Run:
     stage: str = ""
     identity: str = ""
     """The fingerprint of all that the stage's result depends on."""
+    shard: Shard | None = None
+    """The part of the visits that this process plays; None: all."""
 
     def table(self, place: str, contract: Contract) -> pa.Table:
         """A finished stage's table, for example `run.table("buyers/buyers.parquet", BUYERS)`."""

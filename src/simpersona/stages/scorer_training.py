@@ -12,12 +12,16 @@ import torch
 from jaxtyping import Float
 
 from simpersona.adapters.store_scripted import scripted_page
-from simpersona.agent.scorer import Choices, Scorer, train_scorer
+from simpersona.agent.scorer import META, Choices, Scorer, train_scorer
+from simpersona.artifacts import read_json
+from simpersona.errors import ConfigError
 from simpersona.pages import Example
 from simpersona.ports import Embedder, Progress
 from simpersona.shopper.candidates import NUMBERS, STATE, Situation, situation
+from simpersona.shopper.moves import MOVES
 from simpersona.shopper.prompt import as_told, asked, parse_reply
 from simpersona.shopper.scorer_policy import Score
+from simpersona.stages.persona_funnel import PersonaFunnel
 
 
 class Texts:
@@ -48,11 +52,18 @@ class Texts:
 
 
 def scorer_from_examples(
-    examples: Sequence[Example], codebook: np.ndarray, embedder: Embedder, folder: Path, seed: int, progress: Progress
+    examples: Sequence[Example],
+    codebook: Float[np.ndarray, "k latent"],
+    funnel: PersonaFunnel | None,
+    embedder: Embedder,
+    folder: Path,
+    seed: int,
+    progress: Progress,
 ) -> dict[str, Any]:
     """Trains on the same examples as the language model and writes the folder. Gives the training's figures.
 
-    An example whose action is none of those offered (a teacher may do more) is left out, and counted.
+    `funnel` is what is known of the personas beside their codes, and weighs the visits. An example whose action is none of those
+    offered (a teacher may do more) is left out, and counted.
     """
     situations: list[Situation] = []
     chosen: list[int] = []
@@ -79,11 +90,28 @@ def scorer_from_examples(
     texts = Texts(embedder)
     choices = choices_of(situations, codes, texts)
     starts = np.searchsorted(choices.owner, np.arange(len(situations)))
+    places = starts + np.asarray(chosen)
+    known, weights = codebook, None
+    if funnel is not None:
+        known = np.concatenate([codebook, funnel.known.astype(np.float32)], axis=1)
+        weights = _weights(funnel, choices, places, visits)
     torch.manual_seed(seed)
-    scorer = Scorer(codebook, NUMBERS, STATE, texts.vectors.shape[1])
-    told = train_scorer(scorer, choices, starts + np.asarray(chosen), visits, seed, progress)
+    scorer = Scorer(known, NUMBERS, STATE, texts.vectors.shape[1], len(MOVES))
+    told = train_scorer(scorer, choices, places, visits, seed, progress, weights=weights)
     scorer.save(folder)
     return told | {"left_out": left_out}
+
+
+def _weights(
+    funnel: PersonaFunnel, choices: Choices, places: np.ndarray, visits: Sequence[str]
+) -> Float[np.ndarray, " s"]:
+    """What each situation counts, from how far its whole visit got."""
+    moves = choices.move[places]
+    deep = np.select([moves == MOVES.index(move) for move in ("order", "checkout", "add")], [3, 2, 1], 0)
+    _, first, visit = np.unique(np.asarray(visits), return_index=True, return_inverse=True)
+    depth = np.zeros(len(first), int)
+    np.maximum.at(depth, visit, deep)
+    return funnel.weights(choices.code[first], (choices.state[first, 0] > 0).astype(int), depth)[visit]
 
 
 def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], texts: Texts) -> Choices:
@@ -95,6 +123,7 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
         texts.vectors,
         np.asarray(text),
         np.concatenate([one.numbers for one in situations]),
+        np.concatenate([one.move for one in situations]),
         np.repeat(np.arange(len(sizes)), sizes),
         np.asarray(context).reshape(len(sizes), 3),
         np.stack([one.state for one in situations]),
@@ -103,7 +132,17 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
 
 
 def load_score(folder: Path, embedder: Embedder) -> Score:
-    """The scores of a trained scorer, one situation at a time."""
+    """The scores of a trained scorer, one situation at a time.
+
+    Raises ConfigError if there is none in the folder, or one that another version of simpersona trained.
+    """
+    if not (folder / META).is_file():
+        raise ConfigError(f"{folder}: no trained scorer here ({META} is missing). Run `simpersona agent` first.")
+    found, wanted = read_json(folder / META), {"numbers": NUMBERS, "state": STATE, "moves": len(MOVES)}
+    if any(found.get(name) != size for name, size in wanted.items()):
+        raise ConfigError(
+            f"{folder}: a scorer of sizes {found}, where this version sees pages as {wanted}. Train it anew with `simpersona agent`."
+        )
     scorer, texts = Scorer.load(folder), Texts(embedder)
 
     def score(one: Situation, code: int | None) -> Float[np.ndarray, " n"]:

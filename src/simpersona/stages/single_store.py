@@ -26,7 +26,7 @@ def serve_store(
     """
     from simpersona.lab.storefront.launch import LabStore, LabStores, looks
 
-    products, collections = _read(catalog)
+    products, collections = read_catalogue(catalog)
     shops = sorted(products["shop_id"].unique().to_pylist())
     if shop is not None and shop not in shops:
         raise ConfigError(f"no shop {shop!r} in {catalog}; there are {', '.join(shops)}")
@@ -50,8 +50,8 @@ def serve_store(
         _wait()
 
 
-def _read(catalog: Path) -> tuple[pa.Table, pa.Table]:
-    """The products and the collections of all shops."""
+def read_catalogue(catalog: Path) -> tuple[pa.Table, pa.Table]:
+    """The products (PRODUCTS) and the collections (COLLECTIONS, from beside them) of all shops. Raises SourceError."""
     if not catalog.is_file():
         raise SourceError(f"{catalog}: no such file. --catalog takes the products.parquet of a run or of a world.")
     try:

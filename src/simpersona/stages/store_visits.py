@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.error import HTTPError
@@ -16,13 +14,17 @@ from urllib.request import urlopen
 
 import pyarrow as pa
 
+from simpersona.artifacts import write_text
 from simpersona.config import StoreConfig
+from simpersona.config_simulation import Window
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Episode, Goal
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.lab.variants import PLAIN, Variant
-from simpersona.ports import Policy
+from simpersona.ports import Policy, Storefront
+from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.stages.context import Run
-from simpersona.stages.visit_journal import VisitJournal
+from simpersona.stages.screenshots import PicturedWindow, episode_pictures
+from simpersona.stages.visit_journal import Played, StoreLog, VisitJournal
 
 if TYPE_CHECKING:
     from simpersona.adapters.store_browser import Browser
@@ -48,24 +50,43 @@ class Limits:
     concurrency: int
 
 
+Variants = Variant | Mapping[str, Variant]
+"""One of all stores, or that of each by its shop's id; the plain one of the others."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Where visits take place and what each may take."""
+
+    limits: Limits
+    store_url: str | None = None
+    variant: Variants = PLAIN
+    window: Window | None = None
+    """None: what `store.window` says."""
+    pictures: Path | None = None
+    """Where the pictures of what visitors see go, if they are kept."""
+
+
+Player = Callable[[Sequence[Visit], Scene, Callable[[Played], None]], None]
+"""Plays visits and hands over each as it ends."""
+
+
 @contextmanager
-def open_stores(
-    run: Run, shops: Sequence[str], url: str | None, variant: Variant, journal: VisitJournal
-) -> Iterator[dict[str, OpenStore]]:
-    """By shop the store at `url`, or else the lab's storefronts of these shops, clean but for the log of kept visits."""
+def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Variants) -> Iterator[dict[str, OpenStore]]:
+    """By shop the store at `url`, or else the lab's storefronts of these shops, as if nobody had visited them."""
     if url is not None:
         _require_answer(url)
         yield {shop_id: OpenStore(url, None) for shop_id in shops}
         return
     from simpersona.lab.storefront.launch import LabStores, looks
 
-    stores = LabStores(run.folder / "stores")
+    stores = LabStores(run.folder / (f"stores-{run.shard}" if run.shard else "stores"))
     products = run.table("events/products.parquet", PRODUCTS)
     look = looks(products["shop_id"].unique().to_pylist(), run.config.store.theme, variant)
     collections = run.table("events/collections.parquet", COLLECTIONS)
     stores.build({shop_id: look[shop_id] for shop_id in shops}, products, collections)
     for shop_id in shops:
-        journal.keep_events(shop_id, stores.events_log(shop_id), partial(stores.reset, shop_id))
+        stores.reset(shop_id)
     with stores:
         addresses = stores.start(shops=shops)
         yield {shop_id: OpenStore(addresses[shop_id], stores.events_log(shop_id)) for shop_id in shops}
@@ -78,69 +99,101 @@ def play_episodes(
     limits: Limits,
     prefix: str,
     store_url: str | None = None,
-    variant: Variant = PLAIN,
+    variant: Variants = PLAIN,
+    window: Window | None = None,
+    player: Player | None = None,
 ) -> tuple[list[Episode], pa.Table]:
-    """All goals played in their shops, or in the one store at `store_url`: the episodes in the goals' order, and the stores' EVENTS rows.
+    """All goals played in their shops, or in the one store at `store_url`, many shops at once: the episodes in the
+    goals' order, and the stores' EVENTS rows until each visit's end.
 
-    Visits that ended in a run that was killed are not made again; the caller forgets the stage's work when it is done.
-
-    `buyer_id` of the rows is the episode's id. Episode n of shop s is `prefix-s-n`.
+    `buyer_id` of the rows is the episode's id. Episode n of shop s is `prefix-s-n`; its seed depends on the run's seed,
+    s and n. Where the run is one shard, only its visits are played, and only what was played is given. Visits that ended
+    in a run that was killed, or in a shard, are not made again; the caller forgets the stage's work when it is done.
+    `player` plays them elsewhere than in this process.
     """
-    shops = list(dict.fromkeys(goal.shop_id for goal in goals))
-    if not shops:
+    if not goals:
         return [], EVENTS.empty()
-    journal = VisitJournal(run.folder.work(run.stage) / prefix, run.identity)
-    run.progress(len(journal.episodes), len(goals), f"opening {len(shops)} store(s)")
-    with open_stores(run, shops, store_url, variant, journal) as stores:
-        played = asyncio.run(_play(run, stores, goals, make_policy, limits, prefix, journal))
-        tables = [_recorded_events(run, stores[shop_id], episodes) for shop_id, episodes in played.items()]
-    return [episode for episodes in played.values() for episode in episodes], pa.concat_tables(tables)
+    visits = visits_of(goals, run.config.seed, prefix)
+    pictures = run.folder.work(run.stage) / prefix if run.config.store.screenshots else None
+    scene = Scene(limits, store_url, variant, window, pictures)
+    shard = run.shard
+    with VisitJournal(run.folder.work(run.stage) / prefix, run.identity, shard) as journal:
+        own = _by_turns(visits)[shard.number - 1 :: shard.of] if shard else _by_turns(visits)
+        todo = [visit for visit in own if visit.name not in journal.played]
+
+        def keep(played: Played) -> None:
+            journal.add(played)
+            done = len(own) - len(todo) + next(ended)
+            episode = played.episode
+            note = f"{prefix}, {episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
+            run.progress(done, len(own), note)
+
+        ended = iter(range(1, len(todo) + 1))
+        if todo:
+            run.progress(len(own) - len(todo), len(own), f"{prefix}: opening the stores")
+            if player is None:
+                with open_stores(run, shops_of(todo), store_url, variant) as stores:
+                    play(run.config.store, stores, todo, scene, make_policy, keep)
+            else:
+                player(todo, scene, keep)
+        played = [journal.played[visit.name] for visit in visits if visit.name in journal.played]
+        return [one.episode for one in played], _recorded_events(run, played, run.folder.work(run.stage) / prefix)
 
 
-async def _play(
-    run: Run,
+def shops_of(visits: Sequence[Visit]) -> list[str]:
+    """The shops that are visited."""
+    return list(dict.fromkeys(visit.goal.shop_id for visit in visits))
+
+
+def play(
+    config: StoreConfig,
     stores: Mapping[str, OpenStore],
-    goals: Sequence[Goal],
+    visits: Sequence[Visit],
+    scene: Scene,
     make_policy: Callable[[Goal, int], Policy],
-    limits: Limits,
-    prefix: str,
-    journal: VisitJournal,
-) -> dict[str, list[Episode]]:
-    """The episodes by shop, one shop after the other."""
-    from simpersona.shopper.rollout import episode_name, rollout
-
-    ended = count(len(journal.episodes) + 1)
+    keep: Callable[[Played], None],
+) -> None:
+    """Plays visits in this process; each is handed over as it ends."""
+    logs = {shop_id: StoreLog(store.log) for shop_id, store in stores.items() if store.log is not None}
+    is_ours = len(logs) == len(stores)
 
     def tell(episode: Episode) -> None:
-        journal.add(episode)
-        note = f"{episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
-        run.progress(next(ended), len(goals), note)
+        log = logs.get(episode.goal.shop_id)
+        keep(Played(episode, log.take(episode.episode_id) if log is not None else None))
 
-    played: dict[str, list[Episode]] = {}
-    is_ours = all(store.log is not None for store in stores.values())
-    async with _windows(run.config.store, may_pay=is_ours) as windows:
-        for shop_id, store in stores.items():
-            own, name = [goal for goal in goals if goal.shop_id == shop_id], f"{prefix}-{shop_id}"
+    async def everybody() -> None:
+        async with _windows(config, scene.window or config.window, may_pay=is_ours) as windows:
+
+            def window(visit: Visit) -> Storefront:
+                url = stores[visit.goal.shop_id].url
+                opened = windows.visitor(url, visit.name, within=urlsplit(url).path if is_ours else "/")
+                if scene.pictures is None:
+                    return opened
+                return PicturedWindow(opened, episode_pictures(scene.pictures, visit.name))
+
             await rollout(
-                own,
-                partial(windows.visitor, store.url, within=urlsplit(store.url).path if is_ours else "/"),
+                visits,
+                window,
                 make_policy,
-                max_steps=limits.max_steps,
-                time_limit_seconds=limits.time_limit_seconds,
-                concurrency=limits.concurrency,
-                seed=run.config.seed,
-                prefix=name,
+                max_steps=scene.limits.max_steps,
+                time_limit_seconds=scene.limits.time_limit_seconds,
+                concurrency=scene.limits.concurrency,
                 on_episode=tell,
-                skip=frozenset(journal.episodes),
             )
-            played[shop_id] = [journal.episodes[episode_name(name, number)] for number in range(len(own))]
-    return played
+
+    asyncio.run(everybody())
 
 
-def _windows(config: StoreConfig, *, may_pay: bool) -> Browser | HttpVisitors:
+def _by_turns(visits: Sequence[Visit]) -> list[Visit]:
+    """The first visit of each shop, then the second of each …: all stores are busy, and none is asked in bursts."""
+    number = {visit.name: int(visit.name.rpartition("-")[2]) for visit in visits}
+    return sorted(visits, key=lambda visit: number[visit.name])
+
+
+def _windows(config: StoreConfig, window: Window, *, may_pay: bool) -> Browser | HttpVisitors:
     """What opens visitors' windows. Raises ConfigError if a package is missing."""
     try:
-        if config.window == "http":
+        if window == "http":
             from simpersona.adapters.store_http import HttpVisitors
 
             return HttpVisitors(config, may_pay=may_pay)
@@ -148,27 +201,32 @@ def _windows(config: StoreConfig, *, may_pay: bool) -> Browser | HttpVisitors:
 
         return Browser(config, may_pay=may_pay)
     except ImportError as error:
-        extra = "http" if config.window == "http" else "browser"
+        extra = "http" if window == "http" else "browser"
         raise ConfigError(
-            f"store.window = {config.window!r} needs a package that is not installed ({error}). Get it with: pip install 'simpersona[{extra}]'"
+            f"a window of the kind {window!r} needs a package that is not installed ({error}). Get it with: pip install 'simpersona[{extra}]'"
         ) from error
 
 
-def _recorded_events(run: Run, store: OpenStore, episodes: Sequence[Episode]) -> pa.Table:
-    if store.log is None:
+def _recorded_events(run: Run, played: Sequence[Played], work: Path) -> pa.Table:
+    """EVENTS rows of all visits: from the lines of the lab's stores, or inferred where a store keeps no log for us."""
+    if any(one.recorded is None for one in played):
         from simpersona.shopper.observed import observed_events
 
-        return observed_events(episodes)
-    if not store.log.exists():
+        return observed_events([one.episode for one in played])
+    lines = [line for one in played for line in one.recorded or ()]
+    if not lines:
         return EVENTS.empty()
     from simpersona.adapters.engine_duckdb import connect
     from simpersona.adapters.events_shopify import ShopifySource
 
+    log = work / "recorded" / "events.jsonl"
+    log.parent.mkdir(exist_ok=True)
+    write_text(log, "".join(f"{line}\n" for line in lines))
     engine = connect(run.folder / ".spill")
-    raw = ShopifySource().read(store.log, engine)
+    raw = ShopifySource().read(log, engine)
     if lost := raw.rejected.filter(raw.rejected.reason.contains("JSON")).count().to_pyarrow().as_py():
-        raise StorefrontError(f"{store.log}: {lost} line(s) of the store's own log cannot be read")
-    table = EVENTS.conform(raw.events.order_by("time").to_pyarrow())
+        raise StorefrontError(f"{log}: {lost} line(s) of the stores' own logs cannot be read")
+    table = EVENTS.conform(raw.events.order_by(["row", "part"]).to_pyarrow())
     engine.disconnect()
     return table
 

@@ -1,76 +1,88 @@
 (() => {
   "use strict";
-  const figures = JSON.parse(document.getElementById("figure-data").textContent);
+  const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
-  // colours are written as CSS variables, so that a chart follows light and dark
-  const resolved = (value, css) => {
-    if (typeof value === "string") {
-      const variable = /^var\((--[\w-]+)\)$/.exec(value);
-      return variable ? css.getPropertyValue(variable[1]).trim() : value;
+  // --- the persona map --------------------------------------------------------------------------
+  const map = document.querySelector("[data-map]");
+  if (map) {
+    const aside = document.querySelector(".map-card");
+    const tell = (link) => {
+      const card = document.getElementById(`persona-${link.dataset.code}`);
+      aside.replaceChildren(...[...card.children].filter((part) => !part.matches("details")).map((part) => part.cloneNode(true)));
+      map.querySelector(".told")?.classList.remove("told");
+      link.classList.add("told");
+    };
+    for (const link of map.querySelectorAll("a")) {
+      link.addEventListener("pointerenter", () => tell(link));
+      link.addEventListener("focus", () => tell(link));
     }
-    if (Array.isArray(value)) return value.map((item) => resolved(item, css));
-    if (value && typeof value === "object") {
-      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolved(item, css)]));
-    }
-    return value;
-  };
-  const draw = (place) => {
-    const { data, layout } = resolved(figures[place.dataset.figure], getComputedStyle(document.documentElement));
-    Plotly.react(place, data, layout, { responsive: true, displayModeBar: false });
-    place.dataset.drawn = "yes";
-  };
-
-  // charts are drawn when they come near the window
-  const charts = [...document.querySelectorAll(".chart")];
-  const near = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) { near.unobserve(target); draw(target); }
-    }
-  }, { rootMargin: "400px" });
-  charts.forEach((chart) => near.observe(chart));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-    charts.filter((chart) => chart.dataset.drawn).forEach(draw);
-  });
-  addEventListener("beforeprint", () => charts.filter((chart) => !chart.dataset.drawn).forEach(draw));
-
-  // tables sort by a click on a column's head
-  const sortKey = (row, column) => {
-    const cell = row.cells[column];
-    const text = cell.dataset.value ?? cell.textContent.trim();
-    const number = Number.parseFloat(text.replaceAll(",", ""));
-    return Number.isNaN(number) ? text : number;
-  };
-  for (const table of document.querySelectorAll("table.sortable")) {
-    table.tHead.addEventListener("click", (event) => {
-      const head = event.target.closest("th:not(.unsorted)");
-      if (!head) return;
-      const down = head.getAttribute("aria-sort") === "descending";
-      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
-      head.setAttribute("aria-sort", down ? "ascending" : "descending");
-      const rows = [...table.tBodies[0].rows];
-      rows.sort((a, b) => {
-        const [x, y] = [sortKey(a, head.cellIndex), sortKey(b, head.cellIndex)];
-        const order = x < y ? -1 : x > y ? 1 : 0;
-        return down ? order : -order;
-      });
-      table.tBodies[0].append(...rows);
-    });
-  }
-  for (const box of document.querySelectorAll("input[data-filters]")) {
-    box.addEventListener("input", () => {
-      const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-      for (const row of document.getElementById(box.dataset.filters).tBodies[0].rows) {
-        const text = row.textContent.toLowerCase();
-        row.hidden = !words.every((word) => text.includes(word));
+    tell(map.querySelector("a"));
+    document.querySelector("[data-choice]").addEventListener("change", (event) => {
+      map.dataset.by = event.target.value;
+      for (const legend of document.querySelectorAll("[data-legend]")) {
+        legend.hidden = (legend.dataset.legend === "stratum") !== (event.target.value === "stratum");
       }
     });
   }
 
-  // the navigation marks the section that is read
+  // --- the cards ----------------------------------------------------------------------------------
+  const FEW = 12;
+  const holder = document.getElementById("cards");
+  if (holder) {
+    const cards = [...holder.children];
+    const text = new Map(cards.map((card) => [card, card.textContent.toLowerCase()]));
+    const form = document.querySelector("[data-cards-filter]");
+    const more = document.querySelector("[data-more]");
+    const count = document.querySelector("[data-cards-count]");
+    let all = false;
+    const draw = () => {
+      const asked = words(form.words.value);
+      const fits = cards.filter((card) =>
+        asked.every((word) => text.get(card).includes(word)) &&
+        ["stratum", "purchase"].every((name) => !form[name].value || card.dataset[name] === form[name].value));
+      const by = form.order.value;
+      const sign = by === "code" ? 1 : -1;
+      fits.sort((a, b) => sign * (Number(a.dataset[by]) - Number(b.dataset[by])) || Number(a.dataset.code) - Number(b.dataset.code));
+      holder.append(...fits);
+      const shown = new Set(all ? fits : fits.slice(0, FEW));
+      for (const card of cards) card.hidden = !shown.has(card);
+      more.hidden = shown.size === fits.length;
+      more.textContent = `Show all ${fits.length} personas`;
+      count.textContent = fits.length === cards.length && shown.size < fits.length ? `${shown.size} of ${cards.length} personas` : `${fits.length} of ${cards.length} personas fit`;
+    };
+    form.addEventListener("input", draw);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    more.addEventListener("click", () => { all = true; draw(); });
+    document.addEventListener("click", (event) => {  // a link to a card that is not shown
+      const link = event.target.closest('a[href^="#persona-"]');
+      const card = link && document.getElementById((link.getAttribute("href") ?? "").slice(1));
+      if (!card) return;
+      event.preventDefault();
+      card.hidden = false;
+      card.scrollIntoView({ block: "center" });
+      card.focus({ preventScroll: true });
+    });
+    draw();
+  }
+
+  // --- the stores -----------------------------------------------------------------------------------
+  const stores = document.querySelector("[data-stores-filter]");
+  stores?.addEventListener("input", () => {
+    const asked = words(stores.value);
+    for (const store of document.getElementById("store-list").children) {
+      const text = store.textContent.toLowerCase();
+      store.hidden = !asked.every((word) => text.includes(word));
+    }
+  });
+  stores?.form.addEventListener("submit", (event) => event.preventDefault());
+
+  // --- the navigation marks the section that is read -----------------------------------------------
   const links = new Map([...document.querySelectorAll("nav li a")].map((link) => [link.hash.slice(1), link]));
   const reading = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {
-      links.get(target.id)?.classList.toggle("here", isIntersecting);
+      const link = links.get(target.id);
+      link?.classList.toggle("here", isIntersecting);
+      if (isIntersecting) link?.setAttribute("aria-current", "true"); else link?.removeAttribute("aria-current");
     }
   }, { rootMargin: "-20% 0px -79% 0px" });
   document.querySelectorAll("section").forEach((section) => reading.observe(section));

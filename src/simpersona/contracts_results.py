@@ -1,0 +1,98 @@
+"""Tables of results, which the report and other tools read; see `contracts` for what flows between the stages before."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simpersona.contracts import ENDINGS, HEADS
+from simpersona.tables import Contract
+
+_text, _number, _count = pa.string(), pa.float64(), pa.int64()
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+TOKEN_PAIRS = Contract(
+    "token pairs",
+    pa.schema(
+        [
+            _required("policy", _text),
+            _required("shop_id", _text),
+            _required("code", pa.int32()),
+            _required("stratum", _text),  # of the token
+            _required("sessions", _count),  # real ones of the shop's buyers with this code
+            _required("episodes", _count),
+            *[_required(f"{side}_{rate}", _number) for side in ("real", "agent") for rate in ("atc", "purchase")],
+            # ARA of each arm of Table 2; null where it has no rate to offer
+            *[(f"ara_{arm}", _number) for arm in ("correct", "all_mismatch", "one_random", "shop_mean")],
+            *[(f"ara_{arm}", _number) for arm in ("token_mean", "no_token", "noise_ceiling")],
+        ]
+    ),
+    key=("policy", "shop_id", "code"),
+)
+"""The (shop, token) pairs that Table 2 is the mean of."""
+
+SHOP_FIGURES = Contract(
+    "shop figures",
+    pa.schema(
+        [
+            _required("policy", _text),
+            _required("shop_id", _text),
+            _required("episodes", _count),  # with a persona token
+            _required("sessions", _count),  # real ones, without bouncers'
+            *[_required(ending, _number) for ending in ENDINGS],  # shares of the episodes
+            _required("error", _number),  # share that did not reach its goal
+            *[
+                (f"{side}_{rate}", _number)
+                for side in ("real", "agent")
+                for rate in ("add_to_cart", "checkout", "purchase")
+            ],
+        ]
+    ),
+    key=("policy", "shop_id"),
+)
+"""How each shop fares with each policy (Figure 8), real rates beside simulated ones."""
+
+TASKS = Contract(
+    "tasks",
+    pa.schema(
+        [
+            _required("task_id", _text),
+            _required("shop_id", _text),
+            _required("buyer_id", _text),
+            _required("session_id", _text),
+            _required("code", pa.int32()),
+            _required("kind", _text),  # "cart", "checkout" or "purchase"
+            _required("actions", _count),  # about how many it takes
+            _required("goal", _text),
+        ]
+    ),
+    key=("task_id",),
+)
+"""Shopping tasks derived from recorded sessions (3.4, App. J)."""
+
+OUTCOMES = ("add_to_cart", "checkout_start", "purchase")
+"""What a visit may come to; each holds the ones before it."""
+
+PAIRS = Contract(
+    "pairs",
+    pa.schema(
+        [
+            _required("shop_id", _text),
+            _required("buyer_id", _text),  # whose session gave the goal
+            _required("session_id", _text),
+            ("code", pa.int32()),
+            ("stratum", _text),
+            *[(head, _text) for head in HEADS],  # the code's "low", "medium" or "high"
+            _required("weight", _number),  # 0: an arm's visit broke; else 1 on average in each shop
+            _required("ending_a", _text),
+            _required("ending_b", _text),
+            *[(f"{outcome}_{arm}", pa.bool_()) for outcome in OUTCOMES for arm in "ab"],  # null: the store tells nobody
+        ]
+    ),
+    rules={"weight is not negative": lambda t: pc.greater_equal(t["weight"], 0)},
+)
+"""An experiment's pairs of visits: one row per synthetic buyer, who visits both variants of a store with the same seed."""

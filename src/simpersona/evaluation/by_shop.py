@@ -1,0 +1,68 @@
+"""The figures of single pairs and shops, as tables: what Table 2 is the mean of, and Figure 8's bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from simpersona.contracts import ENDINGS
+from simpersona.contracts_results import SHOP_FIGURES, TOKEN_PAIRS
+from simpersona.evaluation.alignment import Pair, happened
+from simpersona.evaluation.metrics import RATES
+
+
+def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
+    """TOKEN_PAIRS of one policy."""
+    rows = []
+    for pair in pairs:
+        rates = {
+            f"{side}_{outcome}": share
+            for side, own in (("real", pair.real), ("agent", pair.played))
+            for outcome, share in zip(("atc", "purchase"), own.shares.tolist(), strict=True)
+        }
+        ara = {f"ara_{arm}": float(scores.mean()) for arm, scores in pair.scores.items()}
+        rows.append(
+            {
+                "policy": policy,
+                "shop_id": pair.shop,
+                "code": pair.code,
+                "stratum": pair.stratum,
+                "sessions": pair.real.trials,
+                "episodes": pair.played.trials,
+                **rates,
+                **{name: value if np.isfinite(value) else None for name, value in ara.items()},
+            }
+        )
+    return TOKEN_PAIRS.check(pa.Table.from_pylist(rows, TOKEN_PAIRS.schema))
+
+
+def shop_figures(policy: str, episodes: pa.Table, sessions: pa.Table) -> pa.Table:
+    """SHOP_FIGURES of one policy, for the shops with episodes with a token; `sessions` are real, without bouncers'."""
+    played = episodes.filter(pc.is_valid(episodes["code"]))
+    rows = []
+    for shop in sorted(played["shop_id"].unique().to_pylist()):
+        sides = {
+            side: table.filter(pc.equal(table["shop_id"], shop))
+            for side, table in (("real", sessions), ("agent", played))
+        }
+        endings = np.asarray(sides["agent"]["ending"])
+        rates = {
+            f"{side}_{rate}": float(np.mean(happened(own, rate))) if own.num_rows else None
+            for side, own in sides.items()
+            for rate in RATES
+        }
+        rows.append(
+            {
+                "policy": policy,
+                "shop_id": shop,
+                "episodes": len(endings),
+                "sessions": sides["real"].num_rows,
+                **{ending: float((endings == ending).mean()) for ending in ENDINGS},
+                "error": float((endings != "goal_reached").mean()),
+                **rates,
+            }
+        )
+    return SHOP_FIGURES.check(pa.Table.from_pylist(rows, SHOP_FIGURES.schema))

@@ -1,0 +1,100 @@
+"""Do simulated shoppers who buy nothing walk away as real ones do? The length of sessions without an order.
+
+    depth = product views + collection views + searches + cart additions + checkout starts
+
+The paper has no such figure. Real sessions are weighted so that each shop and stratum has the share of them
+that it has of the episodes; what differs is then how long the same kinds of buyers stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+from scipy.stats import wasserstein_distance
+
+from simpersona.contracts import STRATA, Metrics
+from simpersona.evaluation.metrics import DEPTHS, Findings
+from simpersona.evaluation.rates import BUYER
+
+FUNNEL = STRATA[:4]
+COUNTED = ("product_view", "collection_view", "search", "add_to_cart", "checkout_start")
+DECILES = tuple(place / 10 for place in range(1, 10))
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The depth of n real sessions with their weights, and of m episodes."""
+
+    real: Int[np.ndarray, " n"]
+    weights: Float[np.ndarray, " n"]
+    agent: Int[np.ndarray, " m"]
+
+
+def depth_metrics(episodes: pa.Table, sessions: pa.Table, buyers: pa.Table, replicates: int, seed: int) -> Metrics:
+    """The keys depth.*, for each stratum of the buyer whose session gave the goal, and over all of them.
+
+    `episodes` are in the shape of EPISODES, `sessions` and `buyers` of SESSIONS and BUYERS. Episodes with an order
+    or without a token are left out, and shops and strata that only one of the sides has.
+    """
+    found = Findings()
+    for stratum in (*FUNNEL, "all"):
+        kept = buyers.filter(pc.is_in(buyers["stratum"], pa.array(FUNNEL if stratum == "all" else [stratum])))
+        lengths = matched_lengths(episodes, sessions, kept)
+        figures = {"real_sessions": len(lengths.real), "agent_episodes": len(lengths.agent)}
+        if len(lengths.agent):
+            figures |= _compared(lengths, replicates, seed)
+        for name in DEPTHS:
+            why = "no shop has both episodes and real sessions of this stratum that bought nothing"
+            found.put(f"depth.{stratum}.{name}", figures.get(name), "" if name in figures else why)
+    return found.metrics()
+
+
+def matched_lengths(episodes: pa.Table, sessions: pa.Table, buyers: pa.Table) -> Lengths:
+    """The depths of both sides over the cells (shop, stratum) that both have, for the buyers given."""
+    played = episodes.filter(pc.is_valid(episodes["code"]))
+    strata = buyers.select([*BUYER, "stratum"])
+    sides = [dict(_cells(side, strata)) for side in (sessions, played)]
+    cells = sorted(sides[0].keys() & sides[1].keys())
+    real, agent = ([side[cell] for cell in cells] for side in sides)
+    weights = [np.full(len(own), len(theirs) / len(own)) for own, theirs in zip(real, agent, strict=True)]
+    nothing = np.zeros(0, int)
+    return Lengths(*(np.concatenate([nothing, *part]) for part in (real, weights, agent)))
+
+
+def distances_by_chance(lengths: Lengths, replicates: int, seed: int) -> Float[np.ndarray, " replicates"]:
+    """The Wasserstein distances to the real sessions of as many sessions as there are episodes, drawn from them."""
+    shares = np.bincount(lengths.real, lengths.weights) / lengths.weights.sum()
+    drawn = np.random.default_rng(seed).multinomial(len(lengths.agent), shares, size=replicates) / len(lengths.agent)
+    return np.abs(np.cumsum(drawn - shares, axis=1)).sum(axis=1)  # of whole numbers: the area between the two CDFs
+
+
+def _compared(lengths: Lengths, replicates: int, seed: int) -> dict[str, float | list[float]]:
+    real, weights, agent = lengths.real, lengths.weights, lengths.agent
+    distance = float(wasserstein_distance(real, agent, weights))
+    by_chance = distances_by_chance(lengths, replicates, seed)
+    return {
+        "real_mean": float(np.average(real, weights=weights)),
+        "agent_mean": float(agent.mean()),
+        "real_deciles": np.quantile(real, DECILES, weights=weights, method="inverted_cdf").astype(float).tolist(),
+        "agent_deciles": np.quantile(agent, DECILES, method="inverted_cdf").astype(float).tolist(),
+        "wasserstein": distance,
+        "wasserstein_floor": float(by_chance.mean()),
+        "p": float((1 + (by_chance >= distance - 1e-9).sum()) / (1 + replicates)),
+    }
+
+
+def _cells(visits: pa.Table, strata: pa.Table) -> Iterator[tuple[tuple[str, str], Int[np.ndarray, " n"]]]:
+    """The depths by shop and stratum of the visits that bought nothing."""
+    counts = [f"{what}_count" for what in COUNTED]
+    left = visits.filter(pc.equal(visits["purchase_count"], 0)).select([*BUYER, *counts])
+    joined = left.join(strata, BUYER, join_type="inner")
+    depth = np.sum([joined[name].to_numpy() for name in counts], axis=0, dtype=int)
+    cell = [joined[name].to_numpy(zero_copy_only=False).astype(str) for name in ("shop_id", "stratum")]
+    names, place = np.unique(np.stack(cell, axis=1), axis=0, return_inverse=True)
+    for number, (shop, stratum) in enumerate(names.tolist()):
+        yield (shop, stratum), depth[place.ravel() == number]

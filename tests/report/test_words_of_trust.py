@@ -1,0 +1,122 @@
+"""The sentences at the top, and the points that say how far to trust them, against figures made by hand."""
+
+import dataclasses
+
+import pyarrow as pa
+import pytest
+
+from simpersona.contracts import CARDS, EPISODES
+from simpersona.report.acting import acting
+from simpersona.report.figure_tables import figure_tables
+from simpersona.report.inputs import ReportInputs
+from simpersona.report.summary import what_they_did, who_shops_here
+from simpersona.report.trust import checks, verdict
+
+RATES = {
+    "policy": "scorer",
+    "conversion.overall.real.purchase": 0.073,
+    "conversion.overall.real.purchase_ci95": [0.066, 0.081],
+    "conversion.overall.agent.purchase": 0.013,
+    "conversion.overall.agent.purchase_ci95": [0.004, 0.047],
+}
+
+
+def visits(count=20, **columns):
+    return EPISODES.sample(
+        count,
+        **{
+            "shop_id": ["kids"] * count,
+            "ending": ["goal_reached"] * count,
+            "policy": ["scorer"] * count,
+            "purchase_count": [1] + [0] * (count - 1),
+        }
+        | columns,
+    )
+
+
+def marks(inputs):
+    return {check.matter: check.mark for check in checks(inputs, acting(inputs.metrics))}
+
+
+def test_who_shops_here_in_shares_of_all_buyers():
+    cards = CARDS.sample(2, code=[3, 7], buyers=[30, 10], stratum=["D", "A"], summary=["Looks. More.", "Buys a lot."])
+    strata = {"kids": {"A": 10, "B": 0, "C": 10, "D": 70, "E": 10}}
+    first, common, best = who_shops_here(
+        ReportInputs(strata_by_shop=strata, cards=cards, quality={"clock": {"days": 120}})
+    )
+    assert first == (
+        "The log shows 100 buyers of 1 shop in 120 days. 70 % only look around, 10 % fill a cart or begin a checkout "
+        "but do not buy, 10 % buy, and 10 % leave at once."
+    )
+    assert "persona 3 (75 % of all): looks." in common
+    assert best == "1 persona consists mostly of buyers (25 % of all). The largest of them, persona 7: buys a lot."
+
+
+def test_what_they_did_says_where_it_differs_from_reality():
+    inputs = ReportInputs(metrics=RATES, simulated_episodes=visits(), held_out_shops=["kids"])
+    what, conversion, ends = what_they_did(inputs, acting(RATES))
+    assert what.startswith("20 simulated visits to 1 shop that nothing was trained on, placing 1 order.")
+    assert conversion == "Of them, 1.3 % (0.4 – 4.7 %) ordered, in real sessions 7.3 %: fewer than in reality."
+    assert ends == "100 % of the visits ended because the shopper chose to leave; none broke off."
+
+
+def test_nothing_is_said_of_what_there_is_not():
+    assert who_shops_here(ReportInputs()) == []
+    assert what_they_did(ReportInputs(), []) == []
+    assert checks(ReportInputs(), []) == []
+
+
+@pytest.mark.parametrize(
+    ("interval", "mark"), [([0.02, 0.2], "good"), ([-0.05, 0.2], "weak"), ([-0.2, -0.1], "bad"), (None, "unknown")]
+)
+def test_a_lead_counts_when_its_interval_excludes_zero(interval, mark):
+    figures = {"policy": "lm", "conversion.stratified.ara.lead": 0.1, "conversion.stratified.ara.lead_ci95": interval}
+    assert marks(ReportInputs(metrics=figures))["worth simulating (language model)"] == mark
+
+
+def test_rates_are_as_in_reality_where_the_intervals_overlap():
+    assert marks(ReportInputs(metrics=RATES))["conversion (scorer)"] == "weak"
+    wide = RATES | {"conversion.overall.agent.purchase_ci95": [0.004, 0.07]}
+    assert marks(ReportInputs(metrics=wide))["conversion (scorer)"] == "good"
+
+
+def test_few_visits_and_broken_ones_are_told():
+    few = marks(ReportInputs(simulated_episodes=visits(5)))
+    assert few["number of visits"] == "bad"
+    many = ReportInputs(simulated_episodes=visits(400, ending=["goal_reached"] * 394 + ["other"] * 6))
+    assert marks(many) == {"number of visits": "good", "broken visits": "weak"}  # 1.5 % of them
+
+
+def test_the_verdict_never_recommends_a_rehearsal_or_a_failure():
+    lab = ReportInputs(metrics={"source": "lab"})
+    assert "says nothing about a real shop" in verdict(lab, [])
+    real = ReportInputs(metrics={"source": "rees46"} | RATES, simulated_episodes=visits(5), held_out_shops=["kids"])
+    assert "do not rest a decision" in verdict(real, checks(real, acting(real.metrics)))
+    assert "nobody was simulated" in verdict(dataclasses.replace(real, simulated_episodes=EPISODES.empty()), [])
+
+
+def test_a_table_has_intervals_sizes_and_the_papers_figure_for_each_policy():
+    own = {
+        "conversion.stratified.ara.correct": 0.8,
+        "conversion.stratified.ara.correct_ci95": [0.7, 0.9],
+        "conversion.stratified.pairs": 13,
+    }
+    metrics = {"policy": "lm"} | own | {f"policies.scorer.{key}": value for key, value in own.items()}
+    first, second = figure_tables(acting(metrics), {})
+    assert [table.title.rpartition("(")[2] for table in (first, second)] == ["language model)", "scorer)"]
+    assert first.columns == ("own persona",)
+    ((label, sizes, (cell,)),) = first.rows
+    assert (label, sizes) == ("mean of the four", "13 pairs")
+    assert (cell.here, cell.interval, cell.paper) == ("0.800", "0.700 – 0.900", "0.787")
+
+
+def test_a_table_without_figures_says_why():
+    metrics = {"policy": "lm", "ablation.with_token.crash": None}
+    (table,) = figure_tables(acting(metrics), {"ablation.with_token.crash": "no visits without a token"})
+    assert (table.rows, table.missing) == ((), "no visits without a token")
+
+
+def test_a_policy_column_of_any_name_is_counted():
+    table = visits(30, policy=["lm"] * 10 + ["scorer"] * 20)
+    assert isinstance(table, pa.Table)
+    assert {"number of visits (lm)", "number of visits (scorer)"} <= set(marks(ReportInputs(simulated_episodes=table)))
