@@ -72,6 +72,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
+    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -161,8 +162,26 @@ def init(
 
 
 @app.command()
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or the config of one.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+) -> None:
+    """What a run has learnt as a folder to load elsewhere, with its model card."""
+    from simpersona.stages.pack_export import export_pack
+
+    place = run
+    if run.is_file():
+        settings = load_config(run)
+        _run(settings, "evaluation", (), quiet=True, as_json=False)
+        place = settings.run_folder
+    written = export_pack(place, out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    typer.echo(f"{out}: {written.about['codes']} personas, {', '.join(written.policies)}; {size / 1e6:.1f} MB")
+
+
+@app.command()
 def assign(
-    pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
+    pack: Annotated[Path, typer.Option("--pack", help="A pack, a run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
     format_: Annotated[

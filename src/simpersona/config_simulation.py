@@ -52,3 +52,20 @@ class SimulationConfig(Section):
     no_token_episodes: int = Field(default=0, ge=0)
     """Further episodes without a persona token, for the ablation of App. I."""
     scorer: ScorerVisitsConfig = ScorerVisitsConfig()
+
+
+class TasksConfig(Section):
+    """The benchmark of shopping tasks (3.4, App. J), in the lab's storefronts of the held-out shops, over HTTP."""
+
+    count: int = Field(default=0, ge=0)
+    """Tasks derived from recorded sessions; 70 in the paper. 0: no benchmark."""
+    repetitions: Positive = 1
+    """Visits of each policy for each task; 10 in the paper. The replay teacher, who does the same each time, visits once."""
+    policies: tuple[Literal["replay", "scorer", "lm", "llm"], ...] = ("replay", "scorer")
+    """"replay" knows the session (an upper bound); "llm" is the model of [llm]; "lm" and "scorer" as in [simulation]."""
+    actions: tuple[Positive, Positive] = (3, 27)
+    """The fewest and the most actions that a task may take."""
+    max_steps: Positive = 30
+    concurrency: Positive = 4
+    judge: Literal["rules", "llm"] = "rules"
+    """The store's log always judges; "llm": the model of [llm] does too, and is compared with it."""

@@ -1,6 +1,6 @@
 """The stages in order. Each reads the run folder, calls its room, and writes its own folder.
 
-    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
 A stage runs when something that its result depends on has changed; otherwise it is skipped.
 """
@@ -21,8 +21,9 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
+from simpersona.stages.pack_folder import PackFolder
 from simpersona.stages.visit_journal import Shard
 
 
@@ -42,11 +43,12 @@ STAGES = (
     Stage("world", from_events.world, (), ("lab",)),
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
-    Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
-    Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
+    Stage("personas", from_events.personas, ("buyers",), ("split", "personas", "pack")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("agent", from_sessions.agent, ("traces",), ("agent", "pack")),
+    Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
-    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("evaluation", to_results.evaluation, ("tasks", "simulation"), ("evaluation",)),
     Stage("report", to_results.report, ("evaluation",), ()),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -167,6 +169,8 @@ def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
     )
     settings.get("simulation", {}).pop("engine", None)  # the visits are the same whatever plays them
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
+    if "pack" in stage.settings and config.pack is not None:
+        source = [PackFolder.at(config.pack).identity]
     needed = [prints[name] for name in stage.needs]
     asked = [stage.asked] if stage.asked is not None else []
     return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)

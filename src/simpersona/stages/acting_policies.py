@@ -21,7 +21,8 @@ class PolicyMaker:
     def __init__(self, config: Config, folder: Path, policy: Literal["lm", "scorer"]) -> None:
         self.config = config
         self.policy: Literal["lm", "scorer"] = policy
-        place = "agent/scorer" if policy == "scorer" else "agent/stage2"
+        model = "agent/stage2" if (folder / "agent/stage2").is_dir() else "agent/adapter"  # a pack's
+        place = "agent/scorer" if policy == "scorer" else model
         self._place = folder / place
         self.files = () if policy == "lm" and config.simulation.model == "llm" else (place,)
 
@@ -32,11 +33,8 @@ class PolicyMaker:
     def _make(self) -> Callable[[Goal, int], Policy]:
         settings = self.config.simulation
         if self.policy == "scorer":
-            from simpersona.shopper.scorer_policy import ScorerPolicy
-            from simpersona.stages.scorer_training import load_score
-
-            score = load_score(self._place, words_of(self.config.buyers))
-            return lambda _goal, seed: ScorerPolicy(score, seed, settings.temperature)
+            make = scorer_policies(self._place, self.config.buyers, settings.temperature)
+            return lambda _goal, seed: make(seed)
         from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 
         words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
@@ -49,6 +47,15 @@ class PolicyMaker:
 
             model = TransformersModel(self._place, settings.temperature)
         return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+
+
+def scorer_policies(place: Path, buyers: BuyersConfig, temperature: float) -> Callable[[int], Policy]:
+    """What makes the policy of a visit from its seed, by the scorer in the folder `place`."""
+    from simpersona.shopper.scorer_policy import ScorerPolicy
+    from simpersona.stages.scorer_training import load_score
+
+    score = load_score(place, words_of(buyers))
+    return lambda seed: ScorerPolicy(score, seed, temperature)
 
 
 def words_of(config: BuyersConfig) -> Embedder:
