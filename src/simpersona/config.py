@@ -280,6 +280,9 @@ class AgentConfig(Section):
     """Examples per optimiser step, of all processes together; 64 in the paper."""
     examples_at_once: int = Field(default=0, ge=0)
     """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    held_out: int = Field(default=0, ge=0)
+    """Examples of a tenth of the visits, kept from training, on which the loss is told with the buyer's token, with another's
+    and with none; 0: all visits train."""
     checkpoint_steps: int = Field(default=0, ge=0)
     """A killed training goes on from a checkpoint made every so many steps; 0 makes none."""
     max_tokens: Positive = 1024

@@ -49,7 +49,13 @@ def agent(run: Run, out: Path) -> Facts:
     take_trained(run, out)
     for name, told in stages.items():
         figures[name] = told["steps"]
-        words.append(f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}")
+        held = told.get("held_out", {})
+        on_held = (
+            "; held out " + ", ".join(f"{loss:.3f} ({token} token)" for token, loss in held.items()) if held else ""
+        )
+        words.append(
+            f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}{on_held}"
+        )
     write_json(out / "training.json", stages)
     return Facts(len(examples[2]), len(examples[2]), "; ".join(words), figures=figures)
 

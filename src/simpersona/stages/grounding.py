@@ -30,6 +30,7 @@ def ground(run: Run, examples: Mapping[int, Sequence[Example]], codebook: np.nda
     Gives each stage's figures. Every process of a `torchrun` calls this; `take_trained` then moves what is there.
     """
     from simpersona.agent.finetune import finetune, finetuned
+    from simpersona.agent.held_out import keep_some, losses_by_token
 
     config = run.config
     if config.agent.prompt == "short":
@@ -42,9 +43,12 @@ def ground(run: Run, examples: Mapping[int, Sequence[Example]], codebook: np.nda
     told: dict[str, dict[str, Any]] = {}
     for stage in (1, 2) if config.agent.training == "two_stage" else (2,):
         out = work / f"stage{stage}"
+        train, held = keep_some(examples[stage], config.agent.held_out, config.seed)
         told[out.name] = finetuned(out) or finetune(
-            start, examples[stage], stage, config.agent, len(codebook), codebook, out, config.seed, run.progress
+            start, train, stage, config.agent, len(codebook), codebook, out, config.seed, run.progress
         )
+        if held and not process_number():
+            told[out.name]["held_out"] = losses_by_token(str(out), held, config.agent.max_tokens)
         start = out
     return told
 
