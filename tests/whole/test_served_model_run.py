@@ -89,6 +89,7 @@ def test_goals_teacher_verdicts_and_buyers_come_from_the_served_model(tmp_path, 
     told = json.loads((run / "traces/quality.json").read_text())
     episodes = pq.read_table(run / "traces/episodes.parquet").to_pylist()
     assert told["model"] == "test-model"
+    assert told["teacher"] == {"by": "model", "prompt_tokens": 12 * 42, "reply_tokens": 12 * 8}
     assert {(one["policy"], one["steps"], one["prompt_tokens"]) for one in episodes} == {("model", 1, 42)}
     writer, judge = told["writer"], told["judge"]
     assert (writer["by"], writer["sessions"], judge["agreement"]["episodes"]) == ("llm", 12, 12)

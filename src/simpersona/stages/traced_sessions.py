@@ -79,6 +79,8 @@ def traces(run: Run, out: Path) -> Facts:
     coverage = code_coverage(codes, candidates, drawn.train, trained_on)
     quality, words, figures = traces_quality(run, written, judging)
     instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
+    spent = {name: pc.sum(episode_table[name]).as_py() for name in ("prompt_tokens", "reply_tokens")}
+    quality["teacher"] = {"by": config.traces.teacher} | spent
     quality["replaced"] = {"verified_visits": len(instead), "products": sum(map(len, instead))}
     if instead:
         words += f"; in {len(instead)} of the verified the nearest title stood in for what the store did not have"
