@@ -27,8 +27,10 @@ SUBJECTS = (
     "trace_volume",
     "webshop_replays",
     "agent",
+    "grounding",
     "population",
     "experiments",
+    "evaluation",
 )
 
 

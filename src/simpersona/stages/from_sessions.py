@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,36 +13,49 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from simpersona.artifacts import read_json, read_lines, write_json, write_table
-from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, RecordedSession
-from simpersona.errors import ConfigError
+from simpersona.artifacts import read_json, write_json, write_table
+from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
 from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
+from simpersona.stages.pack_folder import POLICIES, PackFolder
 from simpersona.stages.screenshots import keep_pictures
 
 
 def agent(run: Run, out: Path) -> Facts:
     """Examples to a model that shops, for each of `agent.policies`."""
-    examples: dict[int, list[Example]] = {
-        stage: read_lines(run.folder / f"traces/stage{stage}.jsonl") for stage in (1, 2)
-    }
-    if not all(examples.values()):
-        raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+    from simpersona.stages.grounding import ground, take_trained, training_examples
+
+    wanted = run.config.agent.policies
+    pack = None if run.config.pack is None else PackFolder.at(run.config.pack)
+    taken = [policy for policy in wanted if pack is not None and pack.has(policy)]
+    trained = [policy for policy in wanted if policy not in taken]
+    examples = training_examples(run) if trained else {2: []}
     codebook = Pack.load(run.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
-    if "scorer" in run.config.agent.policies:
+    for policy in taken:
+        assert pack is not None
+        shutil.copytree(pack / policy, out / POLICIES[policy])
+        words.append(f"{policy} of the pack")
+    if "scorer" in trained:
         told = _scorer(run, examples[2], codebook, out)
         figures["scorer"] = told["epochs"]
         words.append(
             f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
         )
-    stages = _language_model(run, examples, codebook, out) if "lm" in run.config.agent.policies else {}
+    stages = ground(run, examples, codebook) if "lm" in trained else {}
+    take_trained(run, out)
     for name, told in stages.items():
         figures[name] = told["steps"]
-        words.append(f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}")
+        held = told.get("held_out", {})
+        on_held = (
+            "; held out " + ", ".join(f"{loss:.3f} ({token} token)" for token, loss in held.items()) if held else ""
+        )
+        words.append(
+            f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}{on_held}"
+        )
     write_json(out / "training.json", stages)
     return Facts(len(examples[2]), len(examples[2]), "; ".join(words), figures=figures)
 
@@ -54,26 +68,6 @@ def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) 
     embedder = words_of(run.config.buyers)
     told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
-    return told
-
-
-def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.ndarray, out: Path) -> dict[str, Any]:
-    """Stage 1 trains the persona rows alone, stage 2 everything."""
-    from simpersona.agent.finetune import finetune
-
-    config = run.config
-    if config.agent.prompt == "short":
-        from simpersona.stages.short_examples import short_examples
-
-        examples = {stage: short_examples(own) for stage, own in examples.items()}
-    start: str | Path = config.agent.model
-    told: dict[str, dict] = {}
-    for stage in (1, 2):
-        folder = out / f"stage{stage}"
-        told[f"stage{stage}"] = finetune(
-            start, examples[stage], stage, config.agent, len(codebook), codebook, folder, config.seed, run.progress
-        )
-        start = folder
     return told
 
 
@@ -155,3 +149,16 @@ def _trend(losses: Sequence[float]) -> str:
     """First and last quarter's mean: single batches of a few examples differ too much to be compared."""
     quarter = max(1, len(losses) // 4)
     return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"
+
+
+def session_key(of: RecordedSession | Goal) -> tuple[str, str, str]:
+    """What names a recorded session; a goal's is that of the session it was taken from."""
+    return of.shop_id, of.buyer_id, of.session_id
+
+
+def rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+    """A store's rows (EVENTS) by the visit that made them."""
+    rows: dict[str, list[dict]] = {}
+    for row in events.to_pylist():
+        rows.setdefault(row["buyer_id"], []).append(row)
+    return rows

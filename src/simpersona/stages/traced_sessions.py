@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from simpersona import __version__
 from simpersona.artifacts import read_json, write_json, write_lines, write_table, write_text
 from simpersona.contracts import EPISODES, MIX, STEPS, Episode, Goal, RecordedSession
 from simpersona.errors import ConfigError
+from simpersona.lab.variants import Variant
 from simpersona.pages import Example
 from simpersona.ports import LanguageModel, Policy
 from simpersona.stages.context import Facts, Run
-from simpersona.stages.from_sessions import sessions_by_code
+from simpersona.stages.from_sessions import rows_by_episode, session_key, sessions_by_code
 from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
 from simpersona.stages.pack import META
 from simpersona.stages.screenshots import keep_pictures
@@ -52,15 +54,15 @@ def traces(run: Run, out: Path) -> Facts:
             f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
             f"{config.traces.max_actions} actions, or shows no product, collection or search"
         )
-    session_of = {_key(session): session for session in sessions}
+    session_of = {session_key(session): session for session in sessions}
     model = served_model(config.llm) if config.asks_llm("traces") else None
     written = goals_of(run, sessions, model)
     limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
     episodes, events = _played(run, [goals.replay for goals in written], _teacher(run, session_of, model), limits)
-    log = _rows_by_episode(events)
+    log = rows_by_episode(events)
     replaced = {episode.episode_id: replaced_titles(episode) for episode in episodes}
     by_rules = {
-        name: judge(session_of[_key(episode.goal)], log.get(name, []), replaced[name])
+        name: judge(session_of[session_key(episode.goal)], log.get(name, []), replaced[name])
         for episode in episodes
         for name in (episode.episode_id,)
     }
@@ -69,9 +71,11 @@ def traces(run: Run, out: Path) -> Facts:
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
     verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
-    apart = {_key(session) for session in drawn.validation}
+    apart = {session_key(session) for session in drawn.validation}
     counts = _write_examples(out, verified, session_of, written, apart)
-    trained_on = {session_of[_key(episode.goal)].code for episode in verified if _key(episode.goal) not in apart}
+    trained_on = {
+        session_of[session_key(episode.goal)].code for episode in verified if session_key(episode.goal) not in apart
+    }
     coverage = code_coverage(codes, candidates, drawn.train, trained_on)
     quality, words, figures = traces_quality(run, written, judging)
     instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
@@ -102,7 +106,7 @@ def _teacher(
 ) -> Callable[[Goal, int], Policy]:
     """What makes each visit's policy."""
     if run.config.traces.teacher == "replay" or model is None:
-        return lambda goal, seed: ReplayPolicy(session_of[_key(goal)], seed)
+        return lambda goal, seed: ReplayPolicy(session_of[session_key(goal)], seed)
     return lambda _goal, seed: ModelTeacher(model, seed)
 
 
@@ -111,7 +115,7 @@ def _played(
 ) -> tuple[list[Episode], pa.Table]:
     """The visits and the stores' rows. Raises ConfigError if the teacher cannot be asked; visits that are over are kept."""
     try:
-        return play_episodes(run, goals, teacher, limits, "trace")
+        return play_episodes(run, goals, teacher, limits, "trace", variant=_recorded_variants(run))
     except ExceptionGroup as group:  # from visits side by side
         found: Exception | None = group.subgroup(ConfigError)
         while isinstance(found, ExceptionGroup):
@@ -129,17 +133,17 @@ def _write_examples(
     apart: set[_Key],
 ) -> dict[str, dict[int, Counted]]:
     """Writes each split's two files and gives what they hold, by split and stage; no files for a split without sessions."""
-    neutral = {_key(goals.neutral): goals.neutral for goals in written}
+    neutral = {session_key(goals.neutral): goals.neutral for goals in written}
     counts: dict[str, dict[int, Counted]] = {}
     for split, place in PLACES.items():
         if split == "validation" and not apart:
             continue
         (out / place).mkdir(exist_ok=True)
-        own = [episode for episode in verified if (_key(episode.goal) in apart) == (split == "validation")]
+        own = [episode for episode in verified if (session_key(episode.goal) in apart) == (split == "validation")]
         for stage in (1, 2):
             examples: list[Example] = []
             for episode in own:
-                key = _key(episode.goal)
+                key = session_key(episode.goal)
                 examples += episode_examples(episode, session_of[key], stage, neutral[key])
             write_lines(out / place / f"stage{stage}.jsonl", examples)
             counts.setdefault(split, {})[stage] = counted(examples)
@@ -152,12 +156,10 @@ def _cells(run: Run, held_out: Sequence[str]) -> pa.Table:
     return mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))
 
 
-def _key(of: RecordedSession | Goal) -> _Key:
-    return of.shop_id, of.buyer_id, of.session_id
-
-
-def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
-    rows: dict[str, list[dict]] = {}
-    for row in events.to_pylist():
-        rows.setdefault(row["buyer_id"], []).append(row)
-    return rows
+def _recorded_variants(run: Run) -> dict[str, Variant]:
+    """The variants that the lab's shops were in when their sessions were recorded; their catalogues have its prices already."""
+    if run.config.source.format != "lab":
+        return {}
+    names = ["free_shipping_notice", "hidden_search", "one_page_checkout"]
+    shops = pq.read_table(run.folder / "world/truth/shops.parquet", columns=["shop_id", *names]).to_pylist()
+    return {row.pop("shop_id"): Variant(**row) for row in shops}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,6 +14,7 @@ from simpersona.config import TracesConfig
 from simpersona.contracts import RecordedSession
 from simpersona.traces.outline import outline, replayable
 
+T = TypeVar("T")
 _ACTIONS = {
     "search_submitted": 2,
     "collection_viewed": 1,
@@ -59,14 +62,16 @@ def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, see
     validation split, with as large a share of the sessions. Left out: bouncers (stratum E), sessions without a search,
     collection or product, those that a new visitor cannot repeat, and those that take more than `config.max_actions` actions.
     """
-    usable = [session for session in sessions if _fits(session, config.max_actions)]
+    usable = [
+        session for session in sessions if worth_replaying(session) and estimated_actions(session) <= config.max_actions
+    ]
     shops = {session.shop_id for session in usable}
     rng = np.random.default_rng(seed)
     apart = _validation_shops(usable, round(config.validation_share * len(shops)), rng)
     wanted = round(config.sessions * len(apart) / max(len(shops), 1))
-    validation = _in_turn([session for session in usable if session.shop_id in apart], wanted, rng)
+    validation = in_turns([session for session in usable if session.shop_id in apart], attrgetter("code"), rng)[:wanted]
     train = [session for session in usable if session.shop_id not in apart]
-    return Drawn(_in_turn(train, config.sessions - len(validation), rng), validation)
+    return Drawn(in_turns(train, attrgetter("code"), rng)[: config.sessions - len(validation)], validation)
 
 
 def _validation_shops(sessions: Sequence[RecordedSession], wanted: int, rng: np.random.Generator) -> Collection[str]:
@@ -83,18 +88,19 @@ def _validation_shops(sessions: Sequence[RecordedSession], wanted: int, rng: np.
     return apart
 
 
-def _in_turn(sessions: Sequence[RecordedSession], wanted: int, rng: np.random.Generator) -> list[RecordedSession]:
-    by_code: defaultdict[int, list[RecordedSession]] = defaultdict(list)
-    for session in sessions:
-        by_code[session.code].append(session)
-    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_code.items())]
+def in_turns(items: Sequence[T], kind: Callable[[T], Any], rng: np.random.Generator) -> list[T]:
+    """All items, at random but for this: the kinds take turns, so that the first few hold as many kinds as they can."""
+    by_kind: defaultdict[Any, list[T]] = defaultdict(list)
+    for item in items:
+        by_kind[kind(item)].append(item)
+    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_kind.items())]
     queues = [queues[i] for i in rng.permutation(len(queues))]
     rounds = max(map(len, queues), default=0)
-    in_turn = [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
-    return in_turn[:wanted]
+    return [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
 
 
-def _fits(session: RecordedSession, max_actions: int) -> bool:
+def worth_replaying(session: RecordedSession) -> bool:
+    """Whether a new visitor can repeat the session, no bouncer's, and would see a search, a collection or a product."""
     if session.stratum == "E" or not any(moment.event in _WORTH for moment in session.timeline):
         return False
-    return replayable(session) and estimated_actions(session) <= max_actions
+    return replayable(session)
