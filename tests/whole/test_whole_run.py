@@ -36,8 +36,6 @@ channel_dim = 16
 [personas]
 codes = 8
 epochs = 3
-[store]
-screenshots = true
 [traces]
 sessions = 4
 max_actions = 5
@@ -112,20 +110,6 @@ def test_the_report_is_printed_last_and_is_one_file(finished):
     html = (folder / last).read_text(encoding="utf-8")
     assert html.lstrip().lower().startswith("<!doctype html>")
     assert sorted(path.name for path in (folder / last).parent.iterdir()) == ["index.html"]
-
-
-def test_each_step_in_the_browser_has_its_picture_and_the_report_shows_it(finished):
-    folder, _ = finished
-    run = folder / "runs/tiny"
-    steps = pq.read_table(run / "simulation/steps.parquet").to_pylist()
-    shots = {f"{file.parent.name}/{int(file.stem)}" for file in run.glob("simulation/screenshots/*/*.jpg")}
-    seen = {f"{step['episode_id']}/{step['step']}" for step in steps}
-    in_browser = {name for name in seen if name.startswith("lm-")}
-    assert in_browser <= shots  # the scorer visits without one
-    assert not {name for name in shots if name.startswith("scorer-")}
-    html = (run / "report/index.html").read_text(encoding="utf-8")
-    assert in_browser <= set(json.loads(re.search(r'id="visit-pictures">(.*?)</script>', html).group(1)))
-    assert list(run.glob("traces/screenshots/*/000.jpg"))
 
 
 def test_every_stage_says_rows_seconds_and_memory(finished):
