@@ -19,7 +19,8 @@ from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
-from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -71,6 +72,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
+    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -160,8 +162,26 @@ def init(
 
 
 @app.command()
+def pack(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or the config of one.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
+) -> None:
+    """What a run has learnt as a folder to load elsewhere, with its model card."""
+    from simpersona.stages.pack_export import export_pack
+
+    place = run
+    if run.is_file():
+        settings = load_config(run)
+        _run(settings, "evaluation", (), quiet=True, as_json=False)
+        place = settings.run_folder
+    written = export_pack(place, out)
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    typer.echo(f"{out}: {written.about['codes']} personas, {', '.join(written.policies)}; {size / 1e6:.1f} MB")
+
+
+@app.command()
 def assign(
-    pack: Annotated[Path, typer.Option("--pack", help="A run's folder, or its personas folder.")],
+    pack: Annotated[Path, typer.Option("--pack", help="A pack, a run's folder, or its personas folder.")],
     events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
     out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
     format_: Annotated[
@@ -245,6 +265,19 @@ def vectors(
     from simpersona.stages.dense_export import export_vectors
 
     typer.echo(export_vectors(run, export).summary)
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
 
 
 @app.command()
@@ -341,7 +374,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def _settings(
     config: Path | None, input_: Path | None, name: str | None, folder: Path | None, set_: list[str] | None
 ) -> Config:
-    settings = load_config(config) if config else Config()
+    settings = load_config(config) if config else _demo()
     data = settings.model_dump(mode="json")
     if name:
         data["name"] = name
@@ -368,6 +401,13 @@ def _reporter(quiet: bool, as_json: bool) -> Reporter:
     return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
 
 
+def _demo() -> Config:
+    """The embedded demo: personas and policies of the pack that comes with the package, where it does."""
+    from simpersona.stages.pack_folder import DEFAULT, comes_with_package
+
+    return Config(pack=DEFAULT if comes_with_package() else None)
+
+
 def _changes(section: str, variant: list[str] | None) -> list[str]:
     """What --variant names, as --set has it."""
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
@@ -376,7 +416,8 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter = _reporter(quiet, as_json)
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):

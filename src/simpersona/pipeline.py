@@ -1,6 +1,6 @@
 """The stages in order. Each reads the run folder, calls its room, and writes its own folder.
 
-    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
 A stage runs when something that its result depends on has changed; otherwise it is skipped.
 """
@@ -21,8 +21,9 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
+from simpersona.stages.pack_folder import PackFolder
 from simpersona.stages.visit_journal import Shard
 
 
@@ -42,11 +43,12 @@ STAGES = (
     Stage("world", from_events.world, (), ("lab",)),
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
-    Stage("personas", from_events.personas, ("buyers",), ("split", "personas")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
-    Stage("agent", from_sessions.agent, ("traces",), ("agent",)),
+    Stage("personas", from_events.personas, ("buyers",), ("split", "personas", "pack")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("agent", from_sessions.agent, ("traces",), ("agent", "pack")),
+    Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
-    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("evaluation", to_results.evaluation, ("tasks", "simulation"), ("evaluation",)),
     Stage("report", to_results.report, ("evaluation",), ()),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -129,6 +131,19 @@ def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
     return folder
 
 
+def help_pipeline(config: Config, reporter: Reporter) -> RunFolder:
+    """What the other processes of `torchrun … simpersona agent` do: they train with the first, which runs the pipeline."""
+    from simpersona.stages.grounding import help_training  # noqa: PLC0415 - torch
+
+    folder = RunFolder(config.run_folder, STAGE_NAMES)
+    prints = {"world": ""}
+    for stage in STAGES[: STAGE_NAMES.index("agent") + 1]:
+        if stage.name != "world" or config.source.format == "lab":
+            prints[stage.name] = _fingerprint(stage, config, prints)
+    help_training(Run(config, folder, reporter.progress, "agent", prints["agent"]))
+    return folder
+
+
 def _do(
     stage: Stage, config: Config, folder: RunFolder, reporter: Reporter, print_: str, force: tuple[str, ...]
 ) -> None:
@@ -154,6 +169,8 @@ def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
     )
     settings.get("simulation", {}).pop("engine", None)  # the visits are the same whatever plays them
     source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
+    if "pack" in stage.settings and config.pack is not None:
+        source = [PackFolder.at(config.pack).identity]
     needed = [prints[name] for name in stage.needs]
     asked = [stage.asked] if stage.asked is not None else []
     return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)

@@ -10,6 +10,7 @@ from simpersona.adapters.embed_hashing import HashingEmbedder
 from simpersona.adapters.store_scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
 from simpersona.contracts import Goal
+from simpersona.errors import ConfigError
 from simpersona.pages import Decision
 from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
 from simpersona.shopper.moves import MOVES
@@ -192,3 +193,11 @@ def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(t
     one = situation(page(1), BUY, [])
     assert score(one, 0)[3] > np.log(0.8)
     assert score(one, 1)[0] > np.log(0.8)
+
+
+def test_no_scorer_and_one_of_another_version_are_told_in_words(tmp_path):
+    with pytest.raises(ConfigError, match="no trained scorer here"):
+        load_score(tmp_path, HashingEmbedder())
+    Scorer(np.zeros((2, 3)), NUMBERS, STATE - 1, 4, len(MOVES)).save(tmp_path)
+    with pytest.raises(ConfigError, match=f"'state': {STATE - 1}.*Train it anew"):
+        load_score(tmp_path, HashingEmbedder())

@@ -43,7 +43,8 @@ _PRESSED: dict[Move, re.Pattern[str]] = {  # the first that a button's or a link
     "remove": re.compile(r"^(remove|delete|take out|drop)\b", re.IGNORECASE),
     "checkout": re.compile(r"\bcheck ?out\b", re.IGNORECASE),
 }
-_BUTTONS: dict[Move, re.Pattern[str]] = _PRESSED | {
+_BUTTONS: dict[Move, re.Pattern[str]] = {
+    **_PRESSED,
     "onward": re.compile(r"^(continue|next|proceed|review|submit|confirm)\b(?!.*\bshopping\b)", re.IGNORECASE),
     "cart": _CART,
 }
@@ -57,6 +58,7 @@ _LINKS: dict[Move, re.Pattern[str]] = {
     "search": re.compile(r"^(search|find)\b", re.IGNORECASE),
     "page": re.compile(r"^((next|previous)\b|more$)", re.IGNORECASE),
 }
+_CALLED: dict[Move, dict[Move, re.Pattern[str]]] = {"button": _BUTTONS, "link": _LINKS}
 _DONE: dict[Method, Move] = {
     "goto": "back",
     "nextChunk": "page",
@@ -101,8 +103,8 @@ def _move(method: Method, role: str, name: str, *, filled: bool) -> Move:
         return "submit" if _searches(role, name) else "refill"
     if method in ("fill", "type"):
         return "search" if _searches(role, name) else "refill" if filled or role == "spinbutton" else "field"
-    called, other = (_BUTTONS, "button") if role == "button" else (_LINKS, "link")
-    return next((move for move, words in called.items() if words.search(name)), other)
+    other: Move = "button" if role == "button" else "link"
+    return next((move for move, words in _CALLED[other].items() if words.search(name)), other)
 
 
 def _searches(role: str, name: str) -> bool:

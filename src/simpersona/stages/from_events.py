@@ -97,7 +97,7 @@ def personas(run: Run, out: Path) -> Facts:
     from simpersona.personas.mix import assignments, store_mix
     from simpersona.personas.sample import balanced_sample
     from simpersona.stages.persona_cards import cards_of
-    from simpersona.stages.persona_training import CheckpointFile, train_pack
+    from simpersona.stages.persona_training import CheckpointFile, packed, train_pack
 
     config = run.config
     place = run.folder / "buyers/buyers.parquet"
@@ -109,17 +109,14 @@ def personas(run: Run, out: Path) -> Facts:
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
     sample = _rows_of(place, in_training[rows])
     checkpoint = CheckpointFile(run.folder / ".personas.training")  # outlives a killed run, unlike `out`
-    trained = train_pack(
-        sample,
-        products,
-        embeddings,
-        (config.personas, config.buyers),
-        config.seed,
-        run.progress,
-        embedder_name(config.buyers),
-        tuple(held_out),
-        checkpoint,
-    )
+    embedder, shops = embedder_name(config.buyers), tuple(held_out)
+    if config.pack is not None:
+        trained = packed(config.pack, sample, config.personas, config.seed, embedder, shops)
+    else:
+        settings = config.personas, config.buyers
+        trained = train_pack(
+            sample, products, embeddings, settings, config.seed, run.progress, embedder, shops, checkpoint
+        )
     pack, model = trained.pack, trained.pack.personas
     pack.save(out)
     part = np.full(len(rows), "train", dtype=object)
@@ -138,10 +135,14 @@ def personas(run: Run, out: Path) -> Facts:
     used, kept = len(np.unique(everybody)), pack.vectorizer.explained_variance
     least = config.personas.min_buyers_per_code
     merged = f", {trained.merged} with fewer than {least} training buyers merged" if trained.merged else ""
+    learnt = (
+        f"personas of the pack {config.pack}"
+        if config.pack is not None
+        else f"{len(trained.train):,} training buyers, {len(model.history)} epochs"
+    )
     summary = (
-        f"{len(trained.train):,} training buyers, {len(model.history)} epochs; {table.num_rows:,} buyers on {used} of "
-        f"{config.personas.codes} codes{merged}; {kept:.0%} of the variance of products kept; "
-        f"held out: {', '.join(held_out) or 'none'}"
+        f"{learnt}; {table.num_rows:,} buyers on {used} of {len(model.codebook)} codes{merged}; "
+        f"{kept:.0%} of the variance of products kept; held out: {', '.join(held_out) or 'none'}"
     )
     checkpoint.path.unlink(missing_ok=True)
     figures = {"codes_used": used, "codes_merged": trained.merged, "held_out": held_out, "explained_variance": kept}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,36 +31,50 @@ if TYPE_CHECKING:
     from simpersona.adapters.typed_log import TypedLog
 
 
+@dataclass(frozen=True)
+class Assigned:
+    """ASSIGNMENTS of new buyers, how many rows came in and were rejected, and whether the fast way was gone."""
+
+    table: pa.Table
+    rows_in: int
+    rejected: int
+    fast: bool
+
+
 def assign_new_buyers(pack_folder: Path, config: Config, out: Path) -> Facts:
     """Writes ASSIGNMENTS to `out` and MIX to `NAME-mix` beside it, as parquet or CSV by the suffix.
 
-    A log of typed parquet (`typed_log`) goes the fast way where numba is installed; the result is the same.
     Raises ConfigError for a folder without a pack or another suffix, SourceError for unusable events.
     """
     from simpersona.personas.mix import store_mix
 
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
+    found = assigned_buyers(Pack.load(pack_folder), config)
+    mix_path = out.with_name(f"{out.stem}-mix{out.suffix}")
+    mix = store_mix(found.table)
+    for place, table in ((out, found.table), (mix_path, mix)):
+        _write(place, table)
+    summary = (
+        f"{found.rows_in:,} rows, {found.rejected:,} rejected; {found.table.num_rows:,} buyers in "
+        f"{len(mix['shop_id'].unique())} shop(s) assigned{' (fast path)' if found.fast else ''}; codes in {out}, "
+        f"mixes in {mix_path}"
+    )
+    return Facts(found.rows_in, found.table.num_rows, summary, found.rejected)
+
+
+def assigned_buyers(pack: Pack, config: Config) -> Assigned:
+    """The codes of the buyers in the raw events at `config.source.path`.
+
+    A log of typed parquet (`typed_log`) goes the fast way where numba is installed; the result is the same. Raises ConfigError
+    for settings that do not fit the pack, SourceError for unusable events.
+    """
     path = config.source.path
     if path is None:
         raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
-    pack = Pack.load(pack_folder)
-    if (name := embedder_name(config.buyers)) != pack.embedder:
-        raise ConfigError(
-            f"the pack was trained on vectors of {pack.embedder}, this run's are of {name}; set buyers.embedder accordingly (--set buyers.embedder=...)"
-        )
+    pack.require_embedder(embedder_name(config.buyers))
     log = _typed_log(path, config)
-    assigned, rows_in, rejected = _general(pack, path, config) if log is None else _fast(pack, log, config)
-    mix_path = out.with_name(f"{out.stem}-mix{out.suffix}")
-    mix = store_mix(assigned)
-    for place, table in ((out, assigned), (mix_path, mix)):
-        _write(place, table)
-    summary = (
-        f"{rows_in:,} rows, {rejected:,} rejected; {assigned.num_rows:,} buyers in "
-        f"{len(mix['shop_id'].unique())} shop(s) assigned{'' if log is None else ' (fast path)'}; codes in {out}, "
-        f"mixes in {mix_path}"
-    )
-    return Facts(rows_in, assigned.num_rows, summary, rejected)
+    return Assigned(*(_general(pack, path, config) if log is None else _fast(pack, log, config)), fast=log is not None)
 
 
 def _general(pack: Pack, path: Path, config: Config) -> tuple[pa.Table, int, int]:

@@ -48,6 +48,14 @@ class Pack:
         save_file({name: np.ascontiguousarray(value) for name, value in parts.items()}, folder / MODEL)
         write_json(folder / META, {"embedder": self.embedder, "held_out": list(self.held_out), "personas": meta})
 
+    def require_embedder(self, name: str) -> None:
+        """Raises ConfigError if vectors of the embedder `name` are not those that the pack was trained on."""
+        if name != self.embedder:
+            raise ConfigError(
+                f"the pack was trained on vectors of {self.embedder}, this run's are of {name}; set buyers.embedder "
+                "accordingly (--set buyers.embedder=...)"
+            )
+
     @classmethod
     def load(cls, folder: Path) -> Pack:
         """Reads what `save` wrote, from a pack or from a run's personas folder.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from simpersona.personas.small_codes import without_small_codes
 from simpersona.personas.training_state import Checkpoints
 from simpersona.ports import Progress
 from simpersona.stages.pack import Pack
+from simpersona.stages.pack_folder import PackFolder
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,20 @@ class CheckpointFile:
         whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
         save_file(whole, partial, {"state": json.dumps({"identity": identity, "values": values})})
         partial.replace(self.path)
+
+
+def packed(
+    place: str, sample: pa.Table, settings: PersonasConfig, seed: int, embedder: str, held_out: tuple[str, ...]
+) -> Trained:
+    """The personas of the pack at `place`, as they are: nothing of `sample` (BUYERS) trains them. It is split as `train_pack` would,
+    so that the same figures can be computed.
+
+    Raises ConfigError for a folder without a pack, or one that was trained on vectors of another embedder.
+    """
+    pack = Pack.load(PackFolder.at(place).path)
+    pack.require_embedder(embedder)
+    parts = split(np.arange(sample.num_rows), settings.validation_share, seed)
+    return Trained(replace(pack, held_out=held_out), *parts, merged=0)
 
 
 def train_pack(

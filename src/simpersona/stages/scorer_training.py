@@ -12,7 +12,9 @@ import torch
 from jaxtyping import Float
 
 from simpersona.adapters.store_scripted import scripted_page
-from simpersona.agent.scorer import Choices, Scorer, train_scorer
+from simpersona.agent.scorer import META, Choices, Scorer, train_scorer
+from simpersona.artifacts import read_json
+from simpersona.errors import ConfigError
 from simpersona.pages import Example
 from simpersona.ports import Embedder, Progress
 from simpersona.shopper.candidates import NUMBERS, STATE, Situation, situation
@@ -130,7 +132,17 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
 
 
 def load_score(folder: Path, embedder: Embedder) -> Score:
-    """The scores of a trained scorer, one situation at a time."""
+    """The scores of a trained scorer, one situation at a time.
+
+    Raises ConfigError if there is none in the folder, or one that another version of simpersona trained.
+    """
+    if not (folder / META).is_file():
+        raise ConfigError(f"{folder}: no trained scorer here ({META} is missing). Run `simpersona agent` first.")
+    found, wanted = read_json(folder / META), {"numbers": NUMBERS, "state": STATE, "moves": len(MOVES)}
+    if any(found.get(name) != size for name, size in wanted.items()):
+        raise ConfigError(
+            f"{folder}: a scorer of sizes {found}, where this version sees pages as {wanted}. Train it anew with `simpersona agent`."
+        )
     scorer, texts = Scorer.load(folder), Texts(embedder)
 
     def score(one: Situation, code: int | None) -> Float[np.ndarray, " n"]:

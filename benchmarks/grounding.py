@@ -1,0 +1,238 @@
+"""Grounding: do simulated buyers act as the personas they stand for, in shops and in a theme that nothing was trained on?
+
+The run of configs/pack.toml (what is up to date in runs/ is not done anew), and, on its examples and in its held-out shops, a scorer that
+never saw one of the themes, and a shopper who knows nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.measure import percentile
+from benchmarks.quiet import Quiet
+from benchmarks.results import Section, Table, number
+from simpersona.adapters.store_scripted import scripted_page
+from simpersona.artifacts import read_json, read_lines
+from simpersona.config_file import load_config
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
+from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
+from simpersona.evaluation.outcomes import outcome_metrics
+from simpersona.evaluation.rates import shopper_sessions
+from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
+from simpersona.lab.storefront.launch import looks
+from simpersona.pipeline import run_pipeline
+from simpersona.shopper.candidates import Situation, situation
+from simpersona.shopper.records import episode_tables
+from simpersona.shopper.scorer_policy import Score, ScorerPolicy
+from simpersona.simulation.population import draw_population
+from simpersona.stages.acting_policies import words_of
+from simpersona.stages.context import Run
+from simpersona.stages.from_sessions import simulated_buyers, simulated_shops, training_shops
+from simpersona.stages.pack import Pack
+from simpersona.stages.persona_funnel import persona_funnel
+from simpersona.stages.scorer_training import load_score, scorer_from_examples
+from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.stages.to_results import sessions_without_timeline
+
+CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
+UNSEEN = "outlet"
+"""The theme that one scorer never saw."""
+ARA = "conversion.stratified.ara"
+ROWS = (  # words, key, paper, aim
+    ("ARA, stratified", f"{ARA}.correct", 0.787, "≥ 0.85"),
+    ("… against the shop's other personas", f"{ARA}.all_mismatch", 0.589, ""),
+    ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
+    ("… of the shop's mean rate", f"{ARA}.shop_mean", None, "below ours"),
+    ("… of the persona's mean rate over the training shops", f"{ARA}.token_mean", None, ""),
+    ("… of the same shopper without a persona", f"{ARA}.no_token", None, ""),
+    ("… of a perfect shopper in as many visits", f"{ARA}.noise_ceiling", None, ""),
+    ("skill", f"{ARA}.skill", None, "≥ 0.5"),
+    ("Cohen's d, purchase", "separation.purchase.cohens_d", 2.80, "≥ 2"),
+    ("Cohen's d, engagement", "separation.engagement.cohens_d", 0.76, "≥ 0.8"),
+    ("Cohen's d, exploration", "separation.exploration.cohens_d", 0.10, "≥ 0.8"),
+    ("ended by the shopper itself", "outcomes.two_stage.goal_reached", 0.835, ""),
+    ("ended by the limit of steps", "outcomes.two_stage.steps_limit", 0.131, ""),
+    ("broken (`other`)", "outcomes.two_stage.other", 0.022, "≤ 0.005"),
+    ("worst shop's share that did not end by itself", "outcomes.two_stage.shop_error.max", 0.285, "≤ 0.15"),
+    ("(shop, persona) pairs", "conversion.pairs", None, ""),
+    ("visits", "conversion.episodes", None, ""),
+)
+
+
+def section(config: Path = CONFIG, visits: int = 200) -> Section:
+    """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each shop, for
+    the two that are not the run's own.
+    """
+    run = Run(
+        load_config(config), run_pipeline(load_config(config), Quiet(), upto="evaluation"), lambda *_: None, "grounding"
+    )
+    look = looks(run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist(), run.config.store.theme)
+    unseen = [shop for shop in simulated_shops(run) if look[shop].theme == UNSEEN]
+    with TemporaryDirectory() as scratch:
+        others = [one for one in read_lines(run.folder / "traces/stage2.jsonl") if look[one["shop_id"]].theme != UNSEEN]
+        novice = _trained(run, others, Path(scratch))
+        columns = {
+            "unseen shops": read_json(run.folder / "evaluation/metrics.json"),
+            f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
+            "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 4),
+        }
+    rows = [
+        [words, *(number(one.get(key)) for one in columns.values()), number(paper), aim]
+        for words, key, paper, aim in ROWS
+    ]
+    lab = run.config.lab
+    what = (
+        f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer trained on {len(training_shops(run))} of them, acting in "
+        f"the {len(simulated_shops(run))} others over plain HTTP. Unseen theme: a scorer trained on the shops of the other themes alone "
+        f"({len(others):,} examples), acting in the {len(unseen)} held-out shops of the theme `{UNSEEN}`."
+    )
+    tables = [
+        (
+            Table(("scorer, lab data", *columns, "paper", "aim"), rows),
+            _intervals(columns) + " Any move: all that a page offers is as likely.",
+        ),
+        (
+            _funnel(columns),
+            (
+                "Share of visits with 95 % intervals; real: the sessions of the same shops, without bouncers'. Visits are shared evenly by the "
+                "shops and their buyers, sessions are as they came: those who come often weigh more."
+            ),
+        ),
+        (
+            _separation(run),
+            (
+                "Means over personas by the level that the head predicts for their code, in the unseen shops; d between high and low. Real: "
+                "the same figure of the real sessions of these shops, the most that a faithful shopper shows."
+            ),
+        ),
+        (
+            _cost(run),
+            "One decision on pages of its own visits, on one thread, features included; texts seen before are looked up.",
+        ),
+    ]
+    return Section("grounding", what, tables, ("torch", "django-oscar"))
+
+
+def _trained(run: Run, examples: list[Any], folder: Path) -> Score:
+    codebook = Pack.load(run.folder / "personas").personas.codebook
+    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    embedder = words_of(run.config.buyers)
+    scorer_from_examples(examples, codebook, funnel, embedder, folder, run.config.seed, run.progress)
+    return load_score(folder, embedder)
+
+
+def _any_move(one: Situation, code: int | None) -> np.ndarray:  # noqa: ARG001 - a Score
+    return np.zeros(len(one.candidates))
+
+
+def _played(run: Run, score: Score, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
+    """The figures of a shopper in these shops of the run."""
+    mix, sessions = simulated_buyers(run)
+    simulation = run.config.simulation
+    goals = draw_population(
+        mix,
+        [one for one in sessions if one.shop_id in shops],
+        visits * len(shops),
+        run.config.seed,
+        simulation.sampling,
+    )
+    limits = Limits(simulation.max_steps, simulation.time_limit_seconds, simulation.concurrency)
+    played, events = play_episodes(run, goals, lambda _, seed: ScorerPolicy(score, seed), limits, name)
+    episodes, _ = episode_tables(played, events, {})
+    settings, seed = run.config.evaluation, run.config.seed
+    buyers, real = run.table("buyers/buyers.parquet", BUYERS), sessions_without_timeline(run)
+    assigned, trained = run.table("personas/assignments.parquet", ASSIGNMENTS), training_shops(run)
+    pairs = eligible_pairs(episodes, real, buyers, assigned, trained, settings, seed)
+    figures = (
+        conversion_metrics(pairs, episodes, shopper_sessions(real, buyers, shops), trained, settings, seed)
+        | separation_metrics(episodes, Pack.load(run.folder / "personas").personas.head_levels(), settings, seed)
+        | outcome_metrics(episodes)
+    )
+    run.folder.forget_work(run.stage)
+    return figures.values
+
+
+def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    words = []
+    for name, found in runs.items():
+        for what, key in (
+            ("ARA", "correct"),
+            ("gap", "gap"),
+            ("skill", "skill"),
+            ("ARA less that of the shop's mean", "lead"),
+        ):
+            if (interval := found.get(f"{ARA}.{key}_ci95")) is not None:
+                words.append(f"{what}, {name}: {interval[0]:.3f} to {interval[1]:.3f}")
+    return "95 % intervals over shops: " + "; ".join(words) + "."
+
+
+def _funnel(runs: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows = []
+    for rate, words in (("add_to_cart", "add to cart"), ("checkout", "reach the checkout"), ("purchase", "buy")):
+        cells = [
+            f"{_percent(found[f'conversion.overall.{side}.{rate}'])} ({' to '.join(map(_percent, found[f'conversion.overall.{side}.{rate}_ci95']))})"
+            for found in runs.values()
+            for side in ("agent", "real")
+        ]
+        rows.append([words, *cells])
+    return Table(("visits that", *(f"{name}, {side}" for name in runs for side in ("simulated", "real"))), rows)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _separation(run: Run) -> Table:
+    """Simulated and real scores by the heads' levels."""
+    shops = simulated_shops(run)
+    levels = Pack.load(run.folder / "personas").personas.head_levels()
+    episodes = run.table("simulation/episodes.parquet", EPISODES)
+    episodes = episodes.filter(pc.is_valid(episodes["code"]))
+    buyers = run.table("buyers/buyers.parquet", BUYERS)
+    sessions = shopper_sessions(sessions_without_timeline(run), buyers, shops)
+    coded = sessions.join(
+        run.table("personas/assignments.parquet", ASSIGNMENTS), ["shop_id", "buyer_id"], join_type="inner"
+    )
+    rows = []
+    for column, head in enumerate(HEADS):
+        for side, table in (("simulated", episodes), ("real", coded)):
+            codes, values = token_means(table["code"].to_numpy().astype(int), _scores(table)[head])
+            groups = [values[levels[codes, column] == level] for level in range(len(LEVELS))]
+            means = [number(group.mean()) if len(group) else "–" for group in groups]
+            rows.append([f"{head}, {side}", *means, number(cohens_d(groups[0], groups[2]))])
+    return Table(("score", *LEVELS, "Cohen's d"), rows)
+
+
+def _scores(table: pa.Table) -> dict[str, np.ndarray]:
+    """As evaluation/separation.py; a real session's engagement is its number of events."""
+    column = {name: table[name].to_numpy().astype(float) for name in table.column_names if name.endswith("_count")}
+    return {
+        "engagement": table["steps"].to_numpy().astype(float)
+        if "steps" in table.column_names
+        else column["event_count"],
+        "exploration": column["search_count"] + column["collection_view_count"] + column["product_view_count"],
+        "purchase": 8.0 * (column["purchase_count"] > 0) + 3.0 * (column["add_to_cart_count"] > 0),
+    }
+
+
+def _cost(run: Run, pages: int = 400) -> Table:
+    score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
+    trees = run.table("simulation/steps.parquet", STEPS)["tree"].slice(0, pages).to_pylist()
+    seconds = []
+    for tree in trees:
+        page = scripted_page("", tree)
+        started = perf_counter()
+        score(situation(page, "You are here to buy skirts.", []), 0)
+        seconds.append(1000 * (perf_counter() - started))
+    return Table(
+        ("", "median", "95 %"),
+        [["a decision, ms", number(percentile(seconds, 0.5)), number(percentile(seconds, 0.95))]],
+    )
