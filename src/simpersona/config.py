@@ -180,7 +180,7 @@ class StoreConfig(Section):
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
     screenshots: bool = False
-    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 20 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
