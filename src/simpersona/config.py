@@ -280,6 +280,8 @@ class AgentConfig(Section):
     """Examples per optimiser step, of all processes together; 64 in the paper."""
     examples_at_once: int = Field(default=0, ge=0)
     """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    recompute: bool = False
+    """Activations are computed again on the way back instead of kept: a third more work, far less memory."""
     held_out: int = Field(default=0, ge=0)
     """Examples of a tenth of the visits, kept from training, on which the loss is told with the buyer's token, with another's
     and with none; 0: all visits train."""
