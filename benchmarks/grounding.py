@@ -23,7 +23,8 @@ from simpersona.adapters.store_scripted import scripted_page
 from simpersona.artifacts import read_json, read_lines
 from simpersona.config_file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
-from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
+from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
+from simpersona.evaluation.metrics import RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
@@ -47,6 +48,11 @@ UNSEEN = "outlet"
 """The theme that one scorer never saw."""
 ARA = "conversion.stratified.ara"
 ROWS = (  # words, key, paper, aim
+    *(
+        (f"ARA, personas of stratum {one}", f"conversion.{one}.ara.correct", paper, "")
+        for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
+    ),
+    *((f"skill, personas of stratum {one}", f"conversion.{one}.ara.skill", None, "") for one in "ABCD"),
     ("ARA, stratified", f"{ARA}.correct", 0.787, "≥ 0.85"),
     ("… against the shop's other personas", f"{ARA}.all_mismatch", 0.589, ""),
     ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
@@ -80,7 +86,8 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
         others = [one for one in read_lines(run.folder / "traces/stage2.jsonl") if look[one["shop_id"]].theme != UNSEEN]
         novice = _trained(run, others, Path(scratch))
         columns = {
-            "unseen shops": read_json(run.folder / "evaluation/metrics.json"),
+            "unseen shops": read_json(run.folder / "evaluation/metrics.json")
+            | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
             f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
             "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 4),
         }
@@ -102,7 +109,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
         (
             _funnel(columns),
             (
-                "Share of visits with 95 % intervals; real: the sessions of the same shops, without bouncers'. Visits are shared evenly by the "
+                "Share of visits with 95 % intervals. The same sessions: those that gave the visits their goals, the fair comparison; all: the sessions of the same shops, without bouncers'. Visits are shared evenly by the "
                 "shops and their buyers, sessions are as they came: those who come often weigh more."
             ),
         ),
@@ -157,7 +164,15 @@ def _played(run: Run, score: Score, name: str, shops: Sequence[str], visits: int
         | outcome_metrics(episodes)
     )
     run.folder.forget_work(run.stage)
-    return figures.values
+    return figures.values | _twins(run, episodes)
+
+
+def _twins(run: Run, episodes: pa.Table) -> dict[str, float]:
+    """What happened in the real sessions that the visits' goals come from."""
+    keys = ["shop_id", "buyer_id", "session_id"]
+    drawn = episodes.filter(pc.is_valid(episodes["code"])).select(keys)
+    real = drawn.join(sessions_without_timeline(run).drop_columns(["timeline"]), keys, join_type="inner")
+    return {f"twin.{rate}": pc.mean(happened(real, rate).cast(pa.int64())).as_py() for rate in RATES}
 
 
 def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
@@ -174,20 +189,20 @@ def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
     return "95 % intervals over shops: " + "; ".join(words) + "."
 
 
-def _funnel(runs: Mapping[str, Mapping[str, Any]]) -> Table:
-    rows = []
+def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
+    rows: list[list[str]] = []
     for rate, words in (("add_to_cart", "add to cart"), ("checkout", "reach the checkout"), ("purchase", "buy")):
-        cells = [
-            f"{_percent(found[f'conversion.overall.{side}.{rate}'])} ({' to '.join(map(_percent, found[f'conversion.overall.{side}.{rate}_ci95']))})"
-            for found in runs.values()
-            for side in ("agent", "real")
-        ]
-        rows.append([words, *cells])
-    return Table(("visits that", *(f"{name}, {side}" for name in runs for side in ("simulated", "real"))), rows)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
+        rows.append([words])
+        for found in columns.values():
+            shares = {side: found[f"conversion.overall.{side}.{rate}"] for side in ("agent", "real")}
+            low, high = found[f"conversion.overall.agent.{rate}_ci95"]
+            rows[-1] += [
+                f"{shares['agent']:.1%} ({low:.1%} to {high:.1%})",
+                f"{found[f'twin.{rate}']:.1%}",
+                f"{shares['real']:.1%}",
+            ]
+    sides = ("simulated", "real, the same sessions", "real, all")
+    return Table(("visits that", *(f"{name}: {side}" for name in columns for side in sides)), rows)
 
 
 def _separation(run: Run) -> Table:

@@ -20,6 +20,7 @@ from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, sh
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
 from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
+from simpersona.stages.pack_folder import DEFAULT
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -359,7 +360,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def _settings(
     config: Path | None, input_: Path | None, name: str | None, folder: Path | None, set_: list[str] | None
 ) -> Config:
-    settings = load_config(config) if config else Config()
+    settings = load_config(config) if config else Config(pack=DEFAULT)
     data = settings.model_dump(mode="json")
     if name:
         data["name"] = name
