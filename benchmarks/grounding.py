@@ -47,20 +47,20 @@ CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 UNSEEN = "outlet"
 """The theme that one scorer never saw."""
 ARA = "conversion.stratified.ara"
+ARMS = ("correct", "all_mismatch", "shop_mean", "token_mean", "noise_ceiling")
 ROWS = (  # words, key, paper, aim
     *(
         (f"ARA, personas of stratum {one}", f"conversion.{one}.ara.correct", paper, "")
         for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
     ),
+    ("ARA, mean of the strata", "mean.correct", 0.787, "≥ 0.85"),
+    ("… against the shop's other personas", "mean.all_mismatch", 0.589, ""),
+    ("gap to these", "mean.gap", 0.198, "≥ 0.25"),
+    ("… of the shop's mean rate", "mean.shop_mean", None, "below ours"),
+    ("… of the persona's mean rate over the training shops", "mean.token_mean", None, ""),
+    ("… of a perfect shopper in as many visits", "mean.noise_ceiling", None, ""),
+    ("skill", "mean.skill", None, "≥ 0.5"),
     *((f"skill, personas of stratum {one}", f"conversion.{one}.ara.skill", None, "") for one in "ABCD"),
-    ("ARA, stratified", f"{ARA}.correct", 0.787, "≥ 0.85"),
-    ("… against the shop's other personas", f"{ARA}.all_mismatch", 0.589, ""),
-    ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
-    ("… of the shop's mean rate", f"{ARA}.shop_mean", None, "below ours"),
-    ("… of the persona's mean rate over the training shops", f"{ARA}.token_mean", None, ""),
-    ("… of the same shopper without a persona", f"{ARA}.no_token", None, ""),
-    ("… of a perfect shopper in as many visits", f"{ARA}.noise_ceiling", None, ""),
-    ("skill", f"{ARA}.skill", None, "≥ 0.5"),
     ("Cohen's d, purchase", "separation.purchase.cohens_d", 2.80, "≥ 2"),
     ("Cohen's d, engagement", "separation.engagement.cohens_d", 0.76, "≥ 0.8"),
     ("Cohen's d, exploration", "separation.exploration.cohens_d", 0.10, "≥ 0.8"),
@@ -89,8 +89,10 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
             "unseen shops": read_json(run.folder / "evaluation/metrics.json")
             | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
             f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
-            "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 4),
+            "no persona": _played(run, _blind(run), "no-persona", simulated_shops(run), visits // 4),
+            "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 8),
         }
+    columns = {name: _with_means(found) for name, found in columns.items()}
     rows = [
         [words, *(number(one.get(key)) for one in columns.values()), number(paper), aim]
         for words, key, paper, aim in ROWS
@@ -104,7 +106,8 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     tables = [
         (
             Table(("scorer, lab data", *columns, "paper", "aim"), rows),
-            _intervals(columns) + " Any move: all that a page offers is as likely.",
+            _intervals(columns)
+            + " No persona: the same scorer, not told the persona, with the same goals; any move: all that a page offers is as likely.",
         ),
         (
             _funnel(columns),
@@ -134,6 +137,12 @@ def _trained(run: Run, examples: list[Any], folder: Path) -> Score:
     embedder = words_of(run.config.buyers)
     scorer_from_examples(examples, codebook, funnel, embedder, folder, run.config.seed, run.progress)
     return load_score(folder, embedder)
+
+
+def _blind(run: Run) -> Score:
+    """The run's scorer, which is not told the persona."""
+    score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
+    return lambda one, code: score(one, None)  # noqa: ARG005 - a Score
 
 
 def _any_move(one: Situation, code: int | None) -> np.ndarray:  # noqa: ARG001 - a Score
@@ -175,18 +184,37 @@ def _twins(run: Run, episodes: pa.Table) -> dict[str, float]:
     return {f"twin.{rate}": pc.mean(happened(real, rate).cast(pa.int64())).as_py() for rate in RATES}
 
 
-def _intervals(runs: Mapping[str, Mapping[str, Any]]) -> str:
+def _with_means(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Beside the figures the means over the strata that some persona stands for, and what follows from them."""
+    strata = [one for one in "ABCD" if found.get(f"conversion.{one}.ara.correct") is not None]
+    means: dict[str, Any] = {"mean.strata": "".join(strata)}
+    for arm in ARMS:
+        known = [found.get(f"conversion.{one}.ara.{arm}") for one in strata]
+        means[f"mean.{arm}"] = None if None in known or not known else float(np.mean(known))
+    if (correct := means["mean.correct"]) is not None:
+        means["mean.gap"] = correct - means["mean.all_mismatch"]
+        means["mean.skill"] = (correct - means["mean.shop_mean"]) / (
+            means["mean.noise_ceiling"] - means["mean.shop_mean"]
+        )
+    return {**found, **means}
+
+
+def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
     words = []
-    for name, found in runs.items():
-        for what, key in (
-            ("ARA", "correct"),
-            ("gap", "gap"),
-            ("skill", "skill"),
-            ("ARA less that of the shop's mean", "lead"),
-        ):
-            if (interval := found.get(f"{ARA}.{key}_ci95")) is not None:
-                words.append(f"{what}, {name}: {interval[0]:.3f} to {interval[1]:.3f}")
-    return "95 % intervals over shops: " + "; ".join(words) + "."
+    for name, found in columns.items():
+        shown = [
+            f"{one} {low:.3f} to {high:.3f}"
+            for one in found["mean.strata"]
+            for low, high in [found.get(f"conversion.{one}.ara.correct_ci95") or (np.nan, np.nan)]
+        ]
+        if shown:
+            words.append(f"{name}, means over {', '.join(found['mean.strata'])}: {'; '.join(shown)}")
+    return (
+        "95 % intervals of the ARA over shops: "
+        + ". ".join(words)
+        + ". A stratum that is the most common one of no persona's buyers "
+        "(B here: checkout abandoners are few, and share personas with A and C) has no figure, and is in no mean."
+    )
 
 
 def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
