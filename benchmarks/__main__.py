@@ -24,10 +24,13 @@ SUBJECTS = (
     "windows",
     "faults",
     "traces",
+    "trace_volume",
+    "webshop_replays",
     "agent",
     "grounding",
     "population",
     "experiments",
+    "evaluation",
 )
 
 

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-import asyncio
 import resource
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Literal
+from statistics import median
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks.measure import Cost, Stopwatch, median_cost, sgemm_flops
+from benchmarks.measure import Cost, Stopwatch, median_cost, percentile, sgemm_flops
+from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.adapters.llm_transformers import TransformersModel
-from simpersona.agent.backbone import PACKAGED, packaged_folder, quiet
+from simpersona.agent.backbone import PACKAGED, load_backbone, packaged_folder, quiet, save_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import encode
-from simpersona.agent.tokens import input_matrix
-from simpersona.config import AgentConfig, StageConfig
-from simpersona.contracts import Goal
-from simpersona.pages import Action, Decision, Example, Message, Node, Page
+from simpersona.agent.tokens import add_persona_tokens, input_matrix
+from simpersona.artifacts import read_table
+from simpersona.config import AgentConfig, Config, LabConfig, StageConfig, StoreConfig
+from simpersona.contracts import PRODUCTS, Goal
+from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
+from simpersona.pipeline import run_pipeline
 from simpersona.shopper.affordances import describe
-from simpersona.shopper.prompt import answer, messages, reply_schema
+from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+from simpersona.shopper.prompt import answer, messages
+from simpersona.stages.context import Run
+from simpersona.stages.store_visits import Limits, play_episodes
 
 CODES, LATENT = 32, 96
+MAX_STEPS = 8
+WAYS = (
+    ("short", False, 1, 1),
+    ("short", False, 2, 1),
+    ("short", False, 2, 4),
+    ("figure9", False, 1, 1),
+    ("figure9", True, 1, 1),
+)
+"""How a step is put, whether with reasoning, threads of the model, visits at once."""
 KINDS = ("Skirt", "Dress", "Coat", "Scarf", "Boot", "Bag", "Shirt", "Belt")
 STYLES = ("Pleated", "Long", "Denim", "Silk", "Wool", "Corduroy", "Quilted", "Striped")
 
 
-def section(tokens: int = 550, steps: int = 3, replies: int = 3, model: str = PACKAGED) -> Section:
-    """Training steps of two examples of about `tokens` tokens, and `replies` answers each way."""
+def section(tokens: int = 550, steps: int = 3, visits: int = 6, model: str = PACKAGED) -> Section:
+    """Training steps of two examples of about `tokens` tokens, and `visits` of an untrained model to a store, each way."""
     torch.set_num_threads(1)  # waiting threads would count as CPU time
     name = packaged_folder() if model == PACKAGED else Path(model)
     tokenizer = AutoTokenizer.from_pretrained(name, local_files_only=True)
@@ -61,25 +77,25 @@ def section(tokens: int = 550, steps: int = 3, replies: int = 3, model: str = PA
             start = out
             share = products * 2 * weights * read / bound / step.cpu
             rows.append([f"stage {stage}", number(read / step.cpu), number(read / step.wall), f"{share:.0%}", _peak()])
-        cold, warm, new = asyncio.run(_replies(start, lines, replies))
     training = (
         f"Two examples of about {tokens} tokens a step, medians of {steps - 1} steps; reading the model and writing the "
         f"checkpoint are left out. Share of the bound: the matrix products of {number(weights / 1e6)} M weights at the speed "
         f"of numpy's float32 product on one thread ({number(bound / 1e9)} GFLOP per CPU-second)."
     )
     head = ("", "tokens per CPU-second", "tokens/s (wall)", "share of the bound", "peak memory so far")
-    answering = Table(
-        ("", "CPU-seconds", "wall seconds"),
-        [
-            [what, number(cost.cpu), number(cost.wall)]
-            for what, cost in (("a new page", cold), ("the same prompt again", warm))
-        ],
+    acting = Table(
+        ("", "median s (CPU)", "median s (wall)", "95 % s (wall)", "passes per step", "prompt tokens", "read anew"),
+        [_acting(model, visits, *way) for way in WAYS],
     )
-    note = f"A prompt of {new} tokens, of which only the system's turn was seen before; medians of {replies}, temperature 1."
+    note = (
+        f"{visits} visits of at most {MAX_STEPS} steps in a storefront of the lab over HTTP, the model with untrained persona rows, "
+        "temperature 1: it does anything that the pages offer, so that most pages are new. Seconds of a step from page to decision; "
+        "passes are runs of the model. Aim: at most 2 s and 20 passes with reasoning off."
+    )
     what = (
         f"SmolLM2-135M in fp32 on one thread, {CODES} persona tokens; pages of {lines} nodes made up for the purpose."
     )
-    tables = [(Table(head, rows), training), (answering, note)]
+    tables = [(Table(head, rows), training), (acting, note)]
     return Section("agent", what, tables, ("torch", "transformers", "llguidance"))
 
 
@@ -111,20 +127,58 @@ def _asked(seed: int, page: Page) -> list[Message]:
     return messages(goal, ["- Navigated to http://localhost/"], page)
 
 
-async def _replies(folder: str | Path, lines: int, count: int) -> tuple[Cost, Cost, int]:
-    model = TransformersModel(folder, 1.0)
-    cold: list[Cost] = []
-    warm: list[Cost] = []
-    prompt = 0
-    for seed in range(count + 1):
-        page = page_of(seed, lines)
-        asked, schema = _asked(seed, page), reply_schema(page)
-        watch = Stopwatch()
-        prompt = (await model.reply(asked, schema, seed)).prompt_tokens
-        cold.append(watch.lap())
-        await model.reply(asked, schema, seed + 1000)
-        warm.append(watch.lap())
-    return median_cost(cold[1:]), median_cost(warm[1:]), prompt  # the first warms the libraries up
+def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int, together: int) -> list[str]:
+    """One way of acting: the costs of its steps."""
+    torch.set_num_threads(threads)
+    lab = LabConfig(shops=1, buyers=60, output="parquet")
+    laps: list[Cost] = []
+    tokens: list[int] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        config = Config(folder=Path(scratch), lab=lab, store=StoreConfig(window="http"))
+        folder = run_pipeline(config, Quiet(), upto="events")
+        products = read_table(folder / "events/products.parquet", PRODUCTS).to_pylist()
+        kinds = sorted({one["product_type"] for one in products if one["product_type"]})
+        goals = [
+            Goal(f"You are here to buy {kinds[n % len(kinds)].lower()}.", products[0]["shop_id"], "", "", n % CODES)
+            for n in range(visits)
+        ]
+        grounded, tokenizer = load_backbone(model)
+        add_persona_tokens(grounded, tokenizer, CODES, start="mean", codebook=None, seed=0)
+        save_backbone(grounded, tokenizer, Path(scratch) / "model")
+        del grounded
+        acting = TransformersModel(Path(scratch) / "model")
+        timed = _Timed(acting, laps, tokens)
+        run = Run(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
+        words = wording(prompt, reasoning=reasoning)
+        limits = Limits(MAX_STEPS, 600, together)
+        play_episodes(run, goals, lambda _, seed: LanguageModelPolicy(timed, seed, words), limits, "visit")
+    torch.set_num_threads(1)
+    wall = [lap.wall for lap in laps]
+    name = f"{prompt}{', reasoning' if reasoning else ''}; {threads} thread(s), {together} visit(s) at once"
+    return [
+        name,
+        number(median(lap.cpu for lap in laps)),
+        number(median(wall)),
+        number(percentile(wall, 0.95)),
+        number(acting.passes / len(laps)),
+        number(median(tokens)),
+        number(acting.tokens_read / len(laps)),
+    ]
+
+
+class _Timed:
+    """The model with a watch on each reply."""
+
+    def __init__(self, model: TransformersModel, laps: list[Cost], tokens: list[int]) -> None:
+        self._model, self._laps, self._tokens = model, laps, tokens
+        self.name = model.name
+
+    async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
+        started, own = time.perf_counter(), time.process_time()
+        reply = await self._model.reply(messages, schema, seed)
+        self._laps.append(Cost(time.perf_counter() - started, time.process_time() - own))
+        self._tokens.append(reply.prompt_tokens)
+        return reply
 
 
 def _weights(name: Path) -> int:

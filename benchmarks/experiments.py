@@ -94,7 +94,7 @@ class Trial:
 
 
 def section(
-    shops: int = 12, sizes: Sequence[int] = (300, 1000, 3000), repeats: int = 10, plain_repeats: int = 150
+    shops: int = 12, sizes: Sequence[int] = (300, 1000, 3000), repeats: int = 2, plain_repeats: int = 40
 ) -> Section:
     """Every change in every shop `repeats` times at each size, a store against itself `plain_repeats` times per shop."""
     types = make_types(24, np.random.default_rng(0))
@@ -206,17 +206,10 @@ def _powered(tests: Sequence[Planted], repeats: int) -> tuple[Table, str]:
             compare(test.pairs(count, rng), LEVEL).outcomes["purchase"].p_value <= LEVEL / len(OUTCOMES)
             for _ in range(repeats)
         ]
-    table = Table(
-        ("tests", "pairs, median (least to most)", "power asked", "found"),
-        [
-            [
-                f"{len(sizes)} of {len(tests)}",
-                f"{number(float(np.median(sizes)))} ({min(sizes):,} to {max(sizes):,})",
-                f"{POWER:.0%}",
-                _share(*_counted(found)),
-            ]
-        ],
-    )
+    needed = f"{number(float(np.median(sizes)))} ({min(sizes):,} to {max(sizes):,})" if sizes else "–"
+    head = ("tests", "pairs, median (least to most)", "power asked", "found")
+    row = [f"{len(sizes)} of {len(tests)}", needed, f"{POWER:.0%}", _share(*_counted(found))]
+    table = Table(head, [row])
     return table, (
         "The true difference in purchases, looked for with as many buyers as the power calculator asks for after a pilot of 1,000 "
         f"(rate and discordance are the pilot's); those that need more than {MOST_PAIRS:,} are left out."

@@ -19,8 +19,8 @@ from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
-from simpersona.pipeline import STAGE_NAMES, Reporter, play_shard, run_pipeline
-from simpersona.stages.pack_folder import DEFAULT
+from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
     help="From the raw clickstream of online stores to a population of simulated buyers.",
@@ -72,6 +72,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
+    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -267,6 +268,19 @@ def vectors(
 
 
 @app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
+) -> None:
+    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    from simpersona.stages.model_export import export_model
+
+    for line in export_model(run, out, gguf=gguf):
+        typer.echo(line)
+
+
+@app.command()
 def doctor(
     install_browser: Annotated[
         bool, typer.Option("--install-browser", help="Get a Chromium if there is none.")
@@ -360,7 +374,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 def _settings(
     config: Path | None, input_: Path | None, name: str | None, folder: Path | None, set_: list[str] | None
 ) -> Config:
-    settings = load_config(config) if config else Config(pack=DEFAULT)
+    settings = load_config(config) if config else _demo()
     data = settings.model_dump(mode="json")
     if name:
         data["name"] = name
@@ -387,6 +401,13 @@ def _reporter(quiet: bool, as_json: bool) -> Reporter:
     return JsonReporter() if as_json else QuietReporter() if quiet else TerminalReporter()
 
 
+def _demo() -> Config:
+    """The embedded demo: personas and policies of the pack that comes with the package, where it does."""
+    from simpersona.stages.pack_folder import DEFAULT, comes_with_package
+
+    return Config(pack=DEFAULT if comes_with_package() else None)
+
+
 def _changes(section: str, variant: list[str] | None) -> list[str]:
     """What --variant names, as --set has it."""
     return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
@@ -395,7 +416,8 @@ def _changes(section: str, variant: list[str] | None) -> list[str]:
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:
     reporter = _reporter(quiet, as_json)
     try:
-        folder = run_pipeline(settings, reporter, upto, force)
+        helps = upto == "agent" and process_number() > 0
+        folder = help_pipeline(settings, reporter) if helps else run_pipeline(settings, reporter, upto, force)
     finally:
         reporter.close()
     if not reporter.did_work and not (quiet or as_json):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from simpersona.config_simulation import SimulationConfig, Window
+from simpersona.config_simulation import SimulationConfig, TasksConfig, Window
 from simpersona.config_source import Positive, PositiveFloat, Section, Share, SourceConfig, known_time_zone
 
 
@@ -41,6 +41,8 @@ class LabConfig(Section):
     """How the events are written: lines of JSON as a store logs them, parquet for large worlds, or both."""
     seed: int = 15
     variant: VariantConfig = VariantConfig()
+    variants: Literal["same", "varied"] = "same"
+    """"varied": the shops take turns through the plain store and the named changes (docs/lab.md) instead of `variant`."""
 
 
 class EventsConfig(Section):
@@ -171,7 +173,7 @@ class StoreConfig(Section):
     theme: Literal["varied", "classic", "sidebar", "boutique", "outlet"] = "varied"
     """Look of the lab's storefronts. "varied": the shops in the order of their ids take turns through all."""
     variant: VariantConfig = VariantConfig()
-    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the plain one."""
+    """What differs from the plain store for simulated buyers; recorded sessions are replayed in the store they are from."""
     manners: MannersConfig = MannersConfig()
     window: Window = "browser"
     """What visits a store: Chromium, or plain HTTP, which is many times cheaper and enough for pages that the server makes
@@ -235,6 +237,11 @@ class TracesConfig(Section):
     """Longer sessions are not drawn: a replay needs several steps per event, within the step limit."""
     concurrency: Positive = 2
     """Replays at once, and questions to a language model at once."""
+    validation_share: Share = 0.1
+    """Share of the training shops, rounded to whole ones, whose examples are kept apart in validation/."""
+    teacher: Literal["replay", "model"] = "replay"
+    """What does a session again: rules that follow its events, or the model of [llm], which is told the replay goal and the
+    pages. The judge decides what is kept of either."""
     writer: Literal["rules", "llm"] = "rules"
     """What words the replay goal and the neutral goal of a session. "llm": the model of [llm] is told the session's titles,
     collections and queries."""
@@ -265,8 +272,19 @@ class AgentConfig(Section):
     the tokens, the page first, answered in the words of what is done; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """How the persona rows start; the paper's are random (REFERENCE 20)."""
+    training: Literal["two_stage", "single_stage"] = "two_stage"
+    """"single_stage" is stage 2 alone, from the backbone: the comparison of App. F."""
+    lora_rank: int = Field(default=0, ge=0)
+    """0: stage 2 trains all parameters. Else low-rank matrices of this rank beside each linear layer, and the rows."""
     batch_size: Positive = 2
-    """Examples per optimiser step; 64 in the paper."""
+    """Examples per optimiser step, of all processes together; 64 in the paper."""
+    examples_at_once: int = Field(default=0, ge=0)
+    """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    held_out: int = Field(default=0, ge=0)
+    """Examples of a tenth of the visits, kept from training, on which the loss is told with the buyer's token, with another's
+    and with none; 0: all visits train."""
+    checkpoint_steps: int = Field(default=0, ge=0)
+    """A killed training goes on from a checkpoint made every so many steps; 0 makes none."""
     max_tokens: Positive = 1024
     """Of one example; 16,384 in the paper. The page is cut, never the answer."""
     weight_decay: float = 0.01
@@ -305,6 +323,7 @@ class Config(Section):
     llm: LlmConfig = LlmConfig()
     agent: AgentConfig = AgentConfig()
     simulation: SimulationConfig = SimulationConfig()
+    tasks: TasksConfig = TasksConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
     @model_validator(mode="after")
@@ -313,6 +332,13 @@ class Config(Section):
             raise ValueError(
                 f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _policies_of_tasks_are_trained(self) -> Config:
+        known = {*self.agent.policies, "replay", "llm", *(["lm"] if self.asks_llm("simulation") else [])}
+        if self.tasks.count and (missing := sorted({*self.tasks.policies} - known)):
+            raise ValueError(f"tasks.policies: {missing} are none of agent.policies {list(self.agent.policies)}")
         return self
 
     @model_validator(mode="after")
@@ -331,12 +357,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _asked_model_is_named(self) -> Config:
-        asking = [f"{stage}.{name}" for stage in ("traces", "simulation") for name in self.asks_llm(stage)]
+        asking = [named for stage in ("traces", "simulation", "tasks") for named in self._asking(stage)]
         missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
         if asking and missing:
-            raise ValueError(
-                f'{", ".join(asking)} = "llm" needs {" and ".join(missing)}: name the server and its model'
-            )
+            raise ValueError(f"{', '.join(asking)} needs {' and '.join(missing)}: name the server and its model")
         if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":
             raise ValueError(
                 'simulation.model = "llm" needs simulation.policy = "lm": the scorer asks no language model'
@@ -351,9 +375,26 @@ class Config(Section):
         return (policy, "scorer") if beside else (policy,)
 
     def asks_llm(self, stage: str) -> list[str]:
-        """The settings of the section `stage` that say "llm"; empty where it asks nothing of the model of [llm]."""
-        names = {"traces": ("writer", "judge"), "simulation": ("model",)}.get(stage, ())
-        return [name for name in names if getattr(getattr(self, stage), name) == "llm"]
+        """The settings of the section `stage` that name the model of [llm]; empty where nothing is asked of it."""
+        return list(self._asking_settings(stage))
+
+    def _asking(self, stage: str) -> list[str]:
+        return [f'{stage}.{name} = "{value}"' for name, value in self._asking_settings(stage).items()]
+
+    def _asking_settings(self, stage: str) -> dict[str, str]:
+        if stage == "tasks" and not self.tasks.count:
+            return {}
+        names = {
+            "traces": {"teacher": "model", "writer": "llm", "judge": "llm"},
+            "simulation": {"model": "llm"},
+            "tasks": {"policies": "llm", "judge": "llm"},
+        }.get(stage, {})
+        said = {name: getattr(getattr(self, stage), name) for name in names}
+        return {
+            n: value
+            for n, value in names.items()
+            if said[n] == value or (isinstance(said[n], tuple) and value in said[n])
+        }
 
     @property
     def run_folder(self) -> Path:

@@ -17,7 +17,8 @@ class ScorerVisitsConfig(Section):
 
     episodes: int = Field(default=1000, ge=0)
     no_token_episodes: int = Field(default=0, ge=0)
-    max_steps: Positive = 30
+    max_steps: Positive = 60
+    """Each field of a checkout is a step: with few, orders are not finished."""
     window: Window = "http"
     concurrency: Positive = 8
 
@@ -40,7 +41,7 @@ class SimulationConfig(Section):
     the mix, so that a code's visits hardly differ from its share (docs/simulation.md)."""
     episodes: Positive = 40
     """Over all held-out shops."""
-    max_steps: Positive = 10
+    max_steps: Positive = 20
     """30 in the paper."""
     time_limit_seconds: PositiveFloat = 180
     concurrency: Positive = 2
@@ -52,3 +53,20 @@ class SimulationConfig(Section):
     no_token_episodes: int = Field(default=0, ge=0)
     """Further episodes without a persona token, for the ablation of App. I."""
     scorer: ScorerVisitsConfig = ScorerVisitsConfig()
+
+
+class TasksConfig(Section):
+    """The benchmark of shopping tasks (3.4, App. J), in the lab's storefronts of the held-out shops, over HTTP."""
+
+    count: int = Field(default=0, ge=0)
+    """Tasks derived from recorded sessions; 70 in the paper. 0: no benchmark."""
+    repetitions: Positive = 1
+    """Visits of each policy for each task; 10 in the paper. The replay teacher, who does the same each time, visits once."""
+    policies: tuple[Literal["replay", "scorer", "lm", "llm"], ...] = ("replay", "scorer")
+    """"replay" knows the session (an upper bound); "llm" is the model of [llm]; "lm" and "scorer" as in [simulation]."""
+    actions: tuple[Positive, Positive] = (3, 27)
+    """The fewest and the most actions that a task may take."""
+    max_steps: Positive = 30
+    concurrency: Positive = 4
+    judge: Literal["rules", "llm"] = "rules"
+    """The store's log always judges; "llm": the model of [llm] does too, and is compared with it."""

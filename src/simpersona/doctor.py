@@ -50,7 +50,8 @@ def examine() -> list[Finding]:
         *_distributions(PACKAGES),
         *_distributions(MODELS),
         _browser(),
-        _spark(),
+        _cluster("pyspark", "tables on Spark: pip install 'simpersona[spark]'"),
+        _cluster("ray", "visits on several machines: pip install 'simpersona[ray]'"),
         _java(),
         _gpu(),
         _disk(),
@@ -84,11 +85,11 @@ def _browser() -> Finding:
         return Finding("browser", False, str(error))
 
 
-def _spark() -> Finding:
+def _cluster(package: str, enables: str) -> Finding:
     try:
-        return Finding("pyspark", True, version("pyspark"), needed=False)
+        return Finding(package, True, version(package), needed=False)
     except PackageNotFoundError:
-        return Finding("pyspark", False, "tables on Spark: pip install 'simpersona[spark]'", needed=False)
+        return Finding(package, False, enables, needed=False)
 
 
 def _java() -> Finding:

@@ -21,6 +21,9 @@ Level = Annotated[float, typer.Option("--level", help="How often a winner may be
 Lift = Annotated[float, typer.Option("--lift", help="The relative lift whose cost in buyers is told: 0.02 is 2 %.")]
 Power = Annotated[float, typer.Option("--power", help="The probability with which it is to be found.")]
 
+WIDTH = 120
+"""Characters that the table of outcomes may take in the least."""
+
 
 def experiment(
     a: Annotated[Path, typer.Argument(help="TOML file of the run, with store A.", metavar="A.toml")],
@@ -140,7 +143,7 @@ def _show(figures: dict[str, Any]) -> None:
         table.add_column(column, justify="left" if column in ("outcome", "verdict") else "right")
     for row in outcome_rows(figures, figures["cost"]):
         table.add_row(row.outcome, row.rate_a, row.rate_b, row.lift, row.relative, row.p, row.verdict, row.needed)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, soft_wrap=True, width=max(Console().width, WIDTH))
     console.print(table)
     for shop, part in figures["shops"].items():
         console.print(f"{shop}: {part['verdict']} ({part['pairs']:,} buyers; {part['reason']})", markup=False)

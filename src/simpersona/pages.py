@@ -115,6 +115,8 @@ class Decision:
     reasoning: str
     prompt_tokens: int = 0
     reply_tokens: int = 0
+    stands_for: str | None = None
+    """The title of the product that was looked for, where the action takes another one in its place."""
     reply: str | None = None
     refused: str | None = None
 
@@ -131,6 +133,14 @@ class Message(TypedDict):
     content: str
 
 
+class LossSpan(TypedDict):
+    """What is learned of an example: the characters `start` to `end` (not included) of the message at place `message`."""
+
+    message: int
+    start: int
+    end: int
+
+
 class Example(TypedDict):
     """One training example: a step of a verified episode as chat messages, the assistant's turn last."""
 
@@ -142,6 +152,10 @@ class Example(TypedDict):
     stage: NotRequired[int]
     goes_back: NotRequired[bool]
     """There was a page before the one shown."""
+    episode_id: NotRequired[str]
+    """Of the visit; a session's id is its buyer's alone."""
+    loss_spans: NotRequired[list[LossSpan]]
+    """All else is read, not learned."""
 
 
 @dataclass(frozen=True)

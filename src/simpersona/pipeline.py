@@ -1,6 +1,6 @@
 """The stages in order. Each reads the run folder, calls its room, and writes its own folder.
 
-    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► simulation ─► evaluation ─► report
+    world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
 A stage runs when something that its result depends on has changed; otherwise it is skipped.
 """
@@ -21,7 +21,7 @@ from simpersona.config import Config
 from simpersona.config_file import config_toml
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
-from simpersona.stages import from_events, from_sessions, to_results
+from simpersona.stages import from_events, from_sessions, shopping_tasks, to_results, traced_sessions
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack_folder import PackFolder
 from simpersona.stages.visit_journal import Shard
@@ -44,10 +44,11 @@ STAGES = (
     Stage("events", from_events.events, ("world",), ("source", "events")),
     Stage("buyers", from_events.buyers, ("events",), ("buyers",)),
     Stage("personas", from_events.personas, ("buyers",), ("split", "personas", "pack")),
-    Stage("traces", from_sessions.traces, ("personas",), ("store", "traces")),
+    Stage("traces", traced_sessions.traces, ("personas",), ("store", "traces")),
     Stage("agent", from_sessions.agent, ("traces",), ("agent", "pack")),
+    Stage("tasks", shopping_tasks.tasks, ("agent",), ("tasks", "simulation")),
     Stage("simulation", from_sessions.simulation, ("agent",), ("simulation",)),
-    Stage("evaluation", to_results.evaluation, ("simulation",), ("evaluation",)),
+    Stage("evaluation", to_results.evaluation, ("tasks", "simulation"), ("evaluation",)),
     Stage("report", to_results.report, ("evaluation",), ()),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
@@ -127,6 +128,19 @@ def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
     record.rows_in, record.rows_out, record.summary = facts.rows_in, facts.rows_out, facts.summary
     record.seconds = round(time.perf_counter() - started, 2)
     reporter.finished(record, skipped=False)
+    return folder
+
+
+def help_pipeline(config: Config, reporter: Reporter) -> RunFolder:
+    """What the other processes of `torchrun … simpersona agent` do: they train with the first, which runs the pipeline."""
+    from simpersona.stages.grounding import help_training  # noqa: PLC0415 - torch
+
+    folder = RunFolder(config.run_folder, STAGE_NAMES)
+    prints = {"world": ""}
+    for stage in STAGES[: STAGE_NAMES.index("agent") + 1]:
+        if stage.name != "world" or config.source.format == "lab":
+            prints[stage.name] = _fingerprint(stage, config, prints)
+    help_training(Run(config, folder, reporter.progress, "agent", prints["agent"]))
     return folder
 
 

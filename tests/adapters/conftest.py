@@ -79,6 +79,10 @@ SITE = {
         });</script>""",
     "/nested": """<title>Nested</title><p>Before</p><iframe src="/framed"></iframe><iframe srcdoc="<h3>Given</h3>"></iframe>
         <p>Some <b>bold</b> and <time>timed</time> words</p>""",
+    "/panels": """<title>Panels</title><iframe src="/panel"></iframe><p>Between</p><iframe src="/panel"></iframe>
+        <iframe src="/panels"></iframe><iframe src="/panel" hidden></iframe><iframe src="https://elsewhere.example/"></iframe>""",
+    "/panel": """<title>Panel</title><h2>Panel</h2><a href="/skirts">Skirts</a><a href="/cart" target="_top">Whole cart</a>
+        <form action="/pleated"><label>Size <input name="size"></label><button>Find</button></form>""",
     "/slow": "<title>Slow</title>slow",
     "/stall": "<title>Stall</title>stall",
     "/error": "<title>Error</title>error",
@@ -93,6 +97,7 @@ SCRIPT = {
 }
 TRANSITIONS = {
     **{(path, node): target for path in SCRIPT for node, target in {"0-2": "/", "0-3": "/skirts"}.items()},
+    **{(path, "0-4"): "/skirts" for path in SCRIPT},  # Enter in the search
     ("/skirts", "0-6"): "/pleated",
     ("/pleated", "0-9"): "/cart",
 }

@@ -165,24 +165,6 @@ def test_names_are_cut(site):
     assert visit(site.url + "/", use, max_name_chars=8).tree.splitlines()[-1] == "[0-6] StaticText: We sell…"
 
 
-PAYING = ("Place order", "Confirm and pay", "Pay with card", "Complete your purchase", "Pay $12.00")
-
-
-def test_a_store_of_somebody_else_is_never_paid(site):
-    async def use(window, page):
-        assert (await click(window, page, "Paypal news")).failure is None
-        ordered = {(await click(window, page, name)).failure for name in PAYING}
-        page = await click(window, page, "Go to checkout")
-        filled = await window.act(Action(named(page, "Email"), "fill", "", ("a@example.com",)))
-        return ordered, page.url, filled.failure, filled.node(named(page, "Email")).value
-
-    ordered, reached, filled, value = visit(site.url + "/basket", use, may_pay=False)
-    assert reached.endswith("/checkout/")
-    assert ordered == {filled}
-    assert "the visit stops at the checkout" in filled
-    assert value == ""
-
-
 def test_the_lab_s_store_may_be_paid(site):
     async def use(window, page):
         return await window.act(Action(named(page, "Email"), "fill", "", ("a@example.com",)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from typing import get_args
 
 import pytest
 
@@ -10,7 +11,7 @@ from simpersona.adapters.store_http import HttpVisitors
 from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
-from simpersona.pages import Action
+from simpersona.pages import Action, Method
 from simpersona.shopper.prompt import reply_schema
 
 STORES = [pytest.param("browser", marks=pytest.mark.slow), "http", "scripted"]
@@ -130,6 +131,44 @@ def test_the_way_back_leads_to_the_page_before_and_no_further_than_the_first(vis
     ]
     assert [page.goes_back for page in seen] == [True] * 5 + [False]
     assert [page.failure for page in seen] == [None] * 6
+
+
+SIZE = "0-7"
+EVERY_METHOD = [  # (method, node, arguments, what is then seen; a reason where a window may have one)
+    ("click", "0-3", (), lambda page: page.title == "Skirts"),
+    ("doubleClick", "0-3", (), lambda page: page.title == "Skirts"),
+    ("fill", "0-4", ("red",), lambda page: page.node("0-4").value == "red"),
+    ("type", "0-4", ("red",), lambda page: page.node("0-4").value == "red"),
+    ("press", "0-4", ("Enter",), lambda page: page.title == "Skirts"),
+    ("selectOptionFromDropdown", SIZE, ("M",), lambda page: page.node(SIZE).value == "M"),
+    ("scrollTo", "0-9", (), lambda page: page.title == "Pleated Skirt"),
+    ("hover", "0-9", (), lambda page: page.title == "Pleated Skirt"),
+    ("dragAndDrop", "0-9", ("0-3",), lambda page: page.title == "Pleated Skirt"),
+    ("nextChunk", "0-1", (), None),
+    ("prevChunk", "0-1", (), None),
+    ("goto", "0-1", ("back",), lambda page: page.title == "Skirts"),
+]
+NOT_EVERYWHERE = {"hover", "dragAndDrop"}
+
+
+def test_every_method_gives_the_next_page_or_a_reason(visits):
+    assert {method for method, *_ in EVERY_METHOD} == set(get_args(Method))
+
+    async def use(window):
+        for method, node, arguments, seen in EVERY_METHOD:
+            for step in (None, click("0-3"), click("0-6")):
+                page = await (window.open() if step is None else window.act(step))
+            assert page.title == "Pleated Skirt"
+            after = await window.act(Action(node, method, "", arguments))
+            if seen is None or (method in NOT_EVERYWHERE and after.failure):
+                assert after.failure
+                assert " " in after.failure
+                assert after.nodes == page.nodes
+            else:
+                assert (method, after.failure, seen(after)) == (method, None, True)
+            await window.close()
+
+    with_window(visits, use)
 
 
 def test_before_opening_and_after_closing_nothing_can_be_done(visits):

@@ -159,7 +159,10 @@ def test_frames_shadow_roots_and_controls_read_as_in_stagehand(site, path):
     where = chromium()
 
     async def run():
-        async with references(where) as (tab, _), Browser(StoreConfig(browser_path=where, **WHOLE)) as ours:
+        async with (
+            references(where) as (tab, _),
+            Browser(StoreConfig(browser_path=where, **WHOLE), may_pay=True) as ours,
+        ):
             window = ours.visitor(site.url + path, "visitor")
             page = await window.open()
             await tab.goto(page.url, wait_until="load")

@@ -154,6 +154,35 @@ def test_a_ready_made_signature_is_sent_as_it_is(shop, windows):
     assert [headers["Signature"] for _, headers in of_pages(shop)] == ["sig1=:AAAA:"]
 
 
+PAYING = ("Place order", "Confirm and pay", "Pay with card", "Complete your purchase", "Pay $12.00")
+
+
+@pytest.mark.parametrize("windows", WINDOWS)
+def test_a_store_of_somebody_else_is_never_paid(site, windows):
+    async def run():
+        async with windows(StoreConfig(manners=MannersConfig(requests_per_minute=100_000))) as running:
+            window = running.visitor(site.url + "/basket", "one")
+            page = await window.open()
+
+            async def do(name, method, *arguments):
+                node = next(node.id for node in page.nodes if node.name == name)
+                return await window.act(Action(node, method, "", arguments))
+
+            harmless = (await do("Paypal news", "click")).failure
+            ordered = {(await do(name, "click")).failure for name in PAYING}
+            page = await do("Go to checkout", "click")
+            filled = await do("Email", "fill", "a@example.com")
+            await window.close()
+            return harmless, ordered, page.url, filled
+
+    harmless, ordered, reached, filled = asyncio.run(run())
+    assert reached.endswith("/checkout/")
+    assert ordered == {filled.failure}
+    assert "the visit stops at the checkout" in filled.failure
+    assert "checkout" not in (harmless or "")
+    assert "a@example.com" not in filled.tree
+
+
 def turns(count, config, robots):
     """(when each of so many visitors had its turn, by a clock that only waiting moves)."""
 

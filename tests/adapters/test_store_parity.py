@@ -58,3 +58,64 @@ def test_any_walk_shows_the_same_pages(lab_addresses, number):
             return seen
 
     assert len(asyncio.run(walk())) > 4
+
+
+def test_frames_are_seen_and_used_alike(site):
+    actions = [
+        lambda page: Action(named(page, "textbox", 1), "fill", "", ("small",)),
+        lambda page: Action(named(page, "button", 1), "click", ""),  # the second panel gives way to a product
+        lambda page: Action(named(page, "link", 0), "click", ""),  # the first one to a collection
+        lambda page: Action(named(page, "link", 3), "click", ""),  # and that to a product
+        lambda page: Action("0-1", "goto", "", (BACK,)),
+    ]
+
+    async def walk(address, actions):
+        async with Browser(StoreConfig(), may_pay=True) as browser, HttpVisitors(StoreConfig(), may_pay=True) as http:
+            windows = [make.visitor(address, "one") for make in (browser, http)]
+            pages = [[await window.open() for window in windows]]
+            for make in actions:
+                action = make(pages[-1][0])
+                pages.append([await window.act(action) for window in windows])
+            return [[told(page) for page in both] for both in pages]
+
+    seen = asyncio.run(walk(site.url + "/panels", actions))
+    assert [both[1] for both in seen] == [both[0] for both in seen]
+    first, filled, *_, back = (both[0][2] for both in seen)
+    assert first.count("heading: Panel") == 4  # a page is framed in itself once
+    assert "[2-4] textbox: Size = small" in filled
+    assert "There is no page before this one" in seen[-1][0][3]
+    assert back == seen[-2][0][2]
+    top = asyncio.run(walk(site.url + "/panels", [lambda page: Action(named(page, "link", 1), "click", "")]))
+    assert top[1][0] == top[1][1]
+    assert top[1][0][:2] == (site.url + "/cart", "Cart")
+
+
+def named(page, role, place):
+    """The id of the page's node of a role at this place among them."""
+    return [node.id for node in page.nodes if node.role == role][place]
+
+
+def test_without_a_browser_what_needs_one_is_told_and_a_double_click_is_two(site):
+    async def use():
+        async with HttpVisitors(StoreConfig(), may_pay=True) as http:
+            window = http.visitor(site.url + "/hand", "one")
+            page = await window.open()
+            found = []
+            for role, place, method, *arguments in (
+                ("radio", 0, "doubleClick"),
+                ("button", 0, "click"),
+                ("button", 2, "hover"),
+                ("button", 3, "dragAndDrop", named(page, "button", 4)),
+                ("textbox", 0, "press", "Tab"),
+            ):
+                found.append(await window.act(Action(named(page, role, place), method, "", tuple(arguments))))
+            return found
+
+    ticked, *others = asyncio.run(use())
+    assert (ticked.failure, ticked.node(named(ticked, "radio", 0)).value) == (None, "checked")
+    assert [page.failure for page in others] == [
+        "It needs a script, which this window does not run",
+        "Nothing is shown on pointing at it without a browser",
+        "Nothing can be dragged without a browser",
+        "The key Tab does nothing without a browser",
+    ]

@@ -9,8 +9,11 @@ from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from simpersona.agent.finetune import answer_loss, finetune, padded
+from simpersona.agent.answer_trainer import answer_loss, packed
+from simpersona.agent.backbone import load_backbone
+from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import IGNORED, encode
+from simpersona.agent.persona_adapter import load_adapter, read_adapter
 from simpersona.agent.tokens import add_persona_tokens, persona_ids
 from simpersona.config import AgentConfig, StageConfig
 from simpersona.errors import ConfigError, ContractError
@@ -87,20 +90,117 @@ def test_the_same_seed_gives_the_same_bytes(checkpoint, tmp_path):
 
 
 def test_the_loss_is_the_cross_entropy_over_all_logits_of_the_vocabulary(kind):
+    """And examples packed into one row do not see each other: by hand, each by itself."""
     tokenizer = make_tokenizer()
     model = make_model(kind, tokenizer).eval()
     ids = add_persona_tokens(model, tokenizer, CODES, start="random", codebook=None, seed=0)
-    batch = [encode(each, tokenizer, 2048) for each in (EXAMPLES[0], EXAMPLES[5])]
+    batch = [encode(each, tokenizer, 2048) for each in (EXAMPLES[0], EXAMPLES[5], EXAMPLES[2])]
     with torch.no_grad():
-        loss = answer_loss(model, padded(batch), ids)
-        total, count = 0.0, 0
-        for one in batch:  # one at a time, without padding
+        loss = answer_loss(model, packed(batch), ids)
+        total = 0.0
+        for one in batch:
             logits = model(torch.tensor([one.input_ids])).logits[0, :-1]
             logits = torch.cat([logits[:, : ids.start], logits[:, ids.stop :]], dim=1)  # no persona token
-            labels = torch.tensor(one.labels[1:])
-            total += cross_entropy(logits, labels, ignore_index=IGNORED, reduction="sum").item()
-            count += int((labels != IGNORED).sum())
-    assert loss.item() == pytest.approx(total / count, rel=1e-5)
+            total += cross_entropy(logits, torch.tensor(one.labels[1:]), ignore_index=IGNORED, reduction="sum").item()
+    assert loss.item() == pytest.approx(total, rel=1e-5)
+
+
+def test_a_step_read_in_parts_is_the_same_step(checkpoint, tmp_path):
+    whole = train(checkpoint, 2, tmp_path / "whole", config(batch_size=4))
+    parts = train(checkpoint, 2, tmp_path / "parts", config(batch_size=4, examples_at_once=2))
+    assert parts["losses"] == pytest.approx(whole["losses"], rel=1e-3)
+    assert (parts["steps"], parts["examples"], parts["tokens"]) == tuple(
+        whole[name] for name in ("steps", "examples", "tokens")
+    )
+    with pytest.raises(ConfigError, match="batch_size = 4 cannot be shared by 1 processes that read 3"):
+        train(checkpoint, 2, tmp_path / "no", config(batch_size=4, examples_at_once=3))
+
+
+class KilledError(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_killed_training_goes_on_with_the_losses_it_would_have_had(checkpoint, stage, tmp_path):
+    def kill(done, total, note):
+        if done == 6:
+            raise KilledError
+
+    settings = config(steps=8, checkpoint_steps=2, lora_rank=4)
+    undisturbed = train(checkpoint, stage, tmp_path / "whole", settings)
+    with pytest.raises(KilledError):
+        train(checkpoint, stage, tmp_path / "out", settings, progress=kill)
+    assert not (tmp_path / "out").exists()
+    (tmp_path / ".out.steps/checkpoint-5").mkdir()  # as if it was killed while it wrote one
+    told = []
+    resumed = train(checkpoint, stage, tmp_path / "out", settings, progress=lambda *step: told.append(step[0]))
+    assert told == [5, 6, 7, 8]
+    assert {**resumed, "seconds": 0} == {**undisturbed, "seconds": 0}
+    before, after = weights(tmp_path / "whole"), weights(tmp_path / "out")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert not (tmp_path / ".out.steps").exists()
+
+
+def test_low_rank_matrices_and_rows_are_merged_and_kept_apart(checkpoint, kind, tmp_path):
+    train(checkpoint, 1, tmp_path / "stage1")
+    summary = train(tmp_path / "stage1", 2, tmp_path / "stage2", config(steps=12, lora_rank=4, model=str(checkpoint)))
+    assert summary["loss_last"] < summary["loss_first"]
+    before, after = weights(tmp_path / "stage1"), weights(tmp_path / "stage2")
+    ids = list(persona_ids(AutoTokenizer.from_pretrained(tmp_path / "stage2")))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {name for name in before if "proj" in name} | {"model.embed_tokens.weight"}
+    moved = (before["model.embed_tokens.weight"] - after["model.embed_tokens.weight"]).abs().amax(1).nonzero()
+    assert set(moved.flatten().tolist()) <= set(ids)
+    model, tokenizer = load_adapter(tmp_path / "adapter")
+    whole = AutoModelForCausalLM.from_pretrained(tmp_path / "stage2").eval()
+    ids_ = torch.tensor([tokenizer.encode("<|persona_3|> skirts")])
+    with torch.no_grad():
+        assert torch.allclose(model(ids_).logits, whole(ids_).logits, atol=2e-3)  # the adapter is in half precision
+    assert read_adapter(tmp_path / "adapter") == {
+        "base": str(checkpoint), "codes": CODES, "prompt": "short", "lora": True
+    }  # fmt: skip
+    with pytest.raises(ConfigError, match="no persona adapter here"):
+        load_adapter(tmp_path)
+
+
+LETTERS = "abcdefgh"
+
+
+def toy(code):
+    """The whole of what tells the answers apart is the persona token."""
+    turns = [{"role": "user", "content": f"<|persona_{code}|>"}, {"role": "assistant", "content": LETTERS[code]}]
+    return {**example(code), "messages": turns}
+
+
+def share_right(folder):
+    """Mean probability of the right one of the eight answers."""
+    model, tokenizer = load_backbone(str(folder))
+    add_persona_tokens(model, tokenizer, CODES, start="codebook", codebook=CODEBOOK, seed=0)
+    letters = [tokenizer.convert_tokens_to_ids(letter) for letter in LETTERS]
+    right = []
+    for code in range(CODES):
+        one = encode(toy(code), tokenizer, 2048)
+        place = next(place for place, label in enumerate(one.labels) if label != IGNORED)
+        with torch.no_grad():
+            logits = model(torch.tensor([one.input_ids])).logits[0, place - 1]
+        right.append(torch.softmax(logits[letters], dim=0)[code].item())
+    return np.mean(right)
+
+
+def test_an_action_that_depends_on_the_persona_alone_is_learned(kind, tmp_path):
+    """In 24 steps from chance, one in eight, to more than 95 %."""
+    tokenizer = make_tokenizer()
+    model = make_model(kind, tokenizer)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 2:
+                parameter.mul_(6)  # weights as small as a new model's let hardly anything through two layers
+    model.save_pretrained(tmp_path / "new")
+    tokenizer.save_pretrained(tmp_path / "new")
+    assert share_right(tmp_path / "new") == pytest.approx(1 / CODES, abs=0.1)
+    examples = [toy(code) for code in range(CODES)]
+    train(tmp_path / "new", 2, tmp_path / "out", config(24, 6e-3, batch_size=8), examples=examples)
+    assert share_right(tmp_path / "out") > 0.95
 
 
 def test_nothing_to_train_on_writes_nothing(checkpoint, tmp_path):

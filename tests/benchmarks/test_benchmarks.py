@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks import events, volume, volume_ways, world
+from benchmarks import events, experiments, volume, volume_ways, world
 from benchmarks.measure import Machine, Stopwatch, costs, median_cost
 from benchmarks.results import Section, Table, number, write_section
 from simpersona.config import LabConfig
+from simpersona.lab.shopper_types import make_types
 from simpersona.lab.world import generate_world
 
 ORDER = ("world", "events")
@@ -86,3 +87,29 @@ def test_plain_scalars_by_hand():
     assert row["mean_order_value"] == 18
     assert row["browse_only_rate"] == 0.5
     assert row["intent_strength"] == pytest.approx(11 / 13)  # Eq. 3: (3 + 8) / (2 + 3 + 8)
+
+
+def test_planted_visits_have_the_rates_that_experiments_are_judged_by():
+    (notice, *_) = experiments.planted_tests(1, make_types(24, np.random.default_rng(0)))
+    pairs = notice.pairs(40_000, np.random.default_rng(0))
+    assert pairs["weight"].to_numpy().sum() == pytest.approx(40_000)
+    weight = pairs["weight"].to_numpy()
+    for place, outcome in enumerate(experiments.OUTCOMES):
+        for arm, rates in zip("ab", notice.rates, strict=True):
+            found = (weight * pairs[f"{outcome}_{arm}"].to_numpy()).mean()
+            assert found == pytest.approx(notice.shares @ rates[:, place], abs=0.01)
+    trial = experiments.Trial(notice, experiments.compare(pairs, 0.05))
+    assert notice.lift[2] > 0.01
+    assert trial.called
+    assert trial.right
+    assert not experiments.Trial(
+        experiments.Planted(1, "", notice.shares, notice.code, notice.rates[::-1]), trial.found
+    ).right
+
+
+def test_the_experiments_section_is_whole():
+    section = experiments.section(shops=1, sizes=(60,), repeats=1, plain_repeats=2)
+    calls, changes, power = (table for table, _ in section.tables)
+    assert [row[0] for row in calls.rows] == ["60"]
+    assert [row[0] for row in changes.rows] == list(experiments.CHANGES)
+    assert len(power.rows) == 1

@@ -51,10 +51,11 @@ def test_every_wrong_setting_is_listed_at_once():
         ({"events": {"time_zone": "Mars/Olympus"}}, "no time zone named"),
         ({"simulation": {"store_url": "ftp://shop"}}, "simulation.store_url"),
         ({"name": "../elsewhere"}, "name"),
+        ({"traces": {"teacher": "model"}}, r'traces.teacher = "model" needs llm.url and llm.model'),
         ({"traces": {"writer": "llm"}}, r'traces.writer = "llm" needs llm.url and llm.model'),
         (
             {"traces": {"writer": "llm", "judge": "llm"}, "llm": {"model": "m"}},
-            r'traces.writer, traces.judge = "llm" needs llm.url: ',
+            r'traces.writer = "llm", traces.judge = "llm" needs llm.url: ',
         ),
         ({"simulation": {"model": "llm"}, "llm": {"url": "http://localhost/v1"}}, r"needs llm\.model"),
         (

@@ -126,3 +126,31 @@ def test_a_world_of_a_variant_sells_dearer_and_says_so_in_its_truth(tmp_path):
 
 def test_the_settings_name_the_same_changes_as_the_variant():
     assert VariantConfig().model_dump() == asdict(Variant())
+
+
+def test_the_shops_of_a_varied_world_take_turns(tmp_path):
+    """Six shops, five variants; a shop's mix and catalogue are those of the plain world but for its prices."""
+    plain = LabConfig(shops=6, buyers=60, products_per_shop=12, types=4, days=30)
+    varied = plain.model_copy(update={"variants": "varied"})
+    tables = {}
+    for config in (plain, varied):
+        folder = tmp_path / config.variants
+        generate_world(folder, config, lambda *_: None)
+        tables[config.variants] = {path.stem: pq.read_table(path).to_pandas() for path in folder.glob("*/*.parquet")}
+    same, other = tables["same"], tables["varied"]
+    assert [Variant(**row) for row in other["shops"][list(asdict(PLAIN))].to_dict("records")] == [
+        *NAMED.values(),
+        PLAIN,
+    ]
+    for unchanged in ("types", "habits", "rates", "effects", "lifts"):
+        assert same[unchanged].equals(other[unchanged])
+    assert same["mixes"]["share"].equals(other["mixes"]["share"])
+    factor = other["products"]["price"] / same["products"]["price"]
+    dearer = same["products"]["shop_id"] == other["shops"]["shop_id"][list(NAMED).index("prices_up_10")]
+    assert factor[dearer].to_numpy() == pytest.approx(1.1, abs=0.01)
+    assert (factor[~dearer] == 1).all()
+    sells = same["shops"]["purchase_rate"] > 0
+    for shop, name in enumerate(NAMED):
+        before, after = same["shops"]["purchase_rate"][shop], other["shops"]["purchase_rate"][shop]
+        if sells[shop]:
+            assert (after > before, after < before) == (name in ("free_shipping_notice", "one_page_checkout"), name in ("hidden_search", "prices_up_10"))  # fmt: skip

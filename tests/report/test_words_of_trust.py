@@ -60,6 +60,13 @@ def test_what_they_did_says_where_it_differs_from_reality():
     assert ends == "100 % of the visits ended because the shopper chose to leave; none broke off."
 
 
+def test_two_policies_and_visits_without_a_persona_are_told_apart():
+    both = visits(20, policy=["lm"] * 5 + ["scorer"] * 15, code=[None] * 2 + [1] * 18)
+    first, *_ = what_they_did(ReportInputs(simulated_episodes=both), [])
+    assert "5 by the language model and 15 by the scorer." in first
+    assert "from the shop's real mix, but for 2 without a persona, for comparison." in first
+
+
 def test_nothing_is_said_of_what_there_is_not():
     assert who_shops_here(ReportInputs()) == []
     assert what_they_did(ReportInputs(), []) == []

@@ -36,6 +36,8 @@ def test_every_step_is_an_example_with_the_goal_of_its_stage(store, purchase):
             assert "<BuyerProfile>\n<|persona_3|>\n</BuyerProfile>" in user["content"]
             assert step.page.tree in user["content"]
             assert json.loads(assistant["content"])["shouldEnd"] is step.decision.ends
+            assert example["episode_id"] == episode.episode_id
+            assert example["loss_spans"] == [{"message": 2, "start": 0, "end": len(assistant["content"])}]
             assert (example["code"], example["shop_id"], example["session_id"], example["stage"]) == (
                 3,
                 "shop",

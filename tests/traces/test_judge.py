@@ -90,3 +90,28 @@ def test_nothing_to_check_is_not_verified(session):
     assert judge(session(Moment("page_viewed")), rows(("page_viewed",))).reason == (
         "the session has nothing that can be checked"
     )
+
+
+@pytest.mark.parametrize(
+    ("happened", "verified", "words"),
+    [
+        (((VIEW, "b"), (ADD, "b"), (START,), (BOUGHT, "b")), True, "in order; the nearest title in place of A"),
+        (((VIEW, "a"), (VIEW, "b"), (ADD, "b"), (START,), (BOUGHT, "b")), True, "in place of A"),  # seen, but sold out
+        (((VIEW, "a"), (ADD, "a"), (START,), (BOUGHT, "a")), True, "everything happened, in order"),
+        (((VIEW, "b"), (ADD, "c"), (START,), (BOUGHT, "c")), False, "missing: addition of A"),  # another each time
+        (((VIEW, "b"), (ADD, "b"), (START,), (BOUGHT, "c")), False, "not in the order: a"),
+        (((VIEW, "b"), (ADD, "b"), (ADD, "a"), (START,), (BOUGHT, "b")), False, "too many: addition of"),
+    ],
+)
+def test_one_product_may_stand_in_for_one_that_the_store_does_not_have(session, happened, verified, words):
+    told = ((VIEW, "A"), (ADD, "A"), (START, None), (BOUGHT, "A"))
+    asked = session(*(Moment(event, product_id=title and "a", title=title) for event, title in told))
+    verdict = judge(asked, rows(*happened), {"A"})
+    assert verdict.verified is verified
+    assert words in verdict.reason
+    if happened[-1] != (BOUGHT, "a"):
+        assert not judge(asked, rows(*happened)).verified  # nobody said that it was replaced
+
+
+def test_where_nothing_was_replaced_the_verdict_says_nothing_of_it(whole):
+    assert judge(whole, rows(*WHOLE), {"B"}).reason == "everything happened, in order"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from sklearn.metrics import cohen_kappa_score
@@ -104,3 +105,10 @@ def test_agreement_where_kappa_says_nothing():
     assert agreement([True, True], [True, True]).share == 1
     assert agreement([True, True], [False, False]).kappa == 0
     assert (agreement([], []).share, agreement([], []).kappa) == (None, None)
+
+
+def test_the_judge_is_told_what_stood_in_for_what(episode):
+    step = episode.steps[0]
+    instead = replace(step, decision=replace(step.decision, stands_for="Maxi Bag"))
+    _, user = judge_messages(replace(episode, steps=(instead, *episode.steps[1:])))
+    assert "successfully (the store does not have 'Maxi Bag': this is the nearest title)" in user["content"]

@@ -1,19 +1,25 @@
 """The teacher on a scripted store: what it does, says, and does when lost."""
 
 import asyncio
+import json
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
-from simpersona.contracts import Moment
+from simpersona.contracts import Moment, RecordedSession, persona_token
 from simpersona.shopper.episode import run_episode
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.prompt import MAX_REASONING_CHARS, answer, parse_reply, reply_schema
 from simpersona.traces.draw import estimated_actions
+from simpersona.traces.examples import episode_examples
 from simpersona.traces.replay import ReplayPolicy
 from simpersona.traces.sight import says
 from simpersona.traces.voice import SENTENCES, Voice
+
+from .conftest import PAGES, TRANSITIONS
 
 SKIRT = {"product_id": "p1", "title": "Pleated Skirt", "price": 48.0}
 BAG = {"product_id": "p2", "title": "Mini Bag", "price": 12.0}
@@ -287,3 +293,110 @@ def test_sentences_vary_with_the_seed_and_keep_the_schema_s_length():
     assert len({Voice(seed).say("product", "Pleated Skirt") for seed in range(20)}) > 1
     assert Voice(1).say("product", "x") == Voice(1).say("product", "x")
     assert all(len(Voice(0).say(situation, "long " * 60)) <= MAX_REASONING_CHARS for situation in SENTENCES)
+
+
+def shop_of(lines, moves):
+    """A store from each page's path and lines."""
+    pages = {
+        name: scripted_page(
+            f"http://s/{path}", "\n".join(f"[0-{i}] {line}" for i, line in enumerate(("RootWebArea: S", *own), start=1))
+        )
+        for name, (path, *own) in lines.items()
+    }
+    return ScriptedStore(pages, moves)
+
+
+def sold_out_shop():
+    frame = ("searchbox: Search", "link: Cart (1)", "link: Skirts")
+    return shop_of(
+        {
+            "home": ("", *frame, "link: Pleated Skirt - $48.00"),
+            "gone": ("products/pleated-skirt/", *frame, "StaticText: Sold out", "button: Add to cart = (disabled)"),
+            "results": ("search/", *frame, "link: Pleated Skirt - $48.00", "link: Pleated Skirts - $50.00"),
+            "other": ("products/pleated-skirts/", *frame, "button: Add to cart"),
+            "cart": ("cart/", *frame, "link: Pleated Skirts - $50.00", "button: Remove"),
+        },
+        {
+            ("home", "0-5"): "gone", ("gone", "0-2"): "results", ("results", "0-5"): "gone", ("results", "0-6"): "other",
+            ("other", "0-3"): "cart",
+        },
+    )  # fmt: skip
+
+
+def test_for_what_is_sold_out_the_nearest_title_is_added_and_taken_out(session):
+    skirt = {"product_id": "p1", "title": "Pleated Skirt", "price": 48.0}
+    whole = session(
+        Moment("product_viewed", **skirt),
+        Moment("product_added_to_cart", **skirt),
+        Moment("product_removed_from_cart", **skirt),
+    )
+    episode = replayed(sold_out_shop(), whole)
+    assert done(episode) == [
+        ("Clicking on the Pleated Skirt - $48.00 link",),
+        ("Typing into the Search searchbox", "Pleated Skirt"),
+        ("Pressing Enter in the Search searchbox", "Enter"),
+        ("Clicking on the Pleated Skirts - $50.00 link",),
+        ("Clicking on the Add to cart button",),
+        ("Clicking on the Cart (1) link",),
+        ("Clicking on the Remove button",),
+    ]
+    assert [step.decision.stands_for for step in episode.steps] == [*[None] * 3, "Pleated Skirt", *[None] * 4]
+    assert "sold out" in episode.steps[3].decision.reasoning
+
+
+def test_the_nearest_title_is_looked_for_among_its_kind_where_a_search_finds_none(session):
+    frame = ("searchbox: Search", "link: Skirts")
+    store = shop_of(
+        {
+            "home": ("", *frame),
+            "nothing": ("search/", *frame, "heading: Nothing found"),
+            "skirts": ("collections/skirts/", *frame, "link: Pleated Skirts - $50.00"),
+            "skirt": ("products/pleated-skirts/", *frame),
+        },
+        {
+            ("home", "0-2"): "nothing", ("home", "0-3"): "skirts", ("nothing", "0-3"): "skirts", ("skirts", "0-2"): "nothing",
+            ("skirts", "0-4"): "skirt",
+        },
+    )  # fmt: skip
+    asked = {"product_id": "p1", "title": "Pleated Skirt", "product_type": "Skirts"}
+    episode = replayed(store, session(Moment("product_viewed", **asked)))
+    assert done(episode)[-2:] == [("Clicking on the Skirts link",), ("Clicking on the Pleated Skirts - $50.00 link",)]
+    assert episode.steps[-2].decision.stands_for == "Pleated Skirt"
+
+
+def test_what_is_there_stands_for_nothing(store, purchase):
+    assert {step.decision.stands_for for step in replayed(store, purchase).steps} == {None}
+
+
+MOMENTS = st.one_of(
+    st.sampled_from(
+        [
+            Moment("collection_viewed", collection_id="skirts", collection="Skirts"),
+            Moment("product_viewed", **SKIRT),
+            Moment("product_viewed", product_id="p9", title="Mini Bags"),
+            Moment("product_added_to_cart", **BAG),
+            Moment("product_removed_from_cart", **BAG),
+            Moment("search_submitted", query="bag"),
+            Moment("checkout_started"),
+        ]
+    ),
+    st.text("abc ", min_size=1, max_size=50).map(lambda words: Moment("search_submitted", query=words)),
+)
+
+
+@given(
+    st.lists(MOMENTS, min_size=1, max_size=6),
+    st.tuples(st.sampled_from("ABCDE"), st.integers(0, 300)),
+    st.tuples(st.sampled_from("ABCDE"), st.integers(0, 300)),
+)
+@settings(deadline=None, max_examples=60)
+def test_buyers_with_the_same_session_differ_by_their_token_alone(timeline, one, other):
+    told = []
+    for stratum, code in (one, other):
+        session = RecordedSession("shop", "buyer", "session", stratum, code, tuple(timeline))
+        episode = replayed(ScriptedStore(PAGES, TRANSITIONS), session)
+        lines = json.dumps([example["messages"] for example in episode_examples(episode, session, 1)])
+        assert lines.count("persona") == lines.count(f"<BuyerProfile>\\n{persona_token(code)}\\n</BuyerProfile>")
+        told.append(lines.replace(persona_token(code), "TOKEN"))
+        assert not any("stratum" in step.decision.reasoning for step in episode.steps)
+    assert told[0] == told[1]

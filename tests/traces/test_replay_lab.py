@@ -9,16 +9,18 @@ import pytest
 from simpersona.adapters.engine_duckdb import connect
 from simpersona.adapters.events_shopify import ShopifySource
 from simpersona.adapters.store_browser import Browser
+from simpersona.adapters.store_http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Moment
 from simpersona.lab.storefront.launch import LabStores
 from simpersona.lab.storefront.store_folder import Look
 from simpersona.lab.storefront.themes import THEMES
+from simpersona.shopper.episode import run_episode
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.rollout import rollout, visits_of
 from simpersona.traces.examples import episode_examples
-from simpersona.traces.judge import judge
+from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.replay import ReplayPolicy
 
 pytestmark = pytest.mark.slow
@@ -130,3 +132,39 @@ def test_sessions_happen_again_and_become_examples(stores, sessions, tmp_path, t
         examples = episode_examples(episodes[0], sessions[0], stage)
         assert len(examples) == len(episodes[0].steps)
     assert median(len(step.page.nodes) for episode in episodes for step in episode.steps) <= 30  # a prompt's room
+
+
+def test_a_store_that_has_lost_a_product_sells_the_nearest_in_its_place(stores, session, tmp_path):
+    gone = {"product_id": "gone", "title": "Woolen Skirt", "product_type": "skirts"}
+    asked = session(
+        Moment("product_viewed", **gone),
+        Moment("product_viewed", **product("bags", "Mini")),
+        Moment("product_added_to_cart", **gone),
+        Moment("product_removed_from_cart", **gone),
+        session_id="late",
+    )
+
+    async def visit():
+        async with HttpVisitors(StoreConfig(), may_pay=True) as visitors:
+            return await run_episode(
+                visitors.visitor(stores[0]["classic"], "late"),
+                ReplayPolicy(asked),
+                replay_goal(asked),
+                episode_id="late",
+                seed=0,
+                max_steps=40,
+                time_limit_seconds=120,
+            )
+
+    episode = asyncio.run(visit())
+    engine = connect(tmp_path / "spill")
+    log = EVENTS.conform(ShopifySource().read(stores[1].events_log("classic"), engine).events.to_pyarrow())
+    rows = [row for row in log.to_pylist() if row["buyer_id"] == episode.episode_id]
+    assert replaced_titles(episode) == {"Woolen Skirt"}
+    told = judge(asked, rows, replaced_titles(episode))
+    assert (told.verified, told.reason) == (
+        True,
+        "everything happened, in order; the nearest title in place of Woolen Skirt",
+    )
+    assert {row["product_id"] for row in rows if row["event"] == "product_added_to_cart"} == {"skirts-Wool"}
+    assert not judge(asked, rows).verified

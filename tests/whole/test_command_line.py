@@ -46,6 +46,8 @@ def test_help_names_every_command(tmp_path):
         "evaluate",
         "report",
         "assign",
+        "experiment",
+        "power",
         "lab",
         "doctor",
     ]:
@@ -118,6 +120,17 @@ def test_a_pack_that_is_none_is_named(tmp_path):
     words = ("assign", "--pack", tmp_path, "--events", "log.csv", "--format", "rees46", "--out")
     fails(simpersona(*words, "codes.csv", cwd=tmp_path), 2, "no trained pack here")
     fails(simpersona(*words, "codes.xls", cwd=tmp_path), 2, "must end with .parquet or .csv")
+
+
+def test_arms_of_an_experiment_differ_in_the_store_alone(tmp_path):
+    (tmp_path / "a.toml").write_text("[personas]\ncodes = 8\n", encoding="utf-8")
+    (tmp_path / "b.toml").write_text('[personas]\ncodes = 4\n[store]\ntheme = "outlet"\n', encoding="utf-8")
+    done = simpersona("experiment", "a.toml", "b.toml", cwd=tmp_path)
+    fails(done, 2, "differ in more than the store", "personas.codes: 8 and 4")
+    assert "outlet" not in done.stderr
+    done = simpersona("experiment", "a.toml", "--store-a", "http://localhost:1", cwd=tmp_path)
+    fails(done, 2, "give two configs, or one config with --store-a URL and --store-b URL")
+    fails(simpersona("power", tmp_path, cwd=tmp_path), 2, "no experiment.json here")
 
 
 def test_doctor_names_each_part(tmp_path):

@@ -1,5 +1,6 @@
 """Visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
 
+import json
 import os
 import re
 import shutil
@@ -30,9 +31,9 @@ def episodes_kept(journal):
     return max(len(journal.read_bytes().splitlines()) - 1, 0) if journal.exists() else 0
 
 
-def kill_after(folder, journal, episodes, *words):
+def kill_after(folder, journal, episodes):
     """Kills the run when so many episodes are kept; how many were kept then."""
-    process = start(folder, *words)
+    process = start(folder)
     while episodes_kept(journal) < episodes:
         assert process.poll() is None, "it ended before so many episodes were kept"
         time.sleep(0.01)
@@ -89,15 +90,32 @@ def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
     assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
 
 
-def test_shards_that_play_at_once_are_joined(whole, trained):
-    shards = [start(trained, "simulate", "--shard", f"{number}/2") for number in (1, 2)]
-    assert [shard.wait(timeout=600) for shard in shards] == [0, 0]
+def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
+    (trained / "run.toml").rename(trained / "a.toml")
+    (trained / "run.toml").write_text(SMALL.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
     run = trained / "runs/population"
-    parts = [run / f".simulation.work/scorer/episodes-{number}-of-2.jsonl" for number in (1, 2)]
-    assert [episodes_kept(part) for part in parts] == [12, 12]
-    assert not (run / "simulation").exists()
-    assert start(trained).wait(timeout=600) == 0
-    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+    process = start(trained, "experiment", "a.toml")  # and run.toml
+    while not (journals := list(run.glob(".experiment-*.work/b/episodes.jsonl"))) or episodes_kept(journals[0]) < 3:
+        assert process.poll() is None, "it ended before so many visits of B were kept"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert start(trained, "experiment", "a.toml").wait(timeout=600) == 0
+    assert not list(run.glob(".*.work"))
+    (folder,) = run.glob("experiment-*")
+    told = json.loads((folder / "experiment.json").read_text())
+    assert told["verdict"] in {"A wins", "B wins", "cannot tell"}
+    assert told["reason"] in (folder / "index.html").read_text()
+    assert (told["a"]["one_page_checkout"], told["b"]["one_page_checkout"]) == (False, True)
+    assert told["buyers"] == pq.read_table(folder / "pairs.parquet").num_rows == 24
+    visits = pq.read_table(folder / "episodes.parquet").to_pylist()
+    for a, b in zip(visits[:24], visits[24:], strict=True):
+        assert (a["episode_id"][:2], b["episode_id"][:2]) == ("a-", "b-")
+        assert [a[name] for name in ("shop_id", "goal", "code", "seed")] == [
+            b[name] for name in ("shop_id", "goal", "code", "seed")
+        ]
+    stores = {row["url"].split("/")[2] for row in pq.read_table(folder / "steps.parquet").to_pylist()}
+    assert len(stores) >= 2  # A's visits, and B's before and after the kill, each on a port of its own
 
 
 @pytest.fixture(scope="module")
@@ -115,11 +133,15 @@ def two_machines():
     cluster.shutdown()
 
 
-def test_machines_of_a_cluster_play_the_same_visits(whole, trained, two_machines):
-    played = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
-    assert played.wait(timeout=600) == 0
+def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(whole, trained, two_machines):
     run = trained / "runs/population"
+    assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
+    assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
+    assert not (run / "simulation").exists()
+    rest = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
+    assert rest.wait(timeout=600) == 0
     assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+    assert not list(run.glob(".*.work"))
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own

@@ -72,6 +72,7 @@ class Window:
         self._late = False  # the page that was asked for did not come in time
         self._navigation: Request | None = None
         self._fetching: set[Request] = set()
+        self._loading_frames: set[str] = set()
         self._refusal: str | None = None  # why a page that was asked for was not opened
         self._opened: str | None = None  # an address that was to open in a new tab
 
@@ -138,6 +139,8 @@ class Window:
                 [{"name": "visitor", "value": self._visitor, "url": origin + self._grounds.within}]
             )
             self._context.on("page", self._on_new_tab)
+        self._fetching.clear()
+        self._loading_frames.clear()
         self._tab = None  # the tab that opens now is ours
         tab = await self._context.new_page()
         self._tab = tab
@@ -151,6 +154,9 @@ class Window:
         tab.on("crash", lambda crashed: crashed.close())
         cdp.on("Fetch.requestPaused", self._on_paused)
         cdp.on("Page.windowOpen", self._on_window_open)
+        cdp.on("Page.frameStartedLoading", self._on_frame_starts)
+        for event in ("Page.frameStoppedLoading", "Page.frameDetached"):
+            cdp.on(event, self._on_frame_ends)
         self._main_frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         await cdp.send("Page.enable")
         await cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Request"}]})
@@ -169,11 +175,18 @@ class Window:
     def _on_window_open(self, event: dict[str, Any]) -> None:
         self._opened = event["url"] or None
 
+    def _on_frame_starts(self, event: dict[str, Any]) -> None:
+        if event["frameId"] != self._main_frame:
+            self._loading_frames.add(event["frameId"])
+
+    def _on_frame_ends(self, event: dict[str, Any]) -> None:
+        self._loading_frames.discard(event["frameId"])
+
     def _on_request(self, request: Request) -> None:
-        is_document = request.is_navigation_request()
-        if is_document and request.frame.parent_frame is None:
-            self._navigation = request
-        elif is_document or request.resource_type in ("fetch", "xhr"):
+        if request.is_navigation_request():
+            if request.frame.parent_frame is None:
+                self._navigation = request
+        elif request.resource_type in ("fetch", "xhr"):
             self._fetching.add(request)
 
     def _on_request_finished(self, request: Request) -> None:
@@ -354,9 +367,8 @@ class Window:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     await self._loaded.wait()
-                    await self._frames_loaded()
                     await self._tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
-                    if self._fetching:
+                    if self._fetching or self._loading_frames:
                         await self._fetched()
                         await self._tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
                     status = await self._tab.evaluate(_STATUS)
@@ -377,21 +389,12 @@ class Window:
                     (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
                 )
 
-    async def _frames_loaded(self) -> None:
-        """Waits for the page's frames with the frames in them, at most two seconds."""
-        assert self._tab is not None
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(MAX_FETCH_SECONDS):
-                for frame in self._tab.main_frame.child_frames:
-                    with contextlib.suppress(Error):  # it was taken away meanwhile
-                        await frame.wait_for_load_state("load")
-
     async def _fetched(self) -> None:
-        """Waits for what scripts and frames have asked for since the action, at most two seconds."""
-        for _ in range(int(MAX_FETCH_SECONDS * 1000 / QUIET_MS)):
-            if not self._fetching:
-                return
+        """Waits for frames, and for what scripts have asked for since the action, at most two seconds without those of waiting for a turn."""
+        left = MAX_FETCH_SECONDS
+        while left > 0 and (self._fetching or self._loading_frames):
             await asyncio.sleep(QUIET_MS / 1000)
+            left -= 0 if self._turns else QUIET_MS / 1000
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -454,7 +457,6 @@ class Window:
             self._context = None
         else:
             self._troubles.append("tab_lost")
-        self._fetching.clear()
         try:
             await self._prepare()
         except Error:  # a browser that dies closes its contexts first

@@ -6,16 +6,17 @@ No script runs and no style is read. What a page shows is put in the same words 
 from __future__ import annotations
 
 import asyncio
-from math import isfinite
+import contextlib
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
-from lxml import html
+from lxml.html import HtmlElement
 
 from simpersona.adapters.store_browser_tree import Kept, kept_nodes, shown_part
-from simpersona.adapters.store_http_tree import ax_nodes, chosen_option, form_of, option_words
+from simpersona.adapters.store_http_forms import choose, controls, enter, entered, sent, submits, tick, valid
+from simpersona.adapters.store_http_tree import Document, ax_nodes, form_of, parsed, shown_frames
 from simpersona.adapters.store_manners import Manners
 from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
 from simpersona.adapters.store_trail import Trail
@@ -25,8 +26,11 @@ from simpersona.pages import Action, Page, Trouble
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
-_ENTERED = frozenset({"text", "search", "email", "tel", "url", "password", "number"})
-_NOT_SENT = frozenset({"button", "submit", "reset", "image", "file"})
+MAX_FRAMES, MAX_FRAME_DEPTH = 10, 3
+"""Frames of one page that are opened, and frames in frames."""
+NEEDS_SCRIPT = "It needs a script, which this window does not run"
+_OUTSIDE = frozenset({"_top", "_parent", "_blank"})
+"""Targets of a link or a form in a frame that change the page, not the frame."""
 
 
 class HttpVisitors:
@@ -77,9 +81,8 @@ class HttpWindow:
         self._manners = manners
         self._connections, self._config, self._visitor, self._grounds = connections, config, visitor, grounds
         self._client: httpx2.AsyncClient | None = None
-        self._address = grounds.url
-        self._document: html.HtmlElement = html.document_fromstring("<html><body></body></html>")
-        self._elements: list[html.HtmlElement] = []
+        self._document = Document(parsed(""), grounds.url)
+        self._elements: list[tuple[HtmlElement, Document]] = []
         self._kept: dict[str, Kept] = {}
         self._part = 1
         self._trail = Trail()
@@ -89,20 +92,21 @@ class HttpWindow:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
         if self._connections is None:
             raise StorefrontError("the connections were not opened: use `async with HttpVisitors(config)`")
-        if urlsplit(self._address).scheme not in ("http", "https"):
-            raise StorefrontError(f"{self._address!r} is not an http(s) address of a store")
+        url = self._grounds.url
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise StorefrontError(f"{url!r} is not an http(s) address of a store")
         # never closed itself: that would close the connections, which all visitors share
         self._client = httpx2.AsyncClient(
             transport=self._connections, timeout=self._config.action_timeout_seconds, headers=_HEADERS
         )
-        home = urlsplit(self._address)
+        home = urlsplit(url)
         self._client.cookies.set("visitor", self._visitor, domain=home.hostname or "", path=self._grounds.within)
         try:
-            failure = await self._get(self._address)
+            failure = await self._get(url, self._document)
         except (httpx2.HTTPError, StorefrontError) as error:
-            raise StorefrontError(f"{self._address} does not answer: {error}") from error
+            raise StorefrontError(f"{url} does not answer: {error}") from error
         if failure:
-            raise StorefrontError(f"{self._address}: {failure}")
+            raise StorefrontError(f"{url}: {failure}")
         return self._look()
 
     async def act(self, action: Action) -> Page:
@@ -114,7 +118,7 @@ class HttpWindow:
             raise StorefrontError("the window is not open")
         self._troubles = []
         nodes = {name: kept.node for name, kept in self._kept.items()}
-        failure = self._grounds.refused(action, nodes, self._address)
+        failure = self._grounds.refused(action, nodes, self._document.address)
         if failure is None:
             failure = await self._do(action)
         return self._look(failure)
@@ -127,7 +131,7 @@ class HttpWindow:
 
     async def _do(self, action: Action) -> str | None:
         """The failure in words, or None."""
-        element = self._elements[self._kept[action.node].backend_id]
+        element, document = self._elements[self._kept[action.node].backend_id]
         text = action.arguments[0] if action.arguments else ""
         failure: str | None = None
         match action.method:
@@ -135,84 +139,104 @@ class HttpWindow:
                 self._part += 1 if action.method == "nextChunk" else -1
             case "goto":
                 before = self._trail.step_back()
-                failure = "There is no page before this one" if before is None else await self._get(before)
-            case "click" | "doubleClick":
-                failure = await self._click(element)
+                failure = (
+                    "There is no page before this one" if before is None else await self._get(before, self._document)
+                )
+            case "click":
+                failure = await self._click(element, document)
+            case "doubleClick":
+                failure = await self._click_twice(element, document)
             case "fill" | "type":
-                failure = _enter(element, text if action.method == "fill" else _entered(element) + text)
+                failure = enter(element, text if action.method == "fill" else entered(element) + text)
             case "selectOptionFromDropdown":
-                failure = _choose(element, text)
+                failure = choose(element, text)
             case "press":
-                failure = await self._press(element, text)
+                failure = await self._press(element, document, text)
             case "dragAndDrop":
                 failure = "Nothing can be dragged without a browser"
+            case "hover":
+                failure = "Nothing is shown on pointing at it without a browser"
         return failure
 
-    async def _click(self, element: html.HtmlElement) -> str | None:
+    async def _click(self, element: HtmlElement, document: Document) -> str | None:
         kind = (element.get("type") or "").lower()
-        if element.tag == "a":
-            return await self._follow(element.get("href") or "")
+        if element.tag == "a" and "href" in element.attrib:
+            return await self._follow(element, document)
         if element.tag == "summary":
             details = element.getparent()
             if details is not None and details.attrib.pop("open", None) is None:
                 details.set("open", "")
             return None
         if element.tag == "input" and kind in ("checkbox", "radio"):
-            return _tick(element, self._document)
-        if element.tag in ("button", "input") and kind not in ("button", "reset"):
-            form = form_of(element)
-            return None if form is None else await self._submit(form, element)
-        return None
+            return tick(element)
+        form = form_of(element) if element.tag in ("button", "input") else None
+        if form is not None and kind not in ("button", "reset"):
+            return await self._submit(form, element, document)
+        return NEEDS_SCRIPT
 
-    async def _press(self, element: html.HtmlElement, key: str) -> str | None:
+    async def _click_twice(self, element: HtmlElement, document: Document) -> str | None:
+        """The second click meets the page that the first one left, if it is still there."""
+        there = self._document.root, document.root
+        failure = await self._click(element, document)
+        if failure is None and (self._document.root, document.root) == there:
+            failure = await self._click(element, document)
+        return failure
+
+    async def _press(self, element: HtmlElement, document: Document, key: str) -> str | None:
         if key != "Enter":
             return f"The key {key} does nothing without a browser"
         form = form_of(element)
         if form is None or element.tag == "textarea":
             return None
-        return await self._submit(form, next((one for one in _controls(form) if _submits(one)), None))
+        return await self._submit(form, next((one for one in controls(form) if submits(one)), None), document)
 
-    async def _follow(self, href: str) -> str | None:
-        url = urljoin(self._base(), href.strip())
+    async def _follow(self, link: HtmlElement, document: Document) -> str | None:
+        href = link.get("href") or ""
+        url = urljoin(document.base, href.strip())
         scheme = urlsplit(url).scheme
         if scheme == "javascript":
-            return "It needs a script, which this window does not run"
-        here, there = self._address.partition("#")[0], url.partition("#")
+            return NEEDS_SCRIPT
+        here, there = document.address.partition("#")[0], url.partition("#")
         if href.startswith("#") or (there[1] and there[0] == here):
             return None  # further down on the same page
-        return await self._get(url)
+        return await self._get(url, self._target(link, document))
 
-    async def _submit(self, form: html.HtmlElement, by: html.HtmlElement | None) -> str | None:
-        if "novalidate" not in form.attrib and not all(_valid(control) for control in _controls(form)):
+    def _target(self, element: HtmlElement, document: Document) -> Document:
+        """What a link or a form changes: the frame that it stands in, or the page."""
+        return self._document if (element.get("target") or "").lower() in _OUTSIDE else document
+
+    async def _submit(self, form: HtmlElement, by: HtmlElement | None, document: Document) -> str | None:
+        if "novalidate" not in form.attrib and not all(valid(control) for control in controls(form)):
             return None  # a browser points at the field and sends nothing
         told = by.attrib if by is not None else {}
-        url = urljoin(self._base(), told.get("formaction") or form.get("action") or self._address)
-        pairs = urlencode(list(_sent(form, by)))
+        url = urljoin(document.base, told.get("formaction") or form.get("action") or document.address)
+        pairs, into = urlencode(list(sent(form, by))), self._target(form, document)
         if (told.get("formmethod") or form.get("method") or "get").lower() != "post":
-            return await self._get(url.partition("#")[0].partition("?")[0] + "?" + pairs)
+            return await self._get(url.partition("#")[0].partition("?")[0] + "?" + pairs, into)
         return await self._load(
-            "POST", url, content=pairs.encode(), headers={"Content-Type": "application/x-www-form-urlencoded"}
+            "POST", url, into, content=pairs.encode(), headers={"Content-Type": "application/x-www-form-urlencoded"}
         )
 
     # --- the server ---------------------------------------------------------------------------
 
-    def _base(self) -> str:
-        return next(
-            (urljoin(self._address, one.get("href") or "") for one in self._document.iter("base")), self._address
-        )
-
-    async def _get(self, url: str) -> str | None:
-        return await self._load("GET", url)
+    async def _get(self, url: str, into: Document) -> str | None:
+        return await self._load("GET", url, into)
 
     async def _load(
-        self, method: str, url: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        into: Document,
+        *,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
     ) -> str | None:
-        """Puts the answer in the place of the page; what went wrong, in words. Raises StorefrontError."""
+        """Puts the answer in the place of the page, or of a frame; what went wrong, in words. Raises StorefrontError."""
         assert self._client is not None
         if not self._grounds.holds(url):
             return self._grounds.leads_away(url)
         request = self._client.build_request(
-            method, url, content=content, headers={"Referer": self._address, **(headers or {})}
+            method, url, content=content, headers={"Referer": self._document.address, **(headers or {})}
         )
         for _ in range(MAX_REDIRECTS):
             if self._manners is not None and (refused := await self._manners.refused(str(request.url))):
@@ -221,7 +245,9 @@ class HttpWindow:
             if isinstance(response, str):
                 return response
             if response.next_request is None:
-                return self._show(response)
+                failure = self._show(response, into)
+                await self._open_frames(into)
+                return failure
             request = response.next_request
             if not self._grounds.holds(str(request.url)):
                 return self._grounds.leads_away(str(request.url))
@@ -265,124 +291,39 @@ class HttpWindow:
             return type(error).__name__, "no_answer"
         return response, "server_error" if response.status_code >= 500 else None
 
-    def _show(self, response: httpx2.Response) -> str | None:
+    async def _open_frames(self, document: Document) -> None:
+        """Fills the frames of a document that has come; one that cannot be had, or is of another site, stays empty."""
+        around = (*document.around, document.address)
+        for element in list(shown_frames(document.root))[:MAX_FRAMES]:
+            given, url = element.get("srcdoc"), urljoin(document.base, element.get("src") or "about:blank")
+            if element in document.frames or len(around) > MAX_FRAME_DEPTH:
+                continue
+            if given is not None:
+                document.frames[element] = inner = Document(parsed(given), document.address, around)
+                await self._open_frames(inner)
+            elif self._grounds.holds(url) and around.count(url) < 2:  # as Chromium does
+                inner = Document(parsed(""), url, around)
+                with contextlib.suppress(StorefrontError):
+                    await self._get(url, inner)
+                document.frames[element] = inner
+
+    def _show(self, response: httpx2.Response, into: Document) -> str | None:
         kind = response.headers.get("Content-Type", "text/html").partition(";")[0].strip()
         if kind not in ("text/html", "application/xhtml+xml"):
             return f"It is a file ({kind}), not a page: not opened"
-        self._address, self._part = str(response.url), 1
-        self._document = html.document_fromstring(response.text.encode() or b"<html></html>", parser=_PARSER)
+        if into is self._document:
+            self._part = 1
+        into.replace(parsed(response.text), str(response.url))
         return f"The store answered with an error ({response.status_code})" if response.status_code >= 500 else None
 
     def _look(self, failure: str | None = None) -> Page:
         self._elements = []
-        tree = ax_nodes(self._document, self._address, self._elements)
+        tree = ax_nodes(self._document, self._elements)
         kept = kept_nodes(tree, self._config.max_name_chars)
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         shown = {node.id for node in nodes}
         self._kept = {one.node.id: one for one in kept if one.node.id in shown}
-        self._trail.seen(self._address)
+        address = self._document.address
+        self._trail.seen(address)
         back = self._trail.before is not None
-        return Page(self._address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))
-
-
-_PARSER = html.HTMLParser(encoding="utf-8")
-
-# --- forms --------------------------------------------------------------------------------------
-
-
-def _controls(form: html.HtmlElement) -> list[html.HtmlElement]:
-    return [one for one in form.getroottree().iter("input", "select", "textarea", "button") if form_of(one) is form]
-
-
-def _submits(control: html.HtmlElement) -> bool:
-    if "disabled" in control.attrib:
-        return False
-    kind = (control.get("type") or "").lower()
-    return (control.tag == "button" and kind in ("", "submit")) or (
-        control.tag == "input" and kind in ("submit", "image")
-    )
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        value = float(text or "")
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
-
-
-def _valid(control: html.HtmlElement) -> bool:
-    """What a browser asks of a field before it sends a form: that it is filled, and a number within its limits."""
-    text = _entered(control)
-    if not text or control.tag != "input":
-        return "required" not in control.attrib
-    match (control.get("type") or "").lower():
-        case "number":
-            value, low, high = (_number(one) for one in (text, control.get("min"), control.get("max")))
-            step = _number(control.get("step", "1"))
-            return (
-                value is not None
-                and (low is None or value >= low)
-                and (high is None or value <= high)
-                and (not step or (value - (low or 0)) % step == 0)
-            )
-        case "email":
-            return "@" in text[1:-1]
-    return True
-
-
-def _entered(control: html.HtmlElement) -> str:
-    if control.tag == "select":
-        chosen = chosen_option(control)
-        return "" if chosen is None else chosen.get("value", option_words(chosen))
-    return (control.text if control.tag == "textarea" else control.get("value")) or ""
-
-
-def _sent(form: html.HtmlElement, by: html.HtmlElement | None) -> list[tuple[str, str]]:
-    """Names and values that a form sends, in the order of the page."""
-    pairs = []
-    for control in _controls(form):
-        name, kind = control.get("name"), (control.get("type") or "").lower()
-        if not name or "disabled" in control.attrib:
-            continue
-        if control.tag == "button" or (control.tag == "input" and kind in _NOT_SENT):
-            if control is by:
-                pairs.append((name, control.get("value") or ""))
-        elif kind in ("checkbox", "radio"):
-            if "checked" in control.attrib:
-                pairs.append((name, control.get("value", "on")))
-        elif control.tag != "select" or chosen_option(control) is not None:
-            pairs.append((name, _entered(control)))
-    return pairs
-
-
-def _enter(control: html.HtmlElement, text: str) -> str | None:
-    if "readonly" in control.attrib:
-        return "Nothing can be typed there"
-    if control.tag == "textarea":
-        control.text = text
-    elif control.tag == "input" and (control.get("type") or "text").lower() in _ENTERED:
-        control.set("value", text if control.get("type") != "number" or _number(text) is not None else "")
-    else:
-        return "Nothing can be typed there"
-    return None
-
-
-def _choose(select: html.HtmlElement, label: str) -> str | None:
-    option = next((one for one in select.iter("option") if option_words(one) == label), None)
-    if option is None:
-        return f"There is no option {label!r}"
-    for other in select.iter("option"):
-        other.attrib.pop("selected", None)
-    option.set("selected", "")
-    return None
-
-
-def _tick(control: html.HtmlElement, document: html.HtmlElement) -> None:
-    if control.get("type", "").lower() == "radio":
-        for other in document.iter("input"):
-            if other.get("name") == control.get("name") and form_of(other) is form_of(control):
-                other.attrib.pop("checked", None)
-        control.set("checked", "")
-    elif control.attrib.pop("checked", None) is None:
-        control.set("checked", "")
+        return Page(address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))

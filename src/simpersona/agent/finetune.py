@@ -1,13 +1,16 @@
 """The two stages of fine-tuning (2.3, App. F, G).
 
 Stage 1 grounds the persona tokens: the backbone is frozen, only their rows train, on intent-neutral goals. Stage 2
-teaches acting: all parameters train, on goals that name the intent. Each stage reads one Hugging Face checkpoint and
-writes the next.
+teaches acting: all parameters train, or low-rank matrices and the rows, on goals that name the intent. Each stage reads
+one Hugging Face checkpoint and writes the next. On several processes (`torchrun`, `accelerate launch`) each calls the
+same function; the first alone writes.
 """
 
 from __future__ import annotations
 
-import tempfile
+import json
+import os
+import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,18 +18,23 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from jaxtyping import Float
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, TrainingArguments
+from transformers.utils import is_flash_attn_2_available
 
+from simpersona.agent.answer_trainer import AnswerTrainer, packed, put_back
 from simpersona.agent.backbone import load_backbone, quiet, save_backbone
-from simpersona.agent.masks import IGNORED, Encoded, encode
-from simpersona.agent.tokens import add_persona_tokens, only_rows_train
+from simpersona.agent.masks import encode
+from simpersona.agent.persona_adapter import add_lora, save_adapter
+from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, only_rows_train
 from simpersona.config import AgentConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.pages import Example
 from simpersona.ports import Progress
+
+DONE = "trained.json"
+"""Beside the checkpoint: the summary of its training."""
 
 
 def finetune(
@@ -43,130 +51,134 @@ def finetune(
     """Trains one stage from the checkpoint or model `start` and writes the checkpoint `out`, whole or not at all.
 
     A `start` without persona tokens gets them (so stage 2 alone is the single-stage baseline of App. F). The
-    checkpoint loads with transformers as it is: the rows are merged. Returns `steps`, `examples` (seen, repeats
-    counted), `tokens` (without padding), `seconds` of training, `loss_first`, `loss_last` and all `losses` (nats per
-    answer token, one a step).
+    checkpoint loads with transformers as it is: rows and low-rank matrices are merged; with `agent.lora_rank` stage 2
+    writes them apart as well, to `adapter` beside `out`. While it trains, `.NAME.steps` beside `out` keeps a checkpoint
+    every `agent.checkpoint_steps`; a training that was killed goes on from the last one with the losses it would have had.
+    Returns `steps`, `examples` (seen, repeats counted), `tokens`, `seconds` of training (since it was last resumed),
+    `loss_first`, `loss_last` and all `losses` (nats per answer token, one a step).
     Raises ContractError if there is nothing to train on, ConfigError if the model or an example does not fit.
     """
     _check(examples, stage, codes)
-    settings = config.stage1 if stage == 1 else config.stage2
-    model, tokenizer = load_backbone(str(start))
-    ids = add_persona_tokens(model, tokenizer, codes, start=config.start_rows, codebook=codebook, seed=seed)
+    model, tokenizer, ids = _trainable(start, stage, config, codes, codebook, seed)
     longest = min(config.max_tokens, tokenizer.model_max_length)
     encoded = [encode(example, tokenizer, longest) for example in examples]
-    rows = only_rows_train(model, ids) if stage == 1 else None
-    with tempfile.TemporaryDirectory() as scratch:
-        arguments = TrainingArguments(
-            output_dir=scratch,
-            max_steps=settings.steps,
-            per_device_train_batch_size=config.batch_size,
-            learning_rate=settings.learning_rate,
-            warmup_steps=settings.warmup_steps,
-            lr_scheduler_type="cosine",
-            weight_decay=config.weight_decay,
-            bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(),
-            seed=seed,
-            data_seed=seed,
-            save_strategy="no",
-            logging_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            remove_unused_columns=False,
-            dataloader_pin_memory=torch.cuda.is_available(),
-        )
-        trainer = AnswerTrainer(
-            model=model,
-            args=arguments,
-            train_dataset=encoded,  # pyright: ignore[reportArgumentType] - anything with length and items
-            data_collator=padded,
-            persona_ids=ids,
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.add_callback(_Reporter(trainer, progress, f"stage {stage}"))
-        started = time.perf_counter()
-        with quiet():
-            trainer.train()
-        seconds = time.perf_counter() - started
-        model = model.cpu().eval()
-        if rows is not None:
-            model.set_input_embeddings(rows.merge())
-            model.requires_grad_(requires_grad=True)
-        save_backbone(model, tokenizer, out)
-    return {
-        "steps": settings.steps,
-        "examples": trainer.examples,
-        "tokens": trainer.tokens,
+    steps = out.with_name(f".{out.name}.steps")
+    trainer = AnswerTrainer(
+        model=model,
+        args=_arguments(config, stage, steps, seed),
+        train_dataset=encoded,  # pyright: ignore[reportArgumentType] - anything with length and items
+        data_collator=packed,
+        persona_ids=ids,
+        progress=progress,
+        what=f"stage {stage}",
+    )
+    trainer.remove_callback(PrinterCallback)
+    started = time.perf_counter()
+    with quiet():
+        trainer.train(resume_from_checkpoint=_last_whole(steps))
+    seconds = time.perf_counter() - started
+    trained, told = trainer.trained(), trainer.steps
+    losses = [entry["loss"] for entry in told]
+    summary = {
+        "steps": len(told),
+        "examples": int(sum(entry["examples"] for entry in told)),
+        "tokens": int(sum(entry["tokens"] for entry in told)),
         "seconds": round(seconds, 2),
-        "loss_first": trainer.losses[0],
-        "loss_last": trainer.losses[-1],
-        "losses": trainer.losses,
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "losses": losses,
     }
+    if trainer.args.should_save:
+        if trainer.is_fsdp_enabled:  # the whole model is nowhere: it is made again
+            model, tokenizer, _ = _trainable(start, stage, config, codes, codebook, seed)
+            put_back(model, trained)
+        if isinstance(model, PeftModel):
+            base = str(config.model)
+            save_adapter(out.with_name("adapter"), model, tokenizer, base, config.prompt)
+        save_backbone(_merged(model), tokenizer, out)
+        (out / DONE).write_text(json.dumps(summary) + "\n", encoding="utf-8")
+        shutil.rmtree(steps, ignore_errors=True)
+    trainer.accelerator.wait_for_everyone()
+    return summary
 
 
-class AnswerTrainer(Trainer):
-    """The Trainer with our loss; keeps the loss of every step and counts what was read."""
-
-    def __init__(self, *, persona_ids: range, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.persona_ids = persona_ids
-        self.losses: list[float] = []
-        self.examples = self.tokens = 0
-
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,  # noqa: ARG002 - the Trainer's signature
-    ) -> Any:
-        loss = answer_loss(model, inputs, self.persona_ids)
-        self.losses.append(round(loss.item(), 4))
-        self.examples += len(inputs["input_ids"])
-        self.tokens += int(inputs["attention_mask"].sum())
-        return (loss, {}) if return_outputs else loss
+def finetuned(out: Path) -> dict[str, Any] | None:
+    """The summary of the training that wrote `out`; None if there is none."""
+    try:
+        return json.loads((out / DONE).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError):
+        return None
 
 
-def answer_loss(model: nn.Module, inputs: dict[str, Tensor], persona_ids: range) -> Float[Tensor, ""]:
-    """Mean cross-entropy of the labelled tokens, persona tokens out of the softmax.
-
-    Logits are computed only at positions where some example of the batch has a label: on a CPU with answers a tenth
-    as long as prompts this makes a step 1.45 times faster.
-    """
-    labels: Int[Tensor, "batch length"] = inputs["labels"]
-    next_label = labels[:, 1:]
-    positions = (next_label != IGNORED).any(0).nonzero().squeeze(1)
-    logits = model(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        logits_to_keep=positions,
-        use_cache=False,
-    ).logits.float()
-    never = torch.zeros(logits.shape[-1], device=logits.device)
-    never[persona_ids.start : persona_ids.stop] = -torch.inf
-    return cross_entropy((logits + never).flatten(0, 1), next_label[:, positions].flatten(), ignore_index=IGNORED)
+def _last_whole(steps: Path) -> str | None:
+    """The last checkpoint that was written to its end: the Trainer writes its own state last."""
+    whole = [path.parent for path in steps.glob("checkpoint-*/trainer_state.json")]
+    return str(max(whole, key=lambda path: int(path.name.partition("-")[2]))) if whole else None
 
 
-def padded(batch: Sequence[Encoded]) -> dict[str, Int[Tensor, "batch length"]]:
-    """A batch as tensors, padded on the right to its longest example."""
+def _trainable(
+    start: str | Path,
+    stage: int,
+    config: AgentConfig,
+    codes: int,
+    codebook: Float[np.ndarray, "codes latent"] | None,
+    seed: int,
+) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerFast, range]:
+    """The model of `start` with its persona tokens, where only what the stage trains requires a gradient."""
+    attention = "flash_attention_2" if torch.cuda.is_available() and is_flash_attn_2_available() else None
+    model, tokenizer = load_backbone(str(start), attention)
+    ids = add_persona_tokens(model, tokenizer, codes, start=config.start_rows, codebook=codebook, seed=seed)
+    if stage == 2 and not config.lora_rank:
+        return model, tokenizer, ids
+    only_rows_train(model, ids)
+    if stage == 1:
+        return model, tokenizer, ids
+    torch.manual_seed(seed)  # the low-rank matrices start at random
+    return add_lora(model, config.lora_rank), tokenizer, ids
 
-    def pad(rows: list[list[int]], value: int) -> Tensor:
-        return torch.nn.utils.rnn.pad_sequence(
-            [torch.tensor(row) for row in rows], batch_first=True, padding_value=value
+
+def _merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """The model with rows and low-rank matrices in the weights that they belong to."""
+    whole: PreTrainedModel = model.merge_and_unload() if isinstance(model, PeftModel) else model  # pyright: ignore[reportCallIssue, reportAssignmentType]
+    embedding = whole.get_input_embeddings()
+    if isinstance(embedding, PersonaEmbedding):
+        whole.set_input_embeddings(embedding.merge())
+    return whole.cpu().eval().requires_grad_(requires_grad=True)
+
+
+def _arguments(config: AgentConfig, stage: int, steps: Path, seed: int) -> TrainingArguments:
+    settings = config.stage1 if stage == 1 else config.stage2
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    at_once = config.examples_at_once or max(config.batch_size // processes, 1)
+    if config.batch_size % (at_once * processes):
+        raise ConfigError(
+            f"agent.batch_size = {config.batch_size} cannot be shared by {processes} processes that read {at_once} "
+            "examples at once: it must be a multiple of their product."
         )
-
-    return {
-        "input_ids": pad([example.input_ids for example in batch], 0),
-        "labels": pad([example.labels for example in batch], IGNORED),
-        "attention_mask": pad([[1] * len(example.input_ids) for example in batch], 0),
-    }
-
-
-class _Reporter(TrainerCallback):
-    def __init__(self, trainer: AnswerTrainer, progress: Progress, what: str) -> None:
-        self.trainer, self.progress, self.what = trainer, progress, what
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002 - its signature
-        self.progress(state.global_step, state.max_steps, f"{self.what}, loss {self.trainer.losses[-1]:.2f}")
+    gpu = torch.cuda.is_available()
+    return TrainingArguments(
+        output_dir=str(steps),
+        max_steps=settings.steps,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=config.batch_size // at_once // processes,
+        learning_rate=settings.learning_rate,
+        warmup_steps=settings.warmup_steps,
+        lr_scheduler_type="cosine",
+        weight_decay=config.weight_decay,
+        bf16=gpu and torch.cuda.is_bf16_supported(),
+        use_cpu=not gpu,
+        ddp_backend=None if gpu or processes == 1 else "gloo",
+        seed=seed,
+        data_seed=seed,
+        save_strategy="steps" if config.checkpoint_steps else "no",
+        save_steps=config.checkpoint_steps or settings.steps,
+        save_total_limit=2,
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_pin_memory=gpu,
+    )
 
 
 def _check(examples: Sequence[Example], stage: int, codes: int) -> None:

@@ -167,7 +167,7 @@ def required_keys(policy: str = "lm", others: Iterable[str] = (), doers: Iterabl
 
 _REASONS = {
     "planted": "the true buyer types are known only for a generated world",
-    "tasks": "the benchmark of shopping tasks was not run",
+    "tasks": "it did no shopping tasks (settings tasks.count, tasks.policies)",
     "cold_start": "needs two training shops and a held-out shop",
     "outcomes.single_stage": "only the two-stage model was trained",
 }

@@ -30,7 +30,7 @@ NAMED: dict[str, Variant] = {
     "one_page_checkout": Variant(one_page_checkout=True),
     "prices_up_10": Variant(price_factor=1.1),
 }
-"""The variants whose effects are written out in the truth."""
+"""The variants whose effects are written out in the truth, and that the shops of a varied world take turns through."""
 
 
 def affected(habits: Habits, variant: Variant, drive: Drive, price_level: PriceLevel) -> Habits:

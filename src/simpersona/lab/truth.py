@@ -134,11 +134,13 @@ TRUE_SHOPS = Contract(
             *(_required(stratum, _number) for stratum in STRATA),  # expected shares of the buyers
             _required("visits_mean", _number),  # per buyer
             *_rate_fields,
+            *(_required(name, pa.bool_()) for name in ("free_shipping_notice", "hidden_search", "one_page_checkout")),
+            _required("price_factor", _number),  # the shop's variant
         ]
     ),
     key=("shop_id",),
 )
-"""What the planted mix makes of the shop, exact, in the world's variant."""
+"""What the planted mix makes of the shop, exact, in the shop's variant."""
 
 TRUE_SESSIONS = Contract(
     "true sessions",
@@ -178,11 +180,14 @@ def mix_table(shop_id: str, shares: np.ndarray, drawn: np.ndarray) -> pa.Table:
 
 
 def shop_tables(
-    mixes: pa.Table, types: Sequence[ShopperType], days: int, variant: Variant = PLAIN
+    mixes: pa.Table, types: Sequence[ShopperType], days: int, variants: Sequence[Variant]
 ) -> dict[str, pa.Table]:
-    """TRUE_MIXES of all shops, and TRUE_SHOPS and TRUE_LIFTS that follow from them, by the names of their files."""
+    """TRUE_MIXES of all shops, and TRUE_SHOPS and TRUE_LIFTS that follow from them and the shops' variants, by the names
+    of their files.
+    """
     shops, lifts = [], []
-    for shop, own in mixes.to_pandas().groupby("shop_id", sort=False):
+    by_shop = mixes.to_pandas().groupby("shop_id", sort=False)
+    for (shop, own), variant in zip(by_shop, variants, strict=True):
         shares = own["share"].to_numpy()
         strata = dict(zip(STRATA, strata_shares(shares, types, variant, days).tolist(), strict=True))
         shops.append(
@@ -192,6 +197,7 @@ def shop_tables(
                 **strata,
                 "visits_mean": float(shares @ mean_visits(types, days)),
                 **_rate_columns(shop_rates(shares, types, variant, days)),
+                **asdict(variant),
             }
         )
         for name, changed in NAMED.items():

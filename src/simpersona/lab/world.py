@@ -17,11 +17,12 @@ from simpersona.errors import ConfigError
 from simpersona.lab.catalogue import catalogue_sizes, make_catalogue
 from simpersona.lab.choices import Shelves
 from simpersona.lab.clientele import draw_clientele, draw_mix, plan_visits, shop_sizes
+from simpersona.lab.effects import NAMED
 from simpersona.lab.funnel import CART_LINES
 from simpersona.lab.part import Part
 from simpersona.lab.shopper_types import make_types
 from simpersona.lab.truth import mix_table, shop_tables, type_tables
-from simpersona.lab.variants import Variant
+from simpersona.lab.variants import PLAIN, Variant
 from simpersona.lab.visits import Ways, visit_shop
 from simpersona.lab.world_files import FOLDERS, WorldFiles
 from simpersona.ports import Progress
@@ -62,15 +63,17 @@ def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: 
     types = make_types(config.types, common)
     sizes = shop_sizes(config.shops, config.buyers, common)
     products = catalogue_sizes(config.shops, config.products_per_shop, common)
-    variant = Variant(**config.variant.model_dump())
-    ways = Ways(types, variant)
+    variants = shop_variants(config)
+    ways = {variant: Ways(types, variant) for variant in dict.fromkeys(variants)}
     mixes: list[pa.Table] = []
     events = done = 0
     with WorldFiles(folder, config.output) as files:
-        for name, table in type_tables(types, variant).items():
+        for name, table in type_tables(types, PLAIN if config.variants == "varied" else variants[0]).items():
             files.add(f"truth/{name}", table)
         for shop, size in enumerate(sizes.tolist()):
-            catalogue = make_catalogue(shop, int(products[shop]), _stream(config, 1 + shop, 0), variant.price_factor)
+            catalogue = make_catalogue(
+                shop, int(products[shop]), _stream(config, 1 + shop, 0), variants[shop].price_factor
+            )
             shares = draw_mix(shop, types, _stream(config, 1 + shop, 1))
             drawn = np.zeros(len(shares), int)
             shelves = Shelves(catalogue)
@@ -79,16 +82,22 @@ def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: 
                 rng = _stream(config, 1 + shop, 2 + number)
                 clientele = draw_clientele(shares, min(buyers_at_once, size - first), rng)
                 plan = plan_visits(clientele, catalogue, types, config.days, rng)
-                part = Part(number, catalogue, clientele, plan, visit_shop(shelves, ways, plan, rng))
+                part = Part(number, catalogue, clientele, plan, visit_shop(shelves, ways[variants[shop]], plan, rng))
                 files.add_part(part, rng)
                 drawn += np.bincount(clientele.type, minlength=len(drawn))
                 events += len(part.trail)
                 done += len(clientele.type)
                 progress(done, config.buyers, f"{catalogue.shop_id}: {events:,} events")
             mixes.append(mix_table(catalogue.shop_id, shares, drawn))
-        for name, table in shop_tables(pa.concat_tables(mixes), types, config.days, variant).items():
+        for name, table in shop_tables(pa.concat_tables(mixes), types, config.days, variants).items():
             files.add(f"truth/{name}", table)
     return events
+
+
+def shop_variants(config: LabConfig) -> list[Variant]:
+    """Of each shop, in the order in which shops are made."""
+    named = [*NAMED.values()] if config.variants == "varied" else [Variant(**config.variant.model_dump())]
+    return [named[shop % len(named)] for shop in range(config.shops)]
 
 
 def _stream(config: LabConfig, *place: int) -> np.random.Generator:

@@ -12,7 +12,7 @@ from simpersona.report.acting import Acting
 from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
 from simpersona.report.paper_figures import PAPER
 from simpersona.report.strata_words import STRATUM_NAMES
-from simpersona.report.wording import between, written
+from simpersona.report.wording import between, counted, written
 
 RATE_WORDS = {"add_to_cart": "put something in the cart", "checkout": "begin a checkout", "purchase": "order"}
 ENDING_WORDS = {
@@ -51,7 +51,7 @@ def alignment(policy: Acting) -> BarChart | None:
         ]
         pairs = policy.figures.get(f"conversion.{place}.pairs")
         name = "all four strata" if place == "stratified" else f"{place} {STRATUM_NAMES[place]}"
-        groups.append(BarGroup(name, tuple(bars), "" if pairs is None else f"{pairs} pairs"))
+        groups.append(BarGroup(name, tuple(bars), "" if pairs is None else counted(pairs, "pair")))
     return bar_chart(groups, top=1, percent=False)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import STRATA
-from simpersona.report.acting import Acting
+from simpersona.report.acting import Acting, policy_words
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.wording import between, counted, percent, written
 
@@ -85,7 +87,8 @@ def what_they_did(inputs: ReportInputs, policies: list[Acting]) -> list[str]:
     sentences = [
         f"{counted(episodes.num_rows, 'simulated visit')} to {counted(shops, 'shop')}"
         + (" that nothing was trained on" if unseen else "")
-        + f", placing {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}. Each visit drew its persona from the shop's real mix."
+        + f", placing {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}. "
+        + _who_acted(episodes)
     ]
     sentences += [sentence for policy in policies for sentence in _conversion(policy, several=len(policies) > 1)]
     by_itself = pc.sum(pc.equal(episodes["ending"], "goal_reached")).as_py() or 0
@@ -95,6 +98,17 @@ def what_they_did(inputs: ReportInputs, policies: list[Acting]) -> list[str]:
         + (f"{counted(broken, 'visit')} broke off." if broken else "none broke off.")
     )
     return sentences
+
+
+def _who_acted(episodes: pa.Table) -> str:
+    """By which policies, and with which personas."""
+    names = Counter(episodes["policy"].to_pylist())
+    acted = ""
+    if len(names) > 1:
+        acted = " and ".join(f"{count:,} by the {policy_words(name)}" for name, count in names.items()) + ". "
+    blind = episodes["code"].null_count
+    but = f", but for {blind:,} without a persona, for comparison" if blind else ""
+    return f"{acted}Each visit drew its persona from the shop's real mix{but}."
 
 
 def _conversion(policy: Acting, *, several: bool) -> Iterator[str]:

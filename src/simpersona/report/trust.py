@@ -77,8 +77,9 @@ def _personas(metrics: Mapping[str, Any]) -> Iterator[Check]:
     if baseline is None:
         yield Check("personas", "good" if ours >= ENOUGH_PURITY else "weak", words + ".")
         return
-    is_good = ours >= ENOUGH_PURITY and ours > baseline
-    yield Check("personas", "good" if is_good else "weak", f"{words}; plain k-means reaches {percent(baseline)}.")
+    short = "Personas mix different kinds of buyers. " if ours < ENOUGH_PURITY else ""
+    short = short or ("Personas are no purer than those of plain k-means. " if ours <= baseline else "")
+    yield Check("personas", "weak" if short else "good", f"{short}{words}; plain k-means reaches {percent(baseline)}.")
 
 
 def _mix(metrics: Mapping[str, Any]) -> Iterator[Check]:

@@ -72,17 +72,17 @@ def refusal(why: str) -> str:
     return f"- Your answer could not be used: {why}"
 
 
-def messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:
+def messages(goal: Goal, log: Sequence[str], page: Page, last: int = LAST_LOG_LINES) -> list[Message]:
     """The system and the user turn of one step (Figure 9).
 
-    The log is shown with its first line and its last nine, so that a prompt stays short.
+    The log is shown with its first line and its `last` ones, so that a prompt stays short.
     """
-    return messages_of(goal, log, page.tree)
+    return messages_of(goal, log, page.tree, last)
 
 
-def messages_of(goal: Goal, log: Sequence[str], tree: str) -> list[Message]:
+def messages_of(goal: Goal, log: Sequence[str], tree: str, last: int = LAST_LOG_LINES) -> list[Message]:
     """`messages` for a page of which the lines are known."""
-    shown = log if len(log) <= LAST_LOG_LINES + 1 else [log[0], *log[-LAST_LOG_LINES:]]
+    shown = log if len(log) <= last + 1 else [log[0], *log[-last:]]
     profile = [] if goal.code is None else [persona_token(goal.code)]
     lines = [
         *_element("BuyerProfile", profile),

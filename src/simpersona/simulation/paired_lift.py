@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
-GRID = 64
+GRID = 32
 """The test's weights are rounded to this many steps of the largest one."""
 FEWEST_SHOPS = 3
 """For an interval over shops."""

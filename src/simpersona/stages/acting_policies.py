@@ -21,7 +21,8 @@ class PolicyMaker:
     def __init__(self, config: Config, folder: Path, policy: Literal["lm", "scorer"]) -> None:
         self.config = config
         self.policy: Literal["lm", "scorer"] = policy
-        place = "agent/scorer" if policy == "scorer" else "agent/stage2"
+        model = "agent/stage2" if (folder / "agent/stage2").is_dir() else "agent/adapter"  # a pack's
+        place = "agent/scorer" if policy == "scorer" else model
         self._place = folder / place
         self.files = () if policy == "lm" and config.simulation.model == "llm" else (place,)
 
@@ -34,18 +35,28 @@ class PolicyMaker:
         if self.policy == "scorer":
             make = scorer_policies(self._place, self.config.buyers, settings.temperature)
             return lambda _goal, seed: make(seed)
-        from simpersona.shopper.model_policy import LanguageModelPolicy, wording
-
-        words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
         if settings.model == "llm":
+            from simpersona.shopper.model_policy import LanguageModelPolicy, wording
             from simpersona.stages.served_model import served_model
 
+            words = wording(self.config.agent.prompt, reasoning=settings.reasoning)
             model = served_model(self.config.llm, settings.temperature)
-        else:
-            from simpersona.adapters.llm_transformers import TransformersModel
+            return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+        act = model_policies(self._place, self.config.agent.prompt, settings.temperature, reasoning=settings.reasoning)
+        return lambda _goal, seed: act(seed)
 
-            model = TransformersModel(self._place, settings.temperature)
-        return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+
+def model_policies(place: Path, prompt: str, temperature: float, *, reasoning: bool = False) -> Callable[[int], Policy]:
+    """What makes the policy of a visit from its seed, by the language model in the folder `place`: a checkpoint that is
+    asked in the form `prompt`, or an adapter, which knows its own.
+    """
+    from simpersona.adapters.llm_transformers import TransformersModel
+    from simpersona.agent.persona_adapter import is_adapter, read_adapter
+    from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+
+    words = wording(read_adapter(place)["prompt"] if is_adapter(place) else prompt, reasoning=reasoning)
+    model = TransformersModel(place, temperature)
+    return lambda seed: LanguageModelPolicy(model, seed, words)
 
 
 def scorer_policies(place: Path, buyers: BuyersConfig, temperature: float) -> Callable[[int], Policy]:

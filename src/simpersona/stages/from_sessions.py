@@ -1,4 +1,4 @@
-"""From recorded sessions to simulated ones: traces, agent, simulation."""
+"""From examples to simulated sessions: agent, simulation."""
 
 from __future__ import annotations
 
@@ -13,106 +13,49 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis import _
 
-from simpersona.artifacts import read_json, read_lines, write_json, write_lines, write_table
+from simpersona.artifacts import read_json, write_json, write_table
 from simpersona.contracts import EPISODES, MIX, SESSIONS, STEPS, Episode, Goal, RecordedSession
-from simpersona.errors import ConfigError
 from simpersona.pages import Example
 from simpersona.stages.acting_policies import words_of
 from simpersona.stages.context import Facts, Run
 from simpersona.stages.pack import META, Pack
-from simpersona.stages.pack_folder import PackFolder
+from simpersona.stages.pack_folder import POLICIES, PackFolder
 from simpersona.stages.screenshots import keep_pictures
-from simpersona.stages.store_visits import Limits, play_episodes
-
-REPLAY_STEPS = 120
-"""A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
-
-
-def traces(run: Run, out: Path) -> Facts:
-    """Replays sessions of the training shops on their storefronts; verified ones become examples."""
-    from simpersona.shopper.records import episode_tables
-    from simpersona.stages.llm_traces import chosen_verdicts, goals_of, traces_quality
-    from simpersona.stages.served_model import served_model
-    from simpersona.traces.draw import draw_sessions
-    from simpersona.traces.examples import episode_examples
-    from simpersona.traces.judge import judge
-    from simpersona.traces.replay import ReplayPolicy
-
-    config = run.config
-    candidates = _sessions(run, held_out=False, per_cell=config.traces.sessions)
-    drawn = draw_sessions(candidates, config.traces, config.seed)
-    if not drawn:
-        raise ConfigError(
-            f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
-            f"{config.traces.max_actions} actions, or shows no product, collection or search"
-        )
-    drawn.sort(key=lambda session: session.shop_id)
-    session_of = {_session_key(session): session for session in drawn}
-    model = served_model(config.llm) if config.asks_llm("traces") else None
-    written = goals_of(run, drawn, model)
-    limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
-    episodes, events = play_episodes(
-        run,
-        [goals.replay for goals in written],
-        lambda goal, seed: ReplayPolicy(session_of[_goal_key(goal)], seed),
-        limits,
-        "trace",
-    )
-    log = _rows_by_episode(events)
-    by_rules = {
-        episode.episode_id: judge(session_of[_goal_key(episode.goal)], log.get(episode.episode_id, []))
-        for episode in episodes
-    }
-    verdicts, judging = chosen_verdicts(run, episodes, by_rules, model)
-    episode_table, step_table = episode_tables(episodes, events, verdicts)
-    write_table(out / "episodes.parquet", episode_table, EPISODES)
-    write_table(out / "steps.parquet", step_table, STEPS)
-    verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
-    neutral = {_goal_key(goals.neutral): goals.neutral for goals in written}
-    counts: dict[int, int] = {}
-    for stage in (1, 2):
-        examples: list[Example] = []
-        for episode in verified:
-            key = _goal_key(episode.goal)
-            examples += episode_examples(episode, session_of[key], stage, neutral[key])
-        write_lines(out / f"stage{stage}.jsonl", examples)
-        counts[stage] = len(examples)
-    summary = (
-        f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; "
-        f"{counts[1]} examples per stage from {len({e.goal.code for e in verified})} codes"
-    )
-    quality, words, figures = traces_quality(run, written, judging)
-    write_json(out / "quality.json", quality)
-    keep_pictures(run.folder.work(run.stage), out)
-    run.folder.forget_work(run.stage)
-    figures |= {"verified": len(verified), "examples": counts[1]}
-    return Facts(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
 
 
 def agent(run: Run, out: Path) -> Facts:
     """Examples to a model that shops, for each of `agent.policies`."""
-    examples: dict[int, list[Example]] = {
-        stage: read_lines(run.folder / f"traces/stage{stage}.jsonl") for stage in (1, 2)
-    }
+    from simpersona.stages.grounding import ground, take_trained, training_examples
+
+    wanted = run.config.agent.policies
     pack = None if run.config.pack is None else PackFolder.at(run.config.pack)
-    if not all(examples.values()) and pack is None:
-        raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+    taken = [policy for policy in wanted if pack is not None and pack.has(policy)]
+    trained = [policy for policy in wanted if policy not in taken]
+    examples = training_examples(run) if trained else {2: []}
     codebook = Pack.load(run.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
-    if "scorer" in run.config.agent.policies and pack is not None and pack.has("scorer"):
-        shutil.copytree(pack / "scorer", out / "scorer")
-        words.append("scorer of the pack")
-    elif "scorer" in run.config.agent.policies:
+    for policy in taken:
+        assert pack is not None
+        shutil.copytree(pack / policy, out / POLICIES[policy])
+        words.append(f"{policy} of the pack")
+    if "scorer" in trained:
         told = _scorer(run, examples[2], codebook, out)
         figures["scorer"] = told["epochs"]
         words.append(
             f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
         )
-    stages = _language_model(run, examples, codebook, out) if "lm" in run.config.agent.policies else {}
+    stages = ground(run, examples, codebook) if "lm" in trained else {}
+    take_trained(run, out)
     for name, told in stages.items():
         figures[name] = told["steps"]
-        words.append(f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}")
+        held = told.get("held_out", {})
+        on_held = (
+            "; held out " + ", ".join(f"{loss:.3f} ({token} token)" for token, loss in held.items()) if held else ""
+        )
+        words.append(
+            f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}{on_held}"
+        )
     write_json(out / "training.json", stages)
     return Facts(len(examples[2]), len(examples[2]), "; ".join(words), figures=figures)
 
@@ -125,26 +68,6 @@ def _scorer(run: Run, examples: list[Example], codebook: np.ndarray, out: Path) 
     embedder = words_of(run.config.buyers)
     told = scorer_from_examples(examples, codebook, funnel, embedder, out / "scorer", run.config.seed, run.progress)
     write_json(out / "scorer/training.json", told)
-    return told
-
-
-def _language_model(run: Run, examples: dict[int, list[Example]], codebook: np.ndarray, out: Path) -> dict[str, Any]:
-    """Stage 1 trains the persona rows alone, stage 2 everything."""
-    from simpersona.agent.finetune import finetune
-
-    config = run.config
-    if config.agent.prompt == "short":
-        from simpersona.stages.short_examples import short_examples
-
-        examples = {stage: short_examples(own) for stage, own in examples.items()}
-    start: str | Path = config.agent.model
-    told: dict[str, dict] = {}
-    for stage in (1, 2):
-        folder = out / f"stage{stage}"
-        told[f"stage{stage}"] = finetune(
-            start, examples[stage], stage, config.agent, len(codebook), codebook, folder, config.seed, run.progress
-        )
-        start = folder
     return told
 
 
@@ -191,13 +114,13 @@ def simulated_buyers(run: Run) -> tuple[pa.Table, list[RecordedSession]]:
     """MIX of the simulated shops, and the sessions of their buyers that visits may take their goals from."""
     mix = run.table("personas/mix.parquet", MIX)
     own = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(run))))
-    return own, _sessions(run, held_out=True, per_cell=50)
+    return own, sessions_by_code(run, held_out=True, per_cell=50)
 
 
-def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
+def sessions_by_code(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
     """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
 
-    Bouncers are left out, and sessions longer than a replay can be.
+    Bouncers are left out, and sessions longer than a replay can be; from the training shops also whoever is a buyer of a held-out one.
     """
     from simpersona.adapters.engine_duckdb import connect
     from simpersona.shopper.recorded import recorded_sessions
@@ -211,6 +134,8 @@ def _sessions(run: Run, *, held_out: bool, per_cell: int) -> list[RecordedSessio
     single_shop = sessions.shop_id.nunique().to_pyarrow().as_py() == 1
     wanted = _.shop_id.isin(shops) if held_out or single_shop else _.shop_id.notin(shops)
     usable = joined.filter(wanted, _.stratum != "E", _.event_count <= run.config.traces.max_actions)
+    if not held_out and not single_shop:  # one who buys in several shops is no stranger to the evaluation
+        usable = usable.anti_join(buyers.filter(_.shop_id.isin(shops)).select("buyer_id"), "buyer_id")
     ranked = usable.mutate(draw=(_.session_id + _.buyer_id + str(run.config.seed)).hexdigest("md5")).mutate(
         rank=ibis.row_number().over(group_by=["shop_id", "code"], order_by=["draw", "session_id"])
     )
@@ -226,15 +151,13 @@ def _trend(losses: Sequence[float]) -> str:
     return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"
 
 
-def _session_key(session: RecordedSession) -> tuple[str, str, str]:
-    return session.shop_id, session.buyer_id, session.session_id
+def session_key(of: RecordedSession | Goal) -> tuple[str, str, str]:
+    """What names a recorded session; a goal's is that of the session it was taken from."""
+    return of.shop_id, of.buyer_id, of.session_id
 
 
-def _goal_key(goal: Goal) -> tuple[str, str, str]:
-    return goal.shop_id, goal.buyer_id, goal.session_id
-
-
-def _rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+def rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
+    """A store's rows (EVENTS) by the visit that made them."""
     rows: dict[str, list[dict]] = {}
     for row in events.to_pylist():
         rows.setdefault(row["buyer_id"], []).append(row)

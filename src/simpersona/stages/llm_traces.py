@@ -31,7 +31,7 @@ def goals_of(run: Run, sessions: Sequence[RecordedSession], model: LanguageModel
     """Each session's goals, by the rules, or by the model where `traces.writer` says so. Raises ModelError."""
     if run.config.traces.writer == "rules" or model is None:
         return [WrittenGoals(replay_goal(session), neutral_goal(session), by_rules=True) for session in sessions]
-    return _in_turn(run, sessions, lambda session, seed: write_goals(model, session, seed), "goals worded")
+    return in_turn(run, sessions, lambda session, seed: write_goals(model, session, seed), "goals worded")
 
 
 def chosen_verdicts(
@@ -40,7 +40,7 @@ def chosen_verdicts(
     """The verdicts of the judge that `traces.judge` names, by episode id, and those of both. Raises ModelError."""
     if run.config.traces.judge == "rules" or model is None:
         return by_rules, Judging(by_rules, {})
-    judged = _in_turn(run, episodes, lambda episode, seed: judge_episode(model, episode, seed), "replays judged")
+    judged = in_turn(run, episodes, lambda episode, seed: judge_episode(model, episode, seed), "replays judged")
     by_model = {episode.episode_id: one for episode, one in zip(episodes, judged, strict=True)}
     return {name: one.verdict for name, one in by_model.items()}, Judging(by_rules, by_model)
 
@@ -93,7 +93,7 @@ def _judge_quality(judging: Judging) -> dict[str, Any]:
     }
 
 
-def _in_turn(run: Run, items: Sequence[T], question: Callable[[T, int], Awaitable[R]], note: str) -> list[R]:
+def in_turn(run: Run, items: Sequence[T], question: Callable[[T, int], Awaitable[R]], note: str) -> list[R]:
     """The answers in the order of the items, `traces.concurrency` questions at once, each with a seed of its own."""
     free = asyncio.Semaphore(run.config.traces.concurrency)
     done = 0

@@ -121,6 +121,11 @@ def _is(path: Path, known: str) -> bool:
     return path.is_file() and checksum(path) == known
 
 
+def comes_with_package() -> bool:
+    """Whether the default pack is there: a checkout may be without it."""
+    return (_default_place() / ABOUT).is_file()
+
+
 def _default_place() -> Path:
     package = Path(simpersona.__file__).parent
     installed = package / "packs" / DEFAULT

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from simpersona.config_file import load_config
 from simpersona.errors import ConfigError
 from simpersona.ports import Policy
-from simpersona.stages.acting_policies import scorer_policies
+from simpersona.stages.acting_policies import model_policies, scorer_policies
 from simpersona.stages.pack_folder import PackFolder
 
 
@@ -16,4 +16,6 @@ def packed_policy(folder: PackFolder, policy: str | None, temperature: float) ->
     name = policy or folder.policies[0]
     if name not in folder.policies:
         raise ConfigError(f"{folder.path}: the pack has no policy {name!r}; it has {', '.join(folder.policies)}.")
+    if name == "lm":
+        return model_policies(folder / name, "short", temperature)
     return scorer_policies(folder / name, load_config(folder / "config.toml").buyers, temperature)

@@ -50,13 +50,17 @@ class Limits:
     concurrency: int
 
 
+Variants = Variant | Mapping[str, Variant]
+"""One of all stores, or that of each by its shop's id; the plain one of the others."""
+
+
 @dataclass(frozen=True)
 class Scene:
     """Where visits take place and what each may take."""
 
     limits: Limits
     store_url: str | None = None
-    variant: Variant = PLAIN
+    variant: Variants = PLAIN
     window: Window | None = None
     """None: what `store.window` says."""
     pictures: Path | None = None
@@ -68,7 +72,7 @@ Player = Callable[[Sequence[Visit], Scene, Callable[[Played], None]], None]
 
 
 @contextmanager
-def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Variant) -> Iterator[dict[str, OpenStore]]:
+def open_stores(run: Run, shops: Sequence[str], url: str | None, variant: Variants) -> Iterator[dict[str, OpenStore]]:
     """By shop the store at `url`, or else the lab's storefronts of these shops, as if nobody had visited them."""
     if url is not None:
         _require_answer(url)
@@ -95,7 +99,7 @@ def play_episodes(
     limits: Limits,
     prefix: str,
     store_url: str | None = None,
-    variant: Variant = PLAIN,
+    variant: Variants = PLAIN,
     window: Window | None = None,
     player: Player | None = None,
 ) -> tuple[list[Episode], pa.Table]:

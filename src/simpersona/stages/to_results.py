@@ -26,6 +26,7 @@ def evaluation(run: Run, out: Path) -> Facts:
     """Every table and figure that this run's data allows, as metrics.json."""
     from simpersona.evaluation.metrics import complete, serialise
     from simpersona.stages.cold_start import cold_start_figures
+    from simpersona.stages.shopping_tasks import task_figures
 
     run.progress(0, 3, "persona figures")
     metrics = _persona_metrics(run, out)
@@ -34,8 +35,9 @@ def evaluation(run: Run, out: Path) -> Facts:
     metrics |= cold_start_figures(run.folder.path, run.config.evaluation.bootstrap, run.config.seed)
     run.progress(2, 3, "simulated against real buyers")
     figures, others = _episode_metrics(run, out)
+    done, doers = task_figures(run)
     source, policy = run.config.source.format, run.config.simulation.policy
-    metrics = complete(metrics | figures, source=source, policy=policy, others=others)
+    metrics = complete(metrics | figures | done, source=source, policy=policy, others=others, doers=doers)
     write_json(out / "metrics.json", serialise(metrics))
     known = sum(value is not None for value in metrics.values.values())
     summary = f"{known} of {len(metrics.values)} figures; the others are null, with the reason in `notes`"

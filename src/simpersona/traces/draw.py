@@ -1,9 +1,12 @@
-"""Which recorded sessions are replayed: spread over the persona codes, short enough, worth showing."""
+"""Which recorded sessions are replayed: spread over the persona codes, short enough, worth showing, split by shop."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -11,6 +14,7 @@ from simpersona.config import TracesConfig
 from simpersona.contracts import RecordedSession
 from simpersona.traces.outline import outline, replayable
 
+T = TypeVar("T")
 _ACTIONS = {
     "search_submitted": 2,
     "collection_viewed": 1,
@@ -21,6 +25,8 @@ _ACTIONS = {
     "checkout_started": 2,
     "checkout_completed": 7,  # a guest's form
 }
+CANDIDATES = 100_000
+"""Sessions to draw from, where they are spread over few shops and codes."""
 _WORTH = frozenset({"product_viewed", "collection_viewed", "search_submitted"})
 
 
@@ -34,25 +40,67 @@ def estimated_actions(session: RecordedSession) -> int:
     return actions
 
 
-def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, seed: int) -> list[RecordedSession]:
-    """At most `config.sessions` sessions, taken from the codes in turn so that each has one if it can.
+@dataclass(frozen=True)
+class Drawn:
+    """The sessions to replay, by the split that their shop is in."""
 
-    Left out: bouncers (stratum E), sessions without a search, collection or product, those that a
-    new visitor cannot repeat, and those that take more than `config.max_actions` actions.
+    train: list[RecordedSession]
+    validation: list[RecordedSession]
+
+
+def candidates_per_cell(sessions: int, codes: int, cells: int) -> int:
+    """How many sessions of each (shop, code) to draw `sessions` from: twice what a code needs, as some cannot be replayed,
+    or what makes CANDIDATES in all, so that memory does not grow with the log.
     """
-    by_code: defaultdict[int, list[RecordedSession]] = defaultdict(list)
-    for session in sessions:
-        if _fits(session, config.max_actions):
-            by_code[session.code].append(session)
+    return max(2 * -(-sessions // max(codes, 1)), CANDIDATES // max(cells, 1))
+
+
+def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, seed: int) -> Drawn:
+    """At most `config.sessions` sessions, in each split taken from the codes in turn so that each has one if it can (3.2).
+
+    `config.validation_share` of the shops, drawn among those without which no code loses all its sessions, are the
+    validation split, with as large a share of the sessions. Left out: bouncers (stratum E), sessions without a search,
+    collection or product, those that a new visitor cannot repeat, and those that take more than `config.max_actions` actions.
+    """
+    usable = [
+        session for session in sessions if worth_replaying(session) and estimated_actions(session) <= config.max_actions
+    ]
+    shops = {session.shop_id for session in usable}
     rng = np.random.default_rng(seed)
-    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_code.items())]
+    apart = _validation_shops(usable, round(config.validation_share * len(shops)), rng)
+    wanted = round(config.sessions * len(apart) / max(len(shops), 1))
+    validation = in_turns([session for session in usable if session.shop_id in apart], attrgetter("code"), rng)[:wanted]
+    train = [session for session in usable if session.shop_id not in apart]
+    return Drawn(in_turns(train, attrgetter("code"), rng)[: config.sessions - len(validation)], validation)
+
+
+def _validation_shops(sessions: Sequence[RecordedSession], wanted: int, rng: np.random.Generator) -> Collection[str]:
+    codes_of: defaultdict[str, set[int]] = defaultdict(set)
+    for session in sessions:
+        codes_of[session.shop_id].add(session.code)
+    left = Counter(code for codes in codes_of.values() for code in codes)
+    apart: set[str] = set()
+    shops = sorted(codes_of)
+    for shop in (shops[i] for i in rng.permutation(len(shops))):
+        if len(apart) < wanted and all(left[code] > 1 for code in codes_of[shop]):
+            apart.add(shop)
+            left.subtract(codes_of[shop])
+    return apart
+
+
+def in_turns(items: Sequence[T], kind: Callable[[T], Any], rng: np.random.Generator) -> list[T]:
+    """All items, at random but for this: the kinds take turns, so that the first few hold as many kinds as they can."""
+    by_kind: defaultdict[Any, list[T]] = defaultdict(list)
+    for item in items:
+        by_kind[kind(item)].append(item)
+    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_kind.items())]
     queues = [queues[i] for i in rng.permutation(len(queues))]
     rounds = max(map(len, queues), default=0)
-    in_turn = [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
-    return in_turn[: config.sessions]
+    return [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]
 
 
-def _fits(session: RecordedSession, max_actions: int) -> bool:
+def worth_replaying(session: RecordedSession) -> bool:
+    """Whether a new visitor can repeat the session, no bouncer's, and would see a search, a collection or a product."""
     if session.stratum == "E" or not any(moment.event in _WORTH for moment in session.timeline):
         return False
-    return replayable(session) and estimated_actions(session) <= max_actions
+    return replayable(session)

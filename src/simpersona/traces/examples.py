@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from simpersona.contracts import Episode, Goal, RecordedSession
-from simpersona.pages import Example
+from simpersona.contracts import Episode, Goal, RecordedSession, Step
+from simpersona.pages import Example, Message
 from simpersona.shopper.goals import intent_goal, neutral_goal
 from simpersona.shopper.prompt import SUCCESS, answer, messages, progress
 
@@ -23,18 +23,26 @@ def episode_examples(
         return []
     first_url = episode.steps[0].page.url
     return [
-        {
-            "messages": [
-                *messages(goal, progress(first_url, episode.steps[:position]), step.page),
-                {"role": "assistant", "content": answer(step.decision)},
-            ],
-            "code": session.code,
-            "shop_id": session.shop_id,
-            "session_id": session.session_id,
-            "step": step.number,
-            "stage": stage,
-            "goes_back": step.page.goes_back,
-        }
+        _example(
+            episode, session, stage, step, messages(goal, progress(first_url, episode.steps[:position]), step.page)
+        )
         for position, step in enumerate(episode.steps)
         if step.result == SUCCESS or (step.decision.ends and episode.ending == "goal_reached")
     ]
+
+
+def _example(
+    episode: Episode, session: RecordedSession, stage: Literal[1, 2], step: Step, asked: list[Message]
+) -> Example:
+    answered = answer(step.decision)
+    return {
+        "messages": [*asked, {"role": "assistant", "content": answered}],
+        "loss_spans": [{"message": len(asked), "start": 0, "end": len(answered)}],
+        "code": session.code,
+        "shop_id": session.shop_id,
+        "session_id": session.session_id,
+        "episode_id": episode.episode_id,
+        "step": step.number,
+        "stage": stage,
+        "goes_back": step.page.goes_back,
+    }

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from simpersona.contracts import Moment, RecordedSession, Verdict
+from simpersona.contracts import Episode, Moment, RecordedSession, Verdict
 from simpersona.traces.outline import ordered, outline
 
 _WORDS = {
@@ -21,29 +21,38 @@ _WORDS = {
 _COUNTED = ("product_added_to_cart", "product_removed_from_cart", "checkout_started", "checkout_completed")
 
 
-def judge(session: RecordedSession, store_events: Sequence[dict[str, Any]]) -> Verdict:
+def judge(session: RecordedSession, store_events: Sequence[dict[str, Any]], replaced: Collection[str] = ()) -> Verdict:
     """Whether the session's outline happened in order, with its products, and nothing that commits was added.
 
     `store_events` are the log's rows (EVENTS) of this episode. Further views, searches and looks at
-    the cart on the way are allowed; further additions, removals, checkouts and orders are not.
+    the cart on the way are allowed; further additions, removals, checkouts and orders are not. For a title in `replaced`, that
+    of a product which the store did not have, the first other product met in its place counts as it, and the verdict says so.
     """
     wanted = [moment for moment in outline(session) if moment.event in _WORDS]
     happened = _merged(sorted(store_events, key=lambda row: row["time"]))
     if not wanted:
         return Verdict(verified=False, reason="the session has nothing that can be checked")
     rest = iter(happened)
+    stand_ins: dict[str | None, str] = {}
     for number, moment in enumerate(wanted, start=1):
-        if not any(_is(moment, row) for row in rest):
+        if not any(_is(moment, row, replaced, stand_ins) for row in rest):
             return Verdict(verified=False, reason=f"missing: {_told(moment)} (event {number} of {len(wanted)})")
     expected, found = Counter(m.event for m in wanted), Counter(row["event"] for row in happened)
     for event in _COUNTED:
         if found[event] > expected[event]:
             return Verdict(verified=False, reason=f"too many: {_WORDS[event]} ({found[event]}, not {expected[event]})")
     bought = {row["product_id"] for row in store_events if row["event"] == "checkout_completed"}
-    missing = [product for product in ordered(session) if product not in bought]
+    missing = [product for product in ordered(session) if not bought & {product, stand_ins.get(product)}]
     if expected["checkout_completed"] and missing:
         return Verdict(verified=False, reason=f"not in the order: {', '.join(missing)}")
-    return Verdict(verified=True, reason="everything happened, in order")
+    instead = [moment.title or "" for moment in wanted if moment.product_id in stand_ins]
+    said = f"; the nearest title in place of {', '.join(dict.fromkeys(instead))}" if instead else ""
+    return Verdict(verified=True, reason=f"everything happened, in order{said}")
+
+
+def replaced_titles(episode: Episode) -> set[str]:
+    """The titles of products which the store did not have, and for which the teacher took another, as it said."""
+    return {step.decision.stands_for for step in episode.steps if step.decision.stands_for is not None}
 
 
 def _merged(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -62,12 +71,16 @@ def _orders_once(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def _is(moment: Moment, row: dict[str, Any]) -> bool:
+def _is(moment: Moment, row: dict[str, Any], replaced: Collection[str], stand_ins: dict[str | None, str]) -> bool:
+    """Whether the row is what the moment asks for; a product met in the place of another is put in `stand_ins`."""
     if row["event"] != moment.event:
         return False
     match moment.event:
         case "product_viewed" | "product_added_to_cart" | "product_removed_from_cart":
-            return row["product_id"] == moment.product_id
+            product = moment.product_id
+            if row["product_id"] != product and moment.title in replaced:
+                stand_ins.setdefault(product, row["product_id"])
+            return row["product_id"] in (product, stand_ins.get(product, product))
         case "collection_viewed":
             return row["collection_id"] == moment.collection_id
         case "search_submitted":

@@ -15,7 +15,8 @@ SYSTEM = (
     "You judge whether a shopper's visit of an online store did what its goal asked.\n"
     "You are given the goal and the steps: the page's title, what was done on it, and what came of it. Steps that only find "
     "the way are allowed: looking at other pages, searching, filling in forms. Everything that the goal asks for must have "
-    "happened, in its order, and nothing may have been put in the cart, taken out or ordered that it does not ask for.\n"
+    "happened, in its order, and nothing may have been put in the cart, taken out or ordered that it does not ask for. A product that "
+    "the store does not have may have been replaced by the one with the nearest title.\n"
     "Answer with a JSON object {reason, verified}: first the reason in one sentence, then true or false."
 )
 
@@ -66,6 +67,8 @@ def judge_messages(episode: Episode) -> list[Message]:
     for number, step in enumerate(episode.steps, start=1):
         action = step.decision.action
         done = step.result if action is None else f"{as_told(action)}: {step.result}"
+        if step.decision.stands_for is not None:
+            done += f" (the store does not have {step.decision.stands_for!r}: this is the nearest title)"
         lines.append(f"{number}. On the page {step.page.title!r}: {done}")
     parts = ["<Goal>", episode.goal.text, "</Goal>", "<Steps>", *lines, "</Steps>"]
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(parts)}]

@@ -7,7 +7,7 @@ it cannot find it says, and ends the visit; the judge then rejects the episode.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 
 from simpersona.contracts import Goal, Moment, RecordedSession
 from simpersona.pages import Action, Decision, Method, Node, Page
@@ -24,6 +24,8 @@ Find = Callable[[Page], Node | None]
 _ANYWHERE = frozenset({"search_submitted", "collection_viewed", "product_viewed", "product_added_to_cart"})
 MAX_LIST_PAGES = 5
 MAX_FORM_ROUNDS = 10
+MAX_STAND_INS = 3
+"""Products tried in the place of one that is sold out."""
 
 
 class ReplayPolicy:
@@ -39,6 +41,7 @@ class ReplayPolicy:
         self._list_moment: Moment | None = None
         self._before = ""  # the address of the page before this one
         self._addresses: dict[str, str] = {}  # of the products seen, by title
+        self._stand_ins: dict[str, str] = {}  # title of what the store does not have -> title of what is taken instead
 
     async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port's signature
         """The next step of the session, or the end."""
@@ -114,36 +117,59 @@ class ReplayPolicy:
     def _product(self, moment: Moment, page: Page) -> Visit:
         title = moment.title or ""
         page, link = yield from self._find_product(moment, page)
-        situation = "product" if sight.says(link.name, title) else "nearest"
-        page = yield from self._do(link, "click", situation, title, page)
+        if sight.says(link.name, title):
+            page = yield from self._do(link, "click", "product", title, page)
+        else:
+            page = yield from self._take_instead(title, link, "nearest", page)
         self._addresses[title] = page.url
         return page
 
+    def _take_instead(self, title: str, link: Node, situation: str, page: Page) -> Visit:
+        self._stand_ins[title] = sight.title_in(link.name)
+        return (yield from self._do(link, "click", situation, title, page, stands_for=title))
+
     def _find_product(self, moment: Moment, page: Page) -> Generator[Decision, Page, tuple[Page, Node]]:
         """Its link: on this page, in the list seen before, in the collection of its type, or by searching its title;
-        else the nearest title.
+        else the nearest title among what the search found, or in that collection.
         """
         title = moment.title or ""
+        wanted, price = (self._stand_ins[title], None) if title in self._stand_ins else (title, moment.price)
 
         def find(seen: Page) -> Node | None:
-            return sight.product_link(seen, title, moment.price)
+            return sight.product_link(seen, wanted, price)
 
         page, link = yield from self._leaf_through(page, find)
         if link is None and self._list is not None and self._list_moment is not None and find(self._list):
             if page.goes_back and self._before == self._list.url:
-                page = yield from self._do(page.nodes[0], "goto", "return", title, page, BACK)
+                page = yield from self._do(page.nodes[0], "goto", "return", wanted, page, BACK)
             else:
-                page = yield from self._return_to(self._list_moment, title, page)
+                page = yield from self._return_to(self._list_moment, wanted, page)
             page, link = yield from self._leaf_through(page, find)
         shelf = sight.named_link(page, moment.product_type or "")
         if link is None and shelf is not None:
             page = yield from self._do(shelf, "click", "collection", shelf.name, page)
             page, link = yield from self._leaf_through(page, find)
         if link is None:
-            page = yield from self._search(title, "find", page)
+            page = yield from self._search(wanted, "find", page)
             page, link = yield from self._leaf_through(page, find)
         if link is None:
-            page, link = yield from self._leaf_through(page, lambda seen: sight.nearest_product(seen, title))
+            page, link = yield from self._nearest(moment, page, but=())
+        return page, link
+
+    def _nearest(
+        self, moment: Moment, page: Page, but: Collection[str]
+    ) -> Generator[Decision, Page, tuple[Page, Node]]:
+        """The link that is most like a product, on the page of what a search for it found, else in the collection of its type."""
+        title = moment.title or ""
+
+        def alike(seen: Page) -> Node | None:
+            return sight.nearest_product(seen, title, but)
+
+        page, link = yield from self._leaf_through(page, alike)
+        shelf = sight.named_link(page, moment.product_type or "")
+        if link is None and shelf is not None:
+            page = yield from self._do(shelf, "click", "collection", shelf.name, page)
+            page, link = yield from self._leaf_through(page, alike)
         if link is None:
             raise _LostError(title)
         return page, link
@@ -157,6 +183,13 @@ class ReplayPolicy:
         title = moment.title or ""
         if self._addresses.get(title) != page.url:
             page = yield from self._product(moment, page)
+        tried: list[str] = []
+        while sight.sold_out(page) and len(tried) < MAX_STAND_INS:
+            tried.append(self._stand_ins.get(title, title))
+            page = yield from self._search(title, "sold out", page)
+            page, link = yield from self._nearest(moment, page, but=tried)
+            page = yield from self._take_instead(title, link, "nearest in stock", page)
+            self._addresses[title] = page.url
         page, button = yield from self._look(page, sight.add_button, f"a way to buy {title}")
         for choice in sight.open_choices(page):
             page = yield from self._do(
@@ -166,7 +199,7 @@ class ReplayPolicy:
         return (yield from self._do(button, "click", "add", title, page))
 
     def _remove(self, moment: Moment, page: Page) -> Visit:
-        title = moment.title or ""
+        title = self._stand_ins.get(moment.title or "", moment.title or "")
         page = yield from self._cart(page)
         page, button = yield from self._look(page, lambda p: sight.remove_button(p, title), f"{title} in the cart")
         return (yield from self._do(button, "click", "remove", title, page))
@@ -236,12 +269,21 @@ class ReplayPolicy:
             return (yield from self._leaf_through(page, find, list_pages - 1))
         return page, node
 
-    def _do(self, node: Node, method: Method, situation: str, what: str, page: Page, *arguments: str) -> Visit:
+    def _do(
+        self,
+        node: Node,
+        method: Method,
+        situation: str,
+        what: str,
+        page: Page,
+        *arguments: str,
+        stands_for: str | None = None,
+    ) -> Visit:
         """One action; tried once more if it fails."""
         for told in (situation, "again"):
             action = Action(node.id, method, describe(node, method), arguments)
             here = page.url
-            page = yield Decision(action, self._voice.say(told, what))
+            page = yield Decision(action, self._voice.say(told, what), stands_for=stands_for)
             if page.url != here:
                 self._before = here
             if page.failure is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import SequenceMatcher
 from urllib.parse import urlsplit
 
@@ -17,6 +17,9 @@ _PRICE = re.compile(rf"^{_AMOUNT}[\s,:–—-]*(?=\S)|[\s,:–—-]*{_AMOUNT}.*$
 _INVITES = re.compile(r"\W*(-+|select|choose|please|$)", re.IGNORECASE)
 _SEARCH = re.compile(r"^(search|find)\b", re.IGNORECASE)
 _CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
+_SOLD_OUT = re.compile(
+    r"\b(sold[ -]?out|out of stock|no longer available|(currently|temporarily) unavailable)\b", re.IGNORECASE
+)
 _CHECKOUT = re.compile(r"\bcheck\s?out\b", re.IGNORECASE)
 _REMOVE = re.compile(r"^(remove|delete|take out|drop)\b", re.IGNORECASE)
 _SHELVES = r"(collections|categories|departments)"
@@ -77,6 +80,11 @@ def menu(page: Page) -> Node | None:
 def add_button(page: Page) -> Node | None:
     """What puts the product of this page into the cart."""
     return _first(page, ADD, roles=("button",)) or _first(page, ADD)
+
+
+def sold_out(page: Page) -> bool:
+    """Whether the product of this page cannot be bought: nothing adds it, and the page says why."""
+    return add_button(page) is None and any(_SOLD_OUT.search(node.name) for node in page.nodes)
 
 
 def cart_link(page: Page) -> Node | None:
@@ -168,13 +176,20 @@ def product_link(page: Page, title: str, price: float | None) -> Node | None:
     return next(priced, None) or next(iter(found), None)
 
 
-def nearest_product(page: Page, title: str) -> Node | None:
-    """The link whose title is most like this one, if it is alike enough."""
+def nearest_product(page: Page, title: str, but: Collection[str] = ()) -> Node | None:
+    """The link whose title is most like this one, if it is alike enough; none of the titles in `but`."""
     rated = [
-        (SequenceMatcher(None, _title(node.name), _plain(title)).ratio(), node) for node in _controls(page, "link")
+        (SequenceMatcher(None, _title(node.name), _plain(title)).ratio(), node)
+        for node in _controls(page, "link")
+        if not any(says(node.name, other) for other in but)
     ]
     best = max(rated, key=lambda one: one[0], default=None)
     return best[1] if best is not None and best[0] >= ALIKE else None
+
+
+def title_in(name: str) -> str:
+    """The name of a product's link without the price."""
+    return " ".join(_PRICE.sub("", name).split())
 
 
 def says(name: str, title: str) -> bool:

@@ -20,10 +20,15 @@ from simpersona.lab.variants import PLAIN, Variant
 VARIED = "varied"
 
 
-def looks(shops: Iterable[str], theme: str = VARIED, variant: Variant = PLAIN) -> dict[str, Look]:
-    """The look of each shop: of one theme, or with "varied" of all themes by turns, in the order of the shops' ids."""
-    themes = THEMES if theme == VARIED else (theme,)
-    return {shop_id: Look(one, variant) for shop_id, one in zip(sorted(shops), cycle(themes), strict=False)}
+def looks(
+    shops: Iterable[str], theme: str = VARIED, variant: Variant | Mapping[str, Variant] = PLAIN
+) -> dict[str, Look]:
+    """The look of each shop: of one theme, or with "varied" of all themes by turns, in the order of the shops' ids; in one
+    variant, or each in its own, where it has one.
+    """
+    themes, names = THEMES if theme == VARIED else (theme,), sorted(shops)
+    own = variant if isinstance(variant, Mapping) else dict.fromkeys(names, variant)
+    return {shop_id: Look(one, own.get(shop_id, PLAIN)) for shop_id, one in zip(names, cycle(themes), strict=False)}
 
 
 class _Served:

@@ -102,6 +102,7 @@
       picture ? el("img", { src: `data:image/jpeg;base64,${picture}`, alt: `Screenshot of ${page.title || page.url}` }) : null,
       el("ul", { class: "tree", tabindex: 0, "aria-label": "The page as the shopper reads it" }, ...page.tree.split("\n").map((line) => treeLine(line, found))));
   };
+  const answer = (words, text) => (text ? el("details", {}, el("summary", { class: "quiet" }, words), el("pre", {}, text)) : null);
   const show = () => {
     const one = episodes[visit];
     const found = one.steps[step];
@@ -122,7 +123,8 @@
       el("p", {}, el("b", {}, told(step, one))),
       found.why ? el("p", { class: "why" }, `“${found.why}”`) : null,
       el("p", { class: failed(found) ? "failed" : "quiet" }, found.result ?? ""),
-      el("p", { class: "quiet" }, [`${(found.seconds ?? 0).toFixed(2)} s`, found.tokens ? `${found.tokens.toLocaleString("en")} tokens` : "", found.troubles ? `survived: ${found.troubles.join(", ")}` : ""].filter(Boolean).join(" · ")));
+      el("p", { class: "quiet" }, [`${(found.seconds ?? 0).toFixed(2)} s`, found.tokens ? `${found.tokens.toLocaleString("en")} tokens` : "", found.troubles ? `survived: ${found.troubles.join(", ")}` : ""].filter(Boolean).join(" · ")),
+      answer("Why the first answer could not be used", found.refused), answer("The model's answer, word for word", found.reply));
     view.replaceChildren(...parts.filter(Boolean), stepper, el("div", { class: "stepping" }, steps, el("div", {}, pageOf(one, step), deed)));
     const acted = view.querySelector(".acted");
     const tree = view.querySelector(".tree");

@@ -1,0 +1,119 @@
+"""What grounding adds to a backbone, in a few megabytes: the persona rows, and the low-rank matrices of stage 2 (LoRA).
+
+    persona_adapter.json        the base model, the number of codes, how a step is put
+    persona_rows.safetensors    the rows, of shape (codes, hidden)
+    adapter_model.safetensors, adapter_config.json      LoRA in peft's own form, if it was trained
+
+The rows are a parameter of our own beside peft's: its trainable tokens refuse a model whose input and output share
+their matrix.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from simpersona.agent.backbone import load_backbone
+from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, input_matrix, persona_ids
+from simpersona.errors import ConfigError
+
+ROWS, META, LORA = "persona_rows.safetensors", "persona_adapter.json", "adapter_model.safetensors"
+
+
+def add_lora(model: PreTrainedModel, rank: int) -> PeftModel:
+    """The model with low-rank matrices beside each linear layer but the output; these and its persona rows train."""
+    embedding = model.get_input_embeddings()
+    lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
+    with _peft_quiet():
+        adapted = get_peft_model(model, lora)
+    if isinstance(embedding, PersonaEmbedding):
+        embedding.rows.requires_grad_(requires_grad=True)  # peft freezes all that is not its own
+    return adapted  # pyright: ignore[reportReturnType] - it gives no other
+
+
+def save_adapter(
+    folder: Path, model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast, base: str, prompt: str
+) -> None:
+    """Writes the adapter of a grounded model, in half precision, whole or not at all; what was at `folder` is replaced.
+
+    `base` is the backbone that it was trained on, under a name that `load_backbone` knows; `prompt` is `agent.prompt`.
+    """
+    ids = persona_ids(tokenizer)
+    embedding = model.get_input_embeddings()
+    rows = embedding.rows if isinstance(embedding, PersonaEmbedding) else input_matrix(model)[ids.start : ids.stop]  # pyright: ignore[reportArgumentType]
+    meta = {"base": base, "codes": len(ids), "prompt": prompt, "lora": isinstance(model, PeftModel)}
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
+        partial = Path(temporary) / folder.name
+        partial.mkdir()
+        if isinstance(model, PeftModel):
+            model.save_pretrained(str(partial), save_embedding_layers=False)
+            (partial / "README.md").unlink(missing_ok=True)  # a card that says nothing
+            save_file({name: tensor.half() for name, tensor in load_file(partial / LORA).items()}, partial / LORA)
+        save_file({"rows": rows.detach().cpu().half().contiguous()}, partial / ROWS)
+        (partial / META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+
+def read_adapter(folder: Path) -> dict[str, Any]:
+    """`base`, `codes`, `prompt` and `lora` of the adapter at `folder`. Raises ConfigError if there is none."""
+    try:
+        return json.loads((folder / META).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise ConfigError(
+            f"{folder}: no persona adapter here ({META}: {error}). The stage `agent` writes one, as agent/adapter, if "
+            "agent.lora_rank is set."
+        ) from error
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds an adapter."""
+    return (folder / META).is_file()
+
+
+def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The backbone with the adapter merged into it and its tokenizer, in fp32, as `load_backbone` gives one.
+
+    `base` names the backbone where it is not to be had under the name the adapter keeps. Raises ConfigError if there is
+    no adapter or no backbone, or if they do not fit.
+    """
+    meta = read_adapter(folder)
+    model, tokenizer = load_backbone(base or meta["base"])
+    ids = add_persona_tokens(model, tokenizer, meta["codes"], start="mean", codebook=None, seed=0)
+    rows = load_file(folder / ROWS)["rows"].float()
+    if rows.shape != (len(ids), input_matrix(model).shape[1]):
+        raise ConfigError(
+            f"{folder}: persona rows of shape {tuple(rows.shape)} do not fit {base or meta['base']}, whose rows have "
+            f"{input_matrix(model).shape[1]} dimensions. Name the backbone that they were trained on."
+        )
+    with torch.no_grad():
+        input_matrix(model)[ids.start : ids.stop] = rows
+    if meta["lora"]:
+        with _peft_quiet():
+            model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()  # pyright: ignore[reportCallIssue]
+    return model.eval(), tokenizer
+
+
+def load_grounded(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """A checkpoint (or any name that `load_backbone` knows), or an adapter on its backbone."""
+    return load_adapter(Path(folder)) if is_adapter(Path(folder)) else load_backbone(str(folder))
+
+
+@contextmanager
+def _peft_quiet() -> Iterator[None]:
+    """Peft asks transformers by a name that is going out of use, and transformers warns whoever calls peft."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
+        yield

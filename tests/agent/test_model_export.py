@@ -1,0 +1,67 @@
+"""A run's model for others: what is written, whole or not at all, and that a helping process needs the first one's work."""
+
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from simpersona.agent.backbone import load_backbone, save_backbone
+from simpersona.agent.tokens import add_persona_tokens
+from simpersona.artifacts import RunFolder
+from simpersona.config import AgentConfig, Config, SimulationConfig
+from simpersona.config_file import config_toml
+from simpersona.errors import ConfigError
+from simpersona.stages.context import Run
+from simpersona.stages.grounding import help_training, take_trained
+from simpersona.stages.model_export import export_model
+
+
+@pytest.fixture
+def run_folder(checkpoint, tmp_path):
+    run = tmp_path / "run"
+    model, tokenizer = load_backbone(str(checkpoint))
+    add_persona_tokens(model, tokenizer, 8, start="mean", codebook=None, seed=0)
+    save_backbone(model, tokenizer, run / "agent/stage2")
+    config = Config(agent=AgentConfig(prompt="figure9"), simulation=SimulationConfig(reasoning=True))
+    (run / "config.toml").write_text(config_toml(config))
+    return run
+
+
+@pytest.mark.parametrize("kind", ["tied"])
+def test_what_is_exported_loads_as_it_is(run_folder, kind, tmp_path):
+    out = tmp_path / "given/model"
+    told = export_model(run_folder, out, gguf=True)
+    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "model.gguf")]
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
+    ids = torch.tensor([tokenizer.encode("<|persona_7|> skirts")])
+    trained, _ = load_backbone(str(run_folder / "agent/stage2"))
+    with torch.no_grad():
+        assert torch.equal(model(ids).logits, trained(ids).logits)
+    how = json.loads((out / "how_to_ask.json").read_text())
+    assert how == {"prompt": "figure9", "personas": 8, "token": "<|persona_K|>"}
+    with pytest.raises(ConfigError, match="exists already"):
+        export_model(run_folder, out, gguf=False)
+
+
+@pytest.mark.parametrize("kind", ["untied"])
+def test_nothing_is_left_where_gguf_cannot_hold_the_model(run_folder, kind, tmp_path):
+    with pytest.raises(ConfigError, match="Llama architecture"):
+        export_model(run_folder, tmp_path / "given/model", gguf=True)
+    assert not list((tmp_path / "given").iterdir())
+    with pytest.raises(ConfigError, match="no trained language model"):
+        export_model(tmp_path / "nowhere", tmp_path / "given/model", gguf=False)
+
+
+@pytest.mark.parametrize("kind", ["tied"])
+def test_what_is_half_trained_is_not_taken(kind, tmp_path):
+    run = Run(Config(folder=tmp_path), RunFolder(tmp_path / "demo", ()), lambda *_: None, "agent", "f" * 64)
+    work = run.folder.work("agent") / ("f" * 16)
+    for name in ("stage1", "stage2", ".stage2.steps"):
+        (work / name).mkdir(parents=True)
+    (tmp_path / "out").mkdir()
+    take_trained(run, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["stage1", "stage2"]
+    assert not run.folder.work("agent").exists()
+    with pytest.raises(ConfigError, match="simpersona traces"):
+        help_training(run)
