@@ -9,6 +9,11 @@ FIGURES: tuple[tuple[str, str, float | None, str], ...] = (
     ("clusters.vqvae.incompatible_codes", "codes with incompatible strata", 0, ""),
     ("population.js_mean", "JS divergence of strata, held-out shops", 0.054, ""),
     ("conversion.pairs", "(shop, persona) pairs with enough sessions and visits", None, ""),
+    *(
+        (f"conversion.{one}.ara.{key}", f"{words}, personas of stratum {one}", paper if key == "correct" else None, "")
+        for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
+        for key, words in (("correct", "conversion alignment (ARA)"), ("skill", "skill"))
+    ),
     ("conversion.stratified.ara.correct", "conversion alignment (ARA), stratified", 0.787, "≥ 0.85"),
     ("conversion.stratified.ara.all_mismatch", "… against the shop's other personas", 0.589, ""),
     ("conversion.stratified.ara.shop_mean", "… of the shop's mean rate", None, ""),
@@ -54,7 +59,7 @@ def model_card(about: dict[str, Any]) -> str:
             f"(peak {about['peak_memory_mb'] / 1024:.1f} GiB). simpersona {about.get('simpersona') or _own(about)}."
         ),
         "",
-        "| stage | seconds | |",
+        "| stage | seconds (wall, beside other work) | |",
         "| --- | ---: | --- |",
         *(f"| {name} | {one['seconds']:.0f} | {one['summary']} |" for name, one in about["stages"].items()),
         "",
