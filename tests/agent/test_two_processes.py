@@ -1,4 +1,7 @@
-"""Both stages on two processes (gloo, as `torchrun` starts them) against one: the same losses and the same weights."""
+"""Two processes (gloo, as `torchrun` starts them) against one, rows-only stage included: the same losses, the same weights.
+
+DDP as the Trainer runs it. accelerate shards on GPUs only, so FSDP2 is torch's own here, around the same model and loss.
+"""
 
 import multiprocessing
 import os
@@ -9,10 +12,17 @@ import warnings
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from accelerate.state import AcceleratorState
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
+from simpersona.agent.answer_trainer import answer_loss, packed, put_back
+from simpersona.agent.backbone import load_backbone
 from simpersona.agent.finetune import finetune
+from simpersona.agent.masks import IGNORED, encode
+from simpersona.agent.tokens import add_persona_tokens, only_rows_train
 from simpersona.config import AgentConfig, StageConfig
 
 from .conftest import example
@@ -20,18 +30,11 @@ from .conftest import example
 CODES = 8
 EXAMPLES = [example(code=number % CODES, lines=2 + number) for number in range(6)]
 STAGE = StageConfig(steps=5, learning_rate=1e-2, warmup_steps=1)
-FSDP2 = {  # what `accelerate launch` sets for configs/fsdp.yaml
-    "ACCELERATE_USE_FSDP": "true",
-    "FSDP_VERSION": "2",
-    "FSDP_RESHARD_AFTER_FORWARD": "true",
-    "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-    "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-    "FSDP_CPU_RAM_EFFICIENT_LOADING": "false",
-}
 
 
-def both_stages(checkpoint, folder, at_once):
-    settings = AgentConfig(start_rows="mean", stage1=STAGE, stage2=STAGE, batch_size=4, examples_at_once=at_once)
+def trained_stages(checkpoint, folder, processes):
+    """Both stages by the Trainer: four examples a step, shared by the processes."""
+    settings = AgentConfig(start_rows="mean", stage1=STAGE, stage2=STAGE, batch_size=4, examples_at_once=2 // processes)
     losses = []
     start = checkpoint
     for stage in (1, 2):
@@ -41,23 +44,62 @@ def both_stages(checkpoint, folder, at_once):
     return losses
 
 
-def process(rank, port, engine, checkpoint, folder):
+def sharded_stages(checkpoint, folder, processes):
+    """Both stages by hand: all examples a step, shared by the processes."""
+    losses = []
+    rank = 0
+    if processes > 1:
+        dist.init_process_group("gloo")
+        rank = dist.get_rank()
+    for stage in (1, 2):
+        model, tokenizer = load_backbone(str(checkpoint))
+        ids = add_persona_tokens(model, tokenizer, CODES, start="mean", codebook=None, seed=0)
+        if stage == 1:
+            only_rows_train(model, ids)
+        if processes > 1:
+            for layer in model.model.layers:
+                fully_shard(layer)
+            fully_shard(model)
+            assert all(isinstance(parameter, DTensor) for parameter in model.parameters())
+        encoded = [encode(each, tokenizer, 2048) for each in EXAMPLES]
+        answers = sum(label != IGNORED for each in encoded for label in each.labels)
+        optimizer = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=1e-2)
+        for _ in range(3):
+            loss = answer_loss(model, packed(encoded[rank::processes]), ids) / answers
+            (loss * processes).backward()  # gradients are averaged
+            optimizer.step()
+            optimizer.zero_grad()
+            whole = loss.detach().clone()
+            if processes > 1:
+                dist.all_reduce(whole)
+            losses.append(whole.item())
+        weights = {
+            name: (value.full_tensor() if isinstance(value, DTensor) else value).detach().contiguous()
+            for name, value in model.named_parameters()
+            if value.requires_grad
+        }
+        put_back(model, {name: value + 0.0 for name, value in weights.items()})  # whole into sharded
+        if rank == 0:
+            (folder / f"stage{stage}").mkdir(parents=True)
+            save_file(weights, folder / f"stage{stage}/model.safetensors")
+    return losses
+
+
+def process(rank, port, stages, checkpoint, folder):
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"} | engine
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "GLOO_SOCKET_IFNAME": "lo"}
     os.environ["OMP_NUM_THREADS"] = "1"
     AcceleratorState._reset_state(reset_partial_state=True)  # of the parent, if it has trained before
     try:
-        losses = both_stages(checkpoint, folder, 1)
-        assert AcceleratorState().distributed_type == ("FSDP" if engine else "MULTI_CPU")
-        np.save(folder / f"losses-{rank}.npy", losses)
+        np.save(folder / f"losses-{rank}.npy", stages(checkpoint, folder, 2))
     except BaseException:  # noqa: BLE001 - told and passed on as the exit code
         traceback.print_exc()
         os._exit(1)
     os._exit(0)  # without the parent's leftovers
 
 
-@pytest.mark.parametrize("engine", [{}, FSDP2], ids=["ddp", "fsdp2"])
-def test_two_processes_learn_what_one_does(checkpoint, engine, tmp_path):
+@pytest.mark.parametrize("stages", [trained_stages, sharded_stages], ids=["ddp", "fsdp2"])
+def test_two_processes_learn_what_one_does(checkpoint, stages, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -66,10 +108,10 @@ def test_two_processes_learn_what_one_does(checkpoint, engine, tmp_path):
     fork = multiprocessing.get_context("fork")  # torch is loaded already
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons warn of threads
-        processes = [fork.Process(target=process, args=(rank, port, engine, checkpoint, two)) for rank in range(2)]
+        processes = [fork.Process(target=process, args=(rank, port, stages, checkpoint, two)) for rank in range(2)]
         for each in processes:
             each.start()
-    alone = both_stages(checkpoint, one, 2)
+    alone = stages(checkpoint, one, 1)
     for each in processes:
         each.join(300)
     assert [each.exitcode for each in processes] == [0, 0]
