@@ -68,7 +68,7 @@ concurrency = 8
 
 
 def section(
-    episodes: int = 1000, kills: int = 5, visits: tuple[int, int] = (150, 24), shops: int = 3, rounds: int = 3
+    episodes: int = 1000, kills: int = 5, visits: tuple[int, int] = (60, 8), shops: int = 3, rounds: int = 2
 ) -> Section:
     """`episodes` killed `kills` times; `visits` over HTTP and in Chromium for the throughput, in `shops` stores at once."""
     with tempfile.TemporaryDirectory() as scratch:

@@ -15,7 +15,7 @@ RESULTS = Path(__file__).parent / "RESULTS.md"
 TOP = """# Results
 
 Measured by `make bench` (`python -m benchmarks`); one subject by `python -m benchmarks NAME`, which writes its section
-only. All data are generated, but for the section `real`. CPU seconds count all threads and all processes started
+only. All data are generated, but for the sections `real` and `webshop_replays`. CPU seconds count all threads and all processes started
 (browser, store); times are medians. Ratios are of CPU seconds unless a row says otherwise, since wall times depend on what else runs.
 """
 

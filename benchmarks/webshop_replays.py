@@ -55,28 +55,24 @@ def section(data: Path | None = None, sessions: int = 150) -> Section:
         )
         run = run_pipeline(config, Quiet(), upto="events")
         recorded = _recorded(run)
-        titles = read_table(run / "events/products.parquet", PRODUCTS)["title"].to_pylist()
+        products = read_table(run / "events/products.parquet", PRODUCTS).to_pylist()
         usable = [session for session in recorded if _why_not(session) is None]
         rng = np.random.default_rng(config.seed)
         drawn = [usable[i] for i in rng.permutation(len(usable))[:sessions]]
         reasons = _replayed(Run(config, run, Quiet().progress, "traces", "webshop"), drawn)
     why_not = Counter(why for session in recorded if (why := _why_not(session)))
-    good = sum(times for reason, times in reasons.items() if reason.startswith("everything"))
-    named = sum(not UNNAMED.search(title) for title in titles)
+    good = reasons.pop("verified", 0)
+    named = sum(not UNNAMED.search(row["title"]) for row in products)
     rows = [
         ["sessions in the log", f"{len(recorded):,}"],
         *([f"not tried: {reason}", f"{times:,}"] for reason, times in why_not.most_common()),
         ["can be tried", f"{len(usable):,}"],
         ["of them replayed, drawn at random", f"{len(drawn):,}"],
         ["verified by the stores' logs", f"{good:,} ({good / len(drawn):.1%})"],
-        *(
-            [f"not verified: {reason}", f"{times}"]
-            for reason, times in reasons.most_common()
-            if not reason.startswith("every")
-        ),
+        *([f"not verified: {reason.replace('|', '/')}", f"{times}"] for reason, times in reasons.most_common()),
     ]
     note = (
-        f"The log names {named:,} of the {len(titles):,} products it shows, those of the shoppers' tasks; the others are sold under their "
+        f"The log names {named:,} of the {len(products):,} products it shows, those of the shoppers' tasks; the others are sold under their "
         "ids here, and a search for what the shopper typed does not find them: the teacher then types the id. A replay says that the "
         "pages, searches and orders can be made to happen again in order, not that WebShop's search would have led there."
     )
@@ -100,7 +96,7 @@ def _why_not(session: RecordedSession) -> str | None:
 
 
 def _replayed(run: Run, sessions: Sequence[RecordedSession]) -> Counter[str]:
-    """The verdicts' reasons, without the names in them."""
+    """The verdicts' reasons; of a replay that was not verified also what the teacher said last."""
     of = {session.session_id: session for session in sessions}
     episodes, events = play_episodes(
         run,
@@ -114,6 +110,6 @@ def _replayed(run: Run, sessions: Sequence[RecordedSession]) -> Counter[str]:
     for episode in episodes:
         own = [row for row in rows if row["buyer_id"] == episode.episode_id]
         verdict = judge(of[episode.goal.session_id], own, replaced_titles(episode))
-        end = "" if episode.ending == "goal_reached" else f" (ending {episode.ending})"
-        reasons[re.sub(r"(view|search for|addition of|place of) .*?( \(event.*)?$", r"\1 …", verdict.reason) + end] += 1
+        said = [step.decision.reasoning for step in episode.steps if step.decision.reasoning][-1:]
+        reasons["verified" if verdict.verified else f"{verdict.reason} ({episode.ending}: {' '.join(said)})"] += 1
     return reasons

@@ -8,18 +8,20 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, NoReturn
 
 import typer
 
 from simpersona import __version__
-from simpersona.config import Config, LabConfig
+from simpersona.config import Config
 from simpersona.config_file import config_toml, load_config, parse_config, with_settings
 from simpersona.config_source import FORMATS, SOURCE_EXAMPLES, SourceConfig
 from simpersona.console import JsonReporter, QuietReporter, TerminalReporter, show_headline
 from simpersona.errors import ConfigError, ContractError, SimPersonaError, SourceError
 from simpersona.experiment_command import experiment, power
+from simpersona.lab_command import lab
 from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
+from simpersona.run_commands import assign, coldstart, drift, export, vectors
 from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
@@ -29,9 +31,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-lab = typer.Typer(help="A generated world, and a storefront to run it in.", no_args_is_help=True)
-app.add_typer(lab, name="lab")
-
 USER_ERROR, STOPPED = 2, 130
 
 ConfigFile = Annotated[Path | None, typer.Argument(help="TOML file; without one, the embedded demo.", metavar="CONFIG")]
@@ -54,17 +53,6 @@ Force = Annotated[bool, typer.Option("--force", help="Do it anew, even if nothin
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print errors and the last line only.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line: each stage, then the result.")]
 Open = Annotated[bool, typer.Option("--open", help="Show the page in your browser (run, report, replay).")]
-Changes = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--variant",
-        metavar="NAME",
-        help="What differs from the plain store: free_shipping_notice, hidden_search, one_page_checkout or "
-        "price_factor=1.1. May be given again.",
-    ),
-]
-WORLD = LabConfig()
-
 PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "run": ("report", "All stages; what is up to date is skipped. No CONFIG: the demo."),
     "events": ("events", "Raw logs to clean events and enriched sessions."),
@@ -108,6 +96,9 @@ for _command, (_stage, _words) in PIPELINE_COMMANDS.items():
     _pipeline_command(_command, _stage, _words)
 
 
+app.add_typer(lab, name="lab")
+for _command in (assign, drift, coldstart, vectors, export):
+    app.command()(_command)
 app.command(short_help="The same buyers in two variants of a store: which one wins?")(experiment)
 app.command(short_help="How many buyers an experiment takes to see a lift.")(power)
 
@@ -180,24 +171,6 @@ def pack(
 
 
 @app.command()
-def assign(
-    pack: Annotated[Path, typer.Option("--pack", help="A pack, a run's folder, or its personas folder.")],
-    events: Annotated[Path, typer.Option("--events", help="Raw events of the new buyers.")],
-    out: Annotated[Path, typer.Option("--out", help="Codes, as .parquet or .csv; the mix goes beside it as NAME-mix.")],
-    format_: Annotated[
-        str, typer.Option("--format", help=f"Schema of the events: {', '.join(FORMATS[1:])}.")
-    ] = "shopify",
-    set_: Setting = None,
-) -> None:
-    """New buyers to codes and mixes with a trained pack; no training."""
-    from simpersona.stages.new_buyers import assign_new_buyers
-
-    base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
-    typer.echo(facts.summary)
-
-
-@app.command()
 def replay(
     run: Annotated[Path, typer.Argument(help="Folder of a run with visits.", metavar="RUN")],
     episode: Annotated[str | None, typer.Argument(help="One visit; without it, all in a list.")] = None,
@@ -218,66 +191,6 @@ def replay(
     typer.echo(str(page))
     if open_:
         _show(page)
-
-
-@app.command()
-def drift(
-    before: Annotated[Path, typer.Argument(help="A run's folder (with --split), or a file of codes.")],
-    after: Annotated[
-        Path | None, typer.Argument(help="A file of codes of the same pack, from a later period.", show_default=False)
-    ] = None,
-    split: Annotated[
-        str | None, typer.Option("--split", metavar="DAY", help="First day of the later period: 2026-03-01.")
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("--out", help="Shops, as .parquet or .csv; their codes go beside it as NAME-codes.")
-    ] = Path("drift.csv"),
-) -> None:
-    """Whether stores' mixes changed between two periods, and in which codes."""
-    from simpersona.stages.store_drift import drift_lines, periods_of_files, periods_of_run, write_drift
-
-    if (after is None) == (split is None):
-        raise ConfigError("drift: give a run folder and --split DAY, or two files of codes")
-    periods = periods_of_run(before, split) if split else periods_of_files(before, cast("Path", after))
-    for line in (periods.words, *drift_lines(*write_drift(periods, out))):
-        typer.echo(line)
-
-
-@app.command()
-def coldstart(
-    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
-    catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
-    out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
-) -> None:
-    """The mix of a store without a history, from its catalogue alone."""
-    from simpersona.stages.cold_start import predict_mixes
-
-    for line in predict_mixes(run, catalog, out):
-        typer.echo(line)
-
-
-@app.command()
-def vectors(
-    run: Annotated[Path, typer.Argument(help="Folder of a run with trained personas.", metavar="RUN")],
-    export: Annotated[Path, typer.Option("--export", help="File: .arrow (with keys) or .npy (keys beside it).")],
-) -> None:
-    """The dense vectors of a run's buyers, for other tools."""
-    from simpersona.stages.dense_export import export_vectors
-
-    typer.echo(export_vectors(run, export).summary)
-
-
-@app.command()
-def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a run with a trained language model.", metavar="RUN")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
-    gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
-) -> None:
-    """A run's language model as transformers, vLLM and llama.cpp load it."""
-    from simpersona.stages.model_export import export_model
-
-    for line in export_model(run, out, gguf=gguf):
-        typer.echo(line)
 
 
 @app.command()
@@ -305,63 +218,6 @@ def doctor(
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.found else 'missing'}  {finding.part:<24} {finding.detail}")
     raise typer.Exit(0 if all(finding.found or not finding.needed for finding in findings) else 1)
-
-
-@lab.command("world")
-def lab_world(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
-    shops: Annotated[int, typer.Option("--shops", help="81 are the paper's 39 + 42.")] = WORLD.shops,
-    buyers: Annotated[int, typer.Option("--buyers", help="Over all shops.")] = WORLD.buyers,
-    products: Annotated[int, typer.Option("--products", help="Of a shop, on average.")] = WORLD.products_per_shop,
-    types: Annotated[int, typer.Option("--types", help="Latent buyer types.")] = WORLD.types,
-    days: Annotated[int, typer.Option("--days", help="About 20 events a buyer in 120 days, 12 in 60.")] = WORLD.days,
-    output: Annotated[
-        str, typer.Option("--output", help="Events as jsonl, as parquet (for large worlds), or both.")
-    ] = WORLD.output,
-    seed: Annotated[int, typer.Option("--seed")] = WORLD.seed,
-    variant: Changes = None,
-) -> None:
-    """Generate events, catalogues and the truth about every buyer."""
-    from simpersona.lab.world import generate_world
-
-    asked = {"shops": shops, "buyers": buyers, "products_per_shop": products, "types": types, "days": days}
-    settings = with_settings(
-        {"lab": asked | {"output": output, "seed": seed}}, _changes("lab", variant), "lab world"
-    ).lab
-    if out.exists() and any(out.iterdir()):
-        raise ConfigError(f"{out} is not empty; it is not overwritten. Give another --out.")
-    reporter = TerminalReporter()
-    reporter.started("world")
-    try:
-        events = generate_world(out, settings, reporter.progress)
-    finally:
-        reporter.close()
-    typer.echo(
-        f"{out}: {shops} shops, {buyers:,} buyers, {events:,} events. Read it with "
-        f"source.format = {'table' if output == 'parquet' else 'shopify'}, source.path = {out}/events"
-    )
-
-
-@lab.command("store")
-def lab_store(
-    catalog: Annotated[
-        Path, typer.Option("--catalog", help="products.parquet of a run or a world; collections.parquet beside it.")
-    ],
-    port: Annotated[int, typer.Option("--port", help="0: any free port.")] = 8000,
-    shop: Annotated[
-        str | None, typer.Option("--shop", help="This shop alone, at /. Otherwise each shop is at /SHOP/.")
-    ] = None,
-    theme: Annotated[
-        str, typer.Option("--theme", help="classic, sidebar, boutique, outlet, or varied: the shops take turns.")
-    ] = "varied",
-    variant: Changes = None,
-) -> None:
-    """Serve the shops of a catalogue as real storefronts, until Ctrl-C."""
-    from simpersona.lab.variants import Variant
-    from simpersona.stages.single_store import serve_store
-
-    settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store
-    serve_store(catalog, shop, port, settings.theme, Variant(**settings.variant.model_dump()), typer.echo)
 
 
 @app.callback(invoke_without_command=True)
@@ -406,11 +262,6 @@ def _demo() -> Config:
     from simpersona.stages.pack_folder import DEFAULT, comes_with_package
 
     return Config(pack=DEFAULT if comes_with_package() else None)
-
-
-def _changes(section: str, variant: list[str] | None) -> list[str]:
-    """What --variant names, as --set has it."""
-    return [f"{section}.variant.{one if '=' in one else one + '=true'}" for one in variant or []]
 
 
 def _run(settings: Config, upto: str, force: tuple[str, ...], quiet: bool, as_json: bool) -> None:

@@ -180,7 +180,7 @@ class StoreConfig(Section):
     and that run no script, as the lab's. Both show the same page."""
     images: bool = False
     screenshots: bool = False
-    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 15 kB a step."""
+    """Whether the browser keeps a small picture of every page that a visitor sees, for `simpersona replay`: about 20 kB a step."""
     browser_path: Path | None = None
     """None: a Chromium on the PATH, Playwright's own, or the distribution's."""
     visitors_per_browser: Positive = 200
@@ -280,6 +280,8 @@ class AgentConfig(Section):
     """Examples per optimiser step, of all processes together; 64 in the paper."""
     examples_at_once: int = Field(default=0, ge=0)
     """Of a step, as many are read at once by each process, the others after them; 0: all. A matter of memory alone."""
+    recompute: bool = False
+    """Activations are computed again on the way back instead of kept: a third more work, far less memory."""
     held_out: int = Field(default=0, ge=0)
     """Examples of a tenth of the visits, kept from training, on which the loss is told with the buyer's token, with another's
     and with none; 0: all visits train."""

@@ -48,6 +48,7 @@ def process(rank, port, engine, checkpoint, folder):
     AcceleratorState._reset_state(reset_partial_state=True)  # of the parent, if it has trained before
     try:
         losses = both_stages(checkpoint, folder, 1)
+        assert AcceleratorState().distributed_type == ("FSDP" if engine else "MULTI_CPU")
         np.save(folder / f"losses-{rank}.npy", losses)
     except BaseException:  # noqa: BLE001 - told and passed on as the exit code
         traceback.print_exc()

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pyarrow as pa
 import pytest
 
 from simpersona.contracts import CARDS, EPISODES
@@ -78,13 +77,13 @@ def test_nothing_is_said_of_what_there_is_not():
 )
 def test_a_lead_counts_when_its_interval_excludes_zero(interval, mark):
     figures = {"policy": "lm", "conversion.stratified.ara.lead": 0.1, "conversion.stratified.ara.lead_ci95": interval}
-    assert marks(ReportInputs(metrics=figures))["worth simulating (language model)"] == mark
+    assert marks(ReportInputs(metrics=figures))["worth simulating"] == mark
 
 
 def test_rates_are_as_in_reality_where_the_intervals_overlap():
-    assert marks(ReportInputs(metrics=RATES))["conversion (scorer)"] == "weak"
+    assert marks(ReportInputs(metrics=RATES))["conversion"] == "weak"
     wide = RATES | {"conversion.overall.agent.purchase_ci95": [0.004, 0.07]}
-    assert marks(ReportInputs(metrics=wide))["conversion (scorer)"] == "good"
+    assert marks(ReportInputs(metrics=wide))["conversion"] == "good"
 
 
 def test_few_visits_and_broken_ones_are_told():
@@ -123,7 +122,10 @@ def test_a_table_without_figures_says_why():
     assert (table.rows, table.missing) == ((), "no visits without a token")
 
 
-def test_a_policy_column_of_any_name_is_counted():
+def test_points_name_the_policy_where_several_act():
     table = visits(30, policy=["lm"] * 10 + ["scorer"] * 20)
-    assert isinstance(table, pa.Table)
-    assert {"number of visits (lm)", "number of visits (scorer)"} <= set(marks(ReportInputs(simulated_episodes=table)))
+    metrics = RATES | {"policies.lm.conversion.overall.agent.purchase": 0.1}
+    found = checks(ReportInputs(metrics=metrics, simulated_episodes=table), acting(metrics))
+    named = {(check.matter, check.policy) for check in found}
+    assert {("number of visits", "language model"), ("number of visits", "scorer"), ("who acts", "scorer")} <= named
+    assert next(check.short for check in found if check.matter == "number of visits") == "Few visits."

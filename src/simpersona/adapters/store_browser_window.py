@@ -36,7 +36,7 @@ QUIET_MS, MAX_UNQUIET_MS, MAX_FETCH_SECONDS = 30, 400, 2.0
 MAX_LOSSES = 3
 """Tabs and browsers that one visit may lose before it is given up."""
 MAX_STALE = 3
-SHOT_SCALE, SHOT_QUALITY = 0.5, 60
+SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 _STATUS = "() => performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0"
 _QUIET = """([quiet, longest]) => new Promise(done => {
@@ -421,14 +421,15 @@ class Window:
     async def _screenshot(self) -> bytes | None:
         """What the window shows, as a JPEG at half the size; None if the browser gives none, which harms no visit."""
         assert self._cdp is not None
-        with contextlib.suppress(Error):
-            view = (await self._cdp.send("Page.getLayoutMetrics"))["cssVisualViewport"]
-            corner = {"x": view["pageX"], "y": view["pageY"]}
-            clip = corner | {"width": view["clientWidth"], "height": view["clientHeight"], "scale": SHOT_SCALE}
-            shot = await self._cdp.send(
-                "Page.captureScreenshot", {"format": "jpeg", "quality": SHOT_QUALITY, "clip": clip}
-            )
-            return base64.b64decode(shot["data"])
+        with contextlib.suppress(Error, TimeoutError):
+            async with asyncio.timeout(SHOT_SECONDS):
+                view = (await self._cdp.send("Page.getLayoutMetrics"))["cssVisualViewport"]
+                corner = {"x": view["pageX"], "y": view["pageY"]}
+                clip = corner | {"width": view["clientWidth"], "height": view["clientHeight"], "scale": SHOT_SCALE}
+                shot = await self._cdp.send(
+                    "Page.captureScreenshot", {"format": "jpeg", "quality": SHOT_QUALITY, "clip": clip}
+                )
+                return base64.b64decode(shot["data"])
         return None
 
     async def _look_again(self, failure: str) -> Page:

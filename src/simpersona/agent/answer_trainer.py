@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Float, Int
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainerCallback
 
@@ -112,11 +113,14 @@ class AnswerTrainer(Trainer):
 
 
 def put_back(model: nn.Module, trained: dict[str, Tensor]) -> None:
-    """Puts trained parameters into a model that has them."""
+    """Puts trained parameters into a model that has them, whole or sharded."""
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in trained.items():
-            parameters[name].copy_(value)
+            own = parameters[name]
+            if isinstance(own, DTensor):
+                value = distribute_tensor(value.to(own.device), own.device_mesh, own.placements)  # noqa: PLW2901
+            own.copy_(value)
 
 
 class _Reporter(TrainerCallback):

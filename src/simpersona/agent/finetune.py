@@ -165,6 +165,8 @@ def _arguments(config: AgentConfig, stage: int, steps: Path, seed: int) -> Train
         warmup_steps=settings.warmup_steps,
         lr_scheduler_type="cosine",
         weight_decay=config.weight_decay,
+        activation_checkpointing=config.recompute,
+        activation_checkpointing_kwargs={"use_reentrant": False} if config.recompute else None,
         bf16=gpu and torch.cuda.is_bf16_supported(),
         use_cpu=not gpu,
         ddp_backend=None if gpu or processes == 1 else "gloo",

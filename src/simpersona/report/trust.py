@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
 
-from simpersona.report.acting import Acting
+from simpersona.report.acting import Acting, policy_words
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.summary import same_rate
 from simpersona.report.wording import counted, percent, written
@@ -24,18 +24,25 @@ FEW_SHOPS = 10
 
 
 class Check(NamedTuple):
-    """A point, how it stands, and why in one or two plain sentences."""
+    """A point, how it stands, and why: a short sentence that can stand alone, then more. `policy` is named where several act."""
 
     matter: str
     mark: Mark
     text: str
+    policy: str = ""
+
+    @property
+    def short(self) -> str:
+        """Its first sentence."""
+        return self.text.partition(". ")[0].rstrip(".") + "."
 
 
 def checks(inputs: ReportInputs, policies: list[Acting]) -> list[Check]:
     """Every point that this run's figures can tell of, in the order in which one builds on the other."""
     found = [*_data(inputs), *_personas(inputs.metrics), *_mix(inputs.metrics), *_visits(inputs)]
     for policy in policies:
-        found += [*_model(inputs, policy), *_conversion(policy), *_steering(inputs, policy)]
+        own = [*_model(inputs, policy), *_conversion(policy), *_steering(inputs, policy)]
+        found += [check._replace(policy=policy.words) for check in own] if len(policies) > 1 else own
     return [*found, *_missing(inputs)]
 
 
@@ -88,7 +95,8 @@ def _mix(metrics: Mapping[str, Any]) -> Iterator[Check]:
         return
     short = "Mixes do not tell a shop's kinds of buyers. " if mean > CLOSE_STRATA else ""
     short = short or ("Few shops to check the mixes on. " if shops is not None and shops < FEW_SHOPS else "")
-    text = f"{short}From its mix alone, the kinds of buyers of a shop kept from training are told to a divergence of {mean:.3f} (0 is perfect; paper 0.054; over {shops} shops)."
+    over = "" if shops is None else f"; over {counted(shops, 'shop')}"
+    text = f"{short}From its mix alone, the kinds of buyers of a shop kept from training are told to a divergence of {mean:.3f} (0 is perfect; paper 0.054{over})."
     yield Check("store mixes", "weak" if short else "good", text)
 
 
@@ -97,14 +105,15 @@ def _visits(inputs: ReportInputs) -> Iterator[Check]:
     for policy in inputs.simulated_episodes["policy"].to_pylist():
         policies[policy] = policies.get(policy, 0) + 1
     for policy, episodes in policies.items():
-        matter = f"number of visits ({policy})" if len(policies) > 1 else "number of visits"
+        words = policy_words(policy) if len(policies) > 1 else ""
         wide = 100 * 1.96 * (0.25 / episodes) ** 0.5
         if episodes < TOO_FEW:
-            yield Check(matter, "bad", f"Few visits. {episodes} simulated visits are too few to tell any share.")
+            text = f"Few visits. {episodes} simulated visits are too few to tell any share."
+            yield Check("number of visits", "bad", text, words)
         else:
-            words = "Few visits. " if episodes < FEW_EPISODES else ""
-            text = f"{words}{episodes:,} simulated visits: a share near 50 % is known to about ± {wide:.0f} percentage points."
-            yield Check(matter, "weak" if words else "good", text)
+            few = "Few visits. " if episodes < FEW_EPISODES else ""
+            text = f"{few}{episodes:,} simulated visits: a share near 50 % is known to about ± {wide:.0f} percentage points."
+            yield Check("number of visits", "weak" if few else "good", text, words)
     if episodes := inputs.simulated_episodes.num_rows:
         broken = (pc.sum(pc.equal(inputs.simulated_episodes["ending"], "other")).as_py() or 0) / episodes
         text = f"{percent(broken, 1) if broken else 'None'} of the visits broke off (paper: 2.2 %)."
@@ -142,10 +151,10 @@ def _conversion(policy: Acting) -> Iterator[Check]:
     off = [rate.replace("_", " ") for rate, found in known.items() if not found]
     if not off:
         text = "Simulated carts, checkouts and orders are as frequent as real ones, as far as these visits can tell."
-        yield Check(f"conversion ({policy.words})", "good", text)
+        yield Check("conversion", "good", text)
     else:
         text = f"Simulated {' and '.join(off)} rates differ from the real ones by more than chance. The funnel is in the summary."
-        yield Check(f"conversion ({policy.words})", "weak" if len(off) == 1 else "bad", text)
+        yield Check("conversion", "weak" if len(off) == 1 else "bad", text)
 
 
 _QUESTIONS = {
@@ -163,14 +172,14 @@ def _steering(inputs: ReportInputs, policy: Acting) -> Iterator[Check]:
         inputs,
         policy,
         "gap",
-        f"do personas matter ({policy.words})",
+        "do personas matter",
         "Visits with a shop's own personas match reality better than visits with other personas",
     )
     yield _compared(
         inputs,
         policy,
         "lead",
-        f"worth simulating ({policy.words})",
+        "worth simulating",
         "Simulating matches reality better than the shop's mean rate, which needs no simulation",
     )
 
