@@ -70,7 +70,7 @@ def purchase_funnel(policies: Sequence[Acting]) -> BarChart | None:
 
 def endings(episodes: pa.Table, policy_words: Mapping[str, str]) -> StackChart | None:
     """How visits ended: all of each policy, each shop's, and the paper's."""
-    rows = [
+    rows: list[dict[str, Any]] = [
         dict(zip(("policy", "shop_id", "ending"), row, strict=True))
         for row in zip(*(episodes[name].to_pylist() for name in ("policy", "shop_id", "ending")), strict=True)
     ]

@@ -95,7 +95,7 @@ def _episode(row: dict[str, Any], words: Mapping[int, str]) -> dict[str, Any]:
         "goal": row["goal"],
         "code": code,
         "persona": "no persona token" if code is None else persona_token(code),
-        "summary": words.get(code, ""),
+        "summary": "" if code is None else words.get(code, ""),
         "policy": policy_words(row["policy"]),
         "ending": row["ending"],
         "error": " ".join(part for part in (row["error_kind"], row["error"]) if part),

@@ -190,11 +190,11 @@ def _compared(inputs: ReportInputs, policy: Acting, name: str, matter: str, clai
     value, interval = policy.figures.get(key), policy.interval(key)
     if value is None:
         against = {"gap": "all_mismatch", "lead": "shop_mean"}[name]
-        pair = [policy.figures.get(f"conversion.stratified.ara.{arm}") for arm in ("correct", against)]
-        if None in pair:
+        correct, other = (policy.figures.get(f"conversion.stratified.ara.{arm}") for arm in ("correct", against))
+        if correct is None or other is None:
             why = inputs.notes.get(f"{policy.prefix}conversion.stratified.ara.correct") or "it was not computed"
             return Check(matter, "unknown", f"Not known: {_QUESTIONS[name]}. The reason: {why}.")
-        value = pair[0] - pair[1]
+        value = correct - other
     spread = f", 95 % interval {written(key, list(interval))}" if interval else ""
     figure = f"by {value:+.3f} of alignment{spread}"
     if interval is None:

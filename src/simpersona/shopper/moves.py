@@ -104,7 +104,10 @@ def _move(method: Method, role: str, name: str, *, filled: bool) -> Move:
     if method in ("fill", "type"):
         return "search" if _searches(role, name) else "refill" if filled or role == "spinbutton" else "field"
     other: Move = "button" if role == "button" else "link"
-    return next((move for move, words in _CALLED[other].items() if words.search(name)), other)
+    for move, words in _CALLED[other].items():
+        if words.search(name):
+            return move
+    return other
 
 
 def _searches(role: str, name: str) -> bool:
