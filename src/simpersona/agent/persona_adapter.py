@@ -38,7 +38,7 @@ def add_lora(model: PreTrainedModel, rank: int) -> PeftModel:
     with _peft_quiet():
         adapted = get_peft_model(model, lora)
     if isinstance(embedding, PersonaEmbedding):
-        embedding.rows.requires_grad_(requires_grad=True)  # peft freezes all that is not its own
+        embedding.rows.requires_grad = True  # peft freezes all that is not its own
     return adapted  # pyright: ignore[reportReturnType] - it gives no other
 
 
