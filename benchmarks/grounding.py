@@ -44,7 +44,7 @@ from simpersona.stages.store_visits import Limits, play_episodes
 from simpersona.stages.to_results import sessions_without_timeline
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
-UNSEEN = "outlet"
+UNSEEN = "boutique"
 """The theme that one scorer never saw."""
 ARA = "conversion.stratified.ara"
 ARMS = ("correct", "all_mismatch", "shop_mean", "token_mean", "noise_ceiling")
@@ -73,7 +73,7 @@ ROWS = (  # words, key, paper, aim
 )
 
 
-def section(config: Path = CONFIG, visits: int = 200) -> Section:
+def section(config: Path = CONFIG, visits: int = 120) -> Section:
     """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each shop, for
     the two that are not the run's own.
     """
@@ -89,7 +89,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
             "unseen shops": read_json(run.folder / "evaluation/metrics.json")
             | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
             f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
-            "no persona": _played(run, _blind(run), "no-persona", simulated_shops(run), visits // 4),
+            "no persona": _played(run, _blind(run), "no-persona", simulated_shops(run), visits // 3),
             "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 8),
         }
     columns = {name: _with_means(found) for name, found in columns.items()}

@@ -240,7 +240,8 @@ async def _throughput(folder: Path, visits: tuple[int, int], shops: int, rounds:
     note = (
         f"{shops} stores in one server process, visitors of all of them at once: {visits[0]} over HTTP (8 at once), {visits[1]} in Chromium (4 at once), medians of "
         f"{rounds} rounds that take turns. A shopper does anything a page offers and leaves with a chance of {LEAVES:.0%} a step. The bare row sends the very bytes that the visits over HTTP "
-        "sent, from 8 sockets, and reads no page: what the store can serve. Aim: 0.8 of it."
+        "sent, from 8 sockets, and reads no page: what the store can serve. Aim: 0.8 of it. The server is one process: with a core for each, "
+        "visitors keep up with it while their CPU a step is below its own; on a busy machine the ratio of wall times tells who got the processor."
     )
     return Table(head, rows), note
 
