@@ -21,7 +21,7 @@ import torch
 from jaxtyping import Float
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, TrainingArguments
-from transformers.utils import is_flash_attn_2_available
+from transformers.utils.import_utils import is_flash_attn_2_available
 
 from simpersona.agent.answer_trainer import AnswerTrainer, packed, put_back
 from simpersona.agent.backbone import load_backbone, quiet, save_backbone
