@@ -107,7 +107,7 @@ def section(config: Path = CONFIG, visits: int = 120) -> Section:
         (
             Table(("scorer, lab data", *columns, "paper", "aim"), rows),
             _intervals(columns)
-            + " No persona: the same scorer, not told the persona, with the same goals; any move: all that a page offers is as likely.",
+            + " No persona: the same scorer, not told the persona, with the same goals; any move: all that a page offers is as likely. Means over other strata cannot be compared with each other, and a skill of few pairs, or above 1, is noise.",
         ),
         (
             _funnel(columns),

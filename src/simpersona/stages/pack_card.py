@@ -79,6 +79,8 @@ def model_card(about: dict[str, Any]) -> str:
         ),
         *_intervals(about["figures"]),
         "",
+        "Visits are shared evenly by the shops and their buyers; among the real sessions those who come often weigh more.",
+        "",
         "## Cannot do",
         LIMITS.rstrip() if about["source"] == "lab" else "- A persona tells how its buyers behave on average.",
         "",
