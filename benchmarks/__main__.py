@@ -30,6 +30,7 @@ SUBJECTS = (
     "grounding",
     "population",
     "experiments",
+    "store_experiments",
     "evaluation",
 )
 
