@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.pages import Decision, Page
-from simpersona.tables import Contract
+from simpersona.tables import Contract, required
 
 if TYPE_CHECKING:
     import ibis
@@ -36,19 +36,15 @@ _text, _number, _count = pa.string(), pa.float64(), pa.int64()
 _time = pa.timestamp("us", tz="UTC")
 
 
-def _required(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=False)
-
-
 EVENTS = Contract(
     "events",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("buyer_id", _text),
+            required("shop_id", _text),
+            required("buyer_id", _text),
             ("session_id", _text),  # the source's own id; null where it has none
-            _required("time", _time),
-            _required("event", _text),
+            required("time", _time),
+            required("event", _text),
             ("product_id", _text),
             ("collection_id", _text),
             ("query", _text),
@@ -64,7 +60,7 @@ EVENTS = Contract(
 
 REJECTED = Contract(
     "rejected",
-    pa.schema([_required("file", _text), _required("row", _count), _required("reason", _text), ("raw", _text)]),
+    pa.schema([required("file", _text), required("row", _count), required("reason", _text), ("raw", _text)]),
 )
 """One row per input row set aside. `row` counts from 1, the header included; `raw` is null unless ids are kept."""
 
@@ -72,10 +68,10 @@ PRODUCTS = Contract(
     "products",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("product_id", _text),
-            _required("title", _text),
-            _required("text", _text),  # what is embedded
+            required("shop_id", _text),
+            required("product_id", _text),
+            required("title", _text),
+            required("text", _text),  # what is embedded
             ("vendor", _text),
             ("product_type", _text),  # the category in plain words, plural where it can be: "skirts"
             ("price", _number),
@@ -88,7 +84,7 @@ PRODUCTS = Contract(
 
 COLLECTIONS = Contract(
     "collections",
-    pa.schema([_required("shop_id", _text), _required("collection_id", _text), _required("title", _text)]),
+    pa.schema([required("shop_id", _text), required("collection_id", _text), required("title", _text)]),
     key=("shop_id", "collection_id"),
 )
 
@@ -109,9 +105,9 @@ class Capabilities:
 
 PROVENANCE = pa.schema(
     [
-        _required("file", _text),
-        _required("row", _count),
-        _required("part", _count),  # 0, 1, … where one input row gives several events rows
+        required("file", _text),
+        required("row", _count),
+        required("part", _count),  # 0, 1, … where one input row gives several events rows
         ("seq", _count),  # the source's own order among events of one buyer at one time
         ("raw", _text),  # the input row as it stood
     ]
@@ -156,14 +152,14 @@ SESSIONS = Contract(
     "sessions",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("buyer_id", _text),
-            _required("session_id", _text),
-            _required("start", _time),
-            _required("end", _time),
-            _required("duration_seconds", _number),
+            required("shop_id", _text),
+            required("buyer_id", _text),
+            required("session_id", _text),
+            required("start", _time),
+            required("end", _time),
+            required("duration_seconds", _number),
             *[
-                _required(f"{what}_count", _count)
+                required(f"{what}_count", _count)
                 for what in (
                     "event",
                     "product_view",
@@ -240,11 +236,11 @@ BUYERS = Contract(
     "buyers",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("buyer_id", _text),
-            _required("stratum", _text),
+            required("shop_id", _text),
+            required("buyer_id", _text),
+            required("stratum", _text),
             *[(name, _number) for name in SCALARS],  # raw; null where the source cannot tell
-            *[_required(f"has_{channel}", pa.bool_()) for channel in CHANNELS],
+            *[required(f"has_{channel}", pa.bool_()) for channel in CHANNELS],
             *[(channel, pa.list_(_text)) for channel in CHANNELS],  # distinct product ids
         ]
     ),
@@ -259,7 +255,7 @@ LEVELS = ("low", "medium", "high")
 
 ASSIGNMENTS = Contract(
     "assignments",
-    pa.schema([_required("shop_id", _text), _required("buyer_id", _text), _required("code", pa.int32())]),
+    pa.schema([required("shop_id", _text), required("buyer_id", _text), required("code", pa.int32())]),
     key=("shop_id", "buyer_id"),
 )
 
@@ -267,10 +263,10 @@ MIX = Contract(
     "mix",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("code", pa.int32()),
-            _required("share", _number),
-            _required("buyers", _count),
+            required("shop_id", _text),
+            required("code", pa.int32()),
+            required("share", _number),
+            required("buyers", _count),
             ("low", _number),  # of the share's 95 % interval
             ("high", _number),
         ]
@@ -280,21 +276,21 @@ MIX = Contract(
 )
 """Eq. 4: a shop's population over the codes; only codes with a buyer have a row."""
 
-TYPE_SHARE = pa.struct([_required("product_type", _text), _required("share", _number), _required("lift", _number)])
+TYPE_SHARE = pa.struct([required("product_type", _text), required("share", _number), required("lift", _number)])
 """A product type, the share of a code's viewers who viewed one of it, and that share over the one of all viewers."""
 
 CARDS = Contract(
     "cards",
     pa.schema(
         [
-            _required("code", pa.int32()),
-            _required("buyers", _count),
-            _required("shops", _count),
-            _required("shop_share", _number),  # of its buyers, in the shop that has the most of them
-            _required("stratum", _text),  # the most common one
-            _required("stratum_share", _number),
-            *[_required(f"share_{stratum}", _number) for stratum in STRATA],
-            *[_required(head, _text) for head in HEADS],  # "low", "medium" or "high"
+            required("code", pa.int32()),
+            required("buyers", _count),
+            required("shops", _count),
+            required("shop_share", _number),  # of its buyers, in the shop that has the most of them
+            required("stratum", _text),  # the most common one
+            required("stratum_share", _number),
+            *[required(f"share_{stratum}", _number) for stratum in STRATA],
+            *[required(head, _text) for head in HEADS],  # "low", "medium" or "high"
             *[(name, _number) for name in SCALARS],  # mean raw value
             *[(f"{name}_percentile", _number) for name in SCALARS],  # 0..100; 50: like everybody
             (
@@ -302,7 +298,7 @@ CARDS = Contract(
                 pa.list_(TYPE_SHARE),
             ),  # the most viewed, the first first; null where the catalogue has none
             ("session", _text),  # the typical one in words; null where no session is known
-            _required("summary", _text),  # in plain words
+            required("summary", _text),  # in plain words
         ]
     ),
     key=("code",),
@@ -374,26 +370,26 @@ EPISODES = Contract(
     "episodes",
     pa.schema(
         [
-            _required("episode_id", _text),
-            _required("shop_id", _text),
-            _required("buyer_id", _text),
-            _required("session_id", _text),
+            required("episode_id", _text),
+            required("shop_id", _text),
+            required("buyer_id", _text),
+            required("session_id", _text),
             ("code", pa.int32()),  # null: no persona token
             ("intent", _text),
-            _required("goal", _text),
-            _required("policy", _text),
-            _required("seed", _count),
-            _required("ending", _text),
+            required("goal", _text),
+            required("policy", _text),
+            required("seed", _count),
+            required("ending", _text),
             ("error_kind", _text),
             ("error", _text),
-            _required("steps", _count),
-            _required("pages", _count),  # distinct addresses seen
-            _required("prompt_tokens", _count),
-            _required("reply_tokens", _count),
-            _required("seconds", _number),
+            required("steps", _count),
+            required("pages", _count),  # distinct addresses seen
+            required("prompt_tokens", _count),
+            required("reply_tokens", _count),
+            required("seconds", _number),
             # from the store's own event log
             *[
-                _required(f"{what}_count", _count)
+                required(f"{what}_count", _count)
                 for what in (
                     "product_view",
                     "collection_view",
@@ -416,20 +412,20 @@ STEPS = Contract(
     "steps",
     pa.schema(
         [
-            _required("episode_id", _text),
-            _required("step", _count),
-            _required("url", _text),
-            _required("title", _text),
-            _required("tree", _text),
-            _required("should_end", pa.bool_()),
+            required("episode_id", _text),
+            required("step", _count),
+            required("url", _text),
+            required("title", _text),
+            required("tree", _text),
+            required("should_end", pa.bool_()),
             ("node", _text),
             ("method", _text),
             ("description", _text),
             ("arguments", pa.list_(_text)),
-            _required("reasoning", _text),
-            _required("result", _text),
+            required("reasoning", _text),
+            required("result", _text),
             ("troubles", pa.list_(_text)),
-            _required("seconds", _number),
+            required("seconds", _number),
             # where a language model acted; `shopper.records.sent_prompts` gives what it was sent
             ("prompt_tokens", _count),
             ("reply_tokens", _count),

@@ -6,26 +6,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import ENDINGS, HEADS
-from simpersona.tables import Contract
+from simpersona.tables import Contract, required
 
 _text, _number, _count = pa.string(), pa.float64(), pa.int64()
-
-
-def _required(name: str, kind: pa.DataType) -> pa.Field:
-    return pa.field(name, kind, nullable=False)
 
 
 TOKEN_PAIRS = Contract(
     "token pairs",
     pa.schema(
         [
-            _required("policy", _text),
-            _required("shop_id", _text),
-            _required("code", pa.int32()),
-            _required("stratum", _text),  # of the token
-            _required("sessions", _count),  # real ones of the shop's buyers with this code
-            _required("episodes", _count),
-            *[_required(f"{side}_{rate}", _number) for side in ("real", "agent") for rate in ("atc", "purchase")],
+            required("policy", _text),
+            required("shop_id", _text),
+            required("code", pa.int32()),
+            required("stratum", _text),  # of the token
+            required("sessions", _count),  # real ones of the shop's buyers with this code
+            required("episodes", _count),
+            *[required(f"{side}_{rate}", _number) for side in ("real", "agent") for rate in ("atc", "purchase")],
             # ARA of each arm of Table 2; null where it has no rate to offer
             *[(f"ara_{arm}", _number) for arm in ("correct", "all_mismatch", "one_random", "shop_mean")],
             *[(f"ara_{arm}", _number) for arm in ("token_mean", "no_token", "noise_ceiling")],
@@ -39,12 +35,12 @@ SHOP_FIGURES = Contract(
     "shop figures",
     pa.schema(
         [
-            _required("policy", _text),
-            _required("shop_id", _text),
-            _required("episodes", _count),  # with a persona token
-            _required("sessions", _count),  # real ones, without bouncers'
-            *[_required(ending, _number) for ending in ENDINGS],  # shares of the episodes
-            _required("error", _number),  # share that did not reach its goal
+            required("policy", _text),
+            required("shop_id", _text),
+            required("episodes", _count),  # with a persona token
+            required("sessions", _count),  # real ones, without bouncers'
+            *[required(ending, _number) for ending in ENDINGS],  # shares of the episodes
+            required("error", _number),  # share that did not reach its goal
             *[
                 (f"{side}_{rate}", _number)
                 for side in ("real", "agent")
@@ -60,14 +56,14 @@ TASKS = Contract(
     "tasks",
     pa.schema(
         [
-            _required("task_id", _text),
-            _required("shop_id", _text),
-            _required("buyer_id", _text),
-            _required("session_id", _text),
-            _required("code", pa.int32()),
-            _required("kind", _text),  # "cart", "checkout" or "purchase"
-            _required("actions", _count),  # about how many it takes
-            _required("goal", _text),
+            required("task_id", _text),
+            required("shop_id", _text),
+            required("buyer_id", _text),
+            required("session_id", _text),
+            required("code", pa.int32()),
+            required("kind", _text),  # "cart", "checkout" or "purchase"
+            required("actions", _count),  # about how many it takes
+            required("goal", _text),
         ]
     ),
     key=("task_id",),
@@ -81,15 +77,15 @@ PAIRS = Contract(
     "pairs",
     pa.schema(
         [
-            _required("shop_id", _text),
-            _required("buyer_id", _text),  # whose session gave the goal
-            _required("session_id", _text),
+            required("shop_id", _text),
+            required("buyer_id", _text),  # whose session gave the goal
+            required("session_id", _text),
             ("code", pa.int32()),
             ("stratum", _text),
             *[(head, _text) for head in HEADS],  # the code's "low", "medium" or "high"
-            _required("weight", _number),  # 0: an arm's visit broke; else 1 on average in each shop
-            _required("ending_a", _text),
-            _required("ending_b", _text),
+            required("weight", _number),  # 0: an arm's visit broke; else 1 on average in each shop
+            required("ending_a", _text),
+            required("ending_b", _text),
             *[(f"{outcome}_{arm}", pa.bool_()) for outcome in OUTCOMES for arm in "ab"],  # null: the store tells nobody
         ]
     ),

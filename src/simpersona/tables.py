@@ -23,6 +23,11 @@ Rule = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
 """Maps a table to one boolean per row: true where the row keeps the rule. Null counts as kept."""
 
 
+def required(name: str, kind: pa.DataType) -> pa.Field:
+    """A column of a table that is never null."""
+    return pa.field(name, kind, nullable=False)
+
+
 @dataclass(frozen=True)
 class Contract:
     """Columns, key and rules of one table.
