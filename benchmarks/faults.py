@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections import Counter
@@ -31,6 +32,8 @@ from simpersona.shopper.rollout import Visit, rollout, visits_of
 
 STEPS, LEAVES, CLOSED, KILLED = 30, 0.1, 0.01, 0.0005
 """At most, in a visit; the chances of a step to be the last, to lose its tab, and to lose the whole browser."""
+VISITS = int(os.environ.get("SIMPERSONA_BENCH_VISITS", "1000"))
+"""Of each window."""
 GOAL = Goal("You are here to browse toys.", "shop", "", "", None)
 
 
@@ -66,7 +69,7 @@ class Wanderer:
             await tab.close()
 
 
-def section(episodes: int = 1000, concurrency: int = 4) -> Section:
+def section(episodes: int = VISITS, concurrency: int = 4) -> Section:
     """`episodes` visits in Chromium, and as many over plain HTTP."""
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
