@@ -192,3 +192,20 @@ def test_a_page_is_read_back_from_its_lines():
     assert (page.nodes[2].name, page.nodes[2].value) == ("A (b) - $4", "")
     with pytest.raises(ConfigError, match="is not a node"):
         scripted_page("http://shop.example/", "link Skirts")
+
+
+@pytest.mark.parametrize("windows", [pytest.param(Browser, marks=pytest.mark.slow), HttpVisitors])
+def test_a_long_page_is_read_part_by_part_to_its_end_and_back(site, windows):
+    async def run():
+        async with windows(StoreConfig(max_page_tokens=600)) as running:
+            window = running.visitor(site.url + "/long", "visitor-1")
+            pages = [await window.open()]
+            pages.extend([await window.act(Action("0-1", method, "")) for method in ["nextChunk"] * 5 + ["prevChunk"]])
+            await window.close()
+            return pages
+
+    pages = asyncio.run(run())
+    assert [page.nodes[0].value for page in pages] == [f"part {n} of 5" for n in (1, 2, 3, 4, 5, 5, 4)]
+    assert [page.failure for page in pages] == [None] * 5 + ["This is the last part of the page", None]
+    names = [node.name for page in pages[:5] for node in page.nodes if node.role == "link"]
+    assert names == [f"Skirt {i}" for i in range(1, 101)]

@@ -26,7 +26,7 @@ from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
 from simpersona.adapters.store_trail import Trail
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Page, Trouble
+from simpersona.pages import Action, Node, Page, Trouble
 
 if TYPE_CHECKING:
     from simpersona.adapters.store_browser import Browser
@@ -62,6 +62,7 @@ class Window:
         self._cdp: CDPSession | None = None
         self._tree: list[Kept] = []
         self._kept: dict[str, Kept] = {}
+        self._shown: dict[str, Node] = {}
         self._part = 1
         self._trail = Trail()
         self._troubles: list[Trouble] = []
@@ -107,8 +108,7 @@ class Window:
             raise StorefrontError("the window is not open")
         self._troubles = []
         try:
-            nodes = {name: kept.node for name, kept in self._kept.items()}
-            failure = self._grounds.refused(action, nodes, self._tab.url)
+            failure = self._grounds.refused(action, self._shown, self._tab.url)
             if failure is None:
                 failure = await self._do(action)
             return await self._look(failure)
@@ -404,8 +404,8 @@ class Window:
         ax_nodes = await whole_tree(self._cdp)
         self._tree = kept_nodes(ax_nodes, self._config.max_name_chars)
         nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
-        shown = {node.id for node in nodes}
-        self._kept = {one.node.id: one for one in self._tree if one.node.id in shown}
+        self._shown = {node.id: node for node in nodes}
+        self._kept = {one.node.id: one for one in self._tree if one.node.id in self._shown}
         self._trail.seen(self._tab.url)
         title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
         return Page(

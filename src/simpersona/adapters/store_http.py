@@ -22,7 +22,7 @@ from simpersona.adapters.store_rules import RETRY_SECONDS, Grounds
 from simpersona.adapters.store_trail import Trail
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Page, Trouble
+from simpersona.pages import Action, Node, Page, Trouble
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
@@ -84,6 +84,7 @@ class HttpWindow:
         self._document = Document(parsed(""), grounds.url)
         self._elements: list[tuple[HtmlElement, Document]] = []
         self._kept: dict[str, Kept] = {}
+        self._shown: dict[str, Node] = {}
         self._part = 1
         self._trail = Trail()
         self._troubles: list[Trouble] = []
@@ -117,8 +118,7 @@ class HttpWindow:
         if self._client is None:
             raise StorefrontError("the window is not open")
         self._troubles = []
-        nodes = {name: kept.node for name, kept in self._kept.items()}
-        failure = self._grounds.refused(action, nodes, self._document.address)
+        failure = self._grounds.refused(action, self._shown, self._document.address)
         if failure is None:
             failure = await self._do(action)
         return self._look(failure)
@@ -321,8 +321,8 @@ class HttpWindow:
         tree = ax_nodes(self._document, self._elements)
         kept = kept_nodes(tree, self._config.max_name_chars)
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
-        shown = {node.id for node in nodes}
-        self._kept = {one.node.id: one for one in kept if one.node.id in shown}
+        self._shown = {node.id: node for node in nodes}
+        self._kept = {one.node.id: one for one in kept if one.node.id in self._shown}
         address = self._document.address
         self._trail.seen(address)
         back = self._trail.before is not None
