@@ -21,7 +21,7 @@ from simpersona.errors import ConfigError, ContractError, SimPersonaError, Sourc
 from simpersona.experiment_command import experiment, power
 from simpersona.lab_command import lab
 from simpersona.pipeline import STAGE_NAMES, Reporter, help_pipeline, play_shard, run_pipeline
-from simpersona.run_commands import assign, coldstart, drift, export, vectors
+from simpersona.run_commands import Setting, assign, coldstart, drift, export, vectors
 from simpersona.stages.grounding import process_number
 
 app = typer.Typer(
@@ -37,10 +37,6 @@ ConfigFile = Annotated[Path | None, typer.Argument(help="TOML file; without one,
 Input = Annotated[Path | None, typer.Option("--input", help="File or folder of raw events; overrides source.path.")]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the run; overrides `name`.")]
 Folder = Annotated[Path | None, typer.Option("--folder", help="Where runs are written; overrides `folder`.")]
-Setting = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="One setting: personas.codes=64. May be given again."),
-]
 Engine = Annotated[
     str | None,
     typer.Option(
