@@ -58,9 +58,10 @@ class Wanderer:
         return Decision(as_action(Candidate(node, method), goal.text, self._rng), "")
 
     async def _break(self, window: Window) -> None:
-        tab, chance = window._tab, self._rng.random()  # noqa: SLF001 - no shopper can do this
-        if tab is None:
+        opened, chance = window._tab, self._rng.random()  # noqa: SLF001 - no shopper can do this
+        if opened is None:
             return
+        tab = opened.tab
         if chance < KILLED and tab.context.browser is not None:
             self._broken["browser died"] += 1
             await tab.context.browser.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import signal
 
 import pytest
 
@@ -64,7 +66,7 @@ def test_traps(site):
         async def after(name):
             shown = await click(window, await window._look(), name)
             if not shown.url.endswith("/traps"):
-                await window._tab.goto(site.url + "/traps")
+                await window._tab.tab.goto(site.url + "/traps")
             return shown
 
         away, popup_away = await after("Away"), await after("Window away")
@@ -191,12 +193,12 @@ def test_a_lost_tab_and_a_lost_browser_are_opened_again_where_the_visit_was(site
             page = await window.open()
             await click(window, page, "Skirts")
             shown = []
-            for lost in (window._tab, browser._chromium):
+            for lost in (window._tab.tab, browser._chromium):
                 await lost.close()
                 shown.append(await click(window, page, "Skirts"))
             again = await click(window, shown[-1], "Pleated Skirt - $48")
             for _ in range(2):
-                await window._tab.close()
+                await window._tab.tab.close()
                 last = window.act(Action("0-2", "click", ""))
                 if _ == 0:
                     await last
@@ -210,6 +212,30 @@ def test_a_lost_tab_and_a_lost_browser_are_opened_again_where_the_visit_was(site
     assert "opened again" in tab.failure
     assert (browser.title, browser.troubles) == ("Skirts", ("browser_lost",))
     assert (again.title, again.failure, again.troubles) == ("Pleated Skirt", None, ())
+
+
+def test_a_browser_that_dies_while_a_window_is_opened_is_replaced(site):
+    async def run():
+        async with Browser(StoreConfig()) as browser:
+            first = browser.visitor(site.url + "/", "one")
+            await first.open()
+            pid = await chromium_process(browser._chromium)
+            os.kill(pid, signal.SIGKILL)  # not noticed before the event loop runs
+            assert browser._chromium.is_connected()
+            second = browser.visitor(site.url + "/", "two")
+            page = await second.open()
+            await first.close()
+            await second.close()
+            return page
+
+    page = asyncio.run(run())
+    assert (page.title, page.failure) == ("Tiny shop", None)
+
+
+async def chromium_process(chromium):
+    cdp = await chromium.new_browser_cdp_session()
+    info = (await cdp.send("SystemInfo.getProcessInfo"))["processInfo"]
+    return next(process["id"] for process in info if process["type"] == "browser")
 
 
 def test_a_browser_that_has_served_long_is_replaced_and_those_inside_stay(site):

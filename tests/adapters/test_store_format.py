@@ -111,7 +111,7 @@ async def again(window, url):
 
 async def link(window, place):
     """The address of the first link that leads to such a place, also where it is folded away."""
-    return await window._tab.evaluate("place => document.querySelector(`a[href*='/${place}/']`).href", place)
+    return await window._tab.tab.evaluate("place => document.querySelector(`a[href*='/${place}/']`).href", place)
 
 
 async def addresses(window, home):

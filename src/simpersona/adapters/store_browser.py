@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -53,7 +54,7 @@ class Browser:
         path = find_browser(self._config)
         self._playwright = await async_playwright().start()
         try:
-            await self._launch(str(path))
+            await self._launch(path)
         except ConfigError:
             await self._playwright.stop()
             raise
@@ -80,30 +81,42 @@ class Browser:
         async with self._starting:
             try:
                 if self._chromium is None or not self._chromium.is_connected():
-                    await self._launch(str(find_browser(self._config)))
+                    await self._launch()
                 elif self._visitors >= self._config.visitors_per_browser:
-                    retired = self._chromium
-                    await self._launch(str(find_browser(self._config)))
-                    await _close_when_empty(retired)
-                assert self._chromium is not None
-                self._visitors += 1
-                return await self._chromium.new_context(
-                    viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT},
-                    locale="en-US",
-                    accept_downloads=False,
-                    service_workers="block",
-                )
+                    await self._replace()
+                try:
+                    return await self._open_context()
+                except Error:  # a browser that dies counts as connected for a moment
+                    await self._replace()
+                    return await self._open_context()
             except (Error, ConfigError) as error:
                 raise StorefrontError(f"the browser cannot open a window: {first_line(error)}") from error
 
-    async def _launch(self, path: str) -> None:
+    async def _open_context(self) -> BrowserContext:
+        assert self._chromium is not None
+        self._visitors += 1
+        return await self._chromium.new_context(
+            viewport={"width": VIEWPORT_WIDTH, "height": VIEWPORT_HEIGHT},
+            locale="en-US",
+            accept_downloads=False,
+            service_workers="block",
+        )
+
+    async def _replace(self) -> None:
+        retired = self._chromium
+        await self._launch()
+        if retired is not None:
+            await _close_when_empty(retired)
+
+    async def _launch(self, path: Path | None = None) -> None:
+        path = path or find_browser(self._config)
         if self._playwright is None:
             raise StorefrontError("the browser was not started: use `async with Browser(config)`")
         images = [] if self._config.images else ["--blink-settings=imagesEnabled=false"]
         is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses its sandbox to root
         try:
             self._chromium = await self._playwright.chromium.launch(
-                executable_path=path, chromium_sandbox=not is_root, args=[*FLAGS, *images]
+                executable_path=str(path), chromium_sandbox=not is_root, args=[*FLAGS, *images]
             )
         except Error as error:
             raise ConfigError(
