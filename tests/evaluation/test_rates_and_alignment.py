@@ -280,6 +280,24 @@ def test_gap_and_lead_are_differences_and_their_intervals_take_the_same_shops():
     assert high == pytest.approx(np.nanquantile(spread, 0.975), abs=1e-6)
 
 
+def test_strata_that_no_token_stands_for_are_left_out_of_the_mean_of_those_represented():
+    episodes = make_episodes({cell: played for cell, played in PLAYED.items() if cell != ("one", 1)})
+    metrics = measure(episodes)
+    assert metrics.values["conversion.B.pairs"] == 0
+    assert metrics.values["conversion.stratified.ara.correct"] is None
+    assert metrics.values["conversion.represented.ara.correct"] == pytest.approx((0.75 + 0.625 + 0.9375) / 3)
+    assert metrics.values["conversion.represented.pairs"] == 5
+    assert "A, C, D" in metrics.notes["conversion.represented.ara.correct"]
+    low, high = metrics.values["conversion.represented.ara.correct_ci95"]
+    # both shops, or shop one alone: (.75 + .625 + 1) / 3; a draw of shop two alone has no C
+    assert (low, high) == pytest.approx(((0.75 + 0.625 + 0.9375) / 3, (0.75 + 0.625 + 1) / 3), abs=1e-6)
+    whole = measure()
+    for figure in ("correct", "gap", "lead", "skill", "lead_ci95"):
+        assert (
+            whole.values[f"conversion.represented.ara.{figure}"] == whole.values[f"conversion.stratified.ara.{figure}"]
+        )
+
+
 def test_each_row_says_what_it_stands_on():
     metrics = measure()
     row = {name: metrics.values[f"conversion.A.{name}"] for name in ("pairs", "shops", "episodes", "sessions")}

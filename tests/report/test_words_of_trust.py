@@ -76,7 +76,7 @@ def test_nothing_is_said_of_what_there_is_not():
     ("interval", "mark"), [([0.02, 0.2], "good"), ([-0.05, 0.2], "weak"), ([-0.2, -0.1], "bad"), (None, "unknown")]
 )
 def test_a_lead_counts_when_its_interval_excludes_zero(interval, mark):
-    figures = {"policy": "lm", "conversion.stratified.ara.lead": 0.1, "conversion.stratified.ara.lead_ci95": interval}
+    figures = {"policy": "lm", "conversion.represented.ara.lead": 0.1, "conversion.represented.ara.lead_ci95": interval}
     assert marks(ReportInputs(metrics=figures))["worth simulating"] == mark
 
 

@@ -3,8 +3,8 @@
     ATC alignment = 1 − |ATC_real − ATC_agent|,  purchase alignment = 1 − |PUR_real − PUR_agent|,
     ARA = the mean of both,
 
-over (shop, token) pairs, averaged within a stratum and then over the four strata. The agent's rate is
-compared with the real rate of its own token (`correct`), and with what stands against it: the other
+over (shop, token) pairs, averaged within a stratum and then over the four strata ("stratified"), or over those
+that some token stands for ("represented"). The agent's rate is compared with the real rate of its own token (`correct`), and with what stands against it: the other
 tokens of the shop (`all_mismatch`, `one_random`), and answers that need no simulation (`shop_mean`,
 `token_mean`, `no_token`). REFERENCE 17.
 """
@@ -22,7 +22,7 @@ from scipy import stats
 
 from simpersona.config import EvaluationConfig
 from simpersona.contracts import STRATA, Metrics
-from simpersona.evaluation.metrics import ARMS, OUTCOMES, RATES, SIZES, Findings
+from simpersona.evaluation.metrics import ALIGNMENT_ROWS, ARMS, OUTCOMES, RATES, SIZES, Findings
 from simpersona.evaluation.rates import (
     Rates,
     agent_rates,
@@ -37,7 +37,6 @@ FUNNEL = STRATA[:4]
 FEW = 10
 """Pairs of a stratum below which a note says so."""
 _UNKNOWN = np.full(2, np.nan)
-_ALL_STRATA = "needs pairs of all four strata"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def conversion_metrics(
     found.put("conversion.episodes", int(pc.sum(pc.is_valid(episodes["code"])).as_py() or 0))
     shortage = _shortage(episodes, pairs, train_shops, config)
     _put_arms(found, pairs, shortage)
-    for stratum in (*FUNNEL, "stratified"):
+    for stratum in ALIGNMENT_ROWS:
         for name, count in _sizes(pairs, stratum).items():
             found.put(f"conversion.{stratum}.{name}", count, _few(name, count))
     _put_headline(found, pairs, config, seed)
@@ -143,23 +142,30 @@ def noise_ceiling(real: Float[np.ndarray, " 2"], episodes: int) -> Float[np.ndar
 
 
 def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 2"]]:
-    """Mean (ATC, purchase) alignment of an arm over the pairs of each stratum, and "stratified": the mean of
-    the four. nan where no pair has a score, and for "stratified" when one of the four is nan.
+    """Mean (ATC, purchase) alignment of an arm over the pairs of each stratum; "stratified": the mean of the four;
+    "represented": of those that have pairs. nan where no pair has a score, and for the means when one of theirs is nan.
     """
     means: dict[str, np.ndarray] = {}
     for stratum in FUNNEL:
         scores = np.array([pair.scores[arm] for pair in pairs if pair.stratum == stratum]).reshape(-1, 2)
         known = scores[~np.isnan(scores).any(axis=1)]
         means[stratum] = known.mean(axis=0) if len(known) else _UNKNOWN
-    return means | {"stratified": np.mean(list(means.values()), axis=0)}
+    own = [means[FUNNEL[one]] for one in _represented(pairs)] or [_UNKNOWN]
+    return means | {"stratified": np.mean(list(means.values()), axis=0), "represented": np.mean(own, axis=0)}
 
 
-def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Float[np.ndarray, "replicates 5"]]:
-    """Each arm's mean ARA of the four strata and "stratified", over shops drawn with replacement: the same draws for all
+def _represented(pairs: list[Pair]) -> list[int]:
+    """Which strata have a pair, as places in FUNNEL."""
+    return sorted({FUNNEL.index(pair.stratum) for pair in pairs})
+
+
+def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Float[np.ndarray, "replicates 6"]]:
+    """Each arm's mean ARA of ALIGNMENT_ROWS, over shops drawn with replacement: the same draws for all
     arms, so that their differences can be taken. nan where a draw has no pair of the stratum with a score.
     """
     shops = sorted({pair.shop for pair in pairs})
     drawn = times_drawn(max(len(shops), 1), replicates, seed)
+    represented = _represented(pairs) or list(range(len(FUNNEL)))
     means: dict[str, np.ndarray] = {}
     for arm in (*ARMS, "noise_ceiling"):
         sums, counts = np.zeros((2, max(len(shops), 1), len(FUNNEL)))
@@ -170,7 +176,7 @@ def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Fl
                 counts[place] += 1
         total = drawn @ counts
         strata = np.divide(drawn @ sums, total, out=np.full(total.shape, np.nan), where=total > 0)
-        means[arm] = np.column_stack([strata, strata.mean(axis=1)])
+        means[arm] = np.column_stack([strata, strata.mean(axis=1), strata[:, represented].mean(axis=1)])
     return means
 
 
@@ -183,21 +189,30 @@ def _blind_score(blind: Rates | None, target: Rates, config: EvaluationConfig) -
 def _put_arms(found: Findings, pairs: list[Pair], shortage: str) -> None:
     for arm in ARMS:
         for stratum, means in stratum_means(pairs, arm).items():
-            why = _why_missing(pairs, arm, stratum, shortage) if np.isnan(means).any() else ""
+            why = _why_missing(pairs, arm, stratum, shortage) if np.isnan(means).any() else _of_which(pairs, stratum)
             for outcome, value in zip(OUTCOMES, (*means, means.mean()), strict=True):
                 found.put(f"conversion.{stratum}.{outcome}.{arm}", float(value), why)
+
+
+def _of_which(pairs: list[Pair], stratum: str) -> str:
+    """Which strata are in a mean of fewer than four."""
+    own = _represented(pairs)
+    if stratum != "represented" or len(own) == len(FUNNEL):
+        return ""
+    return f"the mean of {', '.join(FUNNEL[one] for one in own)}: no pair has a token of another stratum"
 
 
 def _why_missing(pairs: list[Pair], arm: str, stratum: str, shortage: str) -> str:
     if not pairs:
         return shortage
     known = {pair.stratum for pair in pairs if not np.isnan(pair.scores[arm]).any()}
-    missing = [name for name in FUNNEL if name not in known]
-    if stratum != "stratified":
+    wanted = [FUNNEL[one] for one in _represented(pairs)] if stratum == "represented" else FUNNEL
+    missing = [name for name in wanted if name not in known]
+    if stratum in FUNNEL:
         if all(pair.stratum != stratum for pair in pairs):
             return f"no pair has a token of stratum {stratum} ({len(pairs)} pairs in all)"
         return _ARM_NEEDS[arm]
-    return f"the mean of four strata, and {', '.join(missing)} have none: {_ARM_NEEDS[arm]}"
+    return f"the mean of {', '.join(wanted)}, and {', '.join(missing)} have none: {_ARM_NEEDS[arm]}"
 
 
 _ARM_NEEDS = {
@@ -223,7 +238,7 @@ def _shortage(episodes: pa.Table, pairs: list[Pair], train_shops: Collection[str
 
 
 def _sizes(pairs: list[Pair], stratum: str) -> dict[str, int]:
-    own = [pair for pair in pairs if stratum in (pair.stratum, "stratified")]
+    own = [pair for pair in pairs if stratum == pair.stratum or stratum not in FUNNEL]
     episodes, sessions = sum(pair.played.trials for pair in own), sum(pair.real.trials for pair in own)
     return dict(zip(SIZES, (len(own), len({pair.shop for pair in own}), episodes, sessions), strict=True))
 
@@ -239,19 +254,21 @@ def _few(name: str, count: int) -> str:
 def _put_headline(found: Findings, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
     drawn = resampled_ara(pairs, config.bootstrap, seed)
     points = {arm: stratum_means(pairs, arm) for arm in drawn}
-    for column, stratum in enumerate((*FUNNEL, "stratified")):
+    for column, stratum in enumerate(ALIGNMENT_ROWS):
         key = f"conversion.{stratum}.ara"
         place = {arm: means[:, column] for arm, means in drawn.items()}
         ara = {arm: float(means[stratum].mean()) for arm, means in points.items()}
         several = _sizes(pairs, stratum)["shops"] > 1
-        whole = _ALL_STRATA if stratum == "stratified" else f"needs pairs of stratum {stratum}"
+        whole = _NEEDS.get(stratum, f"needs pairs of stratum {stratum}")
         for arm in ARMS:
             interval = interval95(place[arm]) if several and np.isfinite(ara[arm]) else None
             found.put(f"{key}.{arm}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
         found.put(f"{key}.noise_ceiling", ara["noise_ceiling"], "" if np.isfinite(ara["noise_ceiling"]) else whole)
         _put_skill(found, key, ara, whole)
-        if stratum == "stratified":
-            _put_differences(found, key, ara, place, several=several)
+        _put_differences(found, key, ara, place, whole, several=several)
+
+
+_NEEDS = {"stratified": "needs pairs of all four strata", "represented": "needs pairs"}
 
 
 def _put_skill(found: Findings, key: str, ara: dict[str, float], missing: str) -> None:
@@ -266,14 +283,14 @@ def _put_skill(found: Findings, key: str, ara: dict[str, float], missing: str) -
 
 
 def _put_differences(
-    found: Findings, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], *, several: bool
+    found: Findings, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], whole: str, *, several: bool
 ) -> None:
     """What the token gives, what is gained over the shop's mean, and the skill's interval; shops drawn alike for both sides."""
     for name, other in (("gap", "all_mismatch"), ("lead", "shop_mean")):
         value = ara["correct"] - ara[other]
-        found.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{_ALL_STRATA}, with {other}")
+        found.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{whole}, with {other}")
         interval = interval95(drawn["correct"] - drawn[other]) if several and np.isfinite(value) else None
-        found.put(f"{key}.{name}_ci95", interval, "" if interval else f"{_ALL_STRATA}, of two shops or more")
+        found.put(f"{key}.{name}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
     room = drawn["noise_ceiling"] - drawn["shop_mean"]
     skill = np.divide(drawn["correct"] - drawn["shop_mean"], room, out=np.full(room.shape, np.nan), where=room > 0)
     told = several and ara["noise_ceiling"] > ara["shop_mean"]

@@ -75,6 +75,9 @@ COLD_START = (
     "strata_js_global_mean",
     "coverage",
 )
+ALIGNMENT_ROWS = (*STRATA[:4], "stratified", "represented")
+"""Rows of Table 2: the strata, the mean of the four, and of those that some simulated token stands for."""
+ADVANTAGES = ("skill", "skill_ci95", "gap", "gap_ci95", "lead", "lead_ci95")
 DIGITS = 6
 
 
@@ -121,11 +124,10 @@ def policy_keys() -> list[str]:
     """The keys whose figures are of one policy's episodes; of a further one they stand under policies.NAME."""
     tests = ("welch_p", "kruskal_p", "permutation_p")
     return [
-        *_keys(["conversion"], [*STRATA[:4], "stratified"], OUTCOMES, ARMS),
-        *_keys(["conversion"], [*STRATA[:4], "stratified"], SIZES),
-        *_keys(["conversion"], [*STRATA[:4], "stratified"], ["ara"], [f"{arm}_ci95" for arm in ARMS]),
-        *_keys(["conversion"], [*STRATA[:4], "stratified"], ["ara"], ["noise_ceiling", "skill"]),
-        *_keys(["conversion"], ["stratified"], ["ara"], ["skill_ci95", "gap", "gap_ci95", "lead", "lead_ci95"]),
+        *_keys(["conversion"], ALIGNMENT_ROWS, OUTCOMES, ARMS),
+        *_keys(["conversion"], ALIGNMENT_ROWS, SIZES),
+        *_keys(["conversion"], ALIGNMENT_ROWS, ["ara"], [f"{arm}_ci95" for arm in ARMS]),
+        *_keys(["conversion"], ALIGNMENT_ROWS, ["ara"], ["noise_ceiling", *ADVANTAGES]),
         *_keys(["conversion"], ["overall"], ["real", "agent"], [*RATES, *(f"{rate}_ci95" for rate in RATES)]),
         *_keys(["conversion"], ["pairs", "episodes"]),
         *_keys(["separation"], HEADS, [*LEVELS, *(f"{level}_tokens" for level in LEVELS), "cohens_d", *tests]),

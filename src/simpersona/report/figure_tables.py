@@ -89,7 +89,7 @@ _SPECS = (
         "Table 2",
         "Alignment of conversion rates (ARA), mean over the pairs of a shop and a persona: 1 is perfect. Its own persona should beat other personas and the shop's mean rate, which needs no simulation. The ceiling is what a perfect agent would reach with as many visits; skill: 0 no better than the shop's mean, 1 the ceiling.",
         "conversion.{row}.ara.{column}",
-        _STRATA | {"stratified": "mean of the four"},
+        _STRATA | {"stratified": "mean of the four", "represented": "mean of those with pairs"},
         {
             "correct": "own persona",
             "all_mismatch": "all others",

@@ -186,13 +186,13 @@ def _steering(inputs: ReportInputs, policy: Acting) -> Iterator[Check]:
 
 def _compared(inputs: ReportInputs, policy: Acting, name: str, matter: str, claim: str) -> Check:
     """Whether a difference of alignments is above 0, by its interval over shops."""
-    key = f"conversion.stratified.ara.{name}"
+    key = f"conversion.represented.ara.{name}"
     value, interval = policy.figures.get(key), policy.interval(key)
     if value is None:
         against = {"gap": "all_mismatch", "lead": "shop_mean"}[name]
-        correct, other = (policy.figures.get(f"conversion.stratified.ara.{arm}") for arm in ("correct", against))
+        correct, other = (policy.figures.get(f"conversion.represented.ara.{arm}") for arm in ("correct", against))
         if correct is None or other is None:
-            why = inputs.notes.get(f"{policy.prefix}conversion.stratified.ara.correct") or "it was not computed"
+            why = inputs.notes.get(f"{policy.prefix}conversion.represented.ara.correct") or "it was not computed"
             return Check(matter, "unknown", f"Not known: {_QUESTIONS[name]}. The reason: {why}.")
         value = correct - other
     spread = f", 95 % interval {written(key, list(interval))}" if interval else ""

@@ -14,12 +14,15 @@ FIGURES: tuple[tuple[str, str, float | None, str], ...] = (
         for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
         for key, words in (("correct", "conversion alignment (ARA)"), ("skill", "skill"))
     ),
-    ("conversion.stratified.ara.correct", "conversion alignment (ARA), stratified", 0.787, "≥ 0.85"),
-    ("conversion.stratified.ara.all_mismatch", "… against the shop's other personas", 0.589, ""),
-    ("conversion.stratified.ara.shop_mean", "… of the shop's mean rate", None, ""),
-    ("conversion.stratified.ara.token_mean", "… of the persona's mean rate over the training shops", None, ""),
-    ("conversion.stratified.ara.noise_ceiling", "… of a perfect shopper in as many visits", None, ""),
-    ("conversion.stratified.ara.skill", "skill", None, "≥ 0.5"),
+    ("conversion.stratified.ara.correct", "conversion alignment (ARA), mean of the four strata", 0.787, "≥ 0.85"),
+    ("conversion.represented.ara.correct", "…, mean of the strata that personas stand for", None, "≥ 0.85"),
+    ("conversion.represented.ara.all_mismatch", "… … against the shop's other personas", None, ""),
+    ("conversion.represented.ara.gap", "… … gap to these", None, "≥ 0.25"),
+    ("conversion.represented.ara.shop_mean", "… … of the shop's mean rate", None, ""),
+    ("conversion.represented.ara.lead", "… … lead over it", None, "> 0"),
+    ("conversion.represented.ara.token_mean", "… … of the persona's mean rate over the training shops", None, ""),
+    ("conversion.represented.ara.noise_ceiling", "… … of a perfect shopper in as many visits", None, ""),
+    ("conversion.represented.ara.skill", "… … skill", None, "≥ 0.5"),
     ("separation.purchase.cohens_d", "Cohen's d, purchase", 2.8, "≥ 2"),
     ("separation.engagement.cohens_d", "Cohen's d, engagement", 0.76, "≥ 0.8"),
     ("separation.exploration.cohens_d", "Cohen's d, exploration", 0.1, "≥ 0.8"),
@@ -122,5 +125,7 @@ def _number(value: Any) -> str:
 
 
 def _intervals(figures: dict[str, Any]) -> list[str]:
-    found = figures.get("conversion.stratified.ara.correct_ci95")
-    return [] if found is None else ["", f"95 % interval of the ARA over shops: {found[0]:.3f} to {found[1]:.3f}."]
+    words = {"correct": "the ARA", "gap": "the gap", "lead": "the lead", "skill": "the skill"}
+    found = {name: figures.get(f"conversion.represented.ara.{key}_ci95") for key, name in words.items()}
+    told = [f"{name} {known[0]:.3f} to {known[1]:.3f}" for name, known in found.items() if known is not None]
+    return ["", f"95 % intervals over shops, of the strata that personas stand for: {', '.join(told)}."] if told else []
