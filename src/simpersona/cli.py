@@ -6,6 +6,7 @@ Exit codes: 0 done, 2 the user's input is wrong, 1 anything else, 130 stopped by
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -304,6 +305,7 @@ def main() -> None:
         else:
             raise
     if code == STOPPED:
+        logging.getLogger("asyncio").disabled = True  # it would report what was cut off as errors
         _stop("stopped; finished stages are kept, the next run goes on from there", STOPPED)
     sys.exit(code or 0)
 

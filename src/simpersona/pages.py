@@ -158,6 +158,11 @@ class Example(TypedDict):
     """All else is read, not learned."""
 
 
+def visit_of(example: Example) -> str:
+    """What tells the examples of one visit from those of another."""
+    return example.get("episode_id") or "{shop_id}/{session_id}/{code}".format(**example)
+
+
 @dataclass(frozen=True)
 class Reply:
     """A language model's answer and what it cost."""

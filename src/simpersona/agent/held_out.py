@@ -12,17 +12,17 @@ from simpersona.agent.masks import IGNORED, encode
 from simpersona.agent.persona_adapter import load_grounded
 from simpersona.agent.tokens import persona_ids
 from simpersona.contracts import persona_token
-from simpersona.pages import Example, Message
+from simpersona.pages import Example, Message, visit_of
 
 
 def keep_some(examples: Sequence[Example], count: int, seed: int) -> tuple[list[Example], list[Example]]:
     """The examples to train on, and `count` of the others: a tenth of the visits is kept from training, whole."""
-    visits = sorted({_visit(example) for example in examples})
+    visits = sorted({visit_of(example) for example in examples})
     rng = np.random.default_rng(seed)
     kept = {visits[place] for place in rng.permutation(len(visits))[: max(len(visits) // 10, 1)]} if count else set()
-    held = [example for example in examples if _visit(example) in kept]
+    held = [example for example in examples if visit_of(example) in kept]
     some = [held[place] for place in sorted(rng.permutation(len(held))[:count])]
-    return [example for example in examples if _visit(example) not in kept], some
+    return [example for example in examples if visit_of(example) not in kept], some
 
 
 def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: int) -> dict[str, float]:
@@ -50,7 +50,3 @@ def _told(example: Example, token: str) -> Example:
     own = persona_token(example["code"])
     turns = [Message(role=turn["role"], content=turn["content"].replace(own, token)) for turn in example["messages"]]
     return Example(**{**example, "messages": turns})
-
-
-def _visit(example: Example) -> tuple[str, str, int]:
-    return example["shop_id"], example["session_id"], example["code"]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from simpersona.report.templating import templates
 
 MISSING = "–"
 NAMES = {"add_to_cart": "add to cart", "checkout_start": "start a checkout", "purchase": "purchase"}
@@ -100,7 +99,7 @@ def render_experiment(figures: Mapping[str, Any]) -> str:
         for name, part in figures["shops"].items()
     }
     return (
-        _templates()
+        templates()
         .get_template("experiment.html.j2")
         .render(
             figures=figures,
@@ -115,10 +114,3 @@ def render_experiment(figures: Mapping[str, Any]) -> str:
 
 def _points(low: float, high: float) -> str:
     return f"[{100 * low:+.2f}, {100 * high:+.2f}]"
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("simpersona.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )

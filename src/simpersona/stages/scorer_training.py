@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from simpersona.adapters.store_scripted import scripted_page
 from simpersona.agent.scorer import META, Choices, Scorer, train_scorer
 from simpersona.artifacts import read_json
 from simpersona.errors import ConfigError
@@ -19,9 +17,9 @@ from simpersona.pages import Example
 from simpersona.ports import Embedder, Progress
 from simpersona.shopper.candidates import NUMBERS, STATE, Situation, situation
 from simpersona.shopper.moves import MOVES
-from simpersona.shopper.prompt import as_told, asked, parse_reply
 from simpersona.shopper.scorer_policy import Score
 from simpersona.stages.persona_funnel import PersonaFunnel
+from simpersona.stages.taught_steps import taught_steps
 
 
 class Texts:
@@ -69,15 +67,10 @@ def scorer_from_examples(
     chosen: list[int] = []
     codes: list[int | None] = []
     visits: list[str] = []
-    left_out, visit, done = 0, "", list[str]()
-    for example in examples:
-        goal, tree = asked(example)
-        if visit != (visit := f"{goal.shop_id}/{goal.session_id}/{goal.code}") or not example["step"]:
-            done = []
-        page = replace(scripted_page("", tree), goes_back=example.get("goes_back", False))
-        action = parse_reply(example["messages"][2]["content"], page).action
-        one = situation(page, goal.text, done)
-        done = [*done, as_told(action)] if action else done
+    left_out = 0
+    for step in taught_steps(examples):
+        action = step.decision.action
+        one = situation(step.page, step.goal.text, step.done)
         wanted = (action.node, action.method) if action else (None, None)
         places = [number for number, candidate in enumerate(one.candidates) if candidate.key == wanted]
         if not places:
@@ -85,8 +78,8 @@ def scorer_from_examples(
             continue
         situations.append(one)
         chosen.append(places[0])
-        codes.append(goal.code)
-        visits.append(visit)
+        codes.append(step.goal.code)
+        visits.append(step.visit)
     texts = Texts(embedder)
     choices = choices_of(situations, codes, texts)
     starts = np.searchsorted(choices.owner, np.arange(len(situations)))
