@@ -28,6 +28,7 @@ SUBJECTS = (
     "webshop_replays",
     "agent",
     "grounding",
+    "policies",
     "population",
     "experiments",
     "store_experiments",
