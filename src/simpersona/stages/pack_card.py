@@ -42,6 +42,9 @@ LIMITS = """
 - Nothing personal is in it: no ids, no sessions; centroids, weights and summary figures of codes with at least 20 training buyers.
 """
 
+LANGUAGE_MODEL = """- The language model: the stage `agent` above says how much it was trained, and its loss on held-out visits with the buyer's token, another's
+  and none. Where these three are alike, the token does not steer it yet: take the scorer for figures."""
+
 
 def model_card(about: dict[str, Any]) -> str:
     """The card as Markdown, from what pack.json says."""
@@ -86,6 +89,7 @@ def model_card(about: dict[str, Any]) -> str:
         "",
         "## Cannot do",
         LIMITS.rstrip() if about["source"] == "lab" else "- A persona tells how its buyers behave on average.",
+        *([LANGUAGE_MODEL] if "lm" in about["policies"] else []),
         "",
     ]
     return "\n".join(lines)
