@@ -186,13 +186,10 @@ def _twins(run: Run, episodes: pa.Table) -> dict[str, float]:
 def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
     words = []
     for name, found in columns.items():
-        shown = [
-            f"{figure} {low:+.3f} to {high:+.3f}"
-            for figure in ("correct", "gap", "lead", "skill")
-            for low, high in [found.get(f"{ARA}.{figure}_ci95") or (np.nan, np.nan)]
-        ]
+        known = {figure: found.get(f"{ARA}.{figure}_ci95") for figure in ("correct", "gap", "lead", "skill")}
+        shown = [f"{figure} {ends[0]:+.3f} to {ends[1]:+.3f}" for figure, ends in known.items() if ends]
         strata = ", ".join(one for one in "ABCD" if found[f"conversion.{one}.pairs"])
-        words.append(f"{name}, means over {strata}: {'; '.join(shown)}")
+        words += [f"{name}, means over {strata}: {'; '.join(shown)}"] if shown else []
     return (
         "95 % intervals over shops: "
         + ". ".join(words)
