@@ -14,7 +14,7 @@ run: setup
 
 # three at a time keep two cores busy: many tests wait for a store or a browser
 test: setup
-	$(BIN)/pytest -q -n 3 --dist loadfile --hypothesis-profile=ci
+	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --hypothesis-profile=ci
 
 check: setup
 	$(BIN)/ruff format --check .

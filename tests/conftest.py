@@ -30,6 +30,11 @@ FOR_SMALL_TABLES = {  # compiling a query takes far longer than running it on a 
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole runs and clusters first: those that take minutes should not be what is waited for in the end."""
+    items.sort(key=lambda item: item.path.parent.name not in ("whole", "engines"))
+
+
 @pytest.fixture(scope="session")
 def duckdb_engine(tmp_path_factory: pytest.TempPathFactory) -> SQLBackend:
     return connect(tmp_path_factory.mktemp("duckdb"))

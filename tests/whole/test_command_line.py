@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -93,7 +94,8 @@ def test_the_cut_off_last_line_of_the_real_sample_is_one_counted_reject(tmp_path
 
 def test_ctrl_c_says_what_is_kept(tmp_path):
     command = [sys.executable, "-m", "simpersona.cli", "events", "--set", "lab.shops=2", "--set", "lab.buyers=60"]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs are deaf to Ctrl-C
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as process:  # noqa: PLW1509 - no threads
         assert process.stderr is not None
         for line in process.stderr:
             if line.strip() == "events …":
