@@ -6,13 +6,14 @@ In a generated world that neither was trained on, with the same goals for all.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks import grounding
 from benchmarks.measure import percentile
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
@@ -34,30 +35,21 @@ from simpersona.stages.pack import Pack
 from simpersona.stages.pack_folder import PackFolder
 from simpersona.stages.store_visits import Limits, play_episodes
 
-ARA = "conversion.represented.ara"
 MAX_STEPS, TOGETHER = 30, 4
-ROWS = (  # words, key, paper, aim
-    ("ARA, mean of the strata that personas stand for", f"{ARA}.correct", None, "≥ 0.85"),
-    ("… against the shop's other personas", f"{ARA}.all_mismatch", None, ""),
-    ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
-    ("… of the shop's mean rate", f"{ARA}.shop_mean", None, "below ours"),
-    ("lead over it", f"{ARA}.lead", None, "> 0"),
-    ("… of the same policy without a persona", f"{ARA}.no_token", None, "below ours"),
-    ("… of a perfect shopper in as many visits", f"{ARA}.noise_ceiling", None, ""),
-    ("skill", f"{ARA}.skill", None, "≥ 0.5"),
-    *(
-        (f"Cohen's d, {head}", f"separation.{head}.cohens_d", paper, aim)
-        for head, paper, aim in (
-            ("purchase", 2.80, "≥ 2"),
-            ("engagement", 0.76, "≥ 0.8"),
-            ("exploration", 0.10, "≥ 0.8"),
-        )
-    ),
-    ("ended by the shopper itself", "outcomes.two_stage.goal_reached", 0.835, ""),
-    ("ended by the limit of steps", "outcomes.two_stage.steps_limit", 0.131, ""),
-    ("broken (`other`)", "outcomes.two_stage.other", 0.022, "≤ 0.005"),
-    ("worst shop's share that did not end by itself", "outcomes.two_stage.shop_error.max", 0.285, "≤ 0.15"),
-    ("(shop, persona) pairs", "conversion.pairs", None, ""),
+ROWS = (
+    *grounding.ROWS,
+    ("ARA of the same policy without a persona", f"{grounding.ARA}.no_token", None, "below ours"),
+)
+DOINGS = (
+    "",
+    "visits",
+    "add to cart",
+    "reach the checkout",
+    "buy",
+    "left by themselves",
+    "steps, mean",
+    "s a step, median",
+    "95 %",
 )
 
 
@@ -86,7 +78,14 @@ def section(visits: int = 200, base_visits: int = 24, lab: LabConfig | None = No
         run = Run(config, folder, lambda *_: None, "policies")
         episodes = run.table("simulation/episodes.parquet", EPISODES)
         steps = run.table("simulation/steps.parquet", STEPS)
-        played = {"lm": (episodes, steps), "scorer": (episodes, steps), "untrained": _untrained(run, base_visits)}
+        doings = []
+        for policy, words in (("lm", "language model"), ("scorer", "scorer")):
+            own = episodes.filter(pc.equal(episodes["policy"], policy))
+            doings += [
+                _doing(words, own.filter(pc.is_valid(own["code"])), steps),
+                _doing(f"{words}, no persona", own.filter(pc.is_null(own["code"])), steps),
+            ]
+        doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
         figures = read_json(folder / "evaluation/metrics.json")
     rows = [
         [words, _figure(figures, key), _figure(figures, f"policies.scorer.{key}"), number(paper), aim]
@@ -104,7 +103,7 @@ def section(visits: int = 200, base_visits: int = 24, lab: LabConfig | None = No
             "In brackets 95 % intervals over the shops. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata.",
         ),
         (
-            _doings(played),
+            Table(DOINGS, doings),
             "Shares of visits. Seconds of a step from page to decision, the store's answer included, four visits side by side on two cores.",
         ),
     ]
@@ -133,47 +132,19 @@ def _untrained(run: Run, visits: int) -> tuple[pa.Table, pa.Table]:
     return episode_tables(played, events, {})
 
 
-def _doings(played: Mapping[str, tuple[pa.Table, pa.Table]]) -> Table:
-    rows = []
-    for name, words, code in (
-        ("lm", "language model", True),
-        ("lm", "language model, no persona", False),
-        ("scorer", "scorer", True),
-        ("scorer", "scorer, no persona", False),
-        ("untrained", "untrained language model", True),
-    ):
-        episodes, steps = played[name]
-        if name != "untrained":
-            episodes = episodes.filter(pc.equal(episodes["policy"], name))
-        own = episodes.filter(pc.is_valid(episodes["code"]) if code else pc.is_null(episodes["code"]))
-        walked = steps.filter(pc.is_in(steps["episode_id"], own["episode_id"]))
-        rows.append([words, number(own.num_rows), *_shares(own), *_paces(own, walked)])
-    head = (
-        "",
-        "visits",
-        "add to cart",
-        "reach the checkout",
-        "buy",
-        "left by themselves",
-        "steps, mean",
-        "s a step, median",
-        "95 %",
-    )
-    return Table(head, rows)
-
-
-def _shares(episodes: pa.Table) -> Sequence[str]:
+def _doing(words: str, episodes: pa.Table, steps: pa.Table) -> list[str]:
+    """What these visits came to, and the pace of those of the `steps` that are theirs."""
+    own = steps.filter(pc.is_in(steps["episode_id"], episodes["episode_id"]))
+    seconds = own["seconds"].to_pylist()
     ended = pc.equal(episodes["ending"], "goal_reached")
     shares = [
         pc.mean(found.cast(pa.int64())).as_py() for found in (*(happened(episodes, rate) for rate in RATES), ended)
     ]
-    return [f"{share:.1%}" for share in shares]
-
-
-def _paces(episodes: pa.Table, steps: pa.Table) -> Sequence[str]:
-    seconds = steps["seconds"].to_pylist()
     return [
-        number(steps.num_rows / episodes.num_rows),
+        words,
+        number(episodes.num_rows),
+        *(f"{share:.1%}" for share in shares),
+        number(own.num_rows / episodes.num_rows),
         number(percentile(seconds, 0.5)),
         number(percentile(seconds, 0.95)),
     ]
