@@ -55,6 +55,7 @@ ROWS = (  # words, key, paper, aim
     ("ARA, mean of the strata", f"{ARA}.correct", 0.787, "≥ 0.85"),
     ("… against the shop's other personas", f"{ARA}.all_mismatch", 0.589, ""),
     ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
+    ("… of a perfect shopper in as many visits", f"{ARA}.gap_ceiling", None, ""),
     ("… of the shop's mean rate", f"{ARA}.shop_mean", None, "below ours"),
     ("lead over it", f"{ARA}.lead", None, "> 0"),
     ("… of the persona's mean rate over the training shops", f"{ARA}.token_mean", None, ""),
@@ -186,8 +187,12 @@ def _twins(run: Run, episodes: pa.Table) -> dict[str, float]:
 def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
     words = []
     for name, found in columns.items():
-        known = {figure: found.get(f"{ARA}.{figure}_ci95") for figure in ("correct", "gap", "lead", "skill")}
-        shown = [f"{figure} {ends[0]:+.3f} to {ends[1]:+.3f}" for figure, ends in known.items() if ends]
+        known = {
+            figure: found.get(f"{ARA}.{figure}_ci95") for figure in ("correct", "gap", "gap_ceiling", "lead", "skill")
+        }
+        shown = [
+            f"{figure.replace('_', ' ')} {ends[0]:+.3f} to {ends[1]:+.3f}" for figure, ends in known.items() if ends
+        ]
         strata = ", ".join(one for one in "ABCD" if found[f"conversion.{one}.pairs"])
         words += [f"{name}, means over {strata}: {'; '.join(shown)}"] if shown else []
     return (

@@ -57,7 +57,7 @@ PIPELINE_COMMANDS = {  # command: the stage it ends with, and what it does
     "personas": ("personas", "Buyers to persona codes: trains the VQ-VAE."),
     "traces": ("traces", "Sessions replayed on storefronts, as training examples."),
     "agent": ("agent", "Examples to a language model that shops, in two stages."),
-    "tasks": ("tasks", "Shopping tasks from recorded sessions, judged by the store's log; see [tasks]."),
+    "tasks": ("tasks", "Shopping tasks from sessions, judged by the store's log."),
     "evaluate": ("evaluation", "Simulated against real buyers: metrics.json."),
     "report": ("report", "One self-contained HTML file."),
 }
@@ -154,7 +154,7 @@ def pack(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or the config of one.", metavar="RUN")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write.")],
 ) -> None:
-    """What a run has learnt as a folder to load elsewhere, with its model card."""
+    """A run's models as a folder to load elsewhere, with a card."""
     from simpersona.stages.pack_export import export_pack
 
     place = run
@@ -179,7 +179,7 @@ def replay(
     ] = "simulation",
     open_: Open = False,
 ) -> None:
-    """Steps through visits: pages as seen, actions, reasons, screenshots."""
+    """Steps through visits: pages, actions, reasons, screenshots."""
     from simpersona.stages.replay_page import write_replays
 
     if stage not in ("simulation", "traces"):

@@ -26,7 +26,7 @@ def assign(
     ] = "shopify",
     set_: Setting = None,
 ) -> None:
-    """New buyers to codes and mixes with a trained pack; no training."""
+    """New buyers to codes and mixes, with a trained pack."""
     from simpersona.stages.new_buyers import assign_new_buyers
 
     base = {"source": {"format": format_, "path": str(events)}}
@@ -46,7 +46,7 @@ def drift(
         Path, typer.Option("--out", help="Shops, as .parquet or .csv; their codes go beside it as NAME-codes.")
     ] = Path("drift.csv"),
 ) -> None:
-    """Whether stores' mixes changed between two periods, and in which codes."""
+    """Whether stores' mixes changed, and in which codes."""
     from simpersona.stages.store_drift import drift_lines, periods_of_files, periods_of_run, write_drift
 
     if (after is None) == (split is None):
@@ -61,7 +61,7 @@ def coldstart(
     catalog: Annotated[Path, typer.Option("--catalog", help="products.parquet of the stores without a history.")],
     out: Annotated[Path, typer.Option("--out", help="Their mixes, as .parquet or .csv.")] = Path("coldstart.csv"),
 ) -> None:
-    """The mix of a store without a history, from its catalogue alone."""
+    """The mix of a store without a history, from its catalogue."""
     from simpersona.stages.cold_start import predict_mixes
 
     for line in predict_mixes(run, catalog, out):
@@ -83,7 +83,7 @@ def export(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
     gguf: Annotated[bool, typer.Option("--gguf", help="Write model.gguf for llama.cpp as well.")] = False,
 ) -> None:
-    """A run's language model as transformers, vLLM and llama.cpp load it."""
+    """The language model for transformers, vLLM and llama.cpp."""
     from simpersona.stages.model_export import export_model
 
     for line in export_model(run, out, gguf=gguf):

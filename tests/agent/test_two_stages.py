@@ -1,6 +1,7 @@
 """Both stages on random models: what moves, what does not, and the loss."""
 
 import hashlib
+import json
 
 import numpy as np
 import pytest
@@ -159,6 +160,8 @@ def test_low_rank_matrices_and_rows_are_merged_and_kept_apart(checkpoint, kind, 
     assert read_adapter(tmp_path / "adapter") == {
         "base": str(checkpoint), "codes": CODES, "prompt": "short", "lora": True
     }  # fmt: skip
+    theirs = json.loads((tmp_path / "adapter/adapter_config.json").read_text())  # peft's own, which others read
+    assert theirs["base_model_name_or_path"] == str(checkpoint)
     with pytest.raises(ConfigError, match="no persona adapter here"):
         load_adapter(tmp_path)
 

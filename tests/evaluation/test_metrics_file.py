@@ -26,8 +26,8 @@ def test_the_keys_that_metrics_json_promises():
         "outcomes.single_stage.shop_error.cv",
         "ablation.no_token.products_mean",
     } <= set(keys)
-    # 6 rows x (3 outcomes x 6 arms, 4 sizes, 6 intervals, ceiling, and skill, gap and lead with intervals), 2 x 6 overall rates, 2 counts
-    assert sum(key.startswith("conversion.") for key in keys) == 6 * (18 + 4 + 6 + 1 + 6) + 12 + 2
+    # 6 rows x (3 outcomes x 6 arms, 4 sizes, 6 intervals, ceiling, and skill, gap, its ceiling and lead with intervals), 2 x 6 overall rates, 2 counts
+    assert sum(key.startswith("conversion.") for key in keys) == 6 * (18 + 4 + 6 + 1 + 8) + 12 + 2
     assert sum(key.startswith("clusters.") for key in keys) == 2 * 15
 
 

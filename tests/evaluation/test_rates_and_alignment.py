@@ -9,7 +9,7 @@ from simpersona.evaluation.alignment import (
     aligned,
     conversion_metrics,
     eligible_pairs,
-    noise_ceiling,
+    expected_alignment,
     resampled_ara,
 )
 from simpersona.evaluation.by_shop import pairs_table, shop_figures
@@ -234,13 +234,13 @@ def test_no_skill_is_told_when_the_ceiling_is_below_the_shop_mean():
     assert "too few episodes" in metrics.notes["conversion.stratified.ara.skill"]
 
 
-def test_noise_ceiling_matches_the_reading_and_a_simulation():
-    exact = noise_ceiling(np.array([0.5, 0.4]), 5)
+def test_the_ceiling_matches_the_reading_and_a_simulation():
+    exact = expected_alignment(np.array([0.5, 0.4]), 5, np.array([0.5, 0.4]))
     assert exact.mean() == pytest.approx(0.82, abs=0.005)  # REFERENCE 17: "about .82 at rates .5/.4"
     rng = np.random.default_rng(0)
     drawn = 1 - np.abs(rng.binomial(5, [0.5, 0.4], (200_000, 2)) / 5 - [0.5, 0.4]).mean(axis=0)
     assert exact.tolist() == pytest.approx(drawn.tolist(), abs=0.002)
-    assert noise_ceiling(np.array([0.0, 1.0]), 3).tolist() == pytest.approx([1, 1])
+    assert expected_alignment(np.array([0.0, 1.0]), 3, np.array([0.0, 1.0])).tolist() == pytest.approx([1, 1])
 
 
 def the_pairs(episodes=None):
@@ -278,6 +278,15 @@ def test_gap_and_lead_are_differences_and_their_intervals_take_the_same_shops():
     low, high = values["conversion.stratified.ara.lead_ci95"]
     assert low == pytest.approx(np.nanquantile(spread, 0.025), abs=1e-6)
     assert high == pytest.approx(np.nanquantile(spread, 0.975), abs=1e-6)
+
+
+def test_the_gap_of_a_perfect_agent_by_hand():
+    episodes = make_episodes({("two", 0): (1, 0), ("two", 3): (1, 0)}, each=1)
+    metrics = measure(episodes, EvaluationConfig(min_sessions=4, min_episodes=1, bootstrap=10))
+    # one visit of an agent at (3/4, 3/4) is off by 3/8 from its own rates; from (1/4, 0) by 3/4 · 3/4 + 1/4 · 1/4 and 3/4
+    own, others = 1 - 3 / 8, 1 - (10 / 16 + 3 / 4) / 2
+    assert metrics.values["conversion.A.ara.gap_ceiling"] == pytest.approx(own - others, abs=1e-6)
+    assert metrics.values["conversion.B.ara.gap_ceiling"] is None
 
 
 def test_strata_that_no_token_stands_for_are_left_out_of_the_mean_of_those_represented():

@@ -129,3 +129,10 @@ def test_points_name_the_policy_where_several_act():
     named = {(check.matter, check.policy) for check in found}
     assert {("number of visits", "language model"), ("number of visits", "scorer"), ("who acts", "scorer")} <= named
     assert next(check.short for check in found if check.matter == "number of visits") == "Few visits."
+
+
+def test_a_gap_stands_beside_the_most_that_could_be_shown():
+    key = "conversion.represented.ara.gap"
+    figures = {"policy": "lm", key: 0.1, f"{key}_ci95": [0.02, 0.2], f"{key}_ceiling": 0.15}
+    words = {check.matter: check.text for check in checks(ReportInputs(metrics=figures), acting(figures))}
+    assert words["do personas matter"].endswith("(a perfect agent: by +0.150).")

@@ -86,7 +86,7 @@ def test_the_config_it_was_trained_by_is_the_committed_one(pack):
 
     committed = load_config(Path(__file__).parents[2] / "configs/pack.toml")
     own = load_config(pack.folder / "config.toml")
-    for section in ("seed", "lab", "split", "buyers", "personas"):
+    for section in ("seed", "lab", "split", "buyers", "personas", "agent"):
         assert getattr(own, section) == getattr(committed, section), section
     assert (own.traces.sessions, own.traces.max_actions) == (committed.traces.sessions, committed.traces.max_actions)
     assert own.simulation.episodes == committed.simulation.episodes

@@ -58,6 +58,7 @@ def save_adapter(
         partial = Path(temporary) / folder.name
         partial.mkdir()
         if isinstance(model, PeftModel):
+            model.active_peft_config.base_model_name_or_path = base  # peft would name the folder of this training
             model.save_pretrained(str(partial), save_embedding_layers=False)
             (partial / "README.md").unlink(missing_ok=True)  # a card that says nothing
             save_file({name: tensor.half() for name, tensor in load_file(partial / LORA).items()}, partial / LORA)

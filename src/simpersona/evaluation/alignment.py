@@ -36,6 +36,8 @@ from simpersona.evaluation.resampling import interval95, times_drawn
 FUNNEL = STRATA[:4]
 FEW = 10
 """Pairs of a stratum below which a note says so."""
+CEILINGS = ("noise_ceiling", "ceiling_mismatch")
+"""Arms of a perfect agent."""
 _UNKNOWN = np.full(2, np.nan)
 
 
@@ -44,7 +46,8 @@ class Pair:
     """One (shop, token) pair with enough real sessions and enough episodes.
 
     `scores` maps an arm to its (ATC, purchase) alignment, nan where the arm has no rate to offer;
-    "noise_ceiling" is what a perfect agent would score with as many episodes.
+    "noise_ceiling" is what a perfect agent would score with as many episodes, "ceiling_mismatch" what it would against
+    the shop's other tokens.
     """
 
     shop: str
@@ -113,15 +116,16 @@ def eligible_pairs(
     for shop, code in cells:
         target, played = real[shop, code], agent[shop, code]
         others = [real[cell].shares for cell in cells if cell[0] == shop and cell[1] != code]
-        mismatches = np.array([aligned(played.shares, other) for other in others]) if others else _UNKNOWN[None]
+        mismatches = [aligned(played.shares, other) for other in others] or [_UNKNOWN]
         scores = {
             "correct": aligned(played.shares, target.shares),
-            "all_mismatch": mismatches.mean(axis=0),
+            "all_mismatch": _mean(mismatches),
             "one_random": mismatches[rng.integers(len(mismatches))],
             "shop_mean": aligned(by_shop[shop].shares, target.shares),
             "token_mean": aligned(by_token[code].shares, target.shares) if code in by_token else _UNKNOWN,
             "no_token": _blind_score(blind.get((shop, code)), target, config),
-            "noise_ceiling": noise_ceiling(target.shares, played.trials),
+            "noise_ceiling": expected_alignment(target.shares, played.trials, target.shares),
+            "ceiling_mismatch": _mean([expected_alignment(target.shares, played.trials, other) for other in others]),
         }
         pairs.append(Pair(shop, code, strata[code], target, played, scores))
     return pairs
@@ -132,13 +136,19 @@ def aligned(agent: Float[np.ndarray, " 2"], real: Float[np.ndarray, " 2"]) -> Fl
     return 1 - np.abs(real - agent)
 
 
-def noise_ceiling(real: Float[np.ndarray, " 2"], episodes: int) -> Float[np.ndarray, " 2"]:
-    """Expected alignment of an agent that has the real rates and plays `episodes` episodes: one minus
-    the mean absolute deviation of a binomial share, exactly.
+def expected_alignment(
+    agent: Float[np.ndarray, " 2"], episodes: int, real: Float[np.ndarray, " 2"]
+) -> Float[np.ndarray, " 2"]:
+    """Expected alignment with the `real` rates of an agent that converts at the rates `agent` and plays `episodes`
+    episodes: one minus the mean absolute deviation of a binomial share, exactly.
     """
     counts = np.arange(episodes + 1)
-    chances = stats.binom.pmf(counts[:, None], episodes, real[None])
+    chances = stats.binom.pmf(counts[:, None], episodes, agent[None])
     return 1 - (chances * np.abs(counts[:, None] / episodes - real[None])).sum(axis=0)
+
+
+def _mean(scores: list[Float[np.ndarray, " 2"]]) -> Float[np.ndarray, " 2"]:
+    return np.mean(scores, axis=0) if scores else _UNKNOWN
 
 
 def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 2"]]:
@@ -167,7 +177,7 @@ def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Fl
     drawn = times_drawn(max(len(shops), 1), replicates, seed)
     represented = _represented(pairs) or list(range(len(FUNNEL)))
     means: dict[str, np.ndarray] = {}
-    for arm in (*ARMS, "noise_ceiling"):
+    for arm in (*ARMS, *CEILINGS):
         sums, counts = np.zeros((2, max(len(shops), 1), len(FUNNEL)))
         for pair in pairs:
             if np.isfinite(score := pair.scores[arm].mean()):
@@ -285,11 +295,17 @@ def _put_skill(found: Findings, key: str, ara: dict[str, float], missing: str) -
 def _put_differences(
     found: Findings, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], whole: str, *, several: bool
 ) -> None:
-    """What the token gives, what is gained over the shop's mean, and the skill's interval; shops drawn alike for both sides."""
-    for name, other in (("gap", "all_mismatch"), ("lead", "shop_mean")):
-        value = ara["correct"] - ara[other]
+    """What the token gives, and would give a perfect agent; what is gained over the shop's mean, and the skill's interval; shops
+    drawn alike for both sides.
+    """
+    for name, own, other in (
+        ("gap", "correct", "all_mismatch"),
+        ("gap_ceiling", "noise_ceiling", "ceiling_mismatch"),
+        ("lead", "correct", "shop_mean"),
+    ):
+        value = ara[own] - ara[other]
         found.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{whole}, with {other}")
-        interval = interval95(drawn["correct"] - drawn[other]) if several and np.isfinite(value) else None
+        interval = interval95(drawn[own] - drawn[other]) if several and np.isfinite(value) else None
         found.put(f"{key}.{name}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
     room = drawn["noise_ceiling"] - drawn["shop_mean"]
     skill = np.divide(drawn["correct"] - drawn["shop_mean"], room, out=np.full(room.shape, np.nan), where=room > 0)

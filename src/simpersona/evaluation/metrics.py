@@ -77,7 +77,7 @@ COLD_START = (
 )
 ALIGNMENT_ROWS = (*STRATA[:4], "stratified", "represented")
 """Rows of Table 2: the strata, the mean of the four, and of those that some simulated token stands for."""
-ADVANTAGES = ("skill", "skill_ci95", "gap", "gap_ci95", "lead", "lead_ci95")
+ADVANTAGES = ("skill", "skill_ci95", "gap", "gap_ci95", "gap_ceiling", "gap_ceiling_ci95", "lead", "lead_ci95")
 DIGITS = 6
 
 

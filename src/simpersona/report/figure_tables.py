@@ -100,6 +100,7 @@ _SPECS = (
             "noise_ceiling": "ceiling",
             "skill": "skill",
             "gap": "gap to others",
+            "gap_ceiling": "… of a perfect agent",
             "lead": "lead over shop's mean",
         },
         {"pairs": "conversion.{row}.pairs", "visits": "conversion.{row}.episodes"},

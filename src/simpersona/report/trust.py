@@ -196,7 +196,9 @@ def _compared(inputs: ReportInputs, policy: Acting, name: str, matter: str, clai
             return Check(matter, "unknown", f"Not known: {_QUESTIONS[name]}. The reason: {why}.")
         value = correct - other
     spread = f", 95 % interval {written(key, list(interval))}" if interval else ""
-    figure = f"by {value:+.3f} of alignment{spread}"
+    most = policy.figures.get(f"{key}_ceiling")
+    bound = "" if most is None else f" (a perfect agent: by {most:+.3f})"
+    figure = f"by {value:+.3f} of alignment{spread}{bound}"
     if interval is None:
         return Check(
             matter,

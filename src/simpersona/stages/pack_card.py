@@ -18,6 +18,7 @@ FIGURES: tuple[tuple[str, str, float | None, str], ...] = (
     ("conversion.represented.ara.correct", "…, mean of the strata that personas stand for", None, "≥ 0.85"),
     ("conversion.represented.ara.all_mismatch", "… … against the shop's other personas", None, ""),
     ("conversion.represented.ara.gap", "… … gap to these", None, "≥ 0.25"),
+    ("conversion.represented.ara.gap_ceiling", "… … … of a perfect shopper in as many visits", None, ""),
     ("conversion.represented.ara.shop_mean", "… … of the shop's mean rate", None, ""),
     ("conversion.represented.ara.lead", "… … lead over it", None, "> 0"),
     ("conversion.represented.ara.token_mean", "… … of the persona's mean rate over the training shops", None, ""),
