@@ -100,7 +100,7 @@ def section(visits: int = 60, base_visits: int = 8, lab: LabConfig | None = None
     tables = [
         (
             Table(("lab data", "language model", "scorer", "paper", "aim"), rows),
-            "In brackets 95 % intervals over the shops. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata.",
+            "In brackets 95 % intervals over the shops. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata. Of one pair or a few an alignment is chance: read Cohen's d and the shares of visits instead.",
         ),
         (
             Table(DOINGS, doings),
