@@ -115,17 +115,19 @@ def eligible_pairs(
     pairs: list[Pair] = []
     for shop, code in cells:
         target, played = real[shop, code], agent[shop, code]
-        others = [real[cell].shares for cell in cells if cell[0] == shop and cell[1] != code]
-        mismatches = [aligned(played.shares, other) for other in others] or [_UNKNOWN]
+        others = [real[cell].shares for cell in cells if cell[0] == shop and cell[1] != code] or [_UNKNOWN]
+        mismatches = np.array([aligned(played.shares, other) for other in others])
         scores = {
             "correct": aligned(played.shares, target.shares),
-            "all_mismatch": _mean(mismatches),
+            "all_mismatch": mismatches.mean(axis=0),
             "one_random": mismatches[rng.integers(len(mismatches))],
             "shop_mean": aligned(by_shop[shop].shares, target.shares),
             "token_mean": aligned(by_token[code].shares, target.shares) if code in by_token else _UNKNOWN,
             "no_token": _blind_score(blind.get((shop, code)), target, config),
             "noise_ceiling": expected_alignment(target.shares, played.trials, target.shares),
-            "ceiling_mismatch": _mean([expected_alignment(target.shares, played.trials, other) for other in others]),
+            "ceiling_mismatch": np.mean(
+                [expected_alignment(target.shares, played.trials, other) for other in others], axis=0
+            ),
         }
         pairs.append(Pair(shop, code, strata[code], target, played, scores))
     return pairs
@@ -145,10 +147,6 @@ def expected_alignment(
     counts = np.arange(episodes + 1)
     chances = stats.binom.pmf(counts[:, None], episodes, agent[None])
     return 1 - (chances * np.abs(counts[:, None] / episodes - real[None])).sum(axis=0)
-
-
-def _mean(scores: list[Float[np.ndarray, " 2"]]) -> Float[np.ndarray, " 2"]:
-    return np.mean(scores, axis=0) if scores else _UNKNOWN
 
 
 def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 2"]]:
