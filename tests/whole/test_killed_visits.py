@@ -1,4 +1,4 @@
-"""Visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
+"""Runs and visits that are interrupted, or shared by several processes or machines, give the tables of a run that is not."""
 
 import json
 import os
@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from simpersona.errors import ConfigError
+from simpersona.pipeline import STAGE_NAMES
 
-from .test_population_run import SETTINGS
+from .conftest import POPULATION
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-SMALL = SETTINGS.replace("sessions = 40", "sessions = 24").replace("episodes = 40", "episodes = 24")
 
 
 def start(folder, *words, **environment):
@@ -59,40 +59,48 @@ def assert_same(found, expected):
         assert found[name] == rows
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The folder of a run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp("whole")
-    (folder / "run.toml").write_text(SMALL)
-    assert start(folder).wait(timeout=600) == 0
-    return folder
+def kill_in(folder, stage):
+    """Kills the run when it is well inside the stage, or (for the shortest) just after it."""
+    command = [sys.executable, "-m", "simpersona.cli", "run", "run.toml"]
+    with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert any(line.strip() == f"{stage} …" for line in process.stderr)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGKILL)
 
 
 @pytest.fixture
-def trained(whole, tmp_path):
+def trained(population, tmp_path):
     """A folder with a run that has still to simulate."""
-    shutil.copytree(whole, tmp_path / "copy", symlinks=True)
+    shutil.copytree(population, tmp_path / "copy", symlinks=True)
     shutil.rmtree(tmp_path / "copy/runs/population/simulation")
     return tmp_path / "copy"
 
 
-def test_no_visit_is_lost_or_made_twice(whole, tmp_path):
-    (tmp_path / "run.toml").write_text(SMALL)
-    killed = tmp_path / "runs/population"
+def test_killed_at_every_stage_it_goes_on_and_gives_the_same_result(population, tmp_path):
+    (tmp_path / "run.toml").write_text(POPULATION)
+    killed, whole = tmp_path / "runs/population", population / "runs/population"
     traced, simulated = killed / ".traces.work/trace/episodes.jsonl", killed / ".simulation.work/scorer/episodes.jsonl"
-    first = kill_after(tmp_path, traced, 5)
-    second = kill_after(tmp_path, traced, first + 4)
-    assert 5 <= first < second < 24
-    assert 8 <= kill_after(tmp_path, simulated, 8) < 24
-    assert start(tmp_path).wait(timeout=600) == 0
-    assert not list(killed.glob(".*.work"))
-    stages = ("traces", "simulation")
-    assert_same(tables(killed, *stages), tables(whole / "runs/population", *stages))
+    for stage in STAGE_NAMES:
+        kill_in(tmp_path, stage)
+        if stage == "traces":  # no visit is lost or made twice
+            first = kill_after(tmp_path, traced, 5)
+            second = kill_after(tmp_path, traced, first + 4)
+            assert 5 <= first < second < 24
+        elif stage == "simulation":
+            assert 8 <= kill_after(tmp_path, simulated, 8) < 24
+    assert start(tmp_path, "run").wait(timeout=600) == 0
+    assert not [*killed.glob(".*.work"), *killed.glob(".*.partial")]
+    for name in ("personas/model.safetensors", "traces/stage1.jsonl", "traces/stage2.jsonl", "evaluation/metrics.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
+    for name in ("events/events", "events/sessions", "buyers/buyers", "personas/assignments", "personas/mix"):
+        assert pq.read_table(killed / f"{name}.parquet").equals(pq.read_table(whole / f"{name}.parquet")), name
+    stages = ("traces", "simulation", "tasks")
+    assert_same(tables(killed, *stages), tables(whole, *stages))
 
 
 def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
     (trained / "run.toml").rename(trained / "a.toml")
-    (trained / "run.toml").write_text(SMALL.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
+    (trained / "run.toml").write_text(POPULATION.replace('"http"', '"http"\nvariant.one_page_checkout = true'))
     run = trained / "runs/population"
     process = start(trained, "experiment", "a.toml")  # and run.toml
     while not (journals := list(run.glob(".experiment-*.work/b/episodes.jsonl"))) or episodes_kept(journals[0]) < 3:
@@ -133,14 +141,14 @@ def two_machines():
     cluster.shutdown()
 
 
-def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(whole, trained, two_machines):
+def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(population, trained, two_machines):
     run = trained / "runs/population"
     assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
     assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
     assert not (run / "simulation").exists()
     rest = start(trained, "simulate", "--engine", "ray", RAY_ADDRESS=two_machines)
     assert rest.wait(timeout=600) == 0
-    assert_same(tables(run, "simulation"), tables(whole / "runs/population", "simulation"))
+    assert_same(tables(run, "simulation"), tables(population / "runs/population", "simulation"))
     assert not list(run.glob(".*.work"))
 
 

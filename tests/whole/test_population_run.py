@@ -3,8 +3,6 @@
 import asyncio
 import json
 import shutil
-import subprocess
-import sys
 
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -16,65 +14,26 @@ from simpersona.contracts import Goal
 from simpersona.errors import ConfigError
 from simpersona.shopper.episode import run_episode
 
+from .conftest import POPULATION, command
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-SETTINGS = """
-name = "population"
-[lab]
-shops = 3
-buyers = 450
-products_per_shop = 16
-types = 6
-output = "parquet"
-[buyers]
-embedder = "hashing"
-channel_dim = 16
-[personas]
-codes = 8
-epochs = 3
-[store]
-window = "http"
-[traces]
-sessions = 40
-[agent]
-policies = ["scorer"]
-[simulation]
-policy = "scorer"
-episodes = 40
-max_steps = 20
-concurrency = 4
-[tasks]
-count = 6
-repetitions = 2
-[evaluation]
-bootstrap = 20
-permutations = 100
-"""
-
-
-def command(folder, *words):
-    whole = [sys.executable, "-m", "simpersona.cli", *words]
-    done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, check=False, timeout=800)
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """With a finished run, and the pack made of it."""
-    place = tmp_path_factory.mktemp("population")
-    (place / "run.toml").write_text(SETTINGS)
-    assert "40 of" in command(place, "run", "run.toml")
-    assert "personas, scorer; " in command(place, "pack", "runs/population", "--out", "packs/mine")
-    return place
+def folder(population, tmp_path_factory):
+    """A copy of it."""
+    return shutil.copytree(population, tmp_path_factory.mktemp("population") / "copy")
 
 
 def test_a_population_is_simulated_by_the_scorer(folder):
     run = folder / "runs/population"
+    said = (folder / "said.txt").read_text()
+    assert "24 of" in said
+    assert "personas, scorer; " in said
     assert {path.name for path in (run / "agent").iterdir()} == {"scorer", "training.json"}
     episodes = pq.read_table(run / "simulation/episodes.parquet").to_pandas()
     assert set(episodes["policy"]) == {"scorer"}
-    assert len(episodes) == 40
+    assert len(episodes) == 24
     assert set(episodes["ending"]) <= {"goal_reached", "steps_limit"}
     metrics = json.loads((run / "evaluation/metrics.json").read_text())
     assert metrics["policy"] == "scorer"
@@ -117,8 +76,8 @@ def leaves(question):
 
 def test_a_served_model_does_tasks_and_judges_them(tmp_path, chat_server):
     chat_server.answers = [leaves]
-    served = SETTINGS.replace("repetitions = 2", 'policies = ["llm", "replay"]\njudge = "llm"')
-    served = served.replace("[agent]", '[agent]\nprompt = "figure9"').replace("episodes = 40", "episodes = 2")
+    served = POPULATION.replace("repetitions = 2", 'policies = ["llm", "replay"]\njudge = "llm"')
+    served = served.replace("[agent]", '[agent]\nprompt = "figure9"').replace("episodes = 24", "episodes = 2")
     (tmp_path / "run.toml").write_text(served + f'[llm]\nurl = "{chat_server.url}"\nmodel = "test-model"\n')
     command(tmp_path, "evaluate", "run.toml", "--quiet")
     metrics = json.loads((tmp_path / "runs/population/evaluation/metrics.json").read_text())

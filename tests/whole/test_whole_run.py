@@ -4,13 +4,9 @@ The model here is a random one of SmolLM2's kind and vocabulary, so that trainin
 """
 
 import json
-import os
-import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -201,33 +197,3 @@ def test_new_buyers_get_the_codes_that_they_have_in_the_run(finished, tmp_path):
     known = pq.read_table(folder / "runs/tiny/personas/assignments.parquet").sort_by([(k, "ascending") for k in keys])
     assert ours["code"].to_pylist() == known["code"].to_pylist()
     assert (tmp_path / "codes-mix.csv").exists()
-
-
-def test_killed_at_every_stage_it_goes_on_and_gives_the_same_result(finished, config, tmp_path):
-    for stage in STAGE_NAMES:
-        with subprocess.Popen(
-            command("run", config), cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
-        ) as process:
-            assert process.stderr is not None
-            for line in process.stderr:
-                if line.strip() == f"{stage} …":
-                    break
-            time.sleep(0.3)  # well inside the stage, or (for the shortest) just after it
-            os.kill(process.pid, signal.SIGKILL)
-    done = simpersona("run", config, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    whole, pieces = finished[0] / "runs/tiny", tmp_path / "runs/tiny"
-    for name in ("personas/model.safetensors", "traces/stage1.jsonl", "traces/stage2.jsonl"):
-        assert (pieces / name).read_bytes() == (whole / name).read_bytes(), name
-    for name in ("events/events", "events/sessions", "buyers/buyers", "personas/assignments", "personas/mix"):
-        assert pq.read_table(pieces / f"{name}.parquet").equals(pq.read_table(whole / f"{name}.parquet")), name
-    columns = [name for name in STEPS.columns if name != "seconds"]
-    for stage in ("traces", "simulation"):
-        one, other = (pq.read_table(run / stage / "steps.parquet").select(columns) for run in (whole, pieces))
-        assert plain(one) == plain(other)
-    assert not list(pieces.glob(".*.partial"))
-
-
-def plain(steps):
-    """The steps without the store's address: its port is another in each run."""
-    return [{k: re.sub(r"127\.0\.0\.1:\d+", "STORE", str(v)) for k, v in row.items()} for row in steps.to_pylist()]
