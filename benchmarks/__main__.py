@@ -28,6 +28,7 @@ SUBJECTS = (
     "webshop_replays",
     "agent",
     "grounding",
+    "stages",
     "policies",
     "population",
     "experiments",

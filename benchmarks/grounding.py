@@ -6,7 +6,7 @@ never saw one of the themes, and a shopper who knows nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -22,7 +22,7 @@ from benchmarks.results import Section, Table, number
 from simpersona.adapters.store_scripted import scripted_page
 from simpersona.artifacts import read_json, read_lines
 from simpersona.config_file import load_config
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS, Goal
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
 from simpersona.evaluation.metrics import RATES
 from simpersona.evaluation.outcomes import outcome_metrics
@@ -30,6 +30,7 @@ from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
 from simpersona.lab.storefront.launch import looks
 from simpersona.pipeline import run_pipeline
+from simpersona.ports import Policy
 from simpersona.shopper.candidates import Situation, situation
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.scorer_policy import Score, ScorerPolicy
@@ -47,6 +48,8 @@ CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 UNSEEN = "boutique"
 """The theme that one scorer never saw."""
 ARA = "conversion.represented.ara"
+PolicyOf = Callable[[Goal, int], Policy]
+"""Of a visit's goal and seed."""
 ROWS = (  # words, key, paper, aim
     *(
         (f"ARA, personas of stratum {one}", f"conversion.{one}.ara.correct", paper, "")
@@ -89,9 +92,9 @@ def section(config: Path = CONFIG, visits: int = 120) -> Section:
         columns = {
             "unseen shops": read_json(run.folder / "evaluation/metrics.json")
             | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
-            f"unseen theme ({UNSEEN})": _played(run, novice, "theme", unseen, visits),
-            "no persona": _played(run, _blind(run), "no-persona", simulated_shops(run), visits // 3),
-            "any move": _played(run, _any_move, "any-move", simulated_shops(run), visits // 8),
+            f"unseen theme ({UNSEEN})": played(run, _scored(novice), "theme", unseen, visits),
+            "no persona": played(run, _scored(_blind(run)), "no-persona", simulated_shops(run), visits // 3),
+            "any move": played(run, _scored(_any_move), "any-move", simulated_shops(run), visits // 8),
         }
     rows = [
         [words, *(number(one.get(key)) for one in columns.values()), number(paper), aim]
@@ -149,8 +152,12 @@ def _any_move(one: Situation, code: int | None) -> np.ndarray:  # noqa: ARG001 -
     return np.zeros(len(one.candidates))
 
 
-def _played(run: Run, score: Score, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
-    """The figures of a shopper in these shops of the run."""
+def _scored(score: Score) -> PolicyOf:
+    return lambda _, seed: ScorerPolicy(score, seed)
+
+
+def played(run: Run, policy: PolicyOf, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
+    """The figures of a shopper in these shops of the run, from so many `visits` to each."""
     mix, sessions = simulated_buyers(run)
     simulation = run.config.simulation
     goals = draw_population(
@@ -161,8 +168,7 @@ def _played(run: Run, score: Score, name: str, shops: Sequence[str], visits: int
         simulation.sampling,
     )
     limits = Limits(simulation.max_steps, simulation.time_limit_seconds, simulation.concurrency)
-    played, events = play_episodes(run, goals, lambda _, seed: ScorerPolicy(score, seed), limits, name)
-    episodes, _ = episode_tables(played, events, {})
+    episodes, _ = episode_tables(*play_episodes(run, goals, policy, limits, name), {})
     settings, seed = run.config.evaluation, run.config.seed
     buyers, real = run.table("buyers/buyers.parquet", BUYERS), sessions_without_timeline(run)
     assigned, trained = run.table("personas/assignments.parquet", ASSIGNMENTS), training_shops(run)

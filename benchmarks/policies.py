@@ -88,7 +88,7 @@ def section(visits: int = 60, base_visits: int = 8, lab: LabConfig | None = None
         doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
         figures = read_json(folder / "evaluation/metrics.json")
     rows = [
-        [words, _figure(figures, key), _figure(figures, f"policies.scorer.{key}"), number(paper), aim]
+        [words, figure(figures, key), figure(figures, f"policies.scorer.{key}"), number(paper), aim]
         for words, key, paper, aim in ROWS
     ]
     trained = PackFolder.at("default").about["stages"]["agent"]["summary"]
@@ -110,7 +110,8 @@ def section(visits: int = 60, base_visits: int = 8, lab: LabConfig | None = None
     return Section("policies", what, tables, ("torch", "transformers", "django-oscar"))
 
 
-def _figure(figures: Mapping[str, Any], key: str) -> str:
+def figure(figures: Mapping[str, Any], key: str) -> str:
+    """The figure, with its interval where it has one."""
     interval = figures.get(f"{key}_ci95")
     told = number(figures.get(key))
     return f"{told} ({number(interval[0])} to {number(interval[1])})" if interval else told
