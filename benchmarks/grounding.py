@@ -1,7 +1,7 @@
 """Grounding: do simulated buyers act as the personas they stand for, in shops and in themes that nothing was trained on?
 
-The run of configs/pack.toml without its language model, and, on its examples and in its held-out shops, scorers that never saw the theme
-they act in, and a shopper who knows nothing.
+The pack that comes with the package in the held-out shops of the world it was trained on (configs/pack.toml), and, with its personas, scorers
+that never saw the theme they act in, and a shopper who knows nothing.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each shop by
     the scorers of unseen themes; the baselines make fewer.
     """
-    settings = without_language_model(load_config(config))
+    settings = _with_the_pack(load_config(config))
     run = Run(settings, run_pipeline(settings, Quiet(), upto="evaluation"), lambda *_: None, "grounding")
     look = looks(run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist(), run.config.store.theme)
     theme = {shop: one.theme for shop, one in look.items()}
@@ -102,7 +102,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     ]
     lab = run.config.lab
     what = (
-        f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer trained on {len(training_shops(run))} of them, acting in "
+        f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer of the pack `default`, trained on {len(training_shops(run))} of them, acting in "
         f"the {len(shops)} others over plain HTTP. Unseen themes: for each of the {len(novice)} storefront themes ({', '.join(novice)}) a scorer that was trained on the training "
         "shops of the other themes alone acts in the held-out shops of that theme."
     )
@@ -134,10 +134,10 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     return Section("grounding", what, tables, ("torch", "django-oscar"))
 
 
-def without_language_model(config: Config) -> Config:
-    """The same run, under another name, that trains no language model: that takes most of an hour, and the scorer's figures need none."""
+def _with_the_pack(config: Config) -> Config:
+    """Its world and held-out shops, with the personas and the scorer of the pack that was trained on them."""
     agent = config.agent.model_copy(update={"policies": ("scorer",)})
-    return config.model_copy(update={"name": f"{config.name}-scorer", "agent": agent})
+    return config.model_copy(update={"name": f"{config.name}-measured", "pack": "default", "agent": agent})
 
 
 def _novice(run: Run, unseen: str, theme: Mapping[str, str], scratch: Path) -> Score:
