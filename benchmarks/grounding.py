@@ -103,7 +103,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     lab = run.config.lab
     what = (
         f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer of the pack `default`, trained on {len(training_shops(run))} of them, acting in "
-        f"the {len(shops)} others over plain HTTP. Unseen themes: for each of the {len(novice)} storefront themes ({', '.join(novice)}) a scorer that was trained on the training "
+        f"the {len(shops)} others over plain HTTP. Unseen themes: for each storefront theme of these {len(shops)} ({', '.join(novice)}) a scorer that was trained on the training "
         "shops of the other themes alone acts in the held-out shops of that theme."
     )
     tables = [

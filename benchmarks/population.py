@@ -322,7 +322,10 @@ class _Watch:
     def _now() -> tuple[float, float, float]:
         served = 0.0
         for process in psutil.Process().children(recursive=True):
-            if any("storefront.serve" in word for word in process.cmdline()):
-                times = process.cpu_times()
-                served += times.user + times.system
+            try:
+                if any("storefront.serve" in word for word in process.cmdline()):
+                    times = process.cpu_times()
+                    served += times.user + times.system
+            except psutil.Error:  # a browser's process that has just ended
+                continue
         return time.perf_counter(), tree_cpu(), served
