@@ -67,8 +67,8 @@ def on_cluster(
                 actor, batch, tries = busy.pop(done)
                 try:
                     yield from ray.get(done)
-                except RayTaskError:
-                    raise
+                except RayTaskError as error:  # its own words are the worker's whole traceback
+                    raise error.cause from None
                 except RayError as error:
                     if not tries:
                         raise ConfigError(f"{address}: a worker was lost {TRIES} times ({error})") from error
