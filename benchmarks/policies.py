@@ -53,7 +53,7 @@ DOINGS = (
 )
 
 
-def section(visits: int = 60, base_visits: int = 8, lab: LabConfig | None = None) -> Section:
+def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
     """`visits` of each policy, a third as many without a persona, and `base_visits` of the untrained model."""
     lab = lab or LabConfig(shops=6, buyers=6_000, seed=31, output="parquet")
     with tempfile.TemporaryDirectory() as scratch:
