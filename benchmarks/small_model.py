@@ -18,9 +18,9 @@ from torch import Tensor
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 from simpersona.agent.backbone import packaged_folder, save_backbone
+from simpersona.agent.held_out import with_token
 from simpersona.agent.masks import IGNORED, encode
-from simpersona.contracts import persona_token
-from simpersona.pages import Example, Message
+from simpersona.pages import Example
 
 VOCABULARY, CONTEXT = 2048, 2048
 HIDDEN, LAYERS, HEADS = 128, 3, 4
@@ -39,7 +39,7 @@ class Reading:
 
 def read_shops(examples: Sequence[Example], steps: int, folder: Path, seed: int, batch: int) -> Reading:
     """Trains the model on the examples without their tokens and writes it to `folder`."""
-    texts = [_nobodys(example) for example in examples]
+    texts = [with_token(example, "") for example in examples]
     base = AutoTokenizer.from_pretrained(packaged_folder(), local_files_only=True)
     words = (turn["content"] for example in texts for turn in example["messages"])
     tokenizer = base.train_new_from_iterator(words, VOCABULARY)
@@ -76,12 +76,6 @@ def read_shops(examples: Sequence[Example], steps: int, folder: Path, seed: int,
     save_backbone(model.eval(), tokenizer, folder)
     seconds = time.perf_counter() - started
     return Reading(model.num_parameters(), len(tokenizer), float(np.mean(losses[-20:])), seconds)
-
-
-def _nobodys(example: Example) -> Example:
-    own = persona_token(example["code"])
-    turns = [Message(role=turn["role"], content=turn["content"].replace(own, "")) for turn in example["messages"]]
-    return Example(**{**example, "messages": turns})
 
 
 def _batches(ids: Sequence[Tensor], size: int, seed: int) -> Iterator[dict[str, Tensor]]:

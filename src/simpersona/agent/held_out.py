@@ -38,7 +38,7 @@ def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: in
     for name, token in ways.items():
         total, count = 0.0, 0
         for example in examples:
-            own = encode(_told(example, token(example["code"])), tokenizer, max_tokens)
+            own = encode(with_token(example, token(example["code"])), tokenizer, max_tokens)
             with torch.inference_mode():
                 total += answer_loss(model, packed([own]), ids).item()
             count += sum(label != IGNORED for label in own.labels)
@@ -46,7 +46,8 @@ def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: in
     return losses
 
 
-def _told(example: Example, token: str) -> Example:
+def with_token(example: Example, token: str) -> Example:
+    """The example with these words where its buyer's token stands."""
     own = persona_token(example["code"])
     turns = [Message(role=turn["role"], content=turn["content"].replace(own, token)) for turn in example["messages"]]
     return Example(**{**example, "messages": turns})
