@@ -86,7 +86,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     theme = {shop: one.theme for shop, one in look.items()}
     shops = simulated_shops(run)
     with TemporaryDirectory() as scratch:
-        novice = {one: _novice(run, one, theme, Path(scratch)) for one in sorted({theme[shop] for shop in shops})}
+        novice = _novices(run, theme, Path(scratch))
         columns = {
             "unseen shops": read_json(run.folder / "evaluation/metrics.json")
             | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
@@ -140,16 +140,20 @@ def _with_the_pack(config: Config) -> Config:
     return config.model_copy(update={"name": f"{config.name}-measured", "pack": "default", "agent": agent})
 
 
-def _novice(run: Run, unseen: str, theme: Mapping[str, str], scratch: Path) -> Score:
-    """A scorer of the training shops of all themes but one."""
-    examples = [one for one in read_lines(run.folder / "traces/stage2.jsonl") if theme[one["shop_id"]] != unseen]
-    folder = scratch / unseen
-    folder.mkdir()
+def _novices(run: Run, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
+    """By each theme of the held-out shops, a scorer of the training shops of all others."""
+    examples = read_lines(run.folder / "traces/stage2.jsonl")
     codebook = Pack.load(run.folder / "personas").personas.codebook
     funnel = persona_funnel(run, len(codebook), training_shops(run))
     embedder = words_of(run.config.buyers)
-    scorer_from_examples(examples, codebook, funnel, embedder, folder, run.config.seed, run.progress)
-    return load_score(folder, embedder)
+    novices: dict[str, Score] = {}
+    for unseen in sorted({theme[shop] for shop in simulated_shops(run)}):
+        known = [one for one in examples if theme[one["shop_id"]] != unseen]
+        folder = scratch / unseen
+        folder.mkdir()
+        scorer_from_examples(known, codebook, funnel, embedder, folder, run.config.seed, run.progress)
+        novices[unseen] = load_score(folder, embedder)
+    return novices
 
 
 def _blind(run: Run) -> Score:
