@@ -12,18 +12,18 @@ import pyarrow.parquet as pq
 
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table
-from simpersona.artifacts import RunFolder, read_table
 from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.evaluation.comparison import Judged, comparison_rows
+from simpersona.files import read_table
 from simpersona.personas.baselines import Coder, ablations, kmeans, mixture, plain_vqvae
 from simpersona.personas.bins import HeadBins
 from simpersona.personas.learn import learn
-from simpersona.personas.sample import balanced_sample, split
-from simpersona.pipeline import run_pipeline
-from simpersona.stages.from_events import held_out_shops
-from simpersona.vectors import BuyerVectors
+from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.run_folder import RunFolder
 
 TERMS = {"head": "heads"}
 """How a term of the loss is called in the table, where not by its name."""
@@ -79,7 +79,9 @@ def drawn_buyers(world: RunFolder, config: Config) -> tuple[BuyerVectors, BuyerV
     table = read_table(world / "buyers/buyers.parquet", BUYERS)
     products = read_table(world / "events/products.parquet", PRODUCTS)
     embeddings = np.load(world / "buyers/embeddings.npy")
-    inside = ~np.isin(table["shop_id"].to_numpy(), held_out_shops(config, table["shop_id"].unique().to_pylist()))
+    inside = ~np.isin(
+        table["shop_id"].to_numpy(), held_out_shops(config.split, table["shop_id"].unique().to_pylist(), config.seed)
+    )
     training = table.filter(pa.array(inside))
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
     sample = training.take(pa.array(rows))

@@ -17,21 +17,23 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from benchmarks.measure import Cost, Stopwatch, median_cost, percentile, sgemm_flops
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
-from simpersona.adapters.llm_transformers import TransformersModel
-from simpersona.agent.backbone import PACKAGED, load_backbone, packaged_folder, quiet, save_backbone
+from simpersona.adapters.models.quiet import quiet
+from simpersona.agent.backbone import PACKAGED, load_backbone, packaged_folder, save_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import encode
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
-from simpersona.artifacts import read_table
+from simpersona.agent.transformers_model import TransformersModel
 from simpersona.config import AgentConfig, Config, LabConfig, StageConfig, StoreConfig
 from simpersona.contracts import PRODUCTS, Goal
+from simpersona.files import read_table
 from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
-from simpersona.pipeline import run_pipeline
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.visits import visit_place
 from simpersona.shopper.affordances import describe
 from simpersona.shopper.model_policy import LanguageModelPolicy, wording
 from simpersona.shopper.prompt import answer, messages
-from simpersona.stages.context import Run
-from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, play_episodes
 
 CODES, LATENT = 32, 96
 MAX_STEPS = 8
@@ -148,10 +150,10 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
         del grounded
         acting = TransformersModel(Path(scratch) / "model")
         timed = _Timed(acting, laps, tokens)
-        run = Run(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
+        run = StageContext(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
         words = wording(prompt, reasoning=reasoning)
         limits = Limits(MAX_STEPS, 600, together)
-        play_episodes(run, goals, lambda _, seed: LanguageModelPolicy(timed, seed, words), limits, "visit")
+        play_episodes(visit_place(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, words), limits, "visit")
     torch.set_num_threads(1)
     wall = [lap.wall for lap in laps]
     name = f"{prompt}{', reasoning' if reasoning else ''}; {threads} thread(s), {together} visit(s) at once"

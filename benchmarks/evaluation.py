@@ -16,12 +16,12 @@ from simpersona.config import (
     StoreConfig,
     TracesConfig,
 )
-from simpersona.config_simulation import SimulationConfig, TasksConfig
+from simpersona.config.simulation import SimulationConfig, TasksConfig
 from simpersona.evaluation.metrics import KINDS
-from simpersona.pipeline import run_pipeline
-from simpersona.stages.cold_start import cold_start_figures
-from simpersona.stages.context import Run
-from simpersona.stages.shopping_tasks import task_figures
+from simpersona.pipeline.cold_start import cold_start_figures
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.tasks import task_figures
 
 PAPER = {
     "SimPersona (paper)": ("91.4%", "76.9%", "59.3%", "–", "–", "77.7%", "–", "14.9"),
@@ -49,11 +49,11 @@ def section(lab: LabConfig | None = None, tasks: TasksConfig | None = None, seed
             tasks=tasks,
         )
         folder = run_pipeline(config, Quiet(), upto="tasks")
-        figures, doers = task_figures(Run(config, folder, lambda *_: None))
+        figures, doers = task_figures(StageContext(config, folder, lambda *_: None))
         done = figures.values
         once = config.model_copy(update={"tasks": tasks.model_copy(update={"policies": ("lm",), "repetitions": 1})})
         run_pipeline(once, Quiet(), upto="tasks")
-        figures, slow = task_figures(Run(once, folder, lambda *_: None))
+        figures, slow = task_figures(StageContext(once, folder, lambda *_: None))
         done, doers = figures.values | done, [*doers, *slow]
         cold = cold_start_figures(folder.path, REPLICATES, seed).values
     what = (

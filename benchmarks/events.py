@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 
 from benchmarks.measure import costs
 from benchmarks.results import Section, Table, number
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.events_rees46 import COLUMNS, EVENT_OF, Rees46Source
-from simpersona.adapters.events_shopify import ShopifySource
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.rees46 import COLUMNS, EVENT_OF, Rees46Source
+from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig, LabConfig
 from simpersona.contracts import SCALARS

@@ -10,7 +10,7 @@ import pyarrow as pa
 from scipy import stats
 
 from benchmarks.results import Section, Table, number
-from simpersona.contracts_results import OUTCOMES, PAIRS
+from simpersona.evaluation.tables import OUTCOMES, PAIRS
 from simpersona.lab.axes import INTENTS
 from simpersona.lab.clientele import draw_mix
 from simpersona.lab.shopper_types import ShopperType, make_types

@@ -18,9 +18,9 @@ from benchmarks.fault_proxy import STALL_SECONDS, FaultyStore
 from benchmarks.measure import Stopwatch
 from benchmarks.results import Section, Table, number
 from benchmarks.store_server import catalogues
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_browser_window import Window
-from simpersona.adapters.store_http import HttpVisitors
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.browser_driver import Window
+from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.contracts import ENDINGS, Episode, Goal
 from simpersona.lab.storefront.launch import LabStore

@@ -19,31 +19,32 @@ import pyarrow.compute as pc
 from benchmarks.measure import percentile
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
-from simpersona.adapters.store_scripted import scripted_page
-from simpersona.artifacts import read_json, read_lines
+from simpersona.adapters.storefronts.scripted import scripted_page
+from simpersona.agent.policies import words_of
+from simpersona.agent.scorer_training import load_score, scorer_from_examples
 from simpersona.config import Config
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS, Goal
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
 from simpersona.evaluation.metrics import RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
+from simpersona.files import read_json, read_lines
 from simpersona.lab.storefront.launch import looks
-from simpersona.pipeline import run_pipeline
+from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.agent import training_funnel
+from simpersona.pipeline.evaluation import sessions_without_timeline
+from simpersona.pipeline.recorded import simulated_buyers, simulated_shops, training_shops
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.visits import visit_place
 from simpersona.ports import Policy
 from simpersona.shopper.candidates import Situation, situation
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.scorer_policy import Score, ScorerPolicy
 from simpersona.simulation.population import draw_population
-from simpersona.stages.acting_policies import words_of
-from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import simulated_buyers, simulated_shops, training_shops
-from simpersona.stages.pack import Pack
-from simpersona.stages.persona_funnel import persona_funnel
-from simpersona.stages.scorer_training import load_score, scorer_from_examples
-from simpersona.stages.store_visits import Limits, play_episodes
-from simpersona.stages.to_results import sessions_without_timeline
+from simpersona.simulation.visits import Limits, play_episodes
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 ARA = "conversion.represented.ara"
@@ -81,7 +82,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     the scorers of unseen themes; the baselines make fewer.
     """
     settings = _with_the_pack(load_config(config))
-    run = Run(settings, run_pipeline(settings, Quiet(), upto="evaluation"), lambda *_: None, "grounding")
+    run = StageContext(settings, run_pipeline(settings, Quiet(), upto="evaluation"), lambda *_: None, "grounding")
     look = looks(run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist(), run.config.store.theme)
     theme = {shop: one.theme for shop, one in look.items()}
     shops = simulated_shops(run)
@@ -140,11 +141,11 @@ def _with_the_pack(config: Config) -> Config:
     return config.model_copy(update={"name": f"{config.name}-measured", "pack": "default", "agent": agent})
 
 
-def _novices(run: Run, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
+def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
     """By each theme of the held-out shops, a scorer of the training shops of all others."""
     examples = read_lines(run.folder / "traces/stage2.jsonl")
-    codebook = Pack.load(run.folder / "personas").personas.codebook
-    funnel = persona_funnel(run, len(codebook), training_shops(run))
+    codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
+    funnel = training_funnel(run, len(codebook))
     embedder = words_of(run.config.buyers)
     novices: dict[str, Score] = {}
     for unseen in sorted({theme[shop] for shop in simulated_shops(run)}):
@@ -156,7 +157,7 @@ def _novices(run: Run, theme: Mapping[str, str], scratch: Path) -> dict[str, Sco
     return novices
 
 
-def _blind(run: Run) -> Score:
+def _blind(run: StageContext) -> Score:
     """The run's scorer, which is not told the persona."""
     score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
     return lambda one, code: score(one, None)  # noqa: ARG005 - a Score
@@ -170,7 +171,7 @@ def _scored(score: Score) -> PolicyOf:
     return lambda _, seed: ScorerPolicy(score, seed)
 
 
-def played(run: Run, policy: PolicyOf, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
+def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
     """The figures of a shopper in these shops of the run, from so many `visits` to each."""
     mix, sessions = simulated_buyers(run)
     simulation = run.config.simulation
@@ -182,21 +183,23 @@ def played(run: Run, policy: PolicyOf, name: str, shops: Sequence[str], visits: 
         simulation.sampling,
     )
     limits = Limits(simulation.max_steps, simulation.time_limit_seconds, simulation.concurrency)
-    episodes, _ = episode_tables(*play_episodes(run, goals, policy, limits, name), {})
+    episodes, _ = episode_tables(*play_episodes(visit_place(run), goals, policy, limits, name), {})
     settings, seed = run.config.evaluation, run.config.seed
     buyers, real = run.table("buyers/buyers.parquet", BUYERS), sessions_without_timeline(run)
     assigned, trained = run.table("personas/assignments.parquet", ASSIGNMENTS), training_shops(run)
     pairs = eligible_pairs(episodes, real, buyers, assigned, trained, settings, seed)
     figures = (
         conversion_metrics(pairs, episodes, shopper_sessions(real, buyers, shops), trained, settings, seed)
-        | separation_metrics(episodes, Pack.load(run.folder / "personas").personas.head_levels(), settings, seed)
+        | separation_metrics(
+            episodes, FittedPersonas.load(run.folder / "personas").personas.head_levels(), settings, seed
+        )
         | outcome_metrics(episodes)
     )
     run.folder.forget_work(run.stage)
     return figures.values | _twins(run, episodes)
 
 
-def _twins(run: Run, episodes: pa.Table) -> dict[str, float]:
+def _twins(run: StageContext, episodes: pa.Table) -> dict[str, float]:
     """What happened in the real sessions that the visits' goals come from."""
     keys = ["shop_id", "buyer_id", "session_id"]
     drawn = episodes.filter(pc.is_valid(episodes["code"])).select(keys)
@@ -239,10 +242,10 @@ def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(("visits that", *(f"{name}: {side}" for name in columns for side in sides)), rows)
 
 
-def _separation(run: Run) -> Table:
+def _separation(run: StageContext) -> Table:
     """Simulated and real scores by the heads' levels."""
     shops = simulated_shops(run)
-    levels = Pack.load(run.folder / "personas").personas.head_levels()
+    levels = FittedPersonas.load(run.folder / "personas").personas.head_levels()
     episodes = run.table("simulation/episodes.parquet", EPISODES)
     episodes = episodes.filter(pc.is_valid(episodes["code"]))
     buyers = run.table("buyers/buyers.parquet", BUYERS)
@@ -272,7 +275,7 @@ def _scores(table: pa.Table) -> dict[str, np.ndarray]:
     }
 
 
-def _cost(run: Run, pages: int = 400) -> Table:
+def _cost(run: StageContext, pages: int = 400) -> Table:
     score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
     trees = run.table("simulation/steps.parquet", STEPS)["tree"].slice(0, pages).to_pylist()
     seconds = []

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from simpersona.artifacts import RunFolder, read_table
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.evaluation.clusters import cluster_metrics
+from simpersona.files import read_table
 from simpersona.personas.learn import learn
-from simpersona.personas.sample import balanced_sample, split
-from simpersona.stages.from_events import held_out_shops
+from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.pipeline.run_folder import RunFolder
 
 GRID = {
     "commitment_over": ("sum", "mean"),
@@ -50,7 +50,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder, config = RunFolder(arguments.run), load_config(arguments.run / "config.toml")
     table = read_table(folder / "buyers/buyers.parquet", BUYERS)
-    held_out = held_out_shops(config, table["shop_id"].unique().to_pylist())
+    held_out = held_out_shops(config.split, table["shop_id"].unique().to_pylist(), config.seed)
     training = table.filter(pa.array(~np.isin(table["shop_id"].to_numpy(), held_out)))
     shops, strata = (training[name].to_numpy() for name in ("shop_id", "stratum"))
     rows = balanced_sample(shops, strata, config.personas, config.seed)

@@ -18,8 +18,9 @@ from benchmarks.measure import Cost, Stopwatch, costs, median_cost, sgemm_flops
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.vq_library import library_epochs
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import CHANNELS, SCALARS
 from simpersona.evaluation.comparison import comparison_rows
 from simpersona.personas.baselines import Coder, kmeans, mixture
@@ -28,8 +29,7 @@ from simpersona.personas.folded import FoldedPersonas
 from simpersona.personas.learn import learn
 from simpersona.personas.model import Personas
 from simpersona.personas.network import one_thread
-from simpersona.pipeline import run_pipeline
-from simpersona.vectors import BuyerVectors
+from simpersona.pipeline.run import run_pipeline
 
 EPOCHS_TIMED = 2
 PRODUCTS = 1_500

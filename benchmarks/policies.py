@@ -18,22 +18,23 @@ from benchmarks.measure import percentile
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.agent.backbone import PACKAGED, load_backbone, save_backbone
+from simpersona.agent.policies import model_policies
 from simpersona.agent.tokens import add_persona_tokens
-from simpersona.artifacts import read_json
 from simpersona.config import AgentConfig, Config, LabConfig, SplitConfig, StoreConfig, TracesConfig
-from simpersona.config_simulation import ScorerVisitsConfig, SimulationConfig
+from simpersona.config.simulation import ScorerVisitsConfig, SimulationConfig
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.evaluation.alignment import happened
 from simpersona.evaluation.metrics import RATES
-from simpersona.pipeline import run_pipeline
+from simpersona.files import read_json
+from simpersona.pack.folder import PackFolder
+from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.recorded import simulated_buyers
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.visits import visit_place
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.population import draw_population
-from simpersona.stages.acting_policies import model_policies
-from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import simulated_buyers
-from simpersona.stages.pack import Pack
-from simpersona.stages.pack_folder import PackFolder
-from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, play_episodes
 
 MAX_STEPS, TOGETHER = 30, 4
 ROWS = (
@@ -75,7 +76,7 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
             ),
         )
         folder = run_pipeline(config, Quiet(), upto="evaluation")
-        run = Run(config, folder, lambda *_: None, "policies")
+        run = StageContext(config, folder, lambda *_: None, "policies")
         episodes = run.table("simulation/episodes.parquet", EPISODES)
         steps = run.table("simulation/steps.parquet", STEPS)
         doings = []
@@ -117,19 +118,19 @@ def figure(figures: Mapping[str, Any], key: str) -> str:
     return f"{told} ({number(interval[0])} to {number(interval[1])})" if interval else told
 
 
-def _untrained(run: Run, visits: int) -> tuple[pa.Table, pa.Table]:
+def _untrained(run: StageContext, visits: int) -> tuple[pa.Table, pa.Table]:
     """The visits of the model that the pack's was trained from, whose persona rows say nothing."""
     mix, sessions = simulated_buyers(run)
     goals = draw_population(mix, sessions, visits, run.config.seed, run.config.simulation.sampling)
     model, tokenizer = load_backbone(PACKAGED)
-    codes = len(Pack.load(run.folder / "personas").personas.codebook)
+    codes = len(FittedPersonas.load(run.folder / "personas").personas.codebook)
     add_persona_tokens(model, tokenizer, codes, start="mean", codebook=None, seed=0)
     place = run.folder.work(run.stage) / "untrained"
     save_backbone(model, tokenizer, place)
     del model
     make = model_policies(place, run.config.agent.prompt, run.config.simulation.temperature)
     limits = Limits(MAX_STEPS, run.config.simulation.time_limit_seconds, TOGETHER)
-    played, events = play_episodes(run, goals, lambda _, seed: make(seed), limits, "untrained")
+    played, events = play_episodes(visit_place(run), goals, lambda _, seed: make(seed), limits, "untrained")
     return episode_tables(played, events, {})
 
 

@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from benchmarks.measure import tree_cpu
 from benchmarks.results import Section, Table, number
 from benchmarks.store_server import catalogues
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_http import HttpVisitors
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.contracts import Episode, Goal
 from simpersona.lab.storefront.launch import LabStores, looks

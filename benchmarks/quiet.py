@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from simpersona.artifacts import StageRecord
+from simpersona.pipeline.run_folder import StageRecord
 
 
 class Quiet:

@@ -17,17 +17,17 @@ import pyarrow.compute as pc
 
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
-from simpersona.artifacts import RunFolder, read_json, read_table
 from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import Config
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS, SCALARS, STRATA
 from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows
+from simpersona.files import read_json, read_table
 from simpersona.personas.baselines import kmeans
 from simpersona.personas.learn import learn
-from simpersona.personas.sample import balanced_sample, split
-from simpersona.pipeline import run_pipeline
-from simpersona.stages.from_events import held_out_shops
+from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.run_folder import RunFolder
 
 FOLDER = "SIMPERSONA_REAL_DATA"
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -92,7 +92,9 @@ def _codes(run: RunFolder, table: pa.Table, config: Config) -> list[tuple[str, F
     """The figures of both methods, on the sample and the split that the stage `personas` would draw."""
     products = read_table(run / "events/products.parquet", PRODUCTS)
     embeddings = np.load(run / "buyers/embeddings.npy")
-    inside = ~np.isin(table["shop_id"].to_numpy(), held_out_shops(config, table["shop_id"].unique().to_pylist()))
+    inside = ~np.isin(
+        table["shop_id"].to_numpy(), held_out_shops(config.split, table["shop_id"].unique().to_pylist(), config.seed)
+    )
     training = table.filter(pa.array(inside))
     settings, seed = config.personas, config.seed
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), settings, seed)

@@ -14,9 +14,9 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from simpersona.adapters.browser_path import find_browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
-from simpersona.stages.replay_page import write_replays
+from simpersona.pipeline.replay import write_replays
 
 WIDTH, HEIGHT = 1280, 1180
 """Of the window, in pixels."""

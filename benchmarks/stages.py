@@ -18,20 +18,20 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.small_model import CONTEXT, read_shops
 from simpersona.agent.finetune import finetune
+from simpersona.agent.grounding import training_examples
 from simpersona.agent.held_out import keep_some, losses_by_token
+from simpersona.agent.policies import model_policies
+from simpersona.agent.short_examples import short_examples
 from simpersona.agent.tokens import StartRows
 from simpersona.config import AgentConfig, StageConfig
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import Goal
 from simpersona.pages import Decision, Example, Page
-from simpersona.pipeline import run_pipeline
+from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.recorded import simulated_shops
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
 from simpersona.ports import Policy
-from simpersona.stages.acting_policies import model_policies
-from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import simulated_shops
-from simpersona.stages.grounding import training_examples
-from simpersona.stages.pack import Pack
-from simpersona.stages.short_examples import short_examples
 
 BATCH, HELD_OUT = 16, 400
 ROWS_RATE, RATE = 5e-3, 1e-3
@@ -74,8 +74,8 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
     held-out shop, and half as many of the two-stage model without its token.
     """
     settings = load_config(config)
-    run = Run(settings, run_pipeline(settings, Quiet(), upto="traces"), lambda *_: None, "stages")
-    both = {stage: short_examples(own) for stage, own in training_examples(run).items()}
+    run = StageContext(settings, run_pipeline(settings, Quiet(), upto="traces"), lambda *_: None, "stages")
+    both = {stage: short_examples(own) for stage, own in training_examples(run.folder / "traces").items()}
     train = {stage: keep_some(own, HELD_OUT, settings.seed)[0] for stage, own in both.items()}
     held = keep_some(both[2], HELD_OUT, settings.seed)[1]
     columns: dict[str, dict[str, Any]] = {}
@@ -135,7 +135,7 @@ class Untold:
         return await self.policy.act(page, replace(goal, code=None), log)
 
 
-def _train(run: Run, way: Way, base: Path, examples: Examples, steps: int, out: Path) -> tuple[float, int]:
+def _train(run: StageContext, way: Way, base: Path, examples: Examples, steps: int, out: Path) -> tuple[float, int]:
     """The seconds and the tokens that it took."""
     first = steps // 3 if way.training == "two_stage" else 0
     agent = AgentConfig(
@@ -148,7 +148,7 @@ def _train(run: Run, way: Way, base: Path, examples: Examples, steps: int, out: 
         stage1=StageConfig(steps=max(first, 1), learning_rate=ROWS_RATE, warmup_steps=10),
         stage2=StageConfig(steps=steps - first, learning_rate=RATE, warmup_steps=20),
     )
-    codebook = Pack.load(run.folder / "personas").personas.codebook
+    codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
     start, told = base, []
     stages: tuple[Literal[1, 2], ...] = (1, 2) if first else (2,)
     for stage in stages:
@@ -162,6 +162,6 @@ def _train(run: Run, way: Way, base: Path, examples: Examples, steps: int, out: 
     return sum(one["seconds"] for one in told), sum(one["tokens"] for one in told)
 
 
-def _acted(run: Run, act: Callable[[int], Policy], name: str, visits: int) -> dict[str, Any]:
+def _acted(run: StageContext, act: Callable[[int], Policy], name: str, visits: int) -> dict[str, Any]:
     folder = name.replace(" ", "-").replace(",", "")
     return played(run, lambda _, seed: act(seed), folder, simulated_shops(run), visits)

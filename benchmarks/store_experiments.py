@@ -15,19 +15,20 @@ import pyarrow.parquet as pq
 from benchmarks.experiments import CHANGES, LEVEL
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table
-from simpersona.artifacts import RunFolder
 from simpersona.config import Config, LabConfig, VariantConfig
-from simpersona.config_file import parse_config
-from simpersona.contracts_results import OUTCOMES
+from simpersona.config.file import parse_config
+from simpersona.evaluation.tables import OUTCOMES
 from simpersona.lab.expected import shop_rates
 from simpersona.lab.shopper_types import ShopperType, make_types
 from simpersona.lab.variants import PLAIN, Variant
-from simpersona.pipeline import run_pipeline
+from simpersona.pipeline.recorded import simulated_buyers
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.run_folder import RunFolder
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.visits import play_arm
 from simpersona.shopper.records import episode_tables
+from simpersona.simulation.arms import Arm, arms_of
 from simpersona.simulation.experiment import Comparison, compare, visit_pairs
-from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import simulated_buyers
-from simpersona.stages.population_arms import Arm, arms_of, play_arm
 
 SHOPS = 60
 HELD_OUT = (10, 20, 25)
@@ -120,9 +121,9 @@ def section(
 def _tried(
     config: Config, folder: RunFolder, shares: Mapping[str, np.ndarray], types: Sequence[ShopperType]
 ) -> tuple[list[Tried], Table]:
-    run = Run(config, folder, lambda *_: None, "store_experiments", "one")
+    run = StageContext(config, folder, lambda *_: None, "store_experiments", "one")
     mix, sessions = simulated_buyers(run)
-    (visitors,) = arms_of(config, mix, sessions)
+    (visitors,) = arms_of(config.simulation, config.acting, mix, sessions, config.seed)
     plain = _played(run, visitors, "plain", PLAIN)
     changes = {"the plain store again": PLAIN, **CHANGES}
     tried = []
@@ -149,7 +150,7 @@ def _tried(
     return tried, Table(("shop", *(f"{name.replace('_', ' ')}, %" for name in OUTCOMES)), rows)
 
 
-def _played(run: Run, visitors: Arm, name: str, variant: Variant, seed: int = 0) -> pa.Table:
+def _played(run: StageContext, visitors: Arm, name: str, variant: Variant, seed: int = 0) -> pa.Table:
     store = run.config.store.model_copy(update={"variant": VariantConfig(**asdict(variant))})
     there = replace(run, config=run.config.model_copy(update={"store": store, "seed": seed}))
     episodes, events = play_arm(there, replace(visitors, name=name))

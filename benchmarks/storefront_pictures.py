@@ -16,7 +16,7 @@ import pyarrow as pa
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from simpersona.adapters.browser_path import find_browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
 from simpersona.lab.catalogue import make_catalogue
 from simpersona.lab.storefront.launch import LabStores

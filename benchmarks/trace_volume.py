@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
-from simpersona.artifacts import RunFolder, read_json
 from simpersona.config import Config
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import EPISODES
-from simpersona.pipeline import run_pipeline
+from simpersona.files import read_json
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.run_folder import RunFolder
 
 CONFIG = Path(__file__).parent.parent / "examples/traces.toml"
 PAPER = {"sessions": "3,600", "examples of a stage": "34,000"}

@@ -18,12 +18,12 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.agent.backbone import packaged_folder
 from simpersona.agent.masks import encode
-from simpersona.artifacts import read_lines
 from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig, SplitConfig, StoreConfig, TracesConfig
 from simpersona.contracts import EPISODES, PRODUCTS, STEPS
+from simpersona.files import read_lines
 from simpersona.lab.storefront.launch import looks
 from simpersona.pages import Example
-from simpersona.pipeline import run_pipeline
+from simpersona.pipeline.run import run_pipeline
 
 UNCUT = 16_384
 """Tokens: no example is cut when they are counted."""

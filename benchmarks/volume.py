@@ -22,8 +22,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.measure import Stopwatch, costs
 from benchmarks.results import Section, Table, number
 from benchmarks.volume_ways import BUYER, KEY, WAYS, apart, measured
-from simpersona.adapters.typed_log import TypedLog
-from simpersona.artifacts import peak_memory_mb
+from simpersona.adapters.sources.typed_log import TypedLog
 from simpersona.buyers.channels import ChannelBags, Projection
 from simpersona.buyers.fused import fused_buyers
 from simpersona.buyers.vectorizer import Vectorizer
@@ -31,9 +30,10 @@ from simpersona.config import BuyersConfig, EventsConfig, LabConfig, PersonasCon
 from simpersona.contracts import SCALARS
 from simpersona.events.cleaning import hashed_id
 from simpersona.lab.world import generate_world
+from simpersona.pack.assign_typed import Work, typed_codes
+from simpersona.personas.fitted import FittedPersonas, assign_buyers
 from simpersona.personas.learn import learn
-from simpersona.stages.pack import Pack, assign_buyers
-from simpersona.stages.typed_assign import Work, typed_codes
+from simpersona.pipeline.run_folder import peak_memory_mb
 
 EVENTS = int(os.environ.get("SIMPERSONA_BENCH_EVENTS", "10000000"))
 """About as many events; SIMPERSONA_BENCH_EVENTS=100000000 for the large world."""
@@ -227,7 +227,7 @@ def _train(log: Path, folder: Path, scratch: Path) -> tuple[int, int]:
     train = np.arange(len(vectors)) % 5 > 0
     codes = min(64, int(train.sum()) // 2)
     model = learn(vectors.take(train), vectors.take(~train), PersonasConfig(codes=codes, epochs=2), 0, lambda *_: None)
-    pack = Pack(vectorizer, model, "made up")
+    pack = FittedPersonas(vectorizer, model, "made up")
     pack.save(folder)
     file = scratch / "general.parquet"
     measured("general", log, file)
@@ -249,7 +249,7 @@ def _catalogue(file: Path) -> tuple[pa.Table, np.ndarray]:
 
 def _assign(log: Path, folder: Path) -> dict[str, float]:
     """All codes and mixes, the shops in parallel."""
-    pack = Pack.load(folder)
+    pack = FittedPersonas.load(folder)
     products, embeddings = _catalogue(log / "products.parquet")
     watch = Stopwatch()
     typed = TypedLog.at(log)
@@ -266,7 +266,7 @@ def _assign(log: Path, folder: Path) -> dict[str, float]:
 
 def _phases(log: Path, folder: Path) -> dict[str, float]:
     """CPU seconds of each part of the same work, in one thread, over the largest shops."""
-    pack = Pack.load(folder)
+    pack = FittedPersonas.load(folder)
     products, embeddings = _catalogue(log / "products.parquet")
     spent: dict[str, float] = {}
 

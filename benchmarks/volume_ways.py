@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measure import Stopwatch
-from simpersona.artifacts import peak_memory_mb
 from simpersona.contracts import SCALARS
+from simpersona.pipeline.run_folder import peak_memory_mb
 
 KEY = b"benchmark"
 BUYER = ["shop_id", "buyer_id"]
@@ -74,12 +74,12 @@ from n join days using (shop_id, buyer_id)
 
 def by_general(log: Path, out: Path) -> None:
     """`prepare` and `aggregate` by way of files, as in a run."""
-    from simpersona.adapters.engine_duckdb import connect
-    from simpersona.adapters.events_table import TableSource
+    from simpersona.adapters.engines.duckdb import connect
+    from simpersona.adapters.engines.open import write_sessions
+    from simpersona.adapters.sources.table import TableSource
     from simpersona.buyers.aggregate import aggregate
     from simpersona.config import EventsConfig
     from simpersona.events.prepare import prepare
-    from simpersona.stages.table_engine import write_sessions
 
     settings = EventsConfig()
     with tempfile.TemporaryDirectory() as scratch:
@@ -95,7 +95,7 @@ def by_general(log: Path, out: Path) -> None:
 
 def by_fused(log: Path, out: Path) -> None:
     """The fast path, one shop after the other."""
-    from simpersona.adapters.typed_log import TypedLog
+    from simpersona.adapters.sources.typed_log import TypedLog
     from simpersona.buyers.fused import fused_buyers
     from simpersona.config import EventsConfig
     from simpersona.contracts import BUYERS
@@ -183,8 +183,8 @@ WAYS: dict[str, Callable[[Path, Path], None]] = {
 
 LOADED = {
     "query": ("duckdb",),
-    "fused": ("simpersona.adapters.typed_log",),
-    "general": ("simpersona.adapters.events_table", "simpersona.buyers.aggregate", "simpersona.events.prepare"),
+    "fused": ("simpersona.adapters.sources.typed_log",),
+    "general": ("simpersona.adapters.sources.table", "simpersona.buyers.aggregate", "simpersona.events.prepare"),
     "pandas": ("benchmarks.events",),
     "polars": ("polars",),
 }

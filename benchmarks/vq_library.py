@@ -9,13 +9,13 @@ import torch
 from vector_quantize_pytorch import VectorQuantize
 
 from benchmarks.measure import Cost, Stopwatch
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import HEADS
 from simpersona.personas import losses
 from simpersona.personas.bins import HeadBins
 from simpersona.personas.network import Network, one_thread
 from simpersona.personas.pairs import Gates, positives
-from simpersona.vectors import BuyerVectors
 
 
 def library_epochs(train: BuyerVectors, config: PersonasConfig) -> Iterator[Cost]:

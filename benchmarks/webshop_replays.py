@@ -18,15 +18,17 @@ import pyarrow as pa
 from benchmarks.quiet import Quiet
 from benchmarks.real import EXAMPLES, FOLDER, LOGS
 from benchmarks.results import Section, Table
-from simpersona.artifacts import RunFolder, read_table
 from simpersona.config import StoreConfig, TracesConfig
-from simpersona.config_file import load_config
+from simpersona.config.file import load_config
 from simpersona.contracts import PRODUCTS, SESSIONS, RecordedSession
-from simpersona.pipeline import run_pipeline
+from simpersona.files import read_table
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.run_folder import RunFolder
+from simpersona.pipeline.stage import StageContext
+from simpersona.pipeline.visits import visit_place
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.recorded import recorded_sessions
-from simpersona.stages.context import Run
-from simpersona.stages.store_visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, play_episodes
 from simpersona.traces.draw import estimated_actions
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.outline import replayable
@@ -59,7 +61,7 @@ def section(data: Path | None = None, sessions: int = 150) -> Section:
         usable = [session for session in recorded if _why_not(session) is None]
         rng = np.random.default_rng(config.seed)
         drawn = [usable[i] for i in rng.permutation(len(usable))[:sessions]]
-        reasons = _replayed(Run(config, run, Quiet().progress, "traces", "webshop"), drawn)
+        reasons = _replayed(StageContext(config, run, Quiet().progress, "traces", "webshop"), drawn)
     why_not = Counter(why for session in recorded if (why := _why_not(session)))
     good = reasons.pop("verified", 0)
     named = sum(not UNNAMED.search(row["title"]) for row in products)
@@ -95,11 +97,11 @@ def _why_not(session: RecordedSession) -> str | None:
     return f"takes more than {MAX_ACTIONS} actions" if actions > MAX_ACTIONS else None
 
 
-def _replayed(run: Run, sessions: Sequence[RecordedSession]) -> Counter[str]:
+def _replayed(run: StageContext, sessions: Sequence[RecordedSession]) -> Counter[str]:
     """The verdicts' reasons; of a replay that was not verified also what the teacher said last."""
     of = {session.session_id: session for session in sessions}
     episodes, events = play_episodes(
-        run,
+        visit_place(run),
         [replay_goal(session) for session in sorted(sessions, key=lambda session: session.shop_id)],
         lambda goal, seed: ReplayPolicy(of[goal.session_id], seed),
         Limits(120, run.config.simulation.time_limit_seconds, 2),

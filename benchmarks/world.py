@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from benchmarks import world_volume
 from benchmarks.results import Section, Table
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.events_table import TableSource
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.table import TableSource
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig, LabConfig, VariantConfig
 from simpersona.contracts import STRATA

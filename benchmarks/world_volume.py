@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 
 from benchmarks.measure import Stopwatch
 from benchmarks.results import Table, number
-from simpersona.artifacts import peak_memory_mb
 from simpersona.config import LabConfig
 from simpersona.lab.clientele import random_ids
 from simpersona.lab.event_rows import LAYOUT, SCHEMA
 from simpersona.lab.part import BEGIN
 from simpersona.lab.world import generate_world
+from simpersona.pipeline.run_folder import peak_memory_mb
 
 SIZES = (55_000, 550_000)
 """Buyers of worlds of about 1 and 10 million events."""

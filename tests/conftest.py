@@ -15,8 +15,8 @@ from threading import Lock, Thread
 import pytest
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.java_path import find_java
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.engines.java_path import find_java
 from simpersona.errors import ConfigError
 
 QUICK_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"  # of Java: most of a short life is compiling
@@ -57,7 +57,7 @@ def spark_settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def spark_engine(tmp_path_factory: pytest.TempPathFactory, spark_settings: Path) -> Iterator[SQLBackend]:
     """The one Spark of this test process: starting it takes longer than most tests."""
-    from simpersona.adapters import engine_spark
+    from simpersona.adapters.engines import spark as engine_spark
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPARK_CONF_DIR", str(spark_settings))

@@ -1,5 +1,5 @@
 """`python -m simpersona`: the command line."""
 
-from simpersona.cli import main
+from simpersona.cli.main import main
 
 main()

@@ -6,10 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from simpersona.adapters.store_scripted import scripted_page
-from simpersona.artifacts import read_table
+from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.config import LabConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
+from simpersona.files import read_table
 from simpersona.lab.storefront.launch import LabStores, looks
 from simpersona.lab.variants import PLAIN
 from simpersona.lab.world import generate_world

@@ -21,14 +21,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ibis.backends.duckdb import Backend
 
-from simpersona.adapters.events_ga4 import Ga4Source
-from simpersona.adapters.events_rees46 import Rees46Source
-from simpersona.adapters.events_retailrocket import RetailRocketSource
-from simpersona.adapters.events_segment import SegmentSource
-from simpersona.adapters.events_shopify import ShopifySource
-from simpersona.adapters.events_snowplow import SnowplowSource
-from simpersona.adapters.events_table import TableSource
-from simpersona.adapters.events_webshop import WebshopSource
+from simpersona.adapters.sources.ga4 import Ga4Source
+from simpersona.adapters.sources.rees46 import Rees46Source
+from simpersona.adapters.sources.retailrocket import RetailRocketSource
+from simpersona.adapters.sources.segment import SegmentSource
+from simpersona.adapters.sources.shopify import ShopifySource
+from simpersona.adapters.sources.snowplow import SnowplowSource
+from simpersona.adapters.sources.table import TableSource
+from simpersona.adapters.sources.webshop import WebshopSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import PRODUCTS, SESSIONS
 from simpersona.errors import SourceError

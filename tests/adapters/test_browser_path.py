@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from simpersona.adapters.browser_path import ON_PATH, find_browser
+from simpersona.adapters.storefronts.browser_path import ON_PATH, find_browser
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError
 

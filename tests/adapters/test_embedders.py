@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from simpersona.adapters.embed_hashing import HashingEmbedder
-from simpersona.adapters.embed_minilm import MiniLmEmbedder
+from simpersona.adapters.embedders.hashing import HashingEmbedder
+from simpersona.adapters.embedders.minilm import MiniLmEmbedder
 from simpersona.errors import ConfigError
 
 TEXTS = ["red cotton shirt", "blue cotton shirt", "cordless drill", "red cotton shirt", "été, 夏 & more"]

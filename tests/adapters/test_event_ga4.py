@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.events_ga4 import Ga4Source
+from simpersona.adapters.sources.ga4 import Ga4Source
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import SourceError

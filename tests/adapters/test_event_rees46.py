@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.events_rees46 import Rees46Source
+from simpersona.adapters.sources.rees46 import Rees46Source
 from simpersona.contracts import EVENTS, Capabilities
 from simpersona.errors import SourceError
 

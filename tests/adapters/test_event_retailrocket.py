@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.events_retailrocket import RetailRocketSource
+from simpersona.adapters.sources.retailrocket import RetailRocketSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import SourceError

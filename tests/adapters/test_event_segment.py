@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from simpersona.adapters.events_segment import SegmentSource
+from simpersona.adapters.sources.segment import SegmentSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, PRODUCTS, Capabilities
 from simpersona.events.prepare import prepare

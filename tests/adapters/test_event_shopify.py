@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.events_shopify import ShopifySource
+from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.config import EventsConfig
 from simpersona.contracts import PRODUCTS
 from simpersona.errors import SourceError

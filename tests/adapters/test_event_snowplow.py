@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.events_snowplow import SnowplowSource
+from simpersona.adapters.sources.snowplow import SnowplowSource
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE
 from simpersona.errors import SourceError

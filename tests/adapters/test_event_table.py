@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.events_table import TableSource
+from simpersona.adapters.sources.open import open_source
+from simpersona.adapters.sources.table import TableSource
 from simpersona.config import EventsConfig
-from simpersona.config_file import config_toml, load_config, parse_config
-from simpersona.config_source import FORMATS, SOURCE_EXAMPLES
+from simpersona.config.file import config_toml, load_config, parse_config
+from simpersona.config.source import FORMATS, SOURCE_EXAMPLES
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.prepare import prepare
-from simpersona.stages.from_events import open_source
 
 COLUMNS = {"buyer_id": "user", "time": "ts", "event": "action", "product_id": "item.id", "price": "item.price",
            "title": "item.name"}  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from simpersona.adapters.events_webshop import WebshopSource
+from simpersona.adapters.sources.webshop import WebshopSource
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS

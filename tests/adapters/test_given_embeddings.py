@@ -7,16 +7,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.embed_given import given_embeddings
-from simpersona.artifacts import read_json
+from simpersona.adapters.embedders.given import given_embeddings
 from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.cli.console import QuietReporter
 from simpersona.config import BuyersConfig
-from simpersona.config_file import parse_config
-from simpersona.console import QuietReporter
+from simpersona.config.file import parse_config
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.errors import SourceError
-from simpersona.pipeline import run_pipeline
-from simpersona.stages.context import Run
+from simpersona.files import read_json
+from simpersona.pipeline.run import run_pipeline
+from simpersona.pipeline.stage import StageContext
 
 DIM = 768
 
@@ -94,7 +94,7 @@ def test_from_a_log_and_its_catalogue_to_vectors(tmp_path):
     facts = read_json(folder / "manifest.json")["stages"]["buyers"]
     assert "1 of 6 products without an embedding count as unknown" in facts["summary"]
 
-    products, embeddings = Run(config, folder, lambda *_: None).products()
+    products, embeddings = StageContext(config, folder, lambda *_: None).products()
     assert products["product_id"].to_pylist() == ["p0", "p1", "p2", "p3", "p4"]
     np.testing.assert_array_equal(embeddings, given.astype(np.float32))
 

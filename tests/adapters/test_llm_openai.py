@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from simpersona.adapters.llm_openai import OpenAiModel
+from simpersona.adapters.models.openai import OpenAiModel
 from simpersona.config import LlmConfig
 from simpersona.errors import ConfigError, ModelError, ReplyError
 

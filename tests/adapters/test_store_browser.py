@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_browser_tree import kept_nodes
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.browser_tree import kept_nodes
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
 from simpersona.pages import Action

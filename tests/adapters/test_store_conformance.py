@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_http import HttpVisitors
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action, Method

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from simpersona.adapters.browser_path import find_browser
-from simpersona.adapters.store_browser import Browser
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError
 from simpersona.pages import Action

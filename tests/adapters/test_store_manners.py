@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import ValidationError
 
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_http import HttpVisitors
-from simpersona.adapters.store_manners import Manners
-from simpersona.adapters.web_bot_auth import RequestSigner, key_id, signature, signature_base
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
+from simpersona.adapters.storefronts.politeness import Manners
+from simpersona.adapters.storefronts.web_bot_auth import RequestSigner, key_id, signature, signature_base
 from simpersona.config import MannersConfig, StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_http import HttpVisitors
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.pages import Action
 from simpersona.shopper.affordances import BACK, choices

@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from simpersona.adapters.llm_openai import OpenAiModel
-from simpersona.adapters.llm_scripted import ScriptedModel
-from simpersona.adapters.llm_transformers import TransformersModel
+from simpersona.adapters.models.openai import OpenAiModel
+from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.agent.backbone import load_backbone, save_backbone
 from simpersona.agent.tokens import add_persona_tokens, persona_ids
+from simpersona.agent.transformers_model import TransformersModel
 from simpersona.config import LlmConfig
 from simpersona.errors import ConfigError, ModelError
 from simpersona.pages import Reply

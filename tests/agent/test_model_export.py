@@ -7,14 +7,15 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from simpersona.agent.backbone import load_backbone, save_backbone
+from simpersona.agent.grounding import take_trained
 from simpersona.agent.tokens import add_persona_tokens
-from simpersona.artifacts import RunFolder
 from simpersona.config import AgentConfig, Config, SimulationConfig
-from simpersona.config_file import config_toml
+from simpersona.config.file import config_toml
 from simpersona.errors import ConfigError
-from simpersona.stages.context import Run
-from simpersona.stages.grounding import help_training, take_trained
-from simpersona.stages.model_export import export_model
+from simpersona.pipeline.agent import help_training, training_work
+from simpersona.pipeline.model_export import export_model
+from simpersona.pipeline.run_folder import RunFolder
+from simpersona.pipeline.stage import StageContext
 
 
 @pytest.fixture
@@ -55,12 +56,14 @@ def test_nothing_is_left_where_gguf_cannot_hold_the_model(run_folder, kind, tmp_
 
 @pytest.mark.parametrize("kind", ["tied"])
 def test_what_is_half_trained_is_not_taken(kind, tmp_path):
-    run = Run(Config(folder=tmp_path), RunFolder(tmp_path / "demo", ()), lambda *_: None, "agent", "f" * 64)
-    work = run.folder.work("agent") / ("f" * 16)
+    run = StageContext(Config(folder=tmp_path), RunFolder(tmp_path / "demo", ()), lambda *_: None, "agent", "f" * 64)
+    work = training_work(run)
+    assert work == run.folder.work("agent") / ("f" * 16)
     for name in ("stage1", "stage2", ".stage2.steps"):
         (work / name).mkdir(parents=True)
     (tmp_path / "out").mkdir()
-    take_trained(run, tmp_path / "out")
+    take_trained(work, tmp_path / "out")
+    run.folder.forget_work("agent")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["stage1", "stage2"]
     assert not run.folder.work("agent").exists()
     with pytest.raises(ConfigError, match="simpersona traces"):

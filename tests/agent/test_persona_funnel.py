@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from simpersona.stages.persona_funnel import PersonaFunnel
+from simpersona.agent.persona_funnel import PersonaFunnel
 
 
 def funnel():

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from simpersona.adapters.embed_hashing import HashingEmbedder
-from simpersona.adapters.store_scripted import scripted_page
+from simpersona.adapters.embedders.hashing import HashingEmbedder
+from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
+from simpersona.agent.scorer_training import load_score, scorer_from_examples
 from simpersona.contracts import Goal
 from simpersona.errors import ConfigError
 from simpersona.pages import Decision
@@ -16,7 +17,6 @@ from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
 from simpersona.shopper.moves import MOVES
 from simpersona.shopper.prompt import answer, messages, parse_reply
 from simpersona.shopper.scorer_policy import ScorerPolicy
-from simpersona.stages.scorer_training import load_score, scorer_from_examples
 
 PAGES = [
     "[0-1] RootWebArea: Shop = part 1 of 2\n[0-2] link: Skirts\n[0-3] searchbox: Search\n[0-4] heading: New",

@@ -6,10 +6,10 @@ import json
 import pytest
 import torch
 
-from simpersona.adapters.llm_transformers import TransformersModel
 from simpersona.agent.backbone import load_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.tokens import persona_ids
+from simpersona.agent.transformers_model import TransformersModel
 from simpersona.config import AgentConfig, StageConfig
 
 from .conftest import example, prompt

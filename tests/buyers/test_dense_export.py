@@ -11,9 +11,9 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import BuyersConfig, PersonasConfig
 from simpersona.contracts import BUYERS, CHANNELS, PRODUCTS, SCALARS
 from simpersona.errors import ConfigError
+from simpersona.personas.fitted import FittedPersonas, buyer_chunks
 from simpersona.personas.learn import learn
-from simpersona.stages.dense_export import export_vectors
-from simpersona.stages.pack import Pack, buyer_chunks
+from simpersona.pipeline.dense_vectors import export_vectors
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def run(tmp_path):
     vectors = vectorizer.transform(buyers, products, embeddings)
     settings = PersonasConfig(codes=3, epochs=1, hidden=(8,), latent=4)
     personas = learn(vectors, vectors, settings, 0, lambda *_: None)
-    Pack(vectorizer, personas, "given").save(tmp_path / "personas")
+    FittedPersonas(vectorizer, personas, "given").save(tmp_path / "personas")
     return tmp_path, vectors
 
 

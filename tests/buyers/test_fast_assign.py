@@ -8,16 +8,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.embed_hashing import HashingEmbedder
-from simpersona.adapters.typed_log import TypedLog
+from simpersona.adapters.embedders.hashing import HashingEmbedder
+from simpersona.adapters.sources.typed_log import TypedLog
+from simpersona.buyers.catalogue_vectors import embed_texts
 from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import LabConfig, PersonasConfig
-from simpersona.config_file import parse_config
+from simpersona.config.file import parse_config
 from simpersona.lab.world import generate_world
+from simpersona.pack.assign import assign_new_buyers
+from simpersona.personas.fitted import FittedPersonas
 from simpersona.personas.learn import learn
-from simpersona.stages.catalogue_vectors import embed_texts
-from simpersona.stages.new_buyers import assign_new_buyers
-from simpersona.stages.pack import Pack
 
 pytest.importorskip("numba", reason="the fast path needs the extra `fast`")
 from simpersona.buyers.fused import fused_buyers
@@ -45,7 +45,7 @@ def pack(world, tmp_path_factory):
         vectors.take(half), vectors.take(~half), PersonasConfig(codes=16, epochs=2, hidden=(64, 32)), 0, lambda *_: None
     )
     folder = tmp_path_factory.mktemp("pack")
-    Pack(vectorizer, personas, embedder.name).save(folder)
+    FittedPersonas(vectorizer, personas, embedder.name).save(folder)
     return folder
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simpersona.adapters.engine_duckdb import connect
+from simpersona.adapters.engines.duckdb import connect
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig, LabConfig
 from simpersona.contracts import (

@@ -10,10 +10,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import BuyersConfig
 from simpersona.contracts import BUYERS, CHANNELS, PRODUCTS, SCALARS
 from simpersona.errors import ContractError
-from simpersona.vectors import BuyerVectors
 
 DIM = 12
 

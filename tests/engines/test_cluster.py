@@ -86,7 +86,7 @@ def cluster(spark_settings: Path, tmp_path: Path) -> Iterator[tuple[str, Path]]:
 def buyers(folder: Path, engine: str, **environment: str) -> dict[str, pa.Table]:
     """The tables of the run."""
     name = engine.partition(":")[0]
-    command = [sys.executable, "-m", "simpersona.cli", "buyers", "run.toml", "--engine", engine, "--name", name]
+    command = [sys.executable, "-m", "simpersona", "buyers", "run.toml", "--engine", engine, "--name", name]
     done = subprocess.run(
         command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from simpersona.adapters.engine_duckdb import as_duckdb
+from simpersona.adapters.engines.duckdb import as_duckdb
+from simpersona.adapters.engines.open import table_engine
 from simpersona.errors import ConfigError
-from simpersona.stages.table_engine import table_engine
 
 
 def test_an_address_is_opened_by_ibis_and_closed(tmp_path):

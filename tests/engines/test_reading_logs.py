@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import DuckDBOnlyError
-from simpersona.adapters.events_ga4 import Ga4Source
-from simpersona.adapters.events_shopify import ShopifySource
-from simpersona.adapters.events_snowplow import SnowplowSource
-from simpersona.adapters.events_table import TableSource
+from simpersona.adapters.engines.duckdb import DuckDBOnlyError
+from simpersona.adapters.engines.open import read_log
+from simpersona.adapters.sources.ga4 import Ga4Source
+from simpersona.adapters.sources.shopify import ShopifySource
+from simpersona.adapters.sources.snowplow import SnowplowSource
+from simpersona.adapters.sources.table import TableSource
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS
-from simpersona.stages.table_engine import read_log
 
 ROWS = [
     {"user": 1, "ts": 1_709_294_400_000_001, "action": "view", "item": {"id": "a", "price": 2.5}, "name": "Äpfel"},

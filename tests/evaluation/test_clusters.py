@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import cosine
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import HEADS
 from simpersona.evaluation.clusters import cluster_metrics, pairwise_cosine
 from simpersona.evaluation.planted import planted_metrics
-from simpersona.vectors import BuyerVectors
 
 
 def buyers(stratum, x=None):

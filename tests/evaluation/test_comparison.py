@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import SCALARS
 from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows, spread
-from simpersona.vectors import BuyerVectors
 
 
 def buyers(shops, strata, x):

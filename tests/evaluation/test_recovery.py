@@ -7,9 +7,9 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import r2_score
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import ASSIGNMENTS, BUYERS, SCALARS
 from simpersona.evaluation.recovery import js_divergence, population_metrics, predicted_strata, r_squared
-from simpersona.vectors import BuyerVectors
 
 
 def buyers(rows):

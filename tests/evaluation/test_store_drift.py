@@ -7,13 +7,13 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.quiet import Quiet
-from simpersona.cli import app
+from simpersona.cli.main import app
 from simpersona.config import BuyersConfig, Config, LabConfig, PersonasConfig
 from simpersona.contracts import ASSIGNMENTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.evaluation.drift import DRIFT, MOVES
-from simpersona.pipeline import run_pipeline
-from simpersona.stages.store_drift import periods_of_files, periods_of_run, write_drift
+from simpersona.pipeline.drift import periods_of_files, periods_of_run, write_drift
+from simpersona.pipeline.run import run_pipeline
 
 
 def codes(seed, shares):

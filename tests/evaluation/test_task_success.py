@@ -3,8 +3,8 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from simpersona.contracts import EPISODES
-from simpersona.contracts_results import TASKS
 from simpersona.evaluation.metrics import TASKS as KEYS
+from simpersona.evaluation.tables import TASKS
 from simpersona.evaluation.task_success import task_metrics
 
 KINDS = ["cart", "cart", "checkout", "purchase"]

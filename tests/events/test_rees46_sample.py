@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simpersona.adapters.events_rees46 import Rees46Source
+from simpersona.adapters.sources.rees46 import Rees46Source
 from simpersona.config import EventsConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, SESSIONS
 from simpersona.events.prepare import prepare

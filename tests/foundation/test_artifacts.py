@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from simpersona.artifacts import (
-    RunFolder,
-    StageRecord,
+from simpersona.contracts import MIX
+from simpersona.errors import ConfigError, ContractError
+from simpersona.files import (
     file_identity,
     fingerprint,
     read_lines,
@@ -19,8 +19,7 @@ from simpersona.artifacts import (
     write_lines,
     write_table,
 )
-from simpersona.contracts import MIX
-from simpersona.errors import ConfigError, ContractError
+from simpersona.pipeline.run_folder import RunFolder, StageRecord
 
 
 def write_stage(folder: RunFolder, name: str, mark: str, text: str) -> None:
@@ -70,7 +69,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from simpersona.artifacts import RunFolder\n"
+        "import sys; from pathlib import Path; from simpersona.files import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).locked(): print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from simpersona.config import Config
-from simpersona.config_file import config_toml, load_config, parse_config
+from simpersona.config.file import config_toml, load_config, parse_config
 from simpersona.errors import ConfigError
 
 REPO = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ import re
 import pyarrow as pa
 import pytest
 
-from simpersona.adapters.browser_path import find_browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError
 from simpersona.lab.storefront.launch import LabStores

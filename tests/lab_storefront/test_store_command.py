@@ -30,7 +30,7 @@ def page(url):
 
 def served(catalog, *options, seen):
     """What `seen` makes of the lines up to the one that names Ctrl-C; the exit code after Ctrl-C, and the lines."""
-    command = [sys.executable, "-m", "simpersona.cli", "lab", "store", "--catalog", catalog, "--port", 0, *options]
+    command = [sys.executable, "-m", "simpersona", "lab", "store", "--catalog", catalog, "--port", 0, *options]
     with subprocess.Popen(
         [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env=os.environ | {"XDG_CACHE_HOME": str(catalog.parent), "PYTHONUNBUFFERED": "1"},

@@ -13,8 +13,8 @@ from urllib.parse import urljoin, urlsplit
 import pyarrow as pa
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.events_shopify import ShopifySource
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.config import EventsConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.events.prepare import prepare

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.events_shopify import ShopifySource
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.config import LabConfig
 from simpersona.contracts import EVENTS
 from simpersona.lab.world import generate_world

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from typer.testing import CliRunner
 
-from simpersona.cli import app
+from simpersona.cli.main import app
 from simpersona.config import LabConfig, VariantConfig
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CHANNELS, SCALARS
-from simpersona.vectors import BuyerVectors
 
 Population = tuple[BuyerVectors, np.ndarray]
 CHANNEL_DIM = 32

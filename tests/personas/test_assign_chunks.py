@@ -5,8 +5,8 @@ import pytest
 
 from simpersona import PersonaModel
 from simpersona.contracts import CHANNELS, SCALARS
-from simpersona.stages.buyer_frame import BuyerFrame
-from simpersona.stages.pack import FOLD_FROM, assign_chunks
+from simpersona.personas.fitted import FOLD_FROM, assign_chunks
+from simpersona.personas.frame import BuyerFrame
 
 
 def test_many_buyers_get_the_codes_that_few_get(make_population):

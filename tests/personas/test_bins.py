@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import SCALARS
 from simpersona.personas.bins import WEIGHT_PAIRS, HeadBins, merged_edges, tercile_edges, weight_sweep
-from simpersona.vectors import BuyerVectors
 
 
 def buyers(**scalars):

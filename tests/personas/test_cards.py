@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 from scipy.stats import percentileofscore
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CARDS, PRODUCTS, SCALARS
 from simpersona.personas import card_words
 from simpersona.personas.card_words import VISIT, session_words
 from simpersona.personas.cards import percentiles, persona_cards, typical_sessions
 from simpersona.personas.tastes import Tastes
-from simpersona.vectors import BuyerVectors
 
 
 def products(types):

@@ -6,10 +6,10 @@ from scipy.special import log_softmax, logsumexp
 from sklearn.metrics import log_loss
 from sklearn.utils.class_weight import compute_class_weight
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import SCALARS
 from simpersona.personas import losses
-from simpersona.vectors import BuyerVectors
 
 GROUP_SLICES = (slice(0, 8), slice(8, 10), slice(10, 13), slice(13, 14), slice(14, 16))  # Table 5
 

@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import ASSIGNMENTS, MIX
 from simpersona.personas.card_words import summary
 from simpersona.personas.mix import assignments, share_interval, store_mix
-from simpersona.vectors import BuyerVectors
 
 
 def buyers(shops):

@@ -2,9 +2,9 @@ import numpy as np
 import torch
 from scipy.spatial.distance import cosine, euclidean
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import SCALARS
 from simpersona.personas.pairs import Gates, peers, positives
-from simpersona.vectors import BuyerVectors
 
 
 def random_gates(n, seed, signatures=4):

@@ -3,7 +3,7 @@ import pytest
 
 from simpersona.config import PersonasConfig
 from simpersona.personas.learn import learn
-from simpersona.stages.persona_training import CheckpointFile
+from simpersona.personas.training import CheckpointFile
 
 # few steps an epoch, so that dead codes are first looked for while it is cut off, and dropout draws
 SETTINGS = PersonasConfig(

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from simpersona.adapters.browser_path import find_browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError
 from simpersona.report.page import render_report

@@ -14,10 +14,10 @@ import pytest
 
 from simpersona.contracts import CARDS, EPISODES, STEPS
 from simpersona.errors import ConfigError
+from simpersona.pipeline.replay import write_replays
 from simpersona.report.inputs import no_pictures
 from simpersona.report.replays import deeds, replays, sample
 from simpersona.report.viewer import render_viewer
-from simpersona.stages.replay_page import write_replays
 
 
 def two_visits():

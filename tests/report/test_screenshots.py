@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from pydantic import ValidationError
 
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.config import StoreConfig
 from simpersona.pages import Action
-from simpersona.stages.screenshots import PicturedWindow, episode_pictures, keep_pictures
+from simpersona.shopper.screenshots import PicturedWindow, episode_pictures, keep_pictures
 
 HOME = replace(scripted_page("http://s/", "[0-1] RootWebArea: Home\n[0-2] link: Next"), screenshot=b"home")
 NEXT = replace(scripted_page("http://s/next", "[0-1] RootWebArea: Next\n[0-2] link: Next"), screenshot=b"next")

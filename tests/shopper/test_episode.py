@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Goal
 from simpersona.errors import ModelError, ReplyError, StorefrontError
 from simpersona.pages import Action, Decision

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from simpersona.adapters.llm_scripted import ScriptedModel
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.models.scripted import ScriptedModel
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode, Goal, Step, Verdict
 from simpersona.pages import Action, Decision
 from simpersona.shopper.episode import run_episode

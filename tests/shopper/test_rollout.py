@@ -2,8 +2,8 @@
 
 import asyncio
 
-from simpersona.adapters.llm_scripted import ScriptedModel
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.models.scripted import ScriptedModel
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Goal
 from simpersona.pages import Decision
 from simpersona.shopper.model_policy import LanguageModelPolicy, wording

@@ -5,7 +5,8 @@ import json
 import llguidance
 import pytest
 
-from simpersona.adapters.store_scripted import scripted_page
+from simpersona.adapters.storefronts.scripted import scripted_page
+from simpersona.agent.short_examples import short_examples
 from simpersona.contracts import Goal
 from simpersona.errors import ReplyError
 from simpersona.pages import Action, Decision
@@ -17,7 +18,6 @@ from simpersona.shopper.short_prompt import (
     short_parse,
     short_schema,
 )
-from simpersona.stages.short_examples import short_examples
 
 PAGE = scripted_page(
     "http://shop.example/",

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from simpersona.contracts import EPISODES, MIX
-from simpersona.contracts_results import OUTCOMES, PAIRS
 from simpersona.errors import ContractError
+from simpersona.evaluation.tables import OUTCOMES, PAIRS
 from simpersona.simulation.experiment import Question, compare, experiment_figures, sample_ratio, visit_pairs
 
 

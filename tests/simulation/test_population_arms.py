@@ -3,9 +3,11 @@
 import pyarrow as pa
 import pytest
 
-from simpersona.config_file import parse_config
+from simpersona.config import LlmConfig
+from simpersona.config.file import parse_config
 from simpersona.contracts import EPISODES, MIX, STEPS, Moment, RecordedSession
-from simpersona.stages.population_arms import arms_of, told_of
+from simpersona.simulation import arms
+from simpersona.simulation.arms import told_of
 
 SKIRT = (Moment("product_viewed", "p1", "Pleated Skirt", "Skirts"),)
 SESSIONS = [RecordedSession(shop, f"{shop}{n}", f"s{n}", "D", n % 2, SKIRT) for shop in "ab" for n in range(6)]
@@ -20,13 +22,14 @@ SERVED = {
 }
 
 
-def config(**simulation):
-    return parse_config({"simulation": simulation, "llm": SERVED if simulation.get("model") == "llm" else {}})
+def arms_of(**simulation):
+    config = parse_config({"simulation": simulation})
+    return arms.arms_of(config.simulation, config.acting, MIXED, SESSIONS, config.seed)
 
 
 def test_both_policies_have_buyers_of_their_own_and_windows_of_their_own():
     scorer = {"episodes": 9, "no_token_episodes": 2, "max_steps": 25, "concurrency": 6}
-    arms = arms_of(config(episodes=4, max_steps=7, scorer=scorer), MIXED, SESSIONS)
+    arms = arms_of(episodes=4, max_steps=7, scorer=scorer)
     told = [
         (arm.name, arm.policy, len(arm.goals), arm.limits.max_steps, arm.limits.concurrency, arm.window) for arm in arms
     ]
@@ -43,13 +46,11 @@ def test_both_policies_have_buyers_of_their_own_and_windows_of_their_own():
     "settings", [{"policy": "scorer"}, {"scorer": {"episodes": 0}}], ids=["the headline's already", "not asked for"]
 )
 def test_the_scorer_is_not_added_where(settings):
-    assert [arm.name for arm in arms_of(config(episodes=4, **settings), MIXED, SESSIONS)] == [
-        settings.get("policy", "lm")
-    ]
+    assert [arm.name for arm in arms_of(episodes=4, **settings)] == [settings.get("policy", "lm")]
 
 
 def test_a_visit_is_the_same_buyer_in_both_arms_where_draws_are_independent():
-    lm, scorer = arms_of(config(episodes=6, sampling="multinomial", scorer={"episodes": 10}), MIXED, SESSIONS)
+    lm, scorer = arms_of(episodes=6, sampling="multinomial", scorer={"episodes": 10})
     for shop in "ab":
         long, short = ([goal for goal in arm.goals if goal.shop_id == shop] for arm in (scorer, lm))
         assert long[: len(short)] == short
@@ -85,7 +86,7 @@ def test_what_is_told_of_each_policy_is_summed_up_and_priced():
     ]
     walked = [step("lm-0", 0, ["dialog"]), step("lm-0", 1), step("lm-1", 0, ["dialog"]), step("scorer-0", 0)]
     tables = pa.Table.from_pylist(rows, EPISODES.schema), pa.Table.from_pylist(walked, STEPS.schema)
-    told, words = told_of(config(model="llm"), *tables)
+    told, words = told_of(("lm", "scorer"), LlmConfig(**SERVED), *tables)
     assert told["lm"] == {
         "episodes": 2, "shops": 2, "steps": 3, "troubles": {"dialog": 2}, "seconds": 3.0,
         "endings": {"goal_reached": 1, "steps_limit": 0, "time_limit": 0, "other": 1},
@@ -96,4 +97,4 @@ def test_what_is_told_of_each_policy_is_summed_up_and_priced():
         "lm: 2 visits in 2 store(s), 3 steps (goal reached 1, other 1), survived dialog 2, cost 1.50; "
         "scorer: 1 visits in 1 store(s), 1 steps (steps limit 1)"
     )
-    assert told_of(config(), *tables)[0]["lm"]["cost"] == 0  # the model of this machine asks for nothing
+    assert told_of(("lm", "scorer"), None, *tables)[0]["lm"]["cost"] == 0  # the model of this machine asks for nothing

@@ -8,7 +8,7 @@ import pytest
 from simpersona.contracts import Episode, Goal, Step
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action, Decision, Node, Page
-from simpersona.stages.visit_journal import Played, Shard, StoreLog, VisitJournal
+from simpersona.simulation.journal import Played, Shard, StoreLog, VisitJournal
 
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
 PAGE = Page(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Moment, RecordedSession
 
 FRAME = ("link: Shop", "searchbox: Search products", "button: Search", "link: Cart (1)", "link: Skirts", "link: Bags")

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from simpersona.artifacts import write_lines, write_text
 from simpersona.config import TracesConfig
 from simpersona.contracts import Moment, RecordedSession
+from simpersona.files import write_lines, write_text
 from simpersona.traces.coverage import code_coverage
 from simpersona.traces.dataset_card import PLACES, Made, counted, dataset_card
 

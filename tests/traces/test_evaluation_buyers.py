@@ -6,11 +6,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.artifacts import RunFolder, write_json, write_table
 from simpersona.config import Config
 from simpersona.contracts import ASSIGNMENTS, SESSIONS
-from simpersona.stages.context import Run
-from simpersona.stages.from_sessions import sessions_by_code
+from simpersona.files import write_json, write_table
+from simpersona.pipeline.recorded import sessions_by_code
+from simpersona.pipeline.run_folder import RunFolder
+from simpersona.pipeline.stage import StageContext
 
 VISITS = [("a", "ann"), ("a", "bob"), ("b", "bob"), ("b", "cid"), ("c", "dan")]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,7 +31,7 @@ def run(tmp_path):
     codes = pa.Table.from_pylist([key | {"code": 1} for key in keys], schema=ASSIGNMENTS.schema)
     write_table(tmp_path / "personas/assignments.parquet", codes, ASSIGNMENTS)
     write_json(tmp_path / "personas/personas.json", {"held_out": ["b"]})
-    return Run(Config(), RunFolder(tmp_path), lambda *_: None)
+    return StageContext(Config(), RunFolder(tmp_path), lambda *_: None)
 
 
 def test_neither_its_visits_nor_its_visitors_elsewhere_are_drawn(run):

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from simpersona.adapters.llm_scripted import ScriptedModel
-from simpersona.adapters.store_scripted import scripted_page
+from simpersona.adapters.models.scripted import ScriptedModel
+from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.contracts import Episode, Goal, Step
 from simpersona.errors import ModelError
 from simpersona.pages import Action, Decision

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from simpersona.adapters.llm_scripted import ScriptedModel
+from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.contracts import Moment
 from simpersona.errors import ModelError, ReplyError
 from simpersona.traces.llm_writer import fault, write_goals, writer_messages

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
-from simpersona.adapters.llm_openai import OpenAiModel
-from simpersona.adapters.llm_scripted import ScriptedModel
-from simpersona.adapters.store_scripted import ScriptedStore
+from simpersona.adapters.models.openai import OpenAiModel
+from simpersona.adapters.models.scripted import ScriptedModel
+from simpersona.adapters.storefronts.scripted import ScriptedStore
 from simpersona.config import LlmConfig
 from simpersona.contracts import Goal
 from simpersona.errors import ConfigError, ModelError

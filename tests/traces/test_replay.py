@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Moment, RecordedSession, persona_token
 from simpersona.shopper.episode import run_episode
 from simpersona.shopper.goals import replay_goal

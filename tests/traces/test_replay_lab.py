@@ -6,10 +6,10 @@ from statistics import median
 import pyarrow as pa
 import pytest
 
-from simpersona.adapters.engine_duckdb import connect
-from simpersona.adapters.events_shopify import ShopifySource
-from simpersona.adapters.store_browser import Browser
-from simpersona.adapters.store_http import HttpVisitors
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.shopify import ShopifySource
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, Moment
 from simpersona.lab.storefront.launch import LabStores

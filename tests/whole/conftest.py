@@ -42,7 +42,7 @@ permutations = 100
 
 def command(folder, *words):
     """What the command line says; it must succeed."""
-    whole = [sys.executable, "-m", "simpersona.cli", *words]
+    whole = [sys.executable, "-m", "simpersona", *words]
     done = subprocess.run(whole, cwd=folder, capture_output=True, text=True, check=False, timeout=800)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

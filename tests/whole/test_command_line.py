@@ -15,7 +15,7 @@ HEADER = "event_time,event_type,product_id,category_id,category_code,brand,price
 
 
 def simpersona(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "simpersona.cli", *map(str, words)]
+    command = [sys.executable, "-m", "simpersona", *map(str, words)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
 
 
@@ -93,7 +93,7 @@ def test_the_cut_off_last_line_of_the_real_sample_is_one_counted_reject(tmp_path
 
 
 def test_ctrl_c_says_what_is_kept(tmp_path):
-    command = [sys.executable, "-m", "simpersona.cli", "events", "--set", "lab.shops=2", "--set", "lab.buyers=60"]
+    command = [sys.executable, "-m", "simpersona", "events", "--set", "lab.shops=2", "--set", "lab.buyers=60"]
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs are deaf to Ctrl-C
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heard) as process:  # noqa: PLW1509 - no threads
         assert process.stderr is not None

@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 
 import simpersona
-from simpersona.adapters.store_scripted import scripted_page
+from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.config import LabConfig
 from simpersona.contracts import Goal
 from simpersona.lab.world import generate_world
@@ -82,7 +82,7 @@ def test_asking_for_the_package_alone_stays_light():
 
 
 def test_the_config_it_was_trained_by_is_the_committed_one(pack):
-    from simpersona.config_file import load_config
+    from simpersona.config.file import load_config
 
     committed = load_config(Path(__file__).parents[2] / "configs/pack.toml")
     own = load_config(pack.folder / "config.toml")

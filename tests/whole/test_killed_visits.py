@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simpersona.errors import ConfigError
-from simpersona.pipeline import STAGE_NAMES
+from simpersona.pipeline.run import STAGE_NAMES
 
 from .conftest import POPULATION
 
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def start(folder, *words, **environment):
-    command = [sys.executable, "-m", "simpersona.cli", *(words or ("simulate",)), "run.toml", "--quiet"]
+    command = [sys.executable, "-m", "simpersona", *(words or ("simulate",)), "run.toml", "--quiet"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     return subprocess.Popen(command, cwd=folder, env=os.environ | environment, **quiet)
 
@@ -62,7 +62,7 @@ def assert_same(found, expected):
 
 def kill_in(folder, stage):
     """Kills the run when it is well inside the stage, or (for the shortest) just after it."""
-    command = [sys.executable, "-m", "simpersona.cli", "run", "run.toml"]
+    command = [sys.executable, "-m", "simpersona", "run", "run.toml"]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert any(line.strip() == f"{stage} …" for line in process.stderr)
         time.sleep(0.3)
@@ -158,7 +158,7 @@ def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(popu
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
 def test_what_a_lost_worker_had_to_do_is_done_by_another(two_machines, tmp_path, monkeypatch):
-    from simpersona.adapters.engine_ray import on_cluster
+    from simpersona.adapters.engines.ray import on_cluster
 
     monkeypatch.setenv("RAY_ADDRESS", two_machines[0])
     lost = tmp_path / "lost"

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import simpersona
-from simpersona.adapters.store_scripted import ScriptedStore, scripted_page
+from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Goal
 from simpersona.errors import ConfigError
 from simpersona.shopper.episode import run_episode

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from simpersona.contracts import ENDINGS, EPISODES, STEPS
-from simpersona.pipeline import STAGE_NAMES
+from simpersona.pipeline.run import STAGE_NAMES
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -83,7 +83,7 @@ def config(tmp_path_factory, tiny_model):
 
 
 def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "simpersona.cli", *map(str, words)]
+    return [sys.executable, "-m", "simpersona", *map(str, words)]
 
 
 def simpersona(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:

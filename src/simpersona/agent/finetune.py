@@ -23,8 +23,9 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, TrainingArguments
 from transformers.utils.import_utils import is_flash_attn_2_available
 
+from simpersona.adapters.models.quiet import quiet
 from simpersona.agent.answer_trainer import AnswerTrainer, packed, put_back
-from simpersona.agent.backbone import load_backbone, quiet, save_backbone
+from simpersona.agent.backbone import load_backbone, save_backbone
 from simpersona.agent.masks import encode
 from simpersona.agent.persona_adapter import add_lora, save_adapter
 from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, only_rows_train

@@ -127,7 +127,7 @@ class Scorer(nn.Module):
     @classmethod
     def load(cls, folder: Path) -> Scorer:
         """What `save` wrote."""
-        from safetensors.torch import load_file  # noqa: PLC0415
+        from safetensors.torch import load_file  # noqa: PLC0415 - heavy
 
         weights = load_file(folder / TENSORS)
         scorer = cls(weights["personas"].numpy(), **json.loads((folder / META).read_text(encoding="utf-8")))

@@ -11,10 +11,10 @@ from jaxtyping import Float
 
 from simpersona.buyers.channels import ChannelBags, Projection
 from simpersona.buyers.scaling import RobustZ, transform_scalars
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import BuyersConfig
 from simpersona.contracts import SCALARS
 from simpersona.errors import ContractError
-from simpersona.vectors import BuyerVectors
 
 
 @dataclass(frozen=True)

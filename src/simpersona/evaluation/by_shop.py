@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import ENDINGS
-from simpersona.contracts_results import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.evaluation.alignment import Pair, happened
 from simpersona.evaluation.metrics import RATES
+from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
 
 
 def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 from sklearn.metrics import calinski_harabasz_score
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import HEADS, STRATA, Metrics
-from simpersona.vectors import BuyerVectors
 
 _MIXED = 0.20  # of a code: from here on a part of it is substantial
 _SPAN = {"": 0.05, "_at_1pct": 0.01, "_at_10pct": 0.10}

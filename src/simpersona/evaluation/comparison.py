@@ -9,11 +9,11 @@ from statistics import mean, stdev
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import HEADS, Metrics
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.planted import planted_metrics
 from simpersona.evaluation.recovery import population_metrics
-from simpersona.vectors import BuyerVectors
 
 FIGURES: dict[str, str] = {
     "stratum purity": "clusters.stratum_purity",

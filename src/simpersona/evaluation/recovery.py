@@ -10,10 +10,10 @@ import pyarrow as pa
 from jaxtyping import Float, Int, Shaped
 from scipy.special import rel_entr
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import SCALARS, STRATA, Metrics
 from simpersona.evaluation.rates import BUYER
 from simpersona.evaluation.resampling import mean_interval
-from simpersona.vectors import BuyerVectors
 
 _FUNNEL = STRATA[:4]
 _CLOSE = 0.10  # App. B counts the shops below this divergence

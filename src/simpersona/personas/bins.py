@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import HEADS, LEVELS
-from simpersona.vectors import BuyerVectors
 
 Edges = tuple[float, float]
 """A score below the first is low, from the first on medium, from the second on high."""

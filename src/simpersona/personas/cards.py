@@ -9,10 +9,10 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CARDS, HEADS, LEVELS, SCALARS, STRATA
 from simpersona.personas.card_words import VISIT, Means, session_words, summary
 from simpersona.personas.tastes import Tastes
-from simpersona.vectors import BuyerVectors
 
 if TYPE_CHECKING:
     from simpersona.personas.model import Personas

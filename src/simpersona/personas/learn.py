@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import HEADS
 from simpersona.errors import ConfigError
@@ -21,7 +22,6 @@ from simpersona.personas.network import Dropout, Network, one_thread
 from simpersona.personas.pairs import Gates, positives
 from simpersona.personas.training_state import Checkpoints, TrainingState, training_identity
 from simpersona.ports import Progress
-from simpersona.vectors import BuyerVectors
 
 
 def learn(

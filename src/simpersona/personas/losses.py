@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from simpersona.buyers.vectors import MASK_DIM, SCALAR_DIM, BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import CHANNELS, HEADS, SCALAR_GROUPS, SCALARS
-from simpersona.vectors import MASK_DIM, SCALAR_DIM, BuyerVectors
 
 Terms = dict[str, Tensor]
 """reconstruction, commitment, contrastive and one term per head, each a scalar."""

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 from scipy.special import betaincinv
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import ASSIGNMENTS, MIX
-from simpersona.vectors import BuyerVectors
 
 
 def assignments(vectors: BuyerVectors, codes: Int[np.ndarray, " n"]) -> pa.Table:

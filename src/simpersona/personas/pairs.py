@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CHANNELS, SCALARS
-from simpersona.vectors import BuyerVectors
 
 BEHAVIOUR = ("product_view_count", "search_session_count", "collection_session_count", "duration_seconds")
 """The features of the behavioural filter."""

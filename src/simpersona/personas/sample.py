@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from simpersona.config import PersonasConfig
+from simpersona.config import PersonasConfig, SplitConfig
+from simpersona.errors import ConfigError
 
 
 def balanced_sample(
@@ -45,3 +46,20 @@ def split(
 
 def _draw(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
     return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
+
+
+def held_out_shops(settings: SplitConfig, shops: list[str], seed: int) -> list[str]:
+    """The shops that nothing is trained on: named in the settings, else a seeded draw (3.2).
+
+    Raises ConfigError if a named shop does not exist or no shop is left to train on.
+    """
+    named = settings.held_out
+    if unknown := [shop for shop in named if shop not in shops]:
+        raise ConfigError(f"split.held_out names {', '.join(unknown)}; the shops are {', '.join(sorted(shops))}")
+    if named and len(set(named)) == len(shops):
+        raise ConfigError("split.held_out names every shop; at least one must be left to train on")
+    if named or len(shops) < 2:
+        return sorted(named)
+    count = min(max(1, round(settings.held_out_share * len(shops))), len(shops) - 1)
+    drawn = np.random.default_rng(seed).choice(sorted(shops), count, replace=False)
+    return sorted(str(shop) for shop in drawn)

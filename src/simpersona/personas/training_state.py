@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.personas.codebook import Codebook
 from simpersona.personas.network import Network
-from simpersona.vectors import BuyerVectors
 
 _PLAIN = ("step", "settled", "best_epoch", "history")
 

@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 from scipy import stats
 
 from simpersona.contracts import HEADS
-from simpersona.contracts_results import OUTCOMES, PAIRS
 from simpersona.errors import ContractError
+from simpersona.evaluation.tables import OUTCOMES, PAIRS
 from simpersona.simulation.paired_lift import (
     Lift,
     holm,

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
-from simpersona.config_simulation import Sampling
+from simpersona.config.simulation import Sampling
 from simpersona.contracts import Goal, RecordedSession
 from simpersona.errors import ContractError
 from simpersona.shopper.goals import intent_goal

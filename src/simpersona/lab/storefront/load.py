@@ -63,7 +63,7 @@ def fill(products: list[Row], collections: list[Row]) -> None:
     """
     from oscar.core.loading import get_model  # noqa: PLC0415 - models need django.setup()
 
-    from simpersona.lab.storefront.search_index import write_index  # noqa: PLC0415
+    from simpersona.lab.storefront.search_index import write_index  # noqa: PLC0415 - heavy
 
     model = get_model
     model("address", "Country").objects.create(

@@ -42,8 +42,8 @@ class Server(BaseApplication):
 
     def load(self) -> Any:
         # In the worker, after the fork.
-        from django.conf import settings  # noqa: PLC0415
-        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415
+        from django.conf import settings  # noqa: PLC0415 - heavy
+        from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - heavy
 
         store = get_wsgi_application()
         from simpersona.lab.storefront.directory import Directory  # noqa: PLC0415 - needs Django set up

@@ -1,0 +1,1 @@
+"""What computes tables and plays visits: DuckDB, Spark, Ray."""

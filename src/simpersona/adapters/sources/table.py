@@ -1,0 +1,219 @@
+"""Any log that is a table: CSV, JSON lines or parquet, with a map from its columns and event names to ours."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis makes the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import get_args
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.sql import SQLBackend
+
+from simpersona.adapters.engines.duckdb import as_duckdb, log_files
+from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogue
+from simpersona.adapters.sources.source_times import UNITS, moment
+from simpersona.adapters.sources.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
+from simpersona.config.source import EventColumn, EventName
+from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
+from simpersona.errors import SourceError
+from simpersona.events.cleaning import IGNORED
+
+COLUMNS: tuple[str, ...] = get_args(EventColumn)
+"""What a column can be mapped to."""
+NEEDED = ("buyer_id", "time", "event")
+
+_NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": "int64"}
+_SHOWN = 30  # names in a message
+_NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside; anything else may be a field out of place, and personal
+
+
+class TableSource:
+    """Reads a file, a folder or a pattern of files of one kind: CSV or TSV with a header, JSON lines (each
+    plain, .gz or .zip) or parquet; an EventSource.
+
+    `columns` maps names of COLUMNS to the log's own: {"buyer_id": "user"}; one that is not in it is looked for under
+    its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot
+    goes into a nested value ("product.id") unless a column has that very name. `events` maps the log's event
+    names to those of EVENT_NAMES or to "ignored"; "*" stands for all that are neither in it nor ours. `time_format`
+    and `time_zone` are those of `source_times.moment`; texts that are `nothing` are taken as not given.
+
+    The shop is `shop`, else the column, else "shop". What the log can tell follows from the columns that hold
+    anything and from the events that are mapped or met. The catalogue is that beside the log, else made from
+    the columns title, vendor, product_type and price; a row's collection_id is one of its product, and `collection` its name.
+    """
+
+    def __init__(
+        self,
+        shop: str | None = None,
+        columns: Mapping[EventColumn, str] | None = None,
+        events: Mapping[str, EventName] | None = None,
+        time_format: str = "iso",
+        time_zone: str = "UTC",
+        nothing: Sequence[str] = ("",),
+    ) -> None:
+        self.shop = shop
+        self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
+        self.events: dict[str, str] = {theirs: str(ours) for theirs, ours in (events or {}).items()}
+        self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
+
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
+        """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
+        events that are mapped to "ignored" are set aside.
+
+        Raises SourceError if there is no log, it cannot be read, a column of the map is not in it, one of
+        NEEDED is not found, or no event has a known name.
+        """
+        files = [file for file in log_files(path, PATTERNS, "CSV, JSON lines or parquet") if not _beside(file)]
+        if not files:
+            raise SourceError(f"{path}: holds a catalogue but no log. Expected CSV, JSON lines or parquet.")
+        names = columns_of(files)
+        if self.time_zone != "UTC" or self.time_format not in {"iso", *UNITS}:
+            engine = as_duckdb(engine)
+        resolved = self._resolved(files, names)
+        read = read_rows(engine, files, resolved)
+        # JSON may leave out what it does not have: a key is missing only if no row has it
+        unsure = [ours for ours, theirs in resolved.items() if not _there(theirs, names)]
+        found = _filled(read.rows, unsure)
+        for ours in unsure:
+            if not found[ours] and (ours in self.columns or ours in NEEDED):
+                raise self._no_column(files[0], ours, names)
+        absent = [ours for ours in unsure if not found[ours]]
+        return self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), files[0].parent)
+
+    def of_rows(self, engine: SQLBackend, read: TableRows, folder: Path) -> RawLog:
+        """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
+        in `folder`.
+
+        Raises SourceError if no event has a known name.
+        """
+        found, met = _filled(read.rows, ["session_id", "price", "value", "title"]), _events_met(read.rows)
+        self._check_events(met)
+        rows = self._typed(read.rows)
+        named = self._named(rows.event)
+        rows = rows.mutate(
+            event=ibis.ifelse(named == "ignored", None, named),
+            aside=(named == "ignored").fill_null(False),
+            name=rows.event,
+        )
+        rejected = read.rejected
+        if "ignored" in self.events.values():
+            shown = ibis.ifelse(rows.name.re_search(_NAME), rows.name, "an event of another name")
+            aside = rows.filter(rows.aside).select("file", "row", reason=IGNORED + shown, raw="raw")
+            shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
+            rejected = ibis.union(rejected.select(*shape).cast(shape), aside.select(*shape).cast(shape))
+            rows = rows.filter(~rows.aside)
+        products, collections = catalogue(engine, folder, lambda: _mentions(rows))
+        known = set(met) & set(EVENT_NAMES) | set(self.events.values())
+        return RawLog(
+            events=rows.drop("aside", "name", "title", "vendor", "product_type", "collection"),
+            rejected=rejected,
+            products=products,
+            collections=collections,
+            rows_in=read.rows_in,
+            has=Capabilities(
+                has_search="search_submitted" in known,
+                has_collection="collection_viewed" in known,
+                has_checkout_start="checkout_started" in known,
+                has_price=bool(found.get("price") or found.get("value")),
+                has_session=bool(found.get("session_id")),
+                has_text=bool(found.get("title")) or (folder / CATALOGUE_FILES[0]).is_file(),
+                has_cart="product_added_to_cart" in known,
+            ),
+        )
+
+    def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
+        """Our name of each column that the log has, may have or that is constant: the log's name, or "=text"."""
+        resolved = {ours: self.columns.get(ours, ours) for ours in COLUMNS}
+        if kind_of(files) == "json":
+            return resolved
+        for ours, theirs in list(resolved.items()):
+            if not _there(theirs, names):
+                if ours in self.columns or ours in NEEDED:
+                    raise self._no_column(files[0], ours, names)
+                del resolved[ours]
+        return resolved
+
+    def _no_column(self, file: Path, ours: str, names: list[str]) -> SourceError:
+        theirs = self.columns.get(ours, ours)
+        what = f"there is no column {ours!r}, which is needed"
+        if ours in self.columns:
+            what = f"source.columns.{ours} names the column {theirs!r}, which is not there"
+        close = get_close_matches(theirs.lower(), [name.lower() for name in names], 1, 0.5)
+        nearest = next((name for name in names if close and name.lower() == close[0]), None)
+        found = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        return SourceError(
+            f"{file}: {what}. Found: {found}."
+            + (f" Did you mean {nearest!r}?" if nearest else "")
+            + f' Set [source.columns] {ours} = "{nearest or "..."}"'
+        )
+
+    def _check_events(self, met: Mapping[str, int]) -> None:
+        if not met or "*" in self.events or any(name in EVENT_NAMES or name in self.events for name in met):
+            return
+        shown = ", ".join(f"{name!r} ({rows} rows)" for name, rows in list(met.items())[:_SHOWN])
+        raise SourceError(
+            f"none of the log's events has a known name. Found: {shown}. Expected: {', '.join(EVENT_NAMES)}."
+            ' Map them: [source.events] view = "product_viewed"'
+        )
+
+    def _named(self, event: ir.StringValue) -> ir.StringValue:
+        """The event's name in our words, else as it stands."""
+        plain = {theirs: ours for theirs, ours in self.events.items() if theirs != "*"}
+        others = event
+        if "*" in self.events:
+            others = ibis.ifelse(event.isin(EVENT_NAMES) | event.isnull(), event, self.events["*"])
+        return event.cases(*plain.items(), else_=others) if plain else others
+
+    def _typed(self, rows: ibis.Table) -> ibis.Table:
+        """The rows with every column of COLUMNS in its type, and those of PROVENANCE."""
+        values: dict[str, ir.Value] = {}
+        for name in COLUMNS:
+            kind = _NUMBERS.get(name, "string")
+            if name not in rows.columns:
+                values[name] = ibis.null("timestamp('UTC')" if name == "time" else kind)
+            elif name == "time":
+                values[name] = moment(rows[name], self.time_format, self.time_zone)
+            elif kind == "string":
+                text = rows[name].cast("string")
+                values[name] = ibis.ifelse(text.isin(self.nothing), None, text)
+            else:
+                number = rows[name].try_cast("float64")
+                values[name] = number.try_cast(kind) if kind != "float64" else number
+        if self.shop or "shop_id" not in rows.columns:
+            values["shop_id"] = ibis.literal(self.shop or "shop")
+        return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), **values)
+
+
+def _beside(file: Path) -> bool:
+    return file.name in CATALOGUE_FILES
+
+
+def _there(theirs: str, names: list[str]) -> bool:
+    return theirs.startswith("=") or theirs in names or theirs.partition(".")[0] in names
+
+
+def _filled(rows: ibis.Table, columns: Sequence[str]) -> dict[str, int]:
+    """In how many rows each column holds something; 0 for one that is not there."""
+    counts = {name: rows[name].count() for name in columns if name in rows.columns}
+    filled = rows.aggregate(**counts).to_pyarrow().to_pylist()[0] if counts else {}
+    return dict.fromkeys(columns, 0) | filled
+
+
+def _events_met(rows: ibis.Table) -> dict[str, int]:
+    """How often the log has each event name, the most frequent first."""
+    event = rows.event.cast("string")
+    names = rows.select(event=event).filter(ibis._.event.notnull()).group_by("event").aggregate(rows=ibis._.count())
+    met = names.order_by([ibis.desc("rows"), "event"]).limit(1000).to_pyarrow().to_pylist()
+    return {line["event"]: line["rows"] for line in met}
+
+
+def _mentions(rows: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
+    return (
+        rows.select("shop_id", "product_id", "title", "vendor", "product_type", "price", "collection_id"),
+        rows.select("shop_id", "collection_id", title="collection"),
+    )

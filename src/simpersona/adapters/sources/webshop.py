@@ -1,0 +1,150 @@
+"""WebShop's recorded sessions of human shoppers (Yao et al. 2022, MIT licence): one JSON-lines file a session."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis makes the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends.sql import SQLBackend
+
+from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.sources.json_fields import json_objects, json_value
+from simpersona.adapters.sources.named_products import products_named
+from simpersona.contracts import COLLECTIONS, Capabilities, RawLog
+from simpersona.events.kept import keep
+
+PAGES = ("index", "search_results", "item_page", "item_sub_page", "done")
+"""The kinds of pages: the start with the task, results, a product, its details, and the end, a purchase."""
+
+_FIELDS = {
+    "page": "$.page",
+    "shop_id": "$.goal.category",
+    "goal_product": "$.goal.asin",
+    "goal_name": "$.goal.name",
+    "goal_type": "$.goal.product_category",
+    "product": "$.content.asin",
+    "price": "$.content.price",
+    "keywords": "$.content.keywords",
+    "result_page": "$.content.page",
+    "options": "$.content.options",
+}
+
+
+class WebshopSource:
+    """Reads `human_sessions.zip` as published, or a folder of its files, or one of them; an EventSource.
+
+    A file is one session of one shopper, named by the file, and a shop is the category of the session's
+    task. The pages have no times, only an order: all events of a session stand at one nominal moment, the
+    start (UTC) of the day that begins the session's name ("20220513_…"), else of 1970, and are told apart by `seq`.
+
+    A product view is a page of a product, without chosen options, that the page before was not about:
+    choosing options, reading details and coming back from them is the same view. A search is a first page of results for other
+    keywords than the results before, or after a return to the start; turning pages and coming back to them
+    is none (REFERENCE 23). Whatever is no view, search or purchase is a page view.
+    """
+
+    def read(self, path: Path, engine: SQLBackend) -> RawLog:
+        """The sessions at `path`; an input row is a line, that is a page. Lines that are no JSON object or no
+        page of WebShop are rejected.
+
+        Raises SourceError if there are no sessions or they cannot be read.
+        """
+        files = log_files(path, ("*.jsonl", "*.jsonl.gz", "*.zip"), "WebShop's human_sessions.zip or its files")
+        lines, rows_in = read_lines(engine, files)
+        found = keep(json_objects(lines, _FIELDS), "webshop_lines")
+        known = found.page.isin(PAGES).fill_null(False)
+        found = found.mutate(fault=ibis.coalesce(found.fault, ibis.ifelse(known, None, "page is missing or unknown")))
+        pages = keep(_in_context(found.filter(found.fault.isnull())), "webshop_pages")
+        return RawLog(
+            events=_events(pages),
+            rejected=found.filter(found.fault.notnull()).select("file", "row", reason="fault", raw="line"),
+            products=keep(products_named(_products(pages)), "webshop_products").order_by("shop_id", "product_id"),
+            collections=engine.create_table(ibis.util.gen_name("collections"), ibis.memtable(COLLECTIONS.empty())),
+            rows_in=rows_in,
+            has=Capabilities(
+                has_search=True, has_price=True, has_session=True, has_text=True, has_cart=False, has_time=False
+            ),
+        )
+
+
+def _in_context(pages: ibis.Table) -> ibis.Table:
+    """The pages with `time`, `event` and `query`, each told from the pages of its session before it."""
+    session = ibis.window(group_by="file", order_by="row")
+    is_results = pages.page == "search_results"
+    pages = pages.mutate(
+        last_product=pages["product"].lag().over(session),
+        starts=(pages.page == "index").sum().over(ibis.cumulative_window(group_by="file", order_by="row")),
+        keywords=ibis.ifelse(is_results, pages.keywords.fill_null(""), None),
+    )
+    of_page = ibis.window(group_by=["file", "page"], order_by="row")
+    again = (pages.keywords == pages.keywords.lag().over(of_page)) & (pages.starts == pages.starts.lag().over(of_page))
+    is_search = (pages.page == "search_results") & (pages.result_page == "1") & ~again.fill_null(False)
+    is_view = (pages.page == "item_page") & ~pages["product"].identical_to(pages.last_product)
+    is_view &= pages.options.fill_null("{}") == "{}"
+    event = ibis.cases(
+        (pages.page == "done", "checkout_completed"),
+        (is_search.fill_null(False), "search_submitted"),
+        (is_view, "product_viewed"),
+        else_="page_viewed",
+    )
+    words = json_value(pages.keywords, "array<string>").join(" ")
+    return pages.mutate(
+        session=pages.file.re_extract(r"([^/]*?)(\.jsonl)?(\.gz)?$", 1),
+        event=event,
+        query=ibis.ifelse(event == "search_submitted", words, None).nullif(""),
+    )
+
+
+def _events(pages: ibis.Table) -> ibis.Table:
+    def missing(kind: str) -> ir.Value:
+        return ibis.null(kind)
+
+    is_order = pages.event == "checkout_completed"
+    return pages.select(
+        "shop_id",
+        buyer_id="session",
+        session_id="session",
+        time=_nominal_time(pages.session),
+        event="event",
+        product_id=ibis.ifelse(is_order | (pages.event == "product_viewed"), pages["product"], None),
+        collection_id=missing("string"),
+        query="query",
+        price=ibis.ifelse(is_order, pages.price.try_cast("float64"), None),
+        quantity=ibis.ifelse(is_order, ibis.literal(1, "int64"), None),
+        order_id=missing("string"),  # the purchase of a session is one order (REFERENCE 5)
+        value=missing("float64"),
+        file="file",
+        row="row",
+        part=ibis.literal(0, "int64"),
+        seq="row",
+        raw="line",
+    )
+
+
+def _nominal_time(session: ir.StringValue) -> ir.TimestampValue:
+    day = session.re_extract(r"^(20\d{6})_", 1)
+    midnight = day.substr(0, 4) + "-" + day.substr(4, 2) + "-" + day.substr(6, 2) + " 00:00:00"
+    return ibis.coalesce(midnight.try_cast("timestamp('UTC')"), ibis.timestamp("1970-01-01 00:00:00+00:00"))
+
+
+def _products(pages: ibis.Table) -> ibis.Table:
+    """Every mention of a product: only those of the tasks have a name, the others the shop as their type."""
+    tasks = pages.select(
+        "shop_id",
+        product_id="goal_product",
+        title="goal_name",
+        product_type=pages.goal_type.re_extract("([^›]*)$", 1).strip().nullif(""),
+        price=ibis.null("float64"),
+    ).distinct()
+    seen = pages.filter(pages["product"].notnull()).select(
+        "shop_id",
+        product_id="product",
+        title=ibis.null("string"),
+        product_type=ibis.null("string"),
+        price=ibis.ifelse(pages.page == "done", pages.price.try_cast("float64"), None),
+    )
+    return ibis.union(tasks, seen).mutate(vendor=ibis.null("string"), collection_id=ibis.null("string"))

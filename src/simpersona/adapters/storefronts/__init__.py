@@ -1,0 +1,1 @@
+"""A visitor's browser in a store: Chromium, plain HTTP, scripted."""

@@ -1,0 +1,289 @@
+"""One visitor's window on a store in a browser (Storefront).
+
+The page is read from the browser's accessibility tree and shown in Stagehand's format. A visitor stays in the store, in
+one tab, and pays only where that is allowed. What goes wrong on the way to a page is put right where it can be: a page
+that fails is asked for again, a tab that is lost is opened again, a node that was replaced is found again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from playwright.async_api import BrowserContext, Error
+from playwright.async_api import Page as Tab
+from playwright.async_api import TimeoutError as BrowserTimeoutError
+
+from simpersona.adapters.storefronts.browser_frames import whole_tree
+from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
+from simpersona.adapters.storefronts.browser_tab import StoreTab
+from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part, twin
+from simpersona.adapters.storefronts.politeness import Manners
+from simpersona.adapters.storefronts.safety import RETRY_SECONDS, Grounds
+from simpersona.adapters.storefronts.trail import Trail
+from simpersona.config import StoreConfig
+from simpersona.errors import StorefrontError
+from simpersona.pages import Action, Node, Page, Trouble
+
+if TYPE_CHECKING:
+    from simpersona.adapters.storefronts.browser import Browser
+
+MAX_LOSSES = 3
+"""Tabs and browsers that one visit may lose before it is given up."""
+MAX_STALE = 3
+SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
+
+
+class Window:
+    """One visitor's window: open, act, close (Storefront)."""
+
+    def __init__(
+        self, browser: Browser, config: StoreConfig, visitor: str, grounds: Grounds, manners: Manners | None = None
+    ) -> None:
+        self._browser, self._config, self._visitor = browser, config, visitor
+        self._grounds, self._manners = grounds, manners
+        self._context: BrowserContext | None = None
+        self._tab: StoreTab | None = None
+        self._tree: list[Kept] = []
+        self._kept: dict[str, Kept] = {}
+        self._shown: dict[str, Node] = {}
+        self._part = 1
+        self._trail = Trail()
+        self._troubles: list[Trouble] = []
+        self._losses = 0
+
+    async def open(self) -> Page:
+        """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
+        url = self._grounds.url
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise StorefrontError(f"{url!r} is not an http(s) address of a store")
+        try:
+            try:
+                tab = await self._prepare()
+                await tab.goto(url)
+                failure = await self._arrive(tab)
+            except Error:
+                tab = await self._open_again()
+                failure = await self._arrive(tab)
+            status = await tab.status()
+            if failure is not None or status >= 400:
+                raise StorefrontError(f"{url}: {failure or f'the store answered with an error ({status})'}")
+            return await self._look()
+        except Error as error:
+            raise StorefrontError(f"{url} does not answer: {first_line(error)}") from error
+
+    async def act(self, action: Action) -> Page:
+        """The page after the action, or the same page with the reason why it could not be done.
+
+        A tab or a browser that is lost is opened again on the page shown last. Raises StorefrontError when that cannot
+        be done, or was done too often, or when the store answers no more.
+        """
+        if self._tab is None:
+            raise StorefrontError("the window is not open")
+        self._troubles.clear()
+        try:
+            failure = self._grounds.refused(action, self._shown, self._tab.url)
+            if failure is None:
+                failure = await self._do(action, self._tab)
+            return await self._look(failure)
+        except BrowserTimeoutError as error:
+            failure = f"The page did not answer in time: {first_line(error)}"
+        except Error as error:
+            if not self._is_lost():
+                failure = f"It could not be done, the page has changed: {first_line(error)}"
+            else:
+                failure = "The page was lost and has been opened again"
+        return await self._look_again(failure)
+
+    async def close(self) -> None:
+        """Closes the window and forgets the visitor."""
+        context, self._context, self._tab = self._context, None, None
+        if context is not None:
+            with contextlib.suppress(Error):
+                await context.close()
+
+    # --- setting up ---------------------------------------------------------------------------
+
+    async def _prepare(self) -> StoreTab:
+        """A tab that nothing was asked of yet; context and cookie where there are none. Raises the browser's Error."""
+        self._tab = None  # the tab that opens now is ours
+        if self._context is None:
+            context = await self._browser.new_context()
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._grounds.url))
+            await context.add_cookies(
+                [{"name": "visitor", "value": self._visitor, "url": origin + self._grounds.within}]
+            )
+            context.on("page", self._on_new_tab)
+            self._context = context
+        self._tab = await StoreTab.open(
+            self._context, self._grounds, self._manners, self._config.action_timeout_seconds, self._troubles
+        )
+        return self._tab
+
+    async def _on_new_tab(self, tab: Tab) -> None:
+        if self._tab is not None and tab is not self._tab.tab:
+            with contextlib.suppress(Error):
+                await tab.close()
+
+    # --- acting -------------------------------------------------------------------------------
+
+    async def _do(self, action: Action, tab: StoreTab) -> str | None:
+        """The failure in words, or None; the page has settled afterwards."""
+        if action.method in ("nextChunk", "prevChunk"):
+            self._part += 1 if action.method == "nextChunk" else -1
+            return None
+        tab.forget()
+        before = tab.url
+        if action.method == "goto":
+            address = self._trail.step_back()
+            if address is None:
+                return "There is no page before this one"
+            await tab.goto(address)
+            failure = None
+        else:
+            failure = await self._handle(action, tab)
+        failure = await self._arrive(tab) or failure
+        if tab.url != before:
+            self._part = 1
+        return failure
+
+    async def _handle(self, action: Action, tab: StoreTab) -> str | None:
+        """The gesture; a node that the page has replaced meanwhile is looked for on the fresh page."""
+        hand = Hand(tab.tab, tab.cdp, tab.leaving)
+        held = [self._kept[name] for name in (action.node, *action.arguments[: action.method == "dragAndDrop"])]
+        for _ in range(MAX_STALE):
+            failure = await self._gesture(hand, action, held, tab)
+            if failure is not GONE:
+                return failure
+            self._troubles.append("stale_node")
+            await tab.rest()
+            fresh = kept_nodes(await whole_tree(tab.cdp), self._config.max_name_chars)
+            twins = [twin(one, self._tree, fresh) for one in held]
+            held = [one for one in twins if one is not None]
+            if len(held) < len(twins):
+                return "It is no longer on the page"
+            self._tree = fresh
+        return "The page changes too quickly for that"
+
+    async def _gesture(self, hand: Hand, action: Action, held: list[Kept], tab: StoreTab) -> str | None:
+        """Why it could not be done, GONE if the nodes are no longer there. Raises the browser's Error with the tab."""
+        element = ""
+        try:
+            element, *target = [await hand.object_id(one.backend_id) for one in held]
+            if not await hand.reaches(element):
+                return GONE
+            return await hand.do(action, element, target[0] if target else None)
+        except BrowserTimeoutError:
+            raise
+        except Error as error:
+            if tab.is_closed:
+                raise
+            is_there = bool(element) and await hand.reaches(element)
+            return f"It could not be done: {first_line(error)}" if is_there else GONE
+
+    async def _arrive(self, tab: StoreTab) -> str | None:
+        """Waits for the page, and asks for it again when it failed; what went wrong at last, in words.
+
+        What was sent with a form is not sent twice: if no answer came, the page before is shown. Raises StorefrontError
+        if the store does not answer.
+        """
+        told: str | None = None
+        failure, trouble = await tab.settle()
+        for pause in RETRY_SECONDS:
+            if trouble is None:
+                break
+            self._troubles.append(trouble)
+            method, url = tab.asked
+            is_again = trouble == "slow_page" and "slow_page" in self._troubles[:-1]
+            if is_again or trouble == "led_away" or (method != "GET" and trouble != "no_answer"):
+                break
+            if method != "GET":
+                told, url = "The store did not answer", self._trail.here or self._grounds.url
+            await asyncio.sleep(pause)
+            await tab.goto(url)
+            failure, trouble = await tab.settle()
+        else:
+            if trouble is not None:
+                self._troubles.append(trouble)
+        if trouble == "no_answer":
+            raise StorefrontError("the store does not answer any more")
+        return told or failure
+
+    # --- looking ------------------------------------------------------------------------------
+
+    async def _look(self, failure: str | None = None) -> Page:
+        assert self._tab is not None
+        ax_nodes = await whole_tree(self._tab.cdp)
+        self._tree = kept_nodes(ax_nodes, self._config.max_name_chars)
+        nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
+        self._shown = {node.id: node for node in nodes}
+        self._kept = {one.node.id: one for one in self._tree if one.node.id in self._shown}
+        self._trail.seen(self._tab.url)
+        title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
+        return Page(
+            self._tab.url,
+            " ".join(title.split()),
+            nodes,
+            failure,
+            self._trail.before is not None,
+            tuple(self._troubles),
+            await self._screenshot() if self._config.screenshots else None,
+        )
+
+    async def _screenshot(self) -> bytes | None:
+        """What the window shows, as a JPEG at half the size; None if the browser gives none, which harms no visit."""
+        assert self._tab is not None
+        cdp = self._tab.cdp
+        with contextlib.suppress(Error, TimeoutError):
+            async with asyncio.timeout(SHOT_SECONDS):
+                view = (await cdp.send("Page.getLayoutMetrics"))["cssVisualViewport"]
+                corner = {"x": view["pageX"], "y": view["pageY"]}
+                clip = corner | {"width": view["clientWidth"], "height": view["clientHeight"], "scale": SHOT_SCALE}
+                shot = await cdp.send(
+                    "Page.captureScreenshot", {"format": "jpeg", "quality": SHOT_QUALITY, "clip": clip}
+                )
+                return base64.b64decode(shot["data"])
+        return None
+
+    async def _look_again(self, failure: str) -> Page:
+        """The page after a look that failed; a tab that is gone is opened again on the page shown last."""
+        while True:
+            try:
+                if self._is_lost():
+                    await self._open_again()
+                return await self._look(failure)
+            except Error as error:
+                self._losses += 1
+                if self._losses > MAX_LOSSES:
+                    raise StorefrontError(f"the window was lost: {first_line(error)}") from error
+
+    def _is_lost(self) -> bool:
+        return self._tab is None or self._tab.is_closed
+
+    async def _open_again(self) -> StoreTab:
+        """A new tab, in a new context if the old one is gone too. Raises StorefrontError when there were too many."""
+        self._losses += 1
+        if self._losses > MAX_LOSSES:
+            raise StorefrontError(f"the window was lost {self._losses} times")
+        browser = self._context.browser if self._context is not None else None
+        if browser is None or not browser.is_connected():
+            self._troubles.append("browser_lost")
+            self._context = None
+        else:
+            self._troubles.append("tab_lost")
+        try:
+            tab = await self._prepare()
+        except Error:  # a browser that dies closes its contexts first
+            self._context = None
+            tab = await self._prepare()
+        await tab.goto(self._trail.here or self._grounds.url)
+        await self._arrive(tab)
+        return tab
+
+
+def first_line(error: Exception) -> str:
+    """What a browser's error says, without the call log that follows."""
+    return str(error).strip().partition("\n")[0].rstrip(" .")

@@ -1,0 +1,259 @@
+"""One tab of a browser on a store: asks for pages, and waits until they have loaded and rest.
+
+The tab stays on the visitor's grounds: a document that would lead away is not loaded. What opens in a new tab opens in
+this one, and dialogs are dismissed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any, Self
+
+from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Request
+from playwright.async_api import Page as Tab
+from playwright.async_api import TimeoutError as BrowserTimeoutError
+
+from simpersona.adapters.storefronts.politeness import Manners
+from simpersona.adapters.storefronts.safety import Grounds
+from simpersona.pages import Trouble
+
+QUIET_MS, MAX_UNQUIET_MS, MAX_FETCH_SECONDS = 30, 400, 2.0
+"""A page has settled after this long without a change; one that never rests is taken as it is."""
+
+_STATUS = "() => performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0"
+_QUIET = """([quiet, longest]) => new Promise(done => {
+    let timer = setTimeout(done, quiet);
+    const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(done, quiet); });
+    watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+    setTimeout(done, longest);
+})"""
+
+
+class StoreTab:
+    """A tab on a store; `open` makes one.
+
+    `tab` and `cdp` are the browser's own handles, `asked` the method and the address of the last document, `leaving` is
+    set while the page gives way to another.
+    """
+
+    def __init__(
+        self,
+        tab: Tab,
+        cdp: CDPSession,
+        grounds: Grounds,
+        manners: Manners | None,
+        timeout_seconds: float,
+        troubles: list[Trouble],
+    ) -> None:
+        self.tab, self.cdp = tab, cdp
+        self.asked = ("GET", grounds.url)
+        self.leaving = asyncio.Event()
+        self._grounds, self._manners, self._timeout_seconds = grounds, manners, timeout_seconds
+        self._troubles = troubles  # the window's: what happens on the way is added to it
+        self._turns, self._waited = 0, False  # requests that wait for their turn; one has waited
+        self._main_frame = ""
+        self._loaded = asyncio.Event()
+        self._late = False  # the page that was asked for did not come in time
+        self._navigation: Request | None = None
+        self._fetching: set[Request] = set()
+        self._loading_frames: set[str] = set()
+        self._refusal: str | None = None  # why a page that was asked for was not opened
+        self._opened: str | None = None  # an address that was to open in a new tab
+
+    @classmethod
+    async def open(
+        cls,
+        context: BrowserContext,
+        grounds: Grounds,
+        manners: Manners | None,
+        timeout_seconds: float,
+        troubles: list[Trouble],
+    ) -> Self:
+        """An empty tab of the context, with the protocol's events that settling and the domain pin rest on.
+
+        Raises the browser's Error.
+        """
+        tab = await context.new_page()
+        opened = cls(tab, await context.new_cdp_session(tab), grounds, manners, timeout_seconds, troubles)
+        await opened._listen()
+        return opened
+
+    @property
+    def url(self) -> str:
+        """The address of the page that the tab shows."""
+        return self.tab.url
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the tab is gone."""
+        return self.tab.is_closed()
+
+    async def status(self) -> int:
+        """The HTTP status of the page's document; 0 where it has none. Raises the browser's Error."""
+        return await self.tab.evaluate(_STATUS)
+
+    def forget(self) -> None:
+        """What the last action has set off does not count for the next."""
+        self._refusal = self._opened = None
+        self.leaving.clear()
+        self._fetching.clear()
+
+    async def goto(self, url: str) -> None:
+        """Asks for a page; that it does not come is seen by who waits for it. Raises the browser's Error with the tab."""
+        await self.cdp.send("Page.stopLoading")  # a page that is still awaited would end the wait for this one
+        self._loaded.clear()
+        self.asked = ("GET", url)
+        try:
+            await self.tab.goto(url, wait_until="domcontentloaded", timeout=self._timeout_seconds * 1000)
+        except BrowserTimeoutError:
+            self._late = not self._has_waited()
+        except Error:
+            if self.is_closed:
+                raise
+            self._loaded.set()
+
+    async def settle(self) -> tuple[str | None, Trouble | None]:
+        """Waits until the page has loaded and rests; what went wrong on the way, in words and by its name.
+
+        Raises the browser's Error with the tab.
+        """
+        found = await self.rest()
+        if self._opened is not None:
+            url, self._opened = self._opened, None
+            self._troubles.append("new_tab")
+            if not self._grounds.holds(url):
+                return self._grounds.leads_away(url), "led_away"
+            await self.goto(url)
+            found = await self.rest()
+        if self._refusal is not None:
+            refusal, self._refusal = self._refusal, None
+            return refusal, "led_away"
+        return found
+
+    async def rest(self) -> tuple[str | None, Trouble | None]:
+        """As `settle`, for the page that is on its way already. Raises the browser's Error with the tab."""
+        late = f"The page did not load within {self._timeout_seconds:g} s"
+        if self._late:
+            self._late = False
+            self._loaded.set()
+            return late, "slow_page"
+        deadline = time.monotonic() + self._timeout_seconds
+        while True:
+            try:
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    await self._loaded.wait()
+                    await self.tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
+                    if self._fetching or self._loading_frames:
+                        await self._fetched()
+                        await self.tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
+                    status = await self.status()
+            except TimeoutError:
+                if self._has_waited():
+                    deadline = time.monotonic() + self._timeout_seconds
+                    continue
+                self._loaded.set()  # taken as it is: the next action need not wait for it again
+                return late, "slow_page"
+            except Error:
+                if self.is_closed:
+                    raise
+                continue  # the page was replaced while it was looked at
+            if self.url.startswith("chrome-error:"):
+                return "The store did not answer", "no_answer"
+            if self._loaded.is_set():
+                return (
+                    (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
+                )
+
+    async def _fetched(self) -> None:
+        """Waits for frames, and for what scripts have asked for since the action, at most two seconds without those of waiting for a turn."""
+        left = MAX_FETCH_SECONDS
+        while left > 0 and (self._fetching or self._loading_frames):
+            await asyncio.sleep(QUIET_MS / 1000)
+            left -= 0 if self._turns else QUIET_MS / 1000
+
+    async def _listen(self) -> None:
+        tab, cdp = self.tab, self.cdp
+        tab.on("domcontentloaded", lambda _: self._loaded.set())
+        tab.on("download", lambda _: self._loaded.set())
+        tab.on("request", self._on_request)
+        tab.on("requestfinished", self._on_request_finished)
+        tab.on("requestfailed", self._on_request_failed)
+        tab.on("dialog", self._on_dialog)
+        tab.on("crash", lambda crashed: crashed.close())
+        cdp.on("Fetch.requestPaused", self._on_paused)
+        cdp.on("Page.windowOpen", self._on_window_open)
+        cdp.on("Page.frameStartedLoading", self._on_frame_starts)
+        for event in ("Page.frameStoppedLoading", "Page.frameDetached"):
+            cdp.on(event, self._on_frame_ends)
+        self._main_frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
+        await cdp.send("Page.enable")
+        await cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Request"}]})
+
+    async def _on_dialog(self, dialog: Dialog) -> None:
+        """Dismissed, but for the question whether to leave the page."""
+        self._troubles.append("dialog")
+        with contextlib.suppress(Error):
+            await (dialog.accept() if dialog.type == "beforeunload" else dialog.dismiss())
+
+    def _on_window_open(self, event: dict[str, Any]) -> None:
+        self._opened = event["url"] or None
+
+    def _on_frame_starts(self, event: dict[str, Any]) -> None:
+        if event["frameId"] != self._main_frame:
+            self._loading_frames.add(event["frameId"])
+
+    def _on_frame_ends(self, event: dict[str, Any]) -> None:
+        self._loading_frames.discard(event["frameId"])
+
+    def _on_request(self, request: Request) -> None:
+        if request.is_navigation_request():
+            if request.frame.parent_frame is None:
+                self._navigation = request
+        elif request.resource_type in ("fetch", "xhr"):
+            self._fetching.add(request)
+
+    def _on_request_finished(self, request: Request) -> None:
+        self._fetching.discard(request)
+
+    def _on_request_failed(self, request: Request) -> None:
+        self._fetching.discard(request)
+        if request is self._navigation:  # not one that a later one has taken the place of
+            self._loaded.set()
+
+    async def _on_paused(self, event: dict[str, Any]) -> None:
+        """Lets a document load when it is its turn, unless it would take the tab to another store or is not to be opened."""
+        url, is_main = event["request"]["url"], event["frameId"] == self._main_frame
+        request: dict[str, Any] = {"requestId": event["requestId"]}
+        with contextlib.suppress(Error):
+            refusal = self._grounds.leads_away(url) if is_main and not self._grounds.holds(url) else None
+            if is_main and refusal is None:
+                self._loaded.clear()
+                self.leaving.set()
+                self.asked = (event["request"]["method"], url)
+            if refusal is None and self._manners is not None and self._grounds.holds(url):
+                refusal = await self._manners.refused(url)
+                if refusal is None:
+                    await self._take_turn(self._manners, url)
+                    headers = event["request"]["headers"] | self._manners.headers(url)
+                    request["headers"] = [{"name": name, "value": value} for name, value in headers.items()]
+            if refusal is None:
+                await self.cdp.send("Fetch.continueRequest", request)
+                return
+            if is_main:
+                self._refusal = refusal
+                self._loaded.set()
+            await self.cdp.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
+
+    async def _take_turn(self, manners: Manners, url: str) -> None:
+        self._turns += 1
+        try:
+            self._waited = bool(await manners.turn(url)) or self._waited
+        finally:
+            self._turns -= 1
+
+    def _has_waited(self) -> bool:
+        """Whether time went by that is not the store's, since this was last asked."""
+        waited, self._waited = self._waited or bool(self._turns), False
+        return waited

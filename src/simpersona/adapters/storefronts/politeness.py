@@ -1,0 +1,90 @@
+"""Manners towards stores that are not the lab's: their robots.txt, a rate that does not burden them, a signature.
+
+One object is shared by all windows of a run, so that the rate holds for all visitors together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from urllib.error import HTTPError
+from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
+
+from protego import Protego
+
+from simpersona.adapters.storefronts.web_bot_auth import RequestSigner
+from simpersona.config import MannersConfig
+
+AGENT = "simpersona"
+"""Our name in a robots.txt."""
+ANSWER_SECONDS = 15
+MAX_ROBOTS_BYTES = 512 * 1024
+"""More is not read (RFC 9309, 2.5)."""
+
+Clock = Callable[[], float]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Manners:
+    """What visitors of real stores keep to. `clock` and `sleep` are the system's unless given."""
+
+    def __init__(self, config: MannersConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+        self._config, self._clock, self._sleep = config, clock, sleep
+        self._robots: dict[str, asyncio.Task[Protego | None]] = {}
+        self._next: dict[str, float] = {}
+        self._signer = None
+        if config.signature_key is not None:
+            self._signer = RequestSigner.of_file(config.signature_key, config.signature_agent)
+
+    async def refused(self, url: str) -> str | None:
+        """Why the store does not want this page to be visited, in words; None if it may be."""
+        if not self._config.robots:
+            return None
+        rules = await self._robots_of(url)
+        if rules is None:
+            return f"{urlsplit(url).netloc} does not answer when asked for its robots.txt, and so may not be visited"
+        if rules.can_fetch(url, AGENT):
+            return None
+        return f"The store's robots.txt asks visitors like this one not to open {urlsplit(url).path or '/'}: not opened"
+
+    async def turn(self, url: str) -> float:
+        """Waits until the store may be asked for a page again; the seconds waited."""
+        gap = 60 / self._config.requests_per_minute
+        if self._config.robots:
+            rules = await self._robots_of(url)
+            gap = max(gap, (rules.crawl_delay(AGENT) if rules is not None else None) or 0)
+        host, now = urlsplit(url).netloc, self._clock()
+        at = max(now, self._next.get(host, now))
+        self._next[host] = at + gap
+        if at > now:
+            await self._sleep(at - now)
+        return at - now
+
+    def headers(self, url: str) -> dict[str, str]:
+        """What a request for a page carries besides: the signature, or the headers that the settings give."""
+        if self._signer is None:
+            return dict(self._config.signature_headers)
+        return self._signer.headers(url, int(time.time()), os.urandom(32))
+
+    async def _robots_of(self, url: str) -> Protego | None:
+        """The host's robots.txt, read once; None if it cannot be had."""
+        address = urlsplit(url)
+        host = urlunsplit((address.scheme, address.netloc, "", "", ""))
+        if host not in self._robots:
+            self._robots[host] = asyncio.ensure_future(asyncio.to_thread(_robots, host + "/robots.txt"))
+        return await asyncio.shield(self._robots[host])
+
+
+def _robots(url: str) -> Protego | None:
+    """A robots.txt; one that is not there allows everything, one that cannot be had forbids it (RFC 9309, 2.3.1)."""
+    request = Request(url, headers={"User-Agent": AGENT})  # noqa: S310 - windows open http(s) addresses alone
+    try:
+        with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
+            return Protego.parse(answer.read(MAX_ROBOTS_BYTES).decode("utf-8", "replace"))
+    except HTTPError as error:
+        return Protego.parse("") if error.code < 500 else None
+    except OSError:
+        return None

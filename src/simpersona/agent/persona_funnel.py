@@ -1,0 +1,87 @@
+"""How each persona's real buyers went through the funnel in the training shops: what the scorer knows of a persona beside its
+code, and what undoes the draw of the sessions that were replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int
+
+from simpersona.shopper.goals import BUYING_STRATA
+
+DEPTHS = 4
+"""How far a session got: no further than looking, the cart, the checkout, an order."""
+INTENTS = 2
+"""To browse, to buy."""
+MOST_WEIGHT = 4.0
+"""A replayed session stands for at most so many times as many as another one of its persona (and at least for 1/4)."""
+_DEEP = ("purchase_count", "checkout_start_count", "add_to_cart_count")
+_LOOKS = ("product_view_count", "search_count", "collection_view_count", "event_count")
+SESSION_COLUMNS = ["shop_id", "buyer_id", *_DEEP, *_LOOKS]
+
+
+@dataclass(frozen=True)
+class PersonaFunnel:
+    """Sessions of the training shops' buyers, bouncers left out."""
+
+    counts: Int[np.ndarray, "k 2 4"]
+    """By code, intent (buying strata last) and depth."""
+    looks: Float[np.ndarray, "k 4"]
+    """Mean log(1 + n) of product views, searches, collection views and events per session."""
+
+    @property
+    def known(self) -> Float[np.ndarray, "k 8"]:
+        """What is known of each persona: the log-odds of buying intent, cart, checkout and order, smoothed, and the looks; each
+        column standardised over the codes that have sessions.
+        """
+        total = self.counts.sum(axis=(1, 2))
+        deep = self.counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
+        some = np.column_stack([self.counts[:, 1].sum(axis=1), deep])
+        odds = np.log((some + 0.5) / (total[:, None] - some + 0.5))
+        table = np.column_stack([odds, self.looks])
+        used = total > 0
+        spread = table[used].std(axis=0)
+        return np.where(used[:, None], (table - table[used].mean(axis=0)) / np.where(spread > 0, spread, 1), 0)
+
+    def weights(
+        self, code: Int[np.ndarray, " v"], buys: Int[np.ndarray, " v"], depth: Int[np.ndarray, " v"]
+    ) -> Float[np.ndarray, " v"]:
+        """What each of v replayed visits counts, so that the visits of a code are spread over intent and depth as its sessions
+        are. Each code as a whole counts as many as it has visits.
+        """
+        drawn = np.zeros_like(self.counts)
+        np.add.at(drawn, (code, buys, depth), 1)
+        real = self.counts / np.maximum(self.counts.sum(axis=(1, 2), keepdims=True), 1)
+        ours = drawn / np.maximum(drawn.sum(axis=(1, 2), keepdims=True), 1)
+        ratio = np.clip(real / np.where(drawn > 0, ours, 1), 1 / MOST_WEIGHT, MOST_WEIGHT)[code, buys, depth]
+        scale = np.bincount(code) / np.maximum(np.bincount(code, ratio), 1e-9)
+        return ratio * scale[code]
+
+
+def persona_funnel(
+    sessions: pa.Table, buyers: pa.Table, assignments: pa.Table, codes: int, shops: Sequence[str]
+) -> PersonaFunnel:
+    """The funnel of each of `codes` personas over the sessions of `shops`: `sessions` has at least SESSION_COLUMNS, `buyers`
+    and `assignments` are BUYERS and ASSIGNMENTS.
+    """
+    keys = ["shop_id", "buyer_id"]
+    sessions = sessions.select(SESSION_COLUMNS).filter(
+        pc.is_in(sessions["shop_id"], pa.array(list(shops), pa.string()))
+    )
+    buyers = buyers.select([*keys, "stratum"])
+    buyers = buyers.filter(pc.not_equal(buyers["stratum"], "E"))
+    joined = sessions.join(buyers, keys, join_type="inner").join(assignments, keys, join_type="inner")
+    code = joined["code"].to_numpy()
+    purchase, start, cart = (joined[name].to_numpy() > 0 for name in _DEEP)
+    depth = np.select([purchase, start, cart], [3, 2, 1], 0)
+    buys = pc.is_in(joined["stratum"], pa.array(sorted(BUYING_STRATA))).to_numpy(zero_copy_only=False).astype(int)
+    counts = np.zeros((codes, INTENTS, DEPTHS), np.int64)
+    np.add.at(counts, (code, buys, depth), 1)
+    size = np.maximum(np.bincount(code, minlength=codes), 1)
+    looks = [np.bincount(code, np.log1p(joined[name].to_numpy()), codes) / size for name in _LOOKS]
+    return PersonaFunnel(counts, np.column_stack(looks))

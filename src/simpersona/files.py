@@ -1,0 +1,102 @@
+"""Files that are written whole or not at all, read in their contract's shape, and known by their fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from simpersona.errors import ContractError
+from simpersona.tables import Contract
+
+
+def fingerprint(*parts: object) -> str:
+    """A short hash of JSON-able parts."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_identity(path: Path | None, beside: Sequence[str] = ()) -> list[str]:
+    """Name, size and time of change of a file, of all files of a folder or of those that match a pattern: tells
+    whether an input changed. Files called as one of `beside` count too where they lie with the (first) file.
+    """
+    if path is None:
+        return []
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+    else:
+        files = [path] if path.exists() else matching_files(path)
+        near = [files[0].with_name(name) for name in beside] if files else []
+        files += [file for file in near if file.is_file()]
+    return [f"{file.name}:{file.stat().st_size}:{file.stat().st_mtime_ns}" for file in files]
+
+
+def matching_files(path: Path) -> list[Path]:
+    """The files whose place matches a path as a pattern (`*`, `?`, and `**` for any depth), sorted; none for a plain path."""
+    if not set(str(path)) & set("*?["):
+        return []
+    root = Path(path.anchor)
+    return sorted(file for file in root.glob(str(path.relative_to(root))) if file.is_file())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Writes readable JSON whole or not at all; NaN is refused."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes JSON lines."""
+    write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def read_lines(path: Path) -> list[Any]:
+    """The values of a JSON-lines file."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def write_table(path: Path, table: pa.Table, contract: Contract) -> int:
+    """Checks a table against its contract and writes it as parquet. Returns its number of rows."""
+    pq.write_table(contract.check(table), path, compression="zstd")
+    return table.num_rows
+
+
+def read_table(path: Path, contract: Contract) -> pa.Table:
+    """A stage's table, in its contract's shape. Raises ContractError if it is not there."""
+    if not path.is_file():
+        raise ContractError(f"{path}: not there. Run the stage `{path.parent.name}` first.")
+    return contract.conform(pq.read_table(path))
+
+
+def user_key(folder: Path) -> bytes:
+    """The secret that buyer ids are hashed with: SIMPERSONA_KEY, else one made once in `folder`."""
+    if given := os.environ.get("SIMPERSONA_KEY"):
+        return given.encode()
+    path = folder / "hash.key"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".hash.{os.getpid()}.partial")
+        partial.touch(mode=0o600)
+        partial.write_bytes(os.urandom(32))
+        with suppress(FileExistsError):  # another process was first: its key counts
+            path.hardlink_to(partial)
+        partial.unlink()
+    return path.read_bytes()

@@ -1,0 +1,68 @@
+"""Storefronts for a person to look at: `simpersona lab store`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from platformdirs import user_cache_path
+
+from simpersona.contracts import COLLECTIONS, PRODUCTS
+from simpersona.errors import ConfigError, SourceError
+from simpersona.files import fingerprint
+from simpersona.lab.storefront.launch import LabStore, LabStores, looks
+from simpersona.lab.variants import Variant
+
+
+def serve_store(
+    catalog: Path, shop: str | None, port: int, theme: str, variant: Variant, say: Callable[[str], None]
+) -> None:
+    """Serves one shop of a catalogue, or all of them, until Ctrl-C. Collections are read from beside the catalogue.
+
+    Raises SourceError if the catalogue cannot be read, ConfigError for an unknown shop or theme or a port in use.
+    """
+    products, collections = read_catalogue(catalog)
+    shops = sorted(products["shop_id"].unique().to_pylist())
+    if shop is not None and shop not in shops:
+        raise ConfigError(f"no shop {shop!r} in {catalog}; there are {', '.join(shops)}")
+    look = looks(shops, theme, variant)
+    folder = user_cache_path("simpersona") / "stores" / fingerprint([str(catalog.resolve()), shop])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the store's process, too
+    if shop is not None or len(shops) == 1:
+        chosen = shop or shops[0]
+        with LabStore(folder) as store, contextlib.suppress(KeyboardInterrupt):
+            store.build(chosen, products, collections, look[chosen].theme, variant)
+            say(
+                f"{chosen} ({look[chosen].theme}) at {store.start(port)}/  (Ctrl-C stops it; events in {store.events_log})"
+            )
+            _wait()
+        return
+    with LabStores(folder) as stores, contextlib.suppress(KeyboardInterrupt):
+        stores.build(look, products, collections)
+        for each, address in stores.start(port, shops).items():
+            say(f"{each} ({look[each].theme}) at {address}")
+        say(f"(Ctrl-C stops them; events in {folder}/SHOP/live/events.jsonl)")
+        _wait()
+
+
+def read_catalogue(catalog: Path) -> tuple[pa.Table, pa.Table]:
+    """The products (PRODUCTS) and the collections (COLLECTIONS, from beside them) of all shops. Raises SourceError."""
+    if not catalog.is_file():
+        raise SourceError(f"{catalog}: no such file. --catalog takes the products.parquet of a run or of a world.")
+    try:
+        products = PRODUCTS.check(pq.read_table(catalog))
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{catalog}: not a parquet file: {error}") from error
+    if not products.num_rows:
+        raise SourceError(f"{catalog}: the catalogue has no products")
+    beside = catalog.with_name("collections.parquet")
+    return products, COLLECTIONS.check(pq.read_table(beside)) if beside.is_file() else COLLECTIONS.empty()
+
+
+def _wait() -> None:
+    while True:
+        signal.pause()

@@ -1,0 +1,154 @@
+"""New buyers with a trained pack: their codes and their stores' mixes; nothing is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
+
+import ibis
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+from platformdirs import user_data_path
+
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.open import open_source
+from simpersona.adapters.sources.typed_log import TypedLog
+from simpersona.buyers.aggregate import aggregate
+from simpersona.buyers.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors
+from simpersona.config import Config
+from simpersona.config.source import SourceConfig
+from simpersona.contracts import ASSIGNMENTS, PRODUCTS
+from simpersona.errors import ConfigError, SourceError
+from simpersona.events.cleaning import hashed
+from simpersona.events.prepare import prepare
+from simpersona.files import user_key
+from simpersona.personas.fitted import FittedPersonas, assign_chunks, buyer_chunks
+from simpersona.personas.mix import assignments, store_mix
+
+if TYPE_CHECKING:
+    from ibis.expr.types import StringColumn
+
+    from simpersona.adapters.sources.typed_log import TypedLog
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """ASSIGNMENTS of new buyers, how many rows came in and were rejected, and whether the fast way was gone."""
+
+    table: pa.Table
+    rows_in: int
+    rejected: int
+    fast: bool
+
+
+@dataclass(frozen=True)
+class WrittenCodes:
+    """What was read and written: input rows, buyers, one plain sentence, and rejected rows."""
+
+    rows_in: int
+    rows_out: int
+    summary: str
+    rejected: int
+
+
+def assign_new_buyers(pack_folder: Path, config: Config, out: Path) -> WrittenCodes:
+    """Writes ASSIGNMENTS to `out` and MIX to `NAME-mix` beside it, as parquet or CSV by the suffix.
+
+    Raises ConfigError for a folder without a pack or another suffix, SourceError for unusable events.
+    """
+    if out.suffix not in {".parquet", ".csv"}:
+        raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
+    found = assigned_buyers(FittedPersonas.load(pack_folder), config)
+    mix_path = out.with_name(f"{out.stem}-mix{out.suffix}")
+    mix = store_mix(found.table)
+    for place, table in ((out, found.table), (mix_path, mix)):
+        _write(place, table)
+    summary = (
+        f"{found.rows_in:,} rows, {found.rejected:,} rejected; {found.table.num_rows:,} buyers in "
+        f"{len(mix['shop_id'].unique())} shop(s) assigned{' (fast path)' if found.fast else ''}; codes in {out}, "
+        f"mixes in {mix_path}"
+    )
+    return WrittenCodes(found.rows_in, found.table.num_rows, summary, found.rejected)
+
+
+def assigned_buyers(pack: FittedPersonas, config: Config) -> Assigned:
+    """The codes of the buyers in the raw events at `config.source.path`.
+
+    A log of typed parquet (`typed_log`) goes the fast way where numba is installed; the result is the same. Raises ConfigError
+    for settings that do not fit the pack, SourceError for unusable events.
+    """
+    path = config.source.path
+    if path is None:
+        raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
+    pack.require_embedder(embedder_name(config.buyers))
+    log = _typed_log(path, config)
+    return Assigned(*(_general(pack, path, config) if log is None else _fast(pack, log, config)), fast=log is not None)
+
+
+def _general(pack: FittedPersonas, path: Path, config: Config) -> tuple[pa.Table, int, int]:
+    """ASSIGNMENTS, and how many rows came in and were rejected."""
+    with TemporaryDirectory(prefix="simpersona-") as scratch:
+        engine = connect(Path(scratch))
+        raw = open_source(config.source).read(path, engine)
+        prepared = prepare(raw, config.events, user_key(user_data_path("simpersona")))
+        aggregated = aggregate(prepared.events, prepared.sessions, raw.has, config.events)
+        buyers = Path(scratch) / "buyers.parquet"
+        aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(buyers)
+        products = PRODUCTS.check(raw.products.order_by(["shop_id", "product_id"]).to_pyarrow())
+        quality = prepared.quality
+        engine.disconnect()
+        products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, path))
+        count = pq.read_metadata(buyers).num_rows
+        chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings, count)
+        assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
+    return assigned, quality["rows_in"], quality["rows_rejected"]
+
+
+def _typed_log(path: Path, config: Config) -> TypedLog | None:
+
+    plain = SourceConfig(format="table", path=config.source.path)
+    takes = config.source == plain and config.events.bots == "keep"
+    return TypedLog.at(path) if takes and find_spec("numba") else None
+
+
+def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
+    """The same from a typed log."""
+    from simpersona.buyers.fused import DOUBLE  # noqa: PLC0415 - heavy
+    from simpersona.pack.assign_typed import typed_codes  # noqa: PLC0415 - heavy
+
+    products = PRODUCTS.check(pq.read_table(log.catalogue))
+    products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, log.catalogue))
+    key = user_key(user_data_path("simpersona"))
+    tables: list[pa.Table] = []
+    rejected: Counter[str] = Counter()
+    with TemporaryDirectory(prefix="simpersona-") as scratch:
+        engine = connect(Path(scratch))
+        for shop in typed_codes(log, pack, products, embeddings, config.events):
+            rejected += shop.rejected
+            coded = ibis.memtable(pa.table({"buyer_id": shop.buyer_id, "code": shop.code}))
+            if not config.events.keep_ids:
+                coded = coded.mutate(buyer_id=hashed(cast("StringColumn", coded.buyer_id), key))
+            named = coded.mutate(shop_id=ibis.literal(shop.shop_id)).order_by("buyer_id")
+            tables.append(ASSIGNMENTS.conform(engine.to_pyarrow(named)))
+        engine.disconnect()
+    malformed = rejected.total() - rejected[DOUBLE]
+    if malformed > config.events.max_rejected_share * log.rows_in:
+        reasons = ", ".join(f"{count} × {reason}" for reason, count in rejected.most_common())
+        raise SourceError(
+            f"{malformed} of {log.rows_in} rows are malformed: {reasons}. Correct the log, or set "
+            "events.max_rejected_share (--set events.max_rejected_share=...)."
+        )
+    return pa.concat_tables(tables), log.rows_in, rejected.total()
+
+
+def _write(place: Path, table: pa.Table) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.suffix == ".csv":
+        pyarrow.csv.write_csv(table, place)
+    else:
+        pq.write_table(table, place)

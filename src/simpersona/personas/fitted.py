@@ -1,0 +1,142 @@
+"""What is learnt once and used for new buyers: the vector transforms and the VQ-VAE, as safetensors and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int
+
+from simpersona.buyers.vectorizer import Vectorizer
+from simpersona.buyers.vectors import BuyerVectors
+from simpersona.contracts import ASSIGNMENTS, BUYERS
+from simpersona.errors import ConfigError
+from simpersona.files import read_json, write_json
+from simpersona.personas.mix import assignments
+
+if TYPE_CHECKING:
+    from simpersona.buyers.vectorizer import Vectorizer
+    from simpersona.personas.model import Personas
+
+CHUNK = 8192
+"""Buyers whose vectors are in memory at once: 13 MB at 403 dimensions."""
+FOLD_FROM = 200_000
+"""Buyers from which it pays to load numba and to fold the first layer into the catalogue: same codes, half the work."""
+MODEL, META = "model.safetensors", "personas.json"
+
+
+@dataclass(frozen=True)
+class FittedPersonas:
+    """A trained persona model with everything that turns buyers into codes."""
+
+    vectorizer: Vectorizer
+    personas: Personas
+    embedder: str
+    """Name of the embedder that the catalogue must be embedded with."""
+    held_out: tuple[str, ...] = ()
+
+    def save(self, folder: Path) -> None:
+        """Writes model.safetensors and personas.json."""
+        from safetensors.numpy import save_file  # noqa: PLC0415 - heavy
+
+        tensors, meta = self.personas.state()
+        parts = {f"personas.{name}": value for name, value in tensors.items()}
+        parts |= {f"vectorizer.{name}": value for name, value in self.vectorizer.state().items()}
+        save_file({name: np.ascontiguousarray(value) for name, value in parts.items()}, folder / MODEL)
+        write_json(folder / META, {"embedder": self.embedder, "held_out": list(self.held_out), "personas": meta})
+
+    def require_embedder(self, name: str) -> None:
+        """Raises ConfigError if vectors of the embedder `name` are not those that the pack was trained on."""
+        if name != self.embedder:
+            raise ConfigError(
+                f"the pack was trained on vectors of {self.embedder}, this run's are of {name}; set buyers.embedder "
+                "accordingly (--set buyers.embedder=...)"
+            )
+
+    @classmethod
+    def load(cls, folder: Path) -> FittedPersonas:
+        """Reads what `save` wrote, from a pack or from a run's personas folder.
+
+        Raises ConfigError if the folder holds no pack.
+        """
+        from safetensors.numpy import load_file  # noqa: PLC0415 - heavy
+
+        from simpersona.personas.model import Personas  # noqa: PLC0415 - heavy
+
+        if (folder / "personas" / MODEL).is_file():
+            folder /= "personas"
+        missing = [name for name in (MODEL, META) if not (folder / name).is_file()]
+        if missing:
+            raise ConfigError(
+                f"{folder}: no trained pack here ({', '.join(missing)} missing). "
+                "Give a run folder, or its personas folder, of a finished `simpersona personas`."
+            )
+        tensors, meta = load_file(folder / MODEL), read_json(folder / META)
+
+        def part(prefix: str) -> dict[str, np.ndarray]:
+            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+        return cls(
+            Vectorizer.from_state(part("vectorizer.")),
+            Personas.from_state(part("personas."), meta["personas"]),
+            meta["embedder"],
+            tuple(meta["held_out"]),
+        )
+
+
+def buyer_chunks(path: Path, rows: int = CHUNK) -> Iterator[pa.Table]:
+    """BUYERS from a parquet file, at most `rows` at a time."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(rows):
+            yield BUYERS.conform(pa.Table.from_batches([batch]))
+
+
+def assign_chunks(
+    pack: FittedPersonas, tables: Iterable[pa.Table], products: pa.Table, embeddings: np.ndarray, buyers: int = 0
+) -> Iterator[tuple[BuyerVectors, np.ndarray]]:
+    """The buyers, with an `x` of no dimension, and the codes, of shape (n,), of each of `tables` (BUYERS); one table's
+    are in memory at a time. `buyers` is how many there are in all: for many the vectors are never made.
+    """
+    if buyers < FOLD_FROM or find_spec("numba") is None:
+        for vectors in pack.vectorizer.chunks(tables, products, embeddings):
+            yield replace(vectors, x=vectors.x[:, :0].copy()), pack.personas.assign(vectors.x)
+        return
+    from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy
+
+    from simpersona.personas.folded import FoldedPersonas  # noqa: PLC0415 - heavy
+
+    projected = pack.vectorizer.projection(embeddings)
+    folded = FoldedPersonas(pack.personas, projected)
+    for table in tables:
+        known, z, bags = pack.vectorizer.sparse(table, products)
+        starts, rows = zip(*((matrix.indptr, matrix.indices) for matrix in bags.matrices), strict=True)
+        with threadpool_limits(1, "blas"):
+            codes = folded.assign(z, starts, rows, lambda at, z=z, bags=bags: bags.take(at).vectors(z[at], projected))
+        yield known, codes
+
+
+def assign_buyers(
+    pack: FittedPersonas, buyers: pa.Table, products: pa.Table, embeddings: np.ndarray
+) -> tuple[pa.Table, np.ndarray, BuyerVectors]:
+    """ASSIGNMENTS of all buyers, their codes of shape (n,), and their vectors."""
+    vectors = pack.vectorizer.transform(buyers, products, embeddings)
+    codes = pack.personas.assign(vectors.x)
+    return ASSIGNMENTS.check(assignments(vectors, codes)), codes, vectors
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A pack, the rows of the sample that it was trained and validated on, and how many codes were merged because
+    too few training buyers had them.
+    """
+
+    pack: FittedPersonas
+    train: Int[np.ndarray, " m"]
+    validation: Int[np.ndarray, " v"]
+    merged: int

@@ -1,0 +1,39 @@
+"""The stage `buyers`: sessions to one row per buyer and shop, and the embeddings of the catalogue (2.1.1)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from simpersona.adapters.engines.open import table_engine
+from simpersona.buyers.aggregate import aggregate
+from simpersona.buyers.catalogue_vectors import catalogue_vectors, with_vectors
+from simpersona.contracts import PRODUCTS, Capabilities
+from simpersona.files import read_json
+from simpersona.pipeline.stage import StageContext, StageResult, source_path
+
+
+def run(context: StageContext, out: Path) -> StageResult:
+    """Sessions to one row per buyer and shop, and the catalogue's embeddings."""
+    has = Capabilities(**read_json(context.folder / "events/quality.json")["has"])
+    settings = context.config.events
+    with table_engine(settings.engine, context.folder / ".spill", settings.memory_gb) as engine:
+        event_table = engine.read_parquet(context.folder / "events/events.parquet")
+        sessions = engine.read_parquet(context.folder / "events/sessions.parquet")
+        aggregate(event_table, sessions, has, settings).to_parquet(out / "buyers.parquet")
+    rows_in = pq.read_metadata(context.folder / "events/sessions.parquet").num_rows
+    table = context.table("events/products.parquet", PRODUCTS)
+    embeddings = catalogue_vectors(context.config.buyers, table, source_path(context), context.progress)
+    np.save(out / "embeddings.npy", embeddings)
+    without = len(table) - len(with_vectors(table, embeddings)[0])
+    strata = pc.value_counts(pq.read_table(out / "buyers.parquet", columns=["stratum"])["stratum"]).to_pylist()
+    counts = {row["values"]: row["counts"] for row in sorted(strata, key=lambda row: row["values"])}
+    shares = ", ".join(f"{stratum} {count:,}" for stratum, count in counts.items())
+    total = sum(counts.values())
+    summary = f"{total:,} buyer-shop pairs ({shares})"
+    if without:
+        summary += f"; {without:,} of {len(table):,} products without an embedding count as unknown"
+    return StageResult(rows_in, total, summary, figures={"strata": counts, "products_without_embedding": without})

@@ -1,0 +1,139 @@
+"""Drift of stores between two periods: of a run, split at a day, or of two files of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
+
+import ibis
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from simpersona.adapters.engines.open import table_engine
+from simpersona.buyers.aggregate import aggregate
+from simpersona.config.file import load_config
+from simpersona.contracts import ASSIGNMENTS, PRODUCTS, Capabilities
+from simpersona.errors import ConfigError, SourceError
+from simpersona.evaluation.drift import drift
+from simpersona.files import read_json, read_table
+from simpersona.personas.fitted import FittedPersonas, assign_chunks, buyer_chunks
+from simpersona.personas.mix import assignments
+
+
+@dataclass(frozen=True)
+class Periods:
+    """Codes of two periods (ASSIGNMENTS each), and what they are in words."""
+
+    before: pa.Table
+    after: pa.Table
+    words: str
+
+
+def periods_of_files(before: Path, after: Path) -> Periods:
+    """Two files of codes as `simpersona assign` writes them. Raises SourceError for one that cannot be read."""
+    return Periods(_codes(before), _codes(after), f"{before} against {after}")
+
+
+def periods_of_run(run: Path, day: str) -> Periods:
+    """The codes that a run's buyers have by their sessions before, and by those from, the midnight of `day`.
+
+    Both periods are equally long, as long as the shorter side allows, because a buyer that is watched for longer
+    does more. Raises ConfigError for a folder that is no run, a wrong day, or one outside of the run's sessions.
+    """
+    pack = FittedPersonas.load(run)
+    config = load_config(run / "config.toml")
+    split = _midnight(day, config.events.time_zone)
+    products, embeddings = read_table(run / "events/products.parquet", PRODUCTS), np.load(run / "buyers/embeddings.npy")
+    has = Capabilities(**read_json(run / "events/quality.json")["has"])
+    with TemporaryDirectory(prefix="simpersona-") as scratch:
+        with table_engine(config.events.engine, Path(scratch) / "engine") as engine:
+            events, sessions = (engine.read_parquet(run / f"events/{name}.parquet") for name in ("events", "sessions"))
+            reach = (
+                sessions.aggregate(first=sessions.start.min(), last=sessions.start.max()).to_pyarrow().to_pylist()[0]
+            )
+            length = min(split - reach["first"], reach["last"] - split)
+            if length <= timedelta():
+                raise ConfigError(
+                    f"--split {day}: the run's sessions are from {reach['first']:%Y-%m-%d} to "
+                    f"{reach['last']:%Y-%m-%d}; give a day in between"
+                )
+            places = []
+            for name, low in (("before", split - length), ("after", split)):
+                own_events, own_sessions = [
+                    _between(table, column, low, low + length)
+                    for table, column in ((events, "time"), (sessions, "start"))
+                ]
+                places.append(Path(scratch) / f"{name}.parquet")
+                aggregate(own_events, own_sessions, has, config.events).to_parquet(places[-1])
+        before, after = (
+            pa.concat_tables([ASSIGNMENTS.empty(), *_assigned(pack, place, products, embeddings)]) for place in places
+        )
+    days = length.total_seconds() / 86400
+    return Periods(before, after, f"{days:.1f} days before {day} against as many from then on")
+
+
+def write_drift(periods: Periods, out: Path, seed: int = 0) -> tuple[pa.Table, pa.Table]:
+    """DRIFT to `out` and MOVES to NAME-codes beside it, as parquet or CSV by the suffix; both come back.
+
+    Raises ConfigError for another suffix.
+    """
+    if out.suffix not in {".parquet", ".csv"}:
+        raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
+    tables = drift(periods.before, periods.after, seed)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for place, table in zip((out, out.with_name(f"{out.stem}-codes{out.suffix}")), tables, strict=True):
+        if out.suffix == ".csv":
+            pyarrow.csv.write_csv(table, place)
+        else:
+            pq.write_table(table, place)
+    return tables
+
+
+def drift_lines(shops: pa.Table, moves: pa.Table, most: int = 3) -> Iterator[str]:
+    """One line per shop in plain words, with the codes that moved most."""
+    for row in shops.to_pylist():
+        sizes = f"{row['shop_id']}: {row['buyers_before']:,} and {row['buyers_after']:,} buyers"
+        if row["js"] is None:
+            yield f"{sizes}; nothing to compare"
+            continue
+        own = [move for move in moves.to_pylist() if move["shop_id"] == row["shop_id"] and move["moved"]]
+        own.sort(key=lambda move: -abs(move["change"]))
+        named = ", ".join(f"{move['code']} ({move['before']:.1%} to {move['after']:.1%})" for move in own[:most])
+        yield (
+            f"{sizes}; JS {row['js']:.4f} [{row['low']:.4f}, {row['high']:.4f}], p = {row['p_value']:.4f}; "
+            f"{row['codes_moved']} code(s) moved{f': {named}' if named else ''}{', …' if len(own) > most else ''}"
+        )
+
+
+def _codes(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise SourceError(f"{path}: no such file. Give a run folder with --split DAY, or two files of codes.")
+    try:
+        table = pyarrow.csv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path)
+    except pa.ArrowException as error:
+        raise SourceError(f"{path}: neither parquet nor CSV of codes ({error})") from None
+    return ASSIGNMENTS.conform(table)
+
+
+def _midnight(day: str, zone: str) -> datetime:
+    try:
+        return datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=ZoneInfo(zone))
+    except ValueError:
+        raise ConfigError(f"--split {day}: expected a day such as 2026-03-01") from None
+
+
+def _between(table: ibis.Table, column: str, low: datetime, high: datetime) -> ibis.Table:
+    return table.filter(table[column] >= ibis.literal(low), table[column] < ibis.literal(high))
+
+
+def _assigned(pack: FittedPersonas, place: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
+
+    count = pq.read_metadata(place).num_rows
+    for vectors, codes in assign_chunks(pack, buyer_chunks(place), products, embeddings, count):
+        yield assignments(vectors, codes)

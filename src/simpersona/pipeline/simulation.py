@@ -1,0 +1,41 @@
+"""The stage `simulation`: agents drawn from a store's mix browse its storefront (Eq. 4, 3.2)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from simpersona.contracts import EPISODES, STEPS, Episode
+from simpersona.files import write_json, write_table
+from simpersona.pipeline.recorded import simulated_buyers
+from simpersona.pipeline.stage import StageContext, StageResult
+from simpersona.pipeline.visits import play_arm
+from simpersona.shopper.records import episode_tables
+from simpersona.shopper.screenshots import keep_pictures
+from simpersona.simulation.arms import arms_of, told_of
+
+
+def run(context: StageContext, out: Path) -> StageResult:
+    """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront, each acting policy with buyers of its own."""
+    episodes: list[Episode] = []
+    tables: list[pa.Table] = []
+    config = context.config
+    arms = arms_of(config.simulation, config.acting, *simulated_buyers(context), config.seed)
+    for arm in arms:
+        played, events = play_arm(context, arm)
+        episodes += played
+        tables.append(events)
+    if context.shard is not None:
+        return StageResult(
+            sum(len(arm.goals) for arm in arms), len(episodes), f"shard {context.shard}: {len(episodes)} visits kept"
+        )
+    episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
+    write_table(out / "episodes.parquet", episode_table, EPISODES)
+    write_table(out / "steps.parquet", step_table, STEPS)
+    keep_pictures(context.folder.work(context.stage), out)
+    served = config.llm if config.simulation.model == "llm" else None
+    told, summary = told_of(config.acting, served, episode_table, step_table)
+    write_json(out / "quality.json", told)
+    context.folder.forget_work(context.stage)
+    return StageResult(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=told)

@@ -1,0 +1,170 @@
+"""Recorded sessions replayed in their stores, judged, and told as training examples: traces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from simpersona import __version__
+from simpersona.adapters.models.served import served_model
+from simpersona.contracts import EPISODES, MIX, STEPS, Episode, Goal, RecordedSession
+from simpersona.errors import ConfigError
+from simpersona.files import read_json, write_json, write_lines, write_table, write_text
+from simpersona.lab.variants import Variant
+from simpersona.pages import Example
+from simpersona.personas.fitted import META
+from simpersona.pipeline.recorded import rows_by_episode, session_key, sessions_by_code
+from simpersona.pipeline.stage import StageContext, StageResult
+from simpersona.pipeline.visits import visit_place
+from simpersona.ports import LanguageModel, Policy
+from simpersona.shopper.records import episode_tables
+from simpersona.shopper.screenshots import keep_pictures
+from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.traces.coverage import code_coverage
+from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
+from simpersona.traces.draw import candidates_per_cell, draw_sessions
+from simpersona.traces.examples import episode_examples
+from simpersona.traces.judge import judge, replaced_titles
+from simpersona.traces.llm_questions import Asking, chosen_verdicts, goals_of, traces_quality
+from simpersona.traces.llm_writer import WrittenGoals
+from simpersona.traces.model_teacher import ModelTeacher
+from simpersona.traces.replay import ReplayPolicy
+
+REPLAY_STEPS = 120
+"""A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
+_Key = tuple[str, str, str]
+
+
+def run(context: StageContext, out: Path) -> StageResult:
+    """Replays sessions of the training shops on their storefronts; verified ones become examples, split by shop."""
+    config = context.config
+    held_out = read_json(context.folder / "personas" / META)["held_out"]
+    cells = _cells(context, held_out)
+    codes = set(cells["code"].to_pylist())
+    per_cell = candidates_per_cell(config.traces.sessions, len(codes), cells.num_rows)
+    candidates = sessions_by_code(context, held_out=False, per_cell=per_cell)
+    drawn = draw_sessions(candidates, config.traces, config.seed)
+    sessions = sorted([*drawn.train, *drawn.validation], key=lambda session: session.shop_id)
+    if not sessions:
+        raise ConfigError(
+            f"none of {len(candidates)} sessions can be replayed: each is longer than traces.max_actions = "
+            f"{config.traces.max_actions} actions, or shows no product, collection or search"
+        )
+    session_of = {session_key(session): session for session in sessions}
+    model = served_model(config.llm) if config.asks_llm("traces") else None
+    asking = Asking(config.traces.concurrency, config.seed, context.progress)
+    written = goals_of(sessions, config.traces.writer, model, asking)
+    limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)
+    episodes, events = _played(
+        context, [goals.replay for goals in written], _teacher(context, session_of, model), limits
+    )
+    log = rows_by_episode(events)
+    replaced = {episode.episode_id: replaced_titles(episode) for episode in episodes}
+    by_rules = {
+        name: judge(session_of[session_key(episode.goal)], log.get(name, []), replaced[name])
+        for episode in episodes
+        for name in (episode.episode_id,)
+    }
+    verdicts, judging = chosen_verdicts(episodes, by_rules, config.traces.judge, model, asking)
+    episode_table, step_table = episode_tables(episodes, events, verdicts)
+    write_table(out / "episodes.parquet", episode_table, EPISODES)
+    write_table(out / "steps.parquet", step_table, STEPS)
+    verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
+    apart = {session_key(session) for session in drawn.validation}
+    counts = _write_examples(out, verified, session_of, written, apart)
+    trained_on = {
+        session_of[session_key(episode.goal)].code for episode in verified if session_key(episode.goal) not in apart
+    }
+    coverage = code_coverage(codes, candidates, drawn.train, trained_on)
+    quality, words, figures = traces_quality(
+        config.traces, config.llm.model if model is not None else None, written, judging
+    )
+    instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
+    spent = {name: pc.sum(episode_table[name]).as_py() for name in ("prompt_tokens", "reply_tokens")}
+    quality["teacher"] = {"by": config.traces.teacher} | spent
+    quality["replaced"] = {"verified_visits": len(instead), "products": sum(map(len, instead))}
+    if instead:
+        words += f"; in {len(instead)} of the verified the nearest title stood in for what the store did not have"
+    write_json(out / "quality.json", quality | {"codes": coverage})
+    made = Made(
+        __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
+    )
+    write_text(out / "README.md", dataset_card(made, counts))
+    keep_pictures(context.folder.work(context.stage), out)
+    context.folder.forget_work(context.stage)
+    examples = {split: of_stage[1].examples for split, of_stage in counts.items()}
+    kept_apart = f", {examples['validation']:,} more of other shops" if "validation" in examples else ""
+    summary = (
+        f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; {examples['train']:,} examples "
+        f"per stage from {len(trained_on)} of {coverage['of_training_shops']} codes{kept_apart}"
+    )
+    figures |= {"verified": len(verified), "examples": examples["train"]}
+    return StageResult(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
+
+
+def _teacher(
+    context: StageContext, session_of: Mapping[_Key, RecordedSession], model: LanguageModel | None
+) -> Callable[[Goal, int], Policy]:
+    """What makes each visit's policy."""
+    if context.config.traces.teacher == "replay" or model is None:
+        return lambda goal, seed: ReplayPolicy(session_of[session_key(goal)], seed)
+    return lambda _goal, seed: ModelTeacher(model, seed)
+
+
+def _played(
+    context: StageContext, goals: Sequence[Goal], teacher: Callable[[Goal, int], Policy], limits: Limits
+) -> tuple[list[Episode], pa.Table]:
+    """The visits and the stores' rows. Raises ConfigError if the teacher cannot be asked; visits that are over are kept."""
+    try:
+        return play_episodes(visit_place(context), goals, teacher, limits, "trace", variant=_recorded_variants(context))
+    except ExceptionGroup as group:  # from visits side by side
+        found: Exception | None = group.subgroup(ConfigError)
+        while isinstance(found, ExceptionGroup):
+            found = found.exceptions[0]
+        if found is None:
+            raise
+        raise found from None
+
+
+def _write_examples(
+    out: Path,
+    verified: Sequence[Episode],
+    session_of: Mapping[_Key, RecordedSession],
+    written: Sequence[WrittenGoals],
+    apart: set[_Key],
+) -> dict[str, dict[int, Counted]]:
+    """Writes each split's two files and gives what they hold, by split and stage; no files for a split without sessions."""
+    neutral = {session_key(goals.neutral): goals.neutral for goals in written}
+    counts: dict[str, dict[int, Counted]] = {}
+    for split, place in PLACES.items():
+        if split == "validation" and not apart:
+            continue
+        (out / place).mkdir(exist_ok=True)
+        own = [episode for episode in verified if (session_key(episode.goal) in apart) == (split == "validation")]
+        for stage in (1, 2):
+            examples: list[Example] = []
+            for episode in own:
+                key = session_key(episode.goal)
+                examples += episode_examples(episode, session_of[key], stage, neutral[key])
+            write_lines(out / place / f"stage{stage}.jsonl", examples)
+            counts.setdefault(split, {})[stage] = counted(examples)
+    return counts
+
+
+def _cells(context: StageContext, held_out: Sequence[str]) -> pa.Table:
+    """The rows of MIX of the training shops: which codes their buyers have."""
+    mix = context.table("personas/mix.parquet", MIX)
+    return mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))
+
+
+def _recorded_variants(context: StageContext) -> dict[str, Variant]:
+    """The variants that the lab's shops were in when their sessions were recorded; their catalogues have its prices already."""
+    if context.config.source.format != "lab":
+        return {}
+    names = ["free_shipping_notice", "hidden_search", "one_page_checkout"]
+    shops = pq.read_table(context.folder / "world/truth/shops.parquet", columns=["shop_id", *names]).to_pylist()
+    return {row.pop("shop_id"): Variant(**row) for row in shops}

@@ -1,0 +1,138 @@
+"""Visits that are over, kept as they end with what the store recorded of them: a killed run goes on with the others.
+
+Several processes may share the visits: each writes a part of its own, and whoever comes last finds them all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
+
+from simpersona.contracts import Episode
+from simpersona.errors import ConfigError, StorefrontError
+from simpersona.files import write_text
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` (from 1) of the visits, of `of` parts."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The shard "2/4". Raises ConfigError."""
+        number, _, of = text.partition("/")
+        if not (
+            number.isascii() and of.isascii() and number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)
+        ):
+            raise ConfigError(f"--shard {text}: expected I/N with I from 1 to N, for example 2/4")
+        return cls(int(number), int(of))
+
+    def __str__(self) -> str:
+        return f"{self.number}-of-{self.of}"
+
+
+@dataclass(frozen=True)
+class Played:
+    """An episode that is over, and the lines of the store's log that tell of it; None where the store keeps none for us."""
+
+    episode: Episode
+    recorded: tuple[str, ...] | None
+
+
+_PLAYED = TypeAdapter(Played)
+
+
+class VisitJournal:
+    """What was played of one set of goals, a JSON line each as it ends. Use it in a `with` block.
+
+    `identity` names all that the visits depend on; what was kept under another one is thrown away. Raises ConfigError
+    if another process is writing the same part, or, for one that has no shard, any part.
+    """
+
+    def __init__(self, folder: Path, identity: str, shard: Shard | None = None) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._identity = folder, identity
+        self._file = folder / (f"episodes-{shard}.jsonl" if shard else "episodes.jsonl")
+        self._locks = [FileLock(f"{file}.lock", timeout=0) for file in {self._file, *([] if shard else self._files())}]
+        self.played: dict[str, Played] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            for lock in self._locks:
+                lock.acquire()
+        except Timeout as error:
+            self.__exit__(None, None, None)
+            raise ConfigError(
+                f"{Path(error.lock_file).with_suffix('')}: another process is playing these visits. Wait for it."
+            ) from None
+        own = {played.episode.episode_id: played for played in _kept(self._file, self._identity)}
+        lines = [self._identity, *(_PLAYED.dump_json(played).decode() for played in own.values())]
+        write_text(self._file, "\n".join(lines) + "\n")  # without a line that a kill left half written
+        for file in self._files():
+            self.played |= {played.episode.episode_id: played for played in _kept(file, self._identity)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for lock in self._locks:
+            lock.release()
+
+    def add(self, played: Played) -> None:
+        """Keeps an episode that has ended."""
+        with self._file.open("ab") as file:
+            file.write(_PLAYED.dump_json(played) + b"\n")
+        self.played[played.episode.episode_id] = played
+
+    def _files(self) -> list[Path]:
+        return sorted(self._folder.glob("episodes*.jsonl"))
+
+
+class StoreLog:
+    """A store's log that is read on as it grows."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._read = path, 0
+        self._lines: defaultdict[str, list[str]] = defaultdict(list)
+
+    def take(self, visitor: str) -> tuple[str, ...]:
+        """The lines so far that tell of a visitor, each given once. Raises StorefrontError for one that cannot be read."""
+        if self._path.exists():
+            with self._path.open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+            whole = new[: new.rfind(b"\n") + 1]
+            self._read += len(whole)
+            for line in whole.decode("utf-8").split("\n")[:-1]:  # a title may hold other ends of lines
+                self._lines[self._visitor(line)].append(line)
+        return tuple(self._lines.pop(visitor, ()))
+
+    def _visitor(self, line: str) -> str:
+        try:
+            return json.loads(line)["clientId"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise StorefrontError(f"{self._path}: a line of the store's own log cannot be read ({error!r})") from error
+
+
+def _kept(file: Path, identity: str) -> Iterator[Played]:
+    if not file.exists():
+        return
+    with file.open(encoding="utf-8") as lines:
+        if next(lines, "").rstrip("\n") != identity:
+            return
+        for line in lines:
+            try:
+                yield _PLAYED.validate_json(line)
+            except ValidationError:
+                return  # the kill came while it was written
