@@ -69,7 +69,7 @@ def test_what_a_killed_run_left_is_swept(tmp_path):
 
 def test_two_processes_cannot_write_one_run(tmp_path):
     code = (
-        "import sys; from pathlib import Path; from simpersona.files import RunFolder\n"
+        "import sys; from pathlib import Path; from simpersona.pipeline.run_folder import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).locked(): print('ready', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
