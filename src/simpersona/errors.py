@@ -2,19 +2,19 @@
 
     SimPersonaError
     ├── ConfigError       a setting is wrong
-    ├── ContractError     a table is not what the next stage was promised
+    ├── ContractError     a table breaks its contract
     ├── SourceError       an input file cannot be used
-    └── EpisodeError      one episode failed; recorded as its ending, never fatal to a run
-        ├── StorefrontError   the store or the browser
-        ├── ModelError        the language model
-        └── ReplyError        the model answered, but not with a valid action
+    └── EpisodeError      one visit failed; recorded as its ending, never fatal to a run
+        ├── StorefrontError   the store or the browser failed
+        ├── ModelError        the language model failed
+        └── ReplyError        the model's reply is not a valid action
 
 A message says what was found, what was expected, where (file, row, column), and what to do.
 """
 
 
 class SimPersonaError(Exception):
-    """Base of all errors that are meant for the user; the command line prints them without a trace."""
+    """Base of all errors that are meant for the user; the command line prints them without a traceback."""
 
 
 class ConfigError(SimPersonaError):
@@ -26,11 +26,11 @@ class ContractError(SimPersonaError):
 
 
 class SourceError(SimPersonaError):
-    """An input file is missing, empty, or not in the format that was named."""
+    """An input file is missing, empty, or not in the configured format."""
 
 
 class EpisodeError(SimPersonaError):
-    """One episode could not go on. Recorded with the episode; the run continues."""
+    """One visit could not continue. The error is recorded with the visit, and the run continues."""
 
 
 class StorefrontError(EpisodeError):
@@ -38,13 +38,13 @@ class StorefrontError(EpisodeError):
 
 
 class ModelError(EpisodeError):
-    """The language model could not be asked or did not answer."""
+    """The language model could not be reached or did not answer."""
 
 
 class ReplyError(EpisodeError):
-    """The model's answer is not valid JSON, or names no action that can be done on the page.
+    """The model's reply is not valid JSON, or names no action that is possible on the page.
 
-    `prompt_tokens` and `reply_tokens` are what it cost nevertheless, where that is known.
+    `prompt_tokens` and `reply_tokens` count the tokens that the failed request used; 0 if unknown.
     """
 
     prompt_tokens = 0

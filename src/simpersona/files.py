@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, read in their contract's shape, and known by their fingerprints."""
+"""Atomic writes of text, JSON and tables, reads that follow a contract, and fingerprints of files."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ from simpersona.tables import Contract
 
 
 def fingerprint(*parts: object) -> str:
-    """A short hash of JSON-able parts."""
+    """A short hash of parts that JSON can represent."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def file_identity(path: Path | None, beside: Sequence[str] = ()) -> list[str]:
-    """Name, size and time of change of a file, of all files of a folder or of those that match a pattern: tells
-    whether an input changed. Files called as one of `beside` count too where they lie with the (first) file.
+    """Name, size and modification time of each input file, which shows whether an input changed.
+
+    `path` is a file, a folder (all files below it) or a glob pattern. Files named in `beside` count too if they
+    lie in the same folder as the first file.
     """
     if path is None:
         return []
@@ -39,7 +41,7 @@ def file_identity(path: Path | None, beside: Sequence[str] = ()) -> list[str]:
 
 
 def matching_files(path: Path) -> list[Path]:
-    """The files whose place matches a path as a pattern (`*`, `?`, and `**` for any depth), sorted; none for a plain path."""
+    """The files that match a glob pattern (`*`, `?`, and `**` for any depth), sorted; empty for a plain path."""
     if not set(str(path)) & set("*?["):
         return []
     root = Path(path.anchor)
@@ -47,14 +49,14 @@ def matching_files(path: Path) -> list[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file whole or not at all."""
+    """Writes a text file atomically: a reader sees the old file or the whole new one."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Writes readable JSON whole or not at all; NaN is refused."""
+    """Writes indented JSON atomically. Raises ValueError for NaN."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -64,7 +66,7 @@ def read_json(path: Path) -> Any:
 
 
 def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Writes JSON lines."""
+    """Writes JSON lines atomically."""
     write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
 
 
@@ -74,20 +76,20 @@ def read_lines(path: Path) -> list[Any]:
 
 
 def write_table(path: Path, table: pa.Table, contract: Contract) -> int:
-    """Checks a table against its contract and writes it as parquet. Returns its number of rows."""
+    """Checks a table against its contract and writes it as parquet. Returns the number of rows."""
     pq.write_table(contract.check(table), path, compression="zstd")
     return table.num_rows
 
 
 def read_table(path: Path, contract: Contract) -> pa.Table:
-    """A stage's table, in its contract's shape. Raises ContractError if it is not there."""
+    """A stage's table, conformed to its contract. Raises ContractError if the file does not exist."""
     if not path.is_file():
-        raise ContractError(f"{path}: not there. Run the stage `{path.parent.name}` first.")
+        raise ContractError(f"{path}: the file does not exist. Run the stage `{path.parent.name}` first.")
     return contract.conform(pq.read_table(path))
 
 
 def user_key(folder: Path) -> bytes:
-    """The secret that buyer ids are hashed with: SIMPERSONA_KEY, else one made once in `folder`."""
+    """The secret key for hashing buyer ids: SIMPERSONA_KEY, else `hash.key` in `folder`, created on first use."""
     if given := os.environ.get("SIMPERSONA_KEY"):
         return given.encode()
     path = folder / "hash.key"
@@ -96,7 +98,7 @@ def user_key(folder: Path) -> bytes:
         partial = path.with_name(f".hash.{os.getpid()}.partial")
         partial.touch(mode=0o600)
         partial.write_bytes(os.urandom(32))
-        with suppress(FileExistsError):  # another process was first: its key counts
+        with suppress(FileExistsError):  # another process created the key first: use that one
             path.hardlink_to(partial)
         partial.unlink()
     return path.read_bytes()

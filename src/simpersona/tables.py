@@ -1,11 +1,11 @@
-"""How a table contract is declared, checked and sampled.
+"""Table contracts: declare the columns, key and rules of a table, check a table, and sample one.
 
 A contract names the columns of a table with their Arrow types, its key and its rules:
 
     BUYERS = Contract("buyers", pa.schema([...]), key=("shop_id", "buyer_id"),
                       rules={"stratum is A-E": "stratum in ('A', 'B', 'C', 'D', 'E')"})
 
-`check` reports every violation of a table at once. `sample` makes a small valid table for tests.
+`check` reports all violations of a table in one error. `sample` makes a small valid table for tests.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from simpersona.errors import ContractError
 
 Rule = Callable[[pa.Table], pa.ChunkedArray | pa.Array]
-"""Maps a table to one boolean per row: true where the row keeps the rule. Null counts as kept."""
+"""Maps a table to one boolean per row: true where the row satisfies the rule. Null counts as satisfied."""
 
 
 def required(name: str, kind: pa.DataType) -> pa.Field:
@@ -32,8 +32,8 @@ def required(name: str, kind: pa.DataType) -> pa.Field:
 class Contract:
     """Columns, key and rules of one table.
 
-    `name` is used in messages; `schema` gives column names, types and nullability; `key` lists the
-    columns that identify a row; `rules` maps a rule in words to a check over the whole table.
+    `name` is used in messages. `schema` gives column names, types and nullability. `key` lists the columns that
+    identify a row. `rules` maps the description of a rule to a check over the whole table.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Contract:
         return table.cast(self.schema)
 
     def check(self, table: pa.Table) -> pa.Table:
-        """`conform`, then key and rules. Returns the conformed table.
+        """Conforms the table, then checks key and rules. Returns the conformed table.
 
         Raises ContractError that lists all violations with counts and the first examples.
         """
@@ -65,20 +65,21 @@ class Contract:
         return table.cast(self.schema)
 
     def empty(self) -> pa.Table:
-        """A table with no rows and the contract's columns."""
+        """A table with the contract's columns and no rows."""
         return self.schema.empty_table()
 
     def sample(self, rows: int, seed: int = 0, **columns: object) -> pa.Table:
-        """A random table of `rows` rows with the right types; `columns` overrides whole columns.
+        """A random table of `rows` rows with the contract's types; `columns` overrides whole columns.
 
-        Keys are unique. Rules that tie columns together are the caller's to meet with `columns`.
+        Keys are unique. The caller satisfies rules across columns by passing `columns`.
         """
         rng = np.random.default_rng(seed)
         arrays: list[pa.Array] = []
         for column in self.schema:
-            given = columns.get(column.name)
-            arrays.append(_random_array(column, rows, rng, column.name in self.key) if given is None
-                          else pa.array(given, column.type))  # fmt: skip
+            if (values := columns.get(column.name)) is not None:
+                arrays.append(pa.array(values, column.type))
+            else:
+                arrays.append(_random_array(column, rows, rng, column.name in self.key))
         return pa.table(arrays, schema=self.schema)
 
     def _cast(self, table: pa.Table) -> pa.Table:
@@ -121,11 +122,11 @@ class Contract:
 
     def _rule_problems(self, table: pa.Table) -> list[str]:
         problems: list[str] = []
-        for words, rule in self.rules.items():
-            broken = pc.invert(pc.fill_null(rule(table), True))
-            if count := pc.sum(broken).as_py():
-                examples = table.filter(broken).slice(0, 2).to_pylist()
-                problems.append(f"rule '{words}' broken in {count} row(s), first: {examples}")
+        for description, rule in self.rules.items():
+            violates = pc.invert(pc.fill_null(rule(table), True))
+            if count := pc.sum(violates).as_py():
+                examples = table.filter(violates).slice(0, 2).to_pylist()
+                problems.append(f"rule '{description}' broken in {count} row(s), first: {examples}")
         return problems
 
     def _types(self) -> str:
@@ -147,4 +148,4 @@ def _random_array(column: pa.Field, rows: int, rng: np.random.Generator, unique:
         return pa.array(np.sort(rng.integers(0, 10**15, rows)), pa.int64()).cast(kind)
     if pa.types.is_list(kind) or pa.types.is_struct(kind):
         return pa.array([[] if pa.types.is_list(kind) else None] * rows, kind)
-    raise TypeError(f"no sample for column {column.name} of type {kind}")
+    raise TypeError(f"cannot sample column {column.name} of type {kind}")

@@ -1,7 +1,7 @@
-"""Buyers who are no people: programs that open pages faster, longer or more steadily than anybody can."""
+"""Bot detection: finds buyers who open pages faster, longer or more steadily than a person can."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
-# Ibis makes the operators of its values at run time, where pyright cannot see them.
+# Ibis defines the operators of its values at run time, where pyright cannot see them.
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ import ibis
 from simpersona.config import EventsConfig
 
 BOT = "bot: "
-"""How the reason of a row starts that was dropped for its buyer's sake: no fault of the row."""
+"""Prefix of the reject reason of rows that are dropped because their buyer is a bot; such rows are not malformed."""
 
 _BUYER = ("shop_id", "buyer_id")
 _PAGES = ("page_viewed", "search_submitted", "collection_viewed", "product_viewed", "cart_viewed")
 
 
-def suspects(events: ibis.Table, config: EventsConfig) -> ibis.Table:
-    """One row per buyer and shop that opened pages as no person does: `rule`, the first that holds, and `pages`,
-    the number of pages on the fullest day.
+def detect_bots(events: ibis.Table, config: EventsConfig) -> ibis.Table:
+    """One row per buyer and shop that breaks a bot rule.
 
-    Rules: more than `bot_pages_per_minute` within a minute of the clock, more than `bot_pages_per_hour` within an
+    `rule` is the first rule that the buyer breaks; `pages` is the number of pages on the buyer's busiest day. The
+    rules: more than `bot_pages_per_minute` pages in a clock minute, more than `bot_pages_per_hour` in a clock
     hour, pages in more than `bot_hours_per_day` hours of one day (UTC).
     """
     pages = events.filter(events.event.isin(_PAGES) & (events.part == 0))
     pages = pages.select(*_BUYER, "time", day=pages.time.truncate("D"))
-    # no day with fewer pages than this can break a rule, and most have fewer
-    least = min(config.bot_pages_per_minute, config.bot_pages_per_hour, config.bot_hours_per_day)
-    full = pages.group_by(*_BUYER, "day").having(pages.count() > least).aggregate()
-    pages = pages.semi_join(full, [*_BUYER, "day"])
+    # a day with at most this many pages cannot break a rule, and most days have fewer: filter them out first
+    limit = min(config.bot_pages_per_minute, config.bot_pages_per_hour, config.bot_hours_per_day)
+    busy_days = pages.group_by(*_BUYER, "day").having(pages.count() > limit).aggregate()
+    pages = pages.semi_join(busy_days, [*_BUYER, "day"])
     minutes = pages.group_by(*_BUYER, "day", minute=pages.time.truncate("m")).aggregate(pages=pages.count())
     hours = minutes.group_by(*_BUYER, "day", hour=minutes.minute.truncate("h")).aggregate(
         pages=minutes.pages.sum(), in_minute=minutes.pages.max()
@@ -50,17 +50,20 @@ def suspects(events: ibis.Table, config: EventsConfig) -> ibis.Table:
     return buyers.select(*_BUYER, "pages", rule=rule).filter(ibis._.rule.notnull())
 
 
-def without(judged: ibis.Table, found: ibis.Table) -> ibis.Table:
-    """The judged events, where the rows of the buyers `found` have BOT and the rule as their reason, unless they have one."""
-    rules = found.select(of_shop="shop_id", of_buyer="buyer_id", rule="rule")
-    joined = judged.left_join(rules, [judged.shop_id == rules.of_shop, judged.buyer_id == rules.of_buyer])
+def mark_bots(validated: ibis.Table, bots: ibis.Table) -> ibis.Table:
+    """Sets the reject reason of the rows of `bots` to BOT and the rule, unless a row already has a reason."""
+    rules = bots.select(of_shop="shop_id", of_buyer="buyer_id", rule="rule")
+    joined = validated.left_join(rules, [validated.shop_id == rules.of_shop, validated.buyer_id == rules.of_buyer])
     reason = ibis.coalesce(joined.reason, ibis.literal(BOT) + joined.rule)
     return joined.mutate(reason=reason).drop("of_shop", "of_buyer", "rule")
 
 
-def account(found: ibis.Table, *, dropped: bool) -> dict[str, Any]:
-    """Per rule how many buyers there are and how many pages they opened on their fullest days, and whether their rows were dropped."""
-    by_rule = found.group_by("rule").aggregate(buyers=found.count(), pages=found.pages.sum()).order_by("rule")
+def summarize_bots(bots: ibis.Table, *, dropped: bool) -> dict[str, Any]:
+    """The number of bots and of their pages on their busiest days, per rule and in all.
+
+    `dropped` reports whether the rows of the bots were dropped.
+    """
+    by_rule = bots.group_by("rule").aggregate(buyers=bots.count(), pages=bots.pages.sum()).order_by("rule")
     rules = {
         line["rule"]: {"buyers": line["buyers"], "pages": line["pages"]} for line in by_rule.to_pyarrow().to_pylist()
     }

@@ -1,7 +1,7 @@
-"""Raw logs to clean, enriched sessions (2.1, App. A): judge, hash, sessionize, enrich, report."""
+"""Raw logs to clean, enriched sessions (2.1, App. A): validate, hash, sessionize, enrich, report."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
-# Ibis makes the operators of its values at run time, where pyright cannot see them.
+# Ibis defines the operators of its values at run time, where pyright cannot see them.
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ import ibis.expr.types as ir
 from simpersona.config import EventsConfig
 from simpersona.contracts import EVENTS, REJECTED, SESSIONS, RawLog
 from simpersona.errors import SourceError
-from simpersona.events.bots import account, suspects, without
-from simpersona.events.cleaning import PERSONAL, hashed, judge, without_impossible
-from simpersona.events.kept import in_parts, keep
+from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
+from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
+from simpersona.events.materialize import in_parts, materialize
 from simpersona.events.quality import count_rows, describe
-from simpersona.events.sessionize import sessions_of, with_sessions
+from simpersona.events.sessionize import build_sessions, with_sessions
 
-_SHOWN = 1000  # characters of a rejected row
+_SHOWN = 1000  # characters of a rejected row that are stored
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """Clean events and sessions in the shape of EVENTS and SESSIONS, the rows set aside in the shape of
-    REJECTED, each an Ibis table in a fixed order; and the quality report as plain values. `parts` gives the
-    sessions bit by bit: those of whole buyers with about so many events each, in the same order.
+    """Clean events, sessions and rejected rows as Ibis tables in a fixed order, and the quality report.
+
+    The tables follow the contracts EVENTS, SESSIONS and REJECTED. `quality` holds plain values. `parts(rows)`
+    yields the sessions in parts: each part has whole buyers with about `rows` events, in the order of `sessions`.
     """
 
     events: ibis.Table
@@ -39,43 +40,43 @@ class Prepared:
 
 
 def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
-    """The log cleaned, the ids of buyers, sessions and orders hashed with `key`, sessionized and enriched.
+    """Cleans the log, hashes the ids of buyers, sessions and orders with `key`, sessionizes and enriches.
 
-    With `keep_ids` the ids stay, and rejected rows are shown as they stood; without, only their file and
-    row number tell which they are. Events get the id of their session, also where the source has none.
-    Prices, order values and quantities that cannot be are taken as not given, and counted. No row leaves
-    the engine, which keeps each intermediate table once.
+    With `keep_ids` the ids stay and the text of rejected rows is stored; otherwise only their file and row number
+    are. Every event gets a session id, also where the source has none. Impossible prices, order values and
+    quantities become null and are counted. Rows stay in the engine; each intermediate table is materialised once.
 
-    Raises SourceError if the malformed rows' share is above `max_rejected_share`, or no row is left.
+    Raises SourceError if the share of malformed rows is above `max_rejected_share`, or no row is left.
     """
-    # without times a page opened again looks like a duplicate
-    judged = judge(raw.events, keep_duplicates=config.keep_duplicates or not raw.has.has_time)
+    # without times a page that is opened again looks like a duplicate
+    validated = validate_rows(raw.events, keep_duplicates=config.keep_duplicates or not raw.has.has_time)
     bots = None
     if config.bots == "drop" and raw.has.has_time:
-        bots = keep(suspects(judged.filter(judged.reason.isnull()), config), "bots")
-        judged = without(judged, bots)
-    # the text of a row is long, and only a rejected one is shown
-    judged = keep(judged.mutate(raw=ibis.ifelse(judged.reason.isnull(), None, _shown(judged.raw, config))), "judged")
-    rejected = keep(_rejected(raw, judged, config), "rejected")
-    clean = judged.filter(judged.reason.isnull()).drop("reason", "raw", "file", "row")
+        bots = materialize(detect_bots(validated.filter(validated.reason.isnull()), config), "bots")
+        validated = mark_bots(validated, bots)
+    # the text of a row is long: only that of rejected rows is stored
+    text = ibis.ifelse(validated.reason.isnull(), None, _shown(validated.raw, config))
+    validated = materialize(validated.mutate(raw=text), "validated")
+    rejected = materialize(_rejected(raw, validated, config), "rejected")
+    clean = validated.filter(validated.reason.isnull()).drop("reason", "raw", "file", "row")
     if not config.keep_ids:
         clean = clean.mutate(**{name: hashed(clean[name], key) for name in PERSONAL})
-    clean = keep(without_impossible(clean), "clean")
+    clean = materialize(clear_impossible_amounts(clean), "clean")
 
-    kept = int((clean.part == 0).sum().fill_null(0).to_pyarrow().as_py())
-    quality = count_rows(raw.rows_in, kept, rejected)
+    rows_kept = int((clean.part == 0).sum().fill_null(0).to_pyarrow().as_py())
+    quality = count_rows(raw.rows_in, rows_kept, rejected)
     _stop_if_unusable(quality, rejected, config.max_rejected_share)
 
-    events = keep(with_sessions(clean, config.session_gap_minutes), "events")
+    events = materialize(with_sessions(clean, config.session_gap_minutes), "events")
 
-    def sessions(of: ibis.Table) -> ibis.Table:
-        found = sessions_of(of, raw.products, raw.collections, raw.has)
-        return found.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
+    def sessions(part: ibis.Table) -> ibis.Table:
+        built = build_sessions(part, raw.products, raw.collections, raw.has)
+        return built.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
 
     quality |= describe(clean, events, raw.products, raw.has)
     if raw.has.has_time:
-        bots = keep(suspects(clean, config), "bots") if bots is None else bots
-        quality["bots"] = account(bots, dropped=config.bots == "drop")
+        bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
+        quality["bots"] = summarize_bots(bots, dropped=config.bots == "drop")
     return Prepared(
         events=events.order_by("shop_id", "buyer_id", "time", "seq", "session_id", *EVENTS.columns[4:], "part").select(
             EVENTS.columns
@@ -87,16 +88,16 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     )
 
 
-def _rejected(raw: RawLog, judged: ibis.Table, config: EventsConfig) -> ibis.Table:
-    # one input row is one reject, whatever the number of its parts
-    faulty = judged.filter(judged.reason.notnull() & (judged.part == 0))
+def _rejected(raw: RawLog, validated: ibis.Table, config: EventsConfig) -> ibis.Table:
+    # one input row is one rejected row, whatever the number of its parts
+    faulty = validated.filter(validated.reason.notnull() & (validated.part == 0))
     unread = raw.rejected.mutate(raw=_shown(raw.rejected.raw, config))
     shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}  # without "not null"
     return ibis.union(unread.select(*shape).cast(shape), faulty.select(*shape).cast(shape))
 
 
 def _shown(text: ir.StringValue, config: EventsConfig) -> ir.StringValue:
-    # a row holds ids and whatever else its source logs of a person
+    # a row contains ids and possibly other personal data
     return text.left(_SHOWN) if config.keep_ids else ibis.null("string")
 
 
@@ -110,13 +111,14 @@ def _stop_if_unusable(quality: dict[str, Any], rejected: ibis.Table, limit: floa
         for line in examples
     )
     reasons = ", ".join(f"{rows} × {reason}" for reason, rows in quality["reasons"].items())
-    what = (
-        f"{malformed} of {quality['rows_in']} input rows are malformed ({share:.1%}; at most {limit:.1%} may be)"
-        if share > limit
-        else f"none of {quality['rows_in']} input rows can be used"
-    )
+    if share > limit:
+        problem = (
+            f"{malformed} of {quality['rows_in']} input rows are malformed ({share:.1%}; at most {limit:.1%} may be)"
+        )
+    else:
+        problem = f"none of {quality['rows_in']} input rows can be used"
     raise SourceError(
-        f"{what}. Reasons: {reasons or 'the log is empty'}. First examples:\n{shown}\n"
-        "Correct the log or source.format; events.max_rejected_share sets how many malformed rows are borne, and with"
-        " events.keep_ids rejected rows are shown as they stand."
+        f"{problem}. Reasons: {reasons or 'the log is empty'}. First examples:\n{shown}\n"
+        "Correct the log or source.format. events.max_rejected_share sets the tolerated share of malformed rows; with"
+        " events.keep_ids the text of rejected rows is shown."
     )

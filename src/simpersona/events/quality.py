@@ -1,4 +1,4 @@
-"""What the quality report says of a log: counts, coverage, and what could not be known."""
+"""The quality report of a log: row counts, coverage of the fields, and unknown kinds of events."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ _COVERED = ("session_id", "product_id", "collection_id", "query", "price", "quan
 
 
 def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
-    """The account of the input rows: rows_in = rows_kept + rows_rejected, and
-    rows_rejected = rows_malformed + rows_duplicate + rows_ignored + rows_bot.
+    """Counts of the input rows, so that they add up.
 
-    `rejected_share` is the malformed rows' share of rows_in; a duplicate, an ignored event or a bot's is no fault.
+    rows_in = rows_kept + rows_rejected, and rows_rejected = rows_malformed + rows_duplicate + rows_ignored +
+    rows_bot. `rejected_share` is the share of malformed rows in rows_in; duplicates, ignored events and rows of
+    bots are not malformed.
     """
     counts = rejected.group_by("reason").aggregate(rows=rejected.count())
     reasons = {line["reason"]: line["rows"] for line in counts.to_pyarrow().to_pylist()}
@@ -42,10 +43,15 @@ def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
 
 
 def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
-    """What was kept: counts per event name, shops, buyers, sessions, period, the share of event rows that
-    have each optional field (of the source: a session id made here does not count), impossible
-    prices and the like that were set to null, days (UTC) without events, times in 1970, products that the
-    catalogue does not know and the rows that name them, and the kinds of events that the source cannot tell.
+    """Statistics of the accepted events.
+
+    - counts of event rows, events by name, shops, buyers and sessions, and the first and last time;
+    - `clock`: times in 1970 and days (UTC) without events;
+    - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
+      sessionization adds do not count;
+    - `impossible`: the number of impossible amounts that were set to null;
+    - products of the catalogue, products missing from it, and the rows that name them;
+    - `unknown`: the kinds of events that the source does not record.
     """
     impossible = [f"impossible_{name}" for name in AMOUNTS]
     totals = events.aggregate(
@@ -58,29 +64,29 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         **{f"has_{name}": events[name].notnull().mean() for name in _COVERED},
         **{name: events[name].sum() for name in impossible},
     )
-    found = totals.to_pyarrow().to_pylist()[0]
+    total = totals.to_pyarrow().to_pylist()[0]
     by_name = events.group_by("event").aggregate(rows=events.count()).order_by("event").to_pyarrow().to_pylist()
     named = events.filter(events.product_id.notnull())
     named = named.group_by("shop_id", "product_id").aggregate(rows=named.count())
     unknown = named.anti_join(products, ["shop_id", "product_id"])
-    unknown_found = unknown.aggregate(products=unknown.count(), rows=unknown.rows.sum()).to_pyarrow().to_pylist()[0]
-    period = (found["last"].date() - found["first"].date()).days + 1
+    unknown_total = unknown.aggregate(products=unknown.count(), rows=unknown.rows.sum()).to_pyarrow().to_pylist()[0]
+    period = (total["last"].date() - total["first"].date()).days + 1
     return {
-        "event_rows": found["event_rows"],
+        "event_rows": total["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
-        "shops": found["shops"],
+        "shops": total["shops"],
         "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
         "sessions": _number(sessions.select("shop_id", "buyer_id", "session_id").distinct()),
-        "first_event": found["first"].isoformat(),
-        "last_event": found["last"].isoformat(),
-        # a time of 0 that nobody set falls into 1970; a silent day may be one that was not logged
-        "clock": {"events_in_1970": found["in_1970"], "days": period, "days_without_events": period - found["days"]},
-        "coverage": {name: found[f"has_{name}"] for name in _COVERED},
-        "impossible": {name: found[f"impossible_{name}"] for name in AMOUNTS},
+        "first_event": total["first"].isoformat(),
+        "last_event": total["last"].isoformat(),
+        # an unset time of 0 falls into 1970; a day without events may be a day without logging
+        "clock": {"events_in_1970": total["in_1970"], "days": period, "days_without_events": period - total["days"]},
+        "coverage": {name: total[f"has_{name}"] for name in _COVERED},
+        "impossible": {name: total[f"impossible_{name}"] for name in AMOUNTS},
         "products": _number(products),
-        "products_unknown": unknown_found["products"],
-        "rows_of_unknown_products": unknown_found["rows"] or 0,
-        # REFERENCE 6: these count as 0 in the strata
+        "products_unknown": unknown_total["products"],
+        "rows_of_unknown_products": unknown_total["rows"] or 0,
+        # REFERENCE 6: the strata count these as 0
         "unknown": [name.removeprefix("has_") for name, known in vars(has).items() if not known],
     }
 

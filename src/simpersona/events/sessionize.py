@@ -1,7 +1,7 @@
-"""Events to sessions: who was there when (REFERENCE 2), and what each session holds (Figure 3)."""
+"""Events to sessions: session boundaries (REFERENCE 2) and the content of each session (Figure 3)."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
-# Ibis makes the operators of its values at run time, where pyright cannot see them.
+# Ibis defines the operators of its values at run time, where pyright cannot see them.
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from simpersona.contracts import Capabilities
 
 _BUYER = ("shop_id", "buyer_id")
 SESSION = (*_BUYER, "session_id")
-_DECIMALS = 6  # of a sum of money: hides in which order an engine added
+_DECIMALS = 6  # rounds sums of money, so that they do not depend on the order in which an engine adds
 
 _NEVER = ibis.timestamp("9999-01-01 00:00:00+00:00")
-_UNNUMBERED = 2**62  # in place of a source's own number: after those that have one
+_UNNUMBERED = 2**62  # stands for a missing `seq` of the source: sorts after the numbered events
 
-_ORDER = (  # of events at one time, where the source does not number them: the way down the funnel
+_ORDER = (  # order of events with equal times where the source does not number them: down the funnel
     "page_viewed",
     "search_submitted",
     "collection_viewed",
@@ -31,12 +31,13 @@ _ORDER = (  # of events at one time, where the source does not number them: the 
 
 
 def with_sessions(events: ibis.Table, gap_minutes: float) -> ibis.Table:
-    """The events with `session_id` filled in where the source has none.
+    """Fills in `session_id` where the source has none.
 
-    The source's ids are trusted per buyer and shop. Elsewhere a gap of more than `gap_minutes` between two
-    events of a buyer starts a new session, numbered gap-1, gap-2, … in order of time (REFERENCE 2).
+    Session ids of the source are used as they are, per buyer and shop. For other events, a gap of more than
+    `gap_minutes` between two events of a buyer starts a new session, numbered gap-1, gap-2, … in order of time
+    (REFERENCE 2).
     """
-    # the whole rows are joined and not put in order: only times and the few starts are, several times cheaper
+    # only the times and the few session starts are sorted, not the whole rows: several times faster
     unnamed = events.filter(events.session_id.isnull())
     in_order = ibis.window(group_by=_BUYER, order_by="time")
     times = unnamed.select(*_BUYER, "time", before=unnamed.time.lag().over(in_order))
@@ -62,11 +63,11 @@ def with_sessions(events: ibis.Table, gap_minutes: float) -> ibis.Table:
     return joined.mutate(session_id=session).drop("of_shop", "of_buyer", "start", "number", "until")
 
 
-def sessions_of(events: ibis.Table, products: ibis.Table, collections: ibis.Table, has: Capabilities) -> ibis.Table:
+def build_sessions(events: ibis.Table, products: ibis.Table, collections: ibis.Table, has: Capabilities) -> ibis.Table:
     """SESSIONS from events with session ids, `part` and `seq`, and the catalogue.
 
-    A completed checkout gives one moment of the timeline per line of the order. Money columns are null
-    where the source has no prices (REFERENCE 5), and cart values where it has no carts.
+    The timeline of a completed checkout has one entry per order line. Money columns are null if the source has no
+    prices (REFERENCE 5); cart values are also null if it has no carts.
     """
     labelled = _labelled(events, products, collections)
     sessions = labelled.group_by(*SESSION).aggregate(
@@ -125,18 +126,21 @@ def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
 
 
 def _orders(events: ibis.Table) -> ibis.Table:
-    # REFERENCE 5: an order is an order id, else the purchase rows of one session
+    # REFERENCE 5: rows with the same order id are one order; without ids, the purchase rows of one session are
     lines = events.filter(events.event == "checkout_completed")
-    # a source may tell an order's lines in rows of their own: at one time they are one event
-    told = lines.group_by(*SESSION, "order_id", "time").aggregate(
+    # a source may log each order line as a row: rows with the same time are one event
+    purchases = lines.group_by(*SESSION, "order_id", "time").aggregate(
         value=lines.value.max(), lines=_line_value(lines).sum(), rows=(lines.part == 0).sum()
     )
-    orders = told.group_by(*SESSION, "order_id").aggregate(
-        first=told.time.min(), value=told.value.max(), lines=told.lines.sum(), further_lines=(told.rows - 1).sum()
+    orders = purchases.group_by(*SESSION, "order_id").aggregate(
+        first=purchases.time.min(),
+        value=purchases.value.max(),
+        lines=purchases.lines.sum(),
+        further_lines=(purchases.rows - 1).sum(),
     )
-    # told again, as when its page is opened another day, it is the same order
-    place = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
-    orders = orders.mutate(new=orders.order_id.isnull() | (place == 0))
+    # an order that is logged again, for example when its page is opened another day, counts once
+    occurrence = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
+    orders = orders.mutate(new=orders.order_id.isnull() | (occurrence == 0))
     return orders.group_by(*SESSION).aggregate(
         purchase_count=orders.new.sum(),
         order_value=ibis.coalesce(orders.value, orders.lines).sum(where=orders.new).round(_DECIMALS),
@@ -145,9 +149,9 @@ def _orders(events: ibis.Table) -> ibis.Table:
 
 
 def _moment(events: ibis.Table) -> ir.StructColumn:
-    # the fields that decide the order come first, so that a plain sort of the list puts it in order
+    # the fields that decide the order come first, so that a plain sort of the list gives the timeline's order
     rank = events.event.cases(*((name, number) for number, name in enumerate(_ORDER)), else_=len(_ORDER))
-    # engines do not agree where a null stands in the order: here it meets nulls only
+    # engines sort nulls differently: this bit mask sorts first, so that a null is only compared with nulls
     absent = ibis.literal(0, "int64")
     for bit, name in enumerate(_LABELS):
         absent = absent + ibis.ifelse(events[name].isnull(), 2**bit, 0)
@@ -167,5 +171,5 @@ _LABELS = ("event", "product_id", "title", "product_type", "collection_id", "col
 
 
 def _in_order(timeline: ir.ArrayColumn) -> ir.ArrayValue:
-    # sorted after collecting: an ordered collect is not the same on every engine
+    # sorted after collecting, because an ordered collect differs between engines
     return timeline.sort().map(lambda moment: ibis.struct({name: moment[name] for name in ("time", *_LABELS)}))

@@ -17,7 +17,7 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import read_lines
 from simpersona.errors import SourceError
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 _NAMES = {",": "comma", "\t": "tab", ";": "semicolon"}
 
@@ -56,7 +56,7 @@ def read_csv_lines(
     """
     lines, count = read_lines(engine, files)
     headers = _headers(lines, columns, what, separator)
-    body = keep(_split(lines, headers, containing, separator), "csv_lines")
+    body = materialize(_split(lines, headers, containing, separator), "csv_lines")
     layouts = sorted({tuple(header.columns) for header in headers.values()})
     rows = ibis.union(*[_rows(body, columns, layout, headers) for layout in layouts])
     rejected = body.filter(body.fault.notnull()).select("file", "row", reason="fault", raw="line")

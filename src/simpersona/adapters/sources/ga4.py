@@ -21,7 +21,7 @@ from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_o
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import IGNORED
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 EVENT_OF = {
     "page_view": "page_viewed",
@@ -89,7 +89,7 @@ class Ga4Source:
                 f" Expected GA4's BigQuery export, with {', '.join(NEEDED)}. Correct source.path or source.format."
             )
         read, rows_in = _read_parquet(engine, files) if kind == "parquet" else _read_json(engine, files)
-        judged = keep(_judged(self._flat(read)), "ga4_events")
+        judged = materialize(_judged(self._flat(read)), "ga4_events")
         used = judged.filter(judged.reason.isnull())
         products, collections = catalogue(engine, files[0].parent, lambda: _mentions(used))
         return RawLog(
@@ -148,7 +148,7 @@ class Ga4Source:
 def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     lines, rows_in = read_lines(engine, files)
     paths = {ours: f"$.{theirs}" for ours, theirs in _SCALARS.items()}
-    parsed = keep(json_objects(lines, paths | {"params": "$.event_params", "items": "$.items"}), "ga4_lines")
+    parsed = materialize(json_objects(lines, paths | {"params": "$.event_params", "items": "$.items"}), "ga4_lines")
     values = {"params": json_value(parsed.params, _PARAMS), "items": json_value(parsed["items"], _ITEMS)}
     return parsed.select("file", "row", "fault", *_SCALARS, raw="line", **values), rows_in
 

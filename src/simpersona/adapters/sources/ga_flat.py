@@ -17,7 +17,7 @@ from simpersona.adapters.sources.table import TableSource
 from simpersona.adapters.sources.table_files import TableRows, read_rows
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 PURCHASES = ("user_pseudo_id", "event_timestamp", "item_id", "item_name", "price", "quantity")
 HITS = (
@@ -57,7 +57,7 @@ def read_flat(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], s
         return source.of_rows(engine, read_rows(engine, files, columns), files[0].parent)
     if all(name in names for name in HITS):
         read = read_csv_lines(engine, files, HITS, "GA360 hits")
-        rows = keep(_hits(read.rows), "ga360_hits")
+        rows = materialize(_hits(read.rows), "ga360_hits")
         source = TableSource(shop, events={_CLICK: "ignored"}, time_format="ms", nothing=_NOTHING)
         return source.of_rows(engine, TableRows(rows, read.rejected, read.rows_in), files[0].parent)
     raise SourceError(

@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 
 def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
@@ -52,7 +52,7 @@ def mark_repeated(rows: ibis.Table, identity: str, *others: str) -> ibis.Table:
     keys = rows.filter(rows[identity].notnull()).select("file", "row", identity, *others)
     copy = ibis.row_number().over(group_by=[identity, *others], order_by=["file", "row"])
     again = keys.mutate(copy=copy).filter(ibis._.copy > 0).select(file_again="file", row_again="row")
-    again = keep(again, "repeated")  # few rows: so that the long lines need not be sorted
+    again = materialize(again, "repeated")  # few rows: so that the long lines need not be sorted
     marked = rows.left_join(again, [rows.file == again.file_again, rows.row == again.row_again])
     return marked.mutate(repeated=marked.row_again.notnull()).drop("file_again", "row_again")
 

@@ -15,7 +15,7 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ContractError, SourceError
-from simpersona.events.cleaning import usable
+from simpersona.events.cleaning import possible_or_null
 from simpersona.files import matching_files
 from simpersona.tables import Contract
 
@@ -68,7 +68,7 @@ def products_named(seen: ibis.Table) -> ibis.Table:
     """
     seen = seen.filter(seen.product_id.notnull() & seen.shop_id.notnull())
     none = ibis.literal([], type="array<string>")
-    products = seen.mutate(price=usable(seen.price)).group_by("shop_id", "product_id")
+    products = seen.mutate(price=possible_or_null(seen.price)).group_by("shop_id", "product_id")
     products = products.aggregate(
         title=ibis._.title.max(),  # max: any one, but always the same one
         vendor=ibis._.vendor.max(),

@@ -15,8 +15,8 @@ from ibis.backends.sql import SQLBackend
 from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.csv_lines import read_csv_lines
 from simpersona.contracts import Capabilities, RawLog
-from simpersona.events.cleaning import usable
-from simpersona.events.kept import keep
+from simpersona.events.cleaning import possible_or_null
+from simpersona.events.materialize import materialize
 
 COLUMNS = ("event_time", "event_type", "product_id", "category_code", "brand", "price", "user_id", "user_session")
 """The columns that are needed, in any order; others (category_id) are not used."""
@@ -54,8 +54,8 @@ class Rees46Source:
         """
         files = log_files(path, LOGS, "the REES46 log, a CSV file, a folder of CSV files or an archive of them")
         log = read_csv_lines(engine, files, COLUMNS, "a REES46 log")
-        rows = keep(log.rows.mutate(shop_id=self._shop(log.rows.category_code)), "rees46_rows")
-        products = keep(_products(rows), "rees46_products")
+        rows = materialize(log.rows.mutate(shop_id=self._shop(log.rows.category_code)), "rees46_rows")
+        products = materialize(_products(rows), "rees46_products")
         return RawLog(
             events=_events(rows),
             rejected=log.rejected,
@@ -102,7 +102,7 @@ def _products(rows: ibis.Table) -> ibis.Table:
     per_product = known.group_by("shop_id", "product_id").aggregate(
         brand=known.brand.max(),  # max: any one, but always the same one
         code=known.category_code.max(),
-        price=usable(known.price.try_cast("float64")).median(),
+        price=possible_or_null(known.price.try_cast("float64")).median(),
     )
     leaf = _leaf(per_product.code)
     kind = ibis.coalesce(leaf, ibis.literal("product"))

@@ -16,7 +16,7 @@ from ibis.backends.sql import SQLBackend
 from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.csv_lines import read_csv_lines
 from simpersona.contracts import Capabilities, RawLog
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 COLUMNS = ("timestamp", "visitorid", "event", "itemid", "transactionid")
 PROPERTY_COLUMNS = ("timestamp", "itemid", "property", "value")
@@ -53,11 +53,11 @@ class RetailRocketSource:
         files = log_files(path, ("events.csv", "events.csv.gz", "events.csv.zip"), "RetailRocket's events.csv")
         log = read_csv_lines(engine, files, COLUMNS, "RetailRocket's events.csv")
         paths = _category_paths(engine, folder)
-        items = keep(_items(engine, folder, paths), "retailrocket_items")
+        items = materialize(_items(engine, folder, paths), "retailrocket_items")
         events = log.rows.left_join(items, log.rows.itemid == items.item)
         shop = ibis.literal("retailrocket") if self.shop_by == "none" else events.root.fill_null(UNCATEGORIZED)
-        events = keep(_events(events.mutate(shop_id=shop)), "retailrocket_events")
-        products = keep(_products(events, items), "retailrocket_products")
+        events = materialize(_events(events.mutate(shop_id=shop)), "retailrocket_events")
+        products = materialize(_products(events, items), "retailrocket_products")
         return RawLog(
             events=events,
             rejected=log.rejected,

@@ -18,7 +18,7 @@ from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogu
 from simpersona.adapters.sources.source_times import moment
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 EVENT_OF = {
     "product_viewed": "product_viewed",
@@ -97,9 +97,9 @@ class SegmentSource:
         files = log_files(path, _PATTERNS, "calls of Segment's spec, one JSON object a line")
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         lines, rows_in = read_lines(engine, files)
-        parsed = keep(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
+        parsed = materialize(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
         judged = _judged(mark_repeated(_with_buyers(parsed), "message", "call", "given"))
-        used = keep(judged.filter(judged.reason.isnull()), "segment_events")
+        used = materialize(judged.filter(judged.reason.isnull()), "segment_events")
         products, collections = catalogue(engine, files[0].parent, lambda: _mentions(used))
         has_session = used.filter(used.session_id.notnull()).limit(1).count().to_pyarrow().as_py() > 0
         return RawLog(
@@ -184,7 +184,7 @@ def _with_buyers(calls: ibis.Table) -> ibis.Table:
     buyer does not depend on the order of the calls.
     """
     both = calls.filter(calls.anonymous.notnull() & calls.linked.notnull())
-    links = keep(both.group_by(was="anonymous").aggregate(is_user=both.linked.min()), "segment_links")
+    links = materialize(both.group_by(was="anonymous").aggregate(is_user=both.linked.min()), "segment_links")
     known = calls.left_join(links, calls.anonymous == links.was)
     return known.mutate(buyer_id=ibis.coalesce(known.linked, known.is_user, known.anonymous)).drop("was", "is_user")
 

@@ -16,7 +16,7 @@ from simpersona.adapters.sources.json_fields import json_objects, json_value, ma
 from simpersona.adapters.sources.named_products import catalogue
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 UNUSED_EVENTS = (
     "alert_displayed",
@@ -93,7 +93,7 @@ class ShopifySource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz"), "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        parsed = keep(self._with_shop(json_objects(lines, _FIELDS)), "pixels")
+        parsed = materialize(self._with_shop(json_objects(lines, _FIELDS)), "pixels")
         judged = _judged(mark_repeated(parsed, "event_id", "client", "name", "timestamp"))
         read = judged.filter(judged.reason.isnull())
         rejected = judged.filter(judged.reason.notnull())
@@ -191,7 +191,9 @@ def _row_line(*, product_id: ir.Value, price: ir.Value, quantity: ir.Value) -> i
 def _named(read: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
     """Every mention of a product, and of a collection."""
     named = json_value(read.line, _NAMED)
-    naming = keep(read.select("shop_id", named=named), "pixels_named").select("shop_id", data=ibis._.named["data"])
+    naming = materialize(read.select("shop_id", named=named), "pixels_named").select(
+        "shop_id", data=ibis._.named["data"]
+    )
     collection = naming.data["collection"]
     collections = naming.select("shop_id", collection_id=_text(collection["id"]), title=_text(collection["title"]))
     return _products(naming), collections

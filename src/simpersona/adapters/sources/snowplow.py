@@ -20,7 +20,7 @@ from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogu
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 EVENT_OF = {
     "page_view": "page_viewed",
@@ -100,9 +100,9 @@ class SnowplowSource:
         if tables and texts:
             raise SourceError(f"{path}: holds both parquet and JSON lines. Expected one of them. Correct source.path.")
         lines, rows_in = _parquet_lines(engine, tables) if tables else read_lines(engine, texts)
-        judged = _judged(keep(self._with_shop(json_objects(lines, _FIELDS)), "snowplow"))
+        judged = _judged(materialize(self._with_shop(json_objects(lines, _FIELDS)), "snowplow"))
         read = judged.filter(judged.reason.isnull())
-        events = keep(_events(read), "snowplow_events")
+        events = materialize(_events(read), "snowplow_events")
         products, collections = catalogue(engine, files[0].parent, lambda: _mentions(read))
         return RawLog(
             events=events,

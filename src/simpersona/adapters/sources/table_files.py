@@ -25,7 +25,7 @@ from simpersona.adapters.sources.csv_lines import read_csv_lines
 from simpersona.adapters.sources.json_fields import json_objects
 from simpersona.contracts import REJECTED
 from simpersona.errors import SourceError
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 KINDS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json",
@@ -174,7 +174,7 @@ def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, s
     separator = _separator(first_lines(files[0], 1)[0])
     needed = sorted(set(columns.values()))
     read = read_csv_lines(engine, files, needed, "one log", separator=separator)
-    kept = keep(read.rows, "table_lines")
+    kept = materialize(read.rows, "table_lines")
     return TableRows(
         kept.select("file", "row", "raw", **{ours: kept[theirs] for ours, theirs in columns.items()}),
         read.rejected,
@@ -194,7 +194,7 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     lines, rows_in = read_lines(engine, files)
     keys = set(_keys(files[0]))
     paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in columns.items()}
-    parsed = keep(json_objects(lines, paths), "table_objects")
+    parsed = materialize(json_objects(lines, paths), "table_objects")
     rejected = parsed.filter(parsed.fault.notnull()).select("file", "row", reason="fault", raw="line")
     rows = parsed.filter(parsed.fault.isnull()).select("file", "row", *columns, raw="line")
     return TableRows(rows, rejected, rows_in)

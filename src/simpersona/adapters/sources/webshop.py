@@ -15,7 +15,7 @@ from simpersona.adapters.engines.duckdb import log_files, read_lines
 from simpersona.adapters.sources.json_fields import json_objects, json_value
 from simpersona.adapters.sources.named_products import products_named
 from simpersona.contracts import COLLECTIONS, Capabilities, RawLog
-from simpersona.events.kept import keep
+from simpersona.events.materialize import materialize
 
 PAGES = ("index", "search_results", "item_page", "item_sub_page", "done")
 """The kinds of pages: the start with the task, results, a product, its details, and the end, a purchase."""
@@ -55,14 +55,16 @@ class WebshopSource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz", "*.zip"), "WebShop's human_sessions.zip or its files")
         lines, rows_in = read_lines(engine, files)
-        found = keep(json_objects(lines, _FIELDS), "webshop_lines")
+        found = materialize(json_objects(lines, _FIELDS), "webshop_lines")
         known = found.page.isin(PAGES).fill_null(False)
         found = found.mutate(fault=ibis.coalesce(found.fault, ibis.ifelse(known, None, "page is missing or unknown")))
-        pages = keep(_in_context(found.filter(found.fault.isnull())), "webshop_pages")
+        pages = materialize(_in_context(found.filter(found.fault.isnull())), "webshop_pages")
         return RawLog(
             events=_events(pages),
             rejected=found.filter(found.fault.notnull()).select("file", "row", reason="fault", raw="line"),
-            products=keep(products_named(_products(pages)), "webshop_products").order_by("shop_id", "product_id"),
+            products=materialize(products_named(_products(pages)), "webshop_products").order_by(
+                "shop_id", "product_id"
+            ),
             collections=engine.create_table(ibis.util.gen_name("collections"), ibis.memtable(COLLECTIONS.empty())),
             rows_in=rows_in,
             has=Capabilities(
