@@ -1,4 +1,4 @@
-"""Sessions to strata and raw scalars; the expected values are worked out by hand."""
+"""Sessions to strata and raw scalars; the expected values are calculated by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's vectors as one file: the same numbers as the vectorizer gives, in both kinds."""
+"""A run's vectors as one file: the same numbers as those of the vectorizer, in both formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from simpersona.config import BuyersConfig, PersonasConfig
 from simpersona.contracts import BUYERS, CHANNELS, PRODUCTS, SCALARS
 from simpersona.errors import ConfigError
 from simpersona.personas.fitted import FittedPersonas, buyer_chunks
-from simpersona.personas.learn import learn
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.dense_vectors import export_vectors
 
 
@@ -33,7 +33,7 @@ def run(tmp_path):
     vectorizer = Vectorizer.fit(buyers, products, embeddings, BuyersConfig(channel_dim=4))
     vectors = vectorizer.transform(buyers, products, embeddings)
     settings = PersonasConfig(codes=3, epochs=1, hidden=(8,), latent=4)
-    personas = learn(vectors, vectors, settings, 0, lambda *_: None)
+    personas = train_vqvae(vectors, vectors, settings, 0, lambda *_: None)
     FittedPersonas(vectorizer, personas, "given").save(tmp_path / "personas")
     return tmp_path, vectors
 

@@ -1,4 +1,4 @@
-"""New buyers from a typed log: the fast path gives the very codes and mixes that the general one gives."""
+"""New buyers from a typed log: the fast path gives the same codes and mixes as the general path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simpersona.config.file import parse_config
 from simpersona.lab.world import generate_world
 from simpersona.pack.assign import assign_new_buyers
 from simpersona.personas.fitted import FittedPersonas
-from simpersona.personas.learn import learn
+from simpersona.personas.vqvae_training import train_vqvae
 
 pytest.importorskip("numba", reason="the fast path needs the extra `fast`")
 from simpersona.buyers.fused import fused_buyers
@@ -41,7 +41,7 @@ def pack(world, tmp_path_factory):
     vectorizer = Vectorizer.fit(buyers, products, embeddings, settings.buyers)
     vectors = vectorizer.transform(buyers, products, embeddings)
     half = np.arange(len(vectors)) % 2 == 0
-    personas = learn(
+    personas = train_vqvae(
         vectors.take(half), vectors.take(~half), PersonasConfig(codes=16, epochs=2, hidden=(64, 32)), 0, lambda *_: None
     )
     folder = tmp_path_factory.mktemp("pack")

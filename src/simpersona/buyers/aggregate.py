@@ -1,7 +1,7 @@
 """Sessions to buyers: stratum, 16 raw scalars and the products of the three channels (2.1.1, App. A)."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
-# Ibis makes the operators of its values at run time, where pyright cannot see them.
+# Ibis defines the operators of its values at run time, where pyright cannot see them.
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ INTENT_WEIGHTS = {"add_to_cart": 3, "checkout_start": 5, "purchase": 8}
 """w_atc, w_co and w_pur of Eq. 3."""
 
 _BUYER = ("shop_id", "buyer_id")
-_DECIMALS = 6  # of a sum or mean of seconds or money: hides in which order an engine added
+_DECIMALS = 6  # rounds sums and means of seconds and money: the order in which an engine adds must not matter
 
 
 def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, config: EventsConfig) -> ibis.Table:
     """BUYERS from EVENTS and SESSIONS: one row per buyer-shop pair, ordered by shop and buyer.
 
-    Scalars are raw: counts, seconds, rates n/N, Eq. 3's value, mean money. A scalar that the source cannot
-    tell is null: search, collection, cart and checkout-start sessions without such events, money without
-    prices, durations and days without times. Within Eq. 3, the rates and the strata such a count is 0 (REFERENCE 4, 6).
+    Scalars are raw: counts, seconds, rates n/N, the value of Eq. 3, mean money. A scalar is null if the source does
+    not record it: search, collection, cart and checkout-start sessions without such events, money without prices,
+    durations and days without times. In Eq. 3, the rates and the strata, an unknown count is 0 (REFERENCE 4, 6).
     """
     counts = _counts(sessions)
     days = _active_days(events, config.time_zone)
@@ -32,14 +32,14 @@ def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, confi
     buyers = counts.left_join(days, _BUYER).drop("shop_id_right", "buyer_id_right")
     buyers = buyers.left_join(products, _BUYER).drop("shop_id_right", "buyer_id_right")
     scalars = _scalars(buyers, has)
-    none = ibis.literal([], type="array<string>")
-    lists = {channel: ibis.coalesce(buyers[channel], none) for channel in CHANNELS}
+    empty = ibis.literal([], type="array<string>")
+    lists = {channel: ibis.coalesce(buyers[channel], empty) for channel in CHANNELS}
     return buyers.select(
         *_BUYER,
         stratum=_stratum(buyers),
         **{name: scalars[name].cast("float64") for name in SCALARS},
-        **{f"has_{channel}": found.length() > 0 for channel, found in lists.items()},
-        **{channel: found.sort() for channel, found in lists.items()},
+        **{f"has_{channel}": products.length() > 0 for channel, products in lists.items()},
+        **{channel: products.sort() for channel, products in lists.items()},
     ).select(BUYERS.columns).order_by(*_BUYER)  # fmt: skip
 
 
@@ -108,8 +108,8 @@ def _stratum(buyers: ibis.Table) -> ir.StringValue:
 
 
 def _active_days(events: ibis.Table, time_zone: str) -> ibis.Table:
-    # distinct, then counted: several times cheaper than a distinct count per group; and grouped, because Ibis's
-    # DISTINCT over an ordered table takes in the columns of the order on Spark
+    # grouping twice is several times faster than a distinct count per group; `distinct()` would not do, because on
+    # Spark Ibis's DISTINCT over an ordered table includes the columns of the order
     days = events.group_by(*_BUYER, day=_date(events.time, time_zone)).aggregate()
     return days.group_by(*_BUYER).aggregate(active_day_count=days.count())
 
@@ -120,7 +120,7 @@ def _date(time: ir.TimestampColumn, time_zone: str) -> ir.DateValue:
 
 @ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
 def _local(zone: str, time: object) -> object:
-    """The clock time in a zone; Ibis has no word for it. DuckDB's function, which the Spark adapter makes too."""
+    """The local time in a zone, for which Ibis has no expression: DuckDB's function; the Spark adapter defines it too."""
 
 
 def _channel_products(events: ibis.Table) -> ibis.Table:

@@ -13,30 +13,32 @@ from sklearn.decomposition import PCA
 
 from simpersona.contracts import CHANNELS
 
-_SEPARATOR = "\x1f"  # in no id
-_ALIKE = 1e-9  # a dimension that varies less than this does not vary
+_SEPARATOR = "\x1f"  # a control character that no id contains
+_CONSTANT = 1e-9  # a dimension that varies less than this counts as constant
 
 
 @dataclass(frozen=True)
 class ChannelBags:
-    """For each channel, a sparse (buyers × products) matrix whose rows average over the buyer's distinct
-    products that the catalogue knows; a row without any is empty.
+    """For each channel, a sparse matrix of shape (buyers, products) that averages over products.
+
+    A row has equal weights, summing to 1, at the buyer's distinct products of the catalogue. The row of a buyer
+    without such a product is empty.
     """
 
     matrices: tuple[csr_array, ...]
 
     @classmethod
     def of(cls, buyers: pa.Table, products: pa.Table) -> ChannelBags:
-        """The bags of BUYERS over PRODUCTS; products that the catalogue does not know are skipped."""
+        """The bags of BUYERS over PRODUCTS; products missing from the catalogue are skipped."""
         catalogue = _key(products["shop_id"], products["product_id"])
         return cls(tuple(_bag(buyers, channel, catalogue) for channel in CHANNELS))
 
     def means(self, products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n 3c"]:
-        """The mean product of each channel, side by side; a missing one is 0."""
+        """The mean product vectors of the channels, concatenated; 0 for a channel without products."""
         return np.concatenate([matrix @ products for matrix in self.matrices], axis=1)
 
     def vectors(self, z: Float[np.ndarray, "n 16"], products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n dim"]:
-        """The whole vectors, float32: scalars, means and masks (Figure 4)."""
+        """The complete buyer vectors, float32: scalars, channel means and masks (Figure 4)."""
         return np.concatenate([z, self.means(products), self.present], axis=1, dtype=np.float32)
 
     def take(self, rows: Int[np.ndarray, " n"]) -> ChannelBags:
@@ -60,10 +62,10 @@ class Projection:
 
     @classmethod
     def fit(cls, bags: ChannelBags, embeddings: Float[np.ndarray, "m dim"], channel_dim: int) -> Projection:
-        """Fitted on the present means of the three channels together.
+        """Fits one projection on the means of all three channels, without the empty ones.
 
-        Where the data allow fewer than `channel_dim` components (fewer means or dimensions), the rest of
-        the output is 0.
+        If the data have fewer than `channel_dim` components (too few means or dimensions), the remaining output
+        dimensions are 0.
         """
         dim = embeddings.shape[1]
         weight, bias = np.zeros((dim, channel_dim)), np.zeros(channel_dim)
@@ -71,31 +73,32 @@ class Projection:
         means = [(matrix @ embeddings)[present[:, i]] for i, matrix in enumerate(bags.matrices)]
         means = np.concatenate(means).astype(np.float64)
         components = min(channel_dim, dim, len(means) - 1)
-        if components < 1 or np.ptp(means, axis=0).max() < _ALIKE:
+        if components < 1 or np.ptp(means, axis=0).max() < _CONSTANT:
             return cls(weight, bias, 0.0)
         location, spread = means.mean(axis=0), means.std(axis=0)
-        spread[spread < _ALIKE] = 1.0
+        spread[spread < _CONSTANT] = 1.0
         pca = PCA(components, svd_solver="covariance_eigh").fit((means - location) / spread)
         weight[:, :components] = np.asarray(pca.components_).T / spread[:, None]
-        bias[:components] = pca.transform(-(location / spread)[None])[0]  # where the zero vector goes
+        bias[:components] = pca.transform(-(location / spread)[None])[0]  # the projection of the zero vector
         return cls(weight, bias, float(pca.explained_variance_ratio_.sum()))
 
     def __call__(self, embeddings: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, "m c"]:
-        """The catalogue projected, float32. The map is affine: a mean of these is the projection of the mean."""
+        """Projects the product vectors, float32. The map is affine: the mean of projections is the projected mean."""
         return embeddings @ self.weight.astype(np.float32) + self.bias.astype(np.float32)
 
 
 def _bag(buyers: pa.Table, channel: str, catalogue: pa.ChunkedArray) -> csr_array:
     lists = buyers[channel].combine_chunks()
-    owner = pc.list_parent_indices(lists)
-    wanted = _key(pc.take(buyers["shop_id"].combine_chunks(), owner), pc.list_flatten(lists))
-    row = np.asarray(pc.index_in(wanted, catalogue).fill_null(-1)).astype(np.int64)
-    known = row >= 0
-    pairs = np.unique(np.asarray(owner, dtype=np.int64)[known] * len(catalogue) + row[known])  # distinct products
-    owner, row = np.divmod(pairs, max(len(catalogue), 1))
-    counts = np.bincount(owner, minlength=len(buyers))
-    share = (1.0 / counts[owner]).astype(np.float32)
-    return csr_array((share, row, np.concatenate([[0], np.cumsum(counts)])), shape=(len(buyers), len(catalogue)))
+    parents = pc.list_parent_indices(lists)
+    keys = _key(pc.take(buyers["shop_id"].combine_chunks(), parents), pc.list_flatten(lists))
+    positions = np.asarray(pc.index_in(keys, catalogue).fill_null(-1)).astype(np.int64)
+    known = positions >= 0
+    # one number per distinct (buyer, product) pair
+    pairs = np.unique(np.asarray(parents, dtype=np.int64)[known] * len(catalogue) + positions[known])
+    buyer, product = np.divmod(pairs, max(len(catalogue), 1))
+    counts = np.bincount(buyer, minlength=len(buyers))
+    weight = (1.0 / counts[buyer]).astype(np.float32)
+    return csr_array((weight, product, np.concatenate([[0], np.cumsum(counts)])), shape=(len(buyers), len(catalogue)))
 
 
 def _key(shop: pa.ChunkedArray, product: pa.ChunkedArray) -> pa.ChunkedArray:

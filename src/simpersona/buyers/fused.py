@@ -1,8 +1,8 @@
-"""The same buyers as `prepare` and `aggregate` give, from typed events in one pass of compiled code.
+"""Buyers from typed events in one pass of compiled code: an optimised equivalent of `prepare` and `aggregate`.
 
-For logs that already have the columns of EVENTS and no session ids of their own. What a buyer's numbers
-are is defined by the Ibis expressions; this is their fast double, and the tests hold it to them row by
-row. Needs numba (the extra `fast`).
+It accepts logs that already have the columns of EVENTS and no session ids. The Ibis expressions of `prepare` and
+`aggregate` define a buyer's numbers; this module is parity-tested against them row by row. It needs numba (the
+extra `fast`).
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from simpersona.buyers.fused_kernel import (
     PRODUCT,
     REMOVE,
     ROW,
+    aggregate_rows,
+    duplicate_candidates,
     scatter,
     sort_rows,
-    twins,
-    walk,
 )
 from simpersona.config import EventsConfig
 from simpersona.contracts import BUYERS, CHANNELS, EVENT_NAMES, SCALAR_GROUPS, SCALARS, STRATA, Capabilities
 from simpersona.errors import ContractError
+from simpersona.events.cleaning import DUPLICATE
 
-DOUBLE = "exact duplicate"
 _WITH_MONEY = (ADD, REMOVE, COMPLETE)
 _MINUTE = 60_000_000  # microseconds
 _LATEST = int(np.datetime64("2200-01-01", "us").astype(np.int64))
-_MILLIONTH = 1e6  # to which means are rounded, as in the definition
+_MILLIONTH = 1e6  # means are rounded to the millionth, as in `aggregate`
 
 
 @dataclass(frozen=True)
 class FusedBuyers:
-    """The buyers of one shop, in the order in which the log first names them.
+    """The buyers of one shop, in the order in which they first appear in the log.
 
-    `scalars` are raw, nan where the source cannot tell; `stratum` are numbers of STRATA. `starts` and
-    `bags` list the distinct products of each channel of CHANNELS as numbers of `products`: those of buyer
-    i are `bags[c][starts[c][i]:starts[c][i + 1]]`, sorted by product id.
+    `scalars` are raw, nan where the source does not record them. `stratum` holds indices into STRATA. `starts` and
+    `bags` list the distinct products of each channel of CHANNELS as indices into `products`: those of buyer i in
+    channel c are `bags[c][starts[c][i]:starts[c][i + 1]]`, sorted by product id.
     """
 
     shop_id: str
@@ -56,13 +56,13 @@ class FusedBuyers:
     starts: tuple[Int[np.ndarray, " n+1"], ...]
     bags: tuple[Int[np.ndarray, " entries"], ...]
     rejected: Counter[str]
-    """Rows set aside, by reason."""
+    """Number of rejected rows by reason."""
 
     def __len__(self) -> int:
         return len(self.buyer_id)
 
     def table(self) -> pa.Table:
-        """BUYERS, as `aggregate` gives them."""
+        """The same table as that of `aggregate` (BUYERS)."""
         lists = {
             channel: pa.ListArray.from_arrays(pa.array(starts, pa.int32()), self.products.take(pa.array(bag)))
             for channel, starts, bag in zip(CHANNELS, self.starts, self.bags, strict=True)
@@ -78,56 +78,59 @@ class FusedBuyers:
 
 
 def fused_buyers(events: pa.Table, has: Capabilities, config: EventsConfig) -> FusedBuyers:
-    """The buyers of one shop's rows of EVENTS, in any order; missing optional columns count as null.
+    """The buyers in one shop's rows of EVENTS, in any order; missing optional columns count as null.
 
-    Rows are judged, doubles dropped and amounts freed from the impossible as `prepare` does. Ids are as they
-    stand in the log: hashing them is left to who writes them.
+    Rows are validated, duplicates dropped and impossible amounts cleared as in `prepare`. Ids stay as in the log;
+    the caller hashes them.
 
-    Raises ContractError for several shops, for session ids, or for more rows or products than are numbered.
+    Raises ContractError for several shops, for session ids, or for more rows or products than the row keys can
+    number.
     """
     shop = _one_shop(events)
     if "session_id" in events.column_names and events["session_id"].null_count < len(events):
-        raise ContractError("the events have session ids of their own; the fast path makes sessions by gaps alone.")
-    buyer, buyers = _coded(events["buyer_id"])
-    product, products = _ranked(_column(events, "product_id"))
+        raise ContractError(
+            "the events have session ids; the fast path supports only sessions by gaps. Use the general path."
+        )
+    buyer, buyers = _encode(events["buyer_id"])
+    product, products = _encode_sorted(_column(events, "product_id"))
     if len(products) > PRODUCT - 1 or len(events) > ROW:
         raise ContractError(
-            f"{shop}: {len(events)} rows, {len(products)} products: more than the fast path can number."
+            f"{shop}: {len(events)} rows, {len(products)} products; the fast path supports at most {ROW} rows and "
+            f"{PRODUCT - 1} products. Use the general path."
         )
     time, event = _times(events["time"]), _events(events["event"])
     rejected = _reject(events["shop_id"], buyer, buyers, time, event)
     rows, starts = _in_order(buyer, time, event, product, len(buyers))
     money = _Money.of(events, event)
-    del buyer, time, event, product  # of a large shop, gigabytes
+    del buyer, time, event, product  # gigabytes in a large shop
     if not config.keep_duplicates:
-        _drop_doubles(rows, events, rejected)
+        _drop_duplicates(rows, events, rejected)
     days = _days(events["time"], config.time_zone)
-    found = walk(
+    counts, sums, bag_starts, bags = aggregate_rows(
         rows, starts, round(config.session_gap_minutes * _MINUTE), days,
         money.slot, money.line, money.value, money.order, money.orders,
     )  # fmt: skip
-    counts, sums, starts_of, bags = found
-    there = counts[:, 0] > 0
+    has_session = counts[:, 0] > 0
     scalars, stratum = _scalars(counts, sums, has)
     return FusedBuyers(
         shop,
-        buyers.filter(pa.array(there)),
-        stratum[there],
-        scalars[there],
+        buyers.filter(pa.array(has_session)),
+        stratum[has_session],
+        scalars[has_session],
         products,
-        tuple(np.concatenate([starts[:-1][there], starts[-1:]]) for starts in starts_of),
+        tuple(np.concatenate([starts[:-1][has_session], starts[-1:]]) for starts in bag_starts),
         tuple(bags),
         rejected,
     )
 
 
-# --- columns to numbers -------------------------------------------------------------------------
+# --- encode the columns as numbers ---------------------------------------------------------------
 
 
 def _one_shop(events: pa.Table) -> str:
     shops = pc.unique(events["shop_id"]).drop_null().to_pylist()
     if len(shops) > 1:
-        raise ContractError(f"events of {len(shops)} shops at once ({', '.join(shops[:3])}, …); expected one shop's.")
+        raise ContractError(f"events of {len(shops)} shops ({', '.join(shops[:3])}, …); expected one shop.")
     return shops[0] if shops else ""
 
 
@@ -137,8 +140,11 @@ def _column(events: pa.Table, name: str) -> pa.ChunkedArray:
     return pa.chunked_array([pa.nulls(len(events), BUYERS.schema.field("shop_id").type)])
 
 
-def _coded(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
-    """The texts as int32 numbers of the distinct ones, which come second; -1 for null and for an empty text."""
+def _encode(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
+    """Encodes texts as int32 indices into the distinct texts; -1 for null and for an empty text.
+
+    Returns the indices and the distinct texts.
+    """
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     column = column.unify_dictionaries()
@@ -151,9 +157,9 @@ def _coded(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
     return codes, names
 
 
-def _ranked(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
-    """The same, numbered in the order of the texts."""
-    codes, names = _coded(column)
+def _encode_sorted(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
+    """Encodes texts like `_encode`, but numbers the distinct texts in sorted order."""
+    codes, names = _encode(column)
     order = pc.sort_indices(names)
     rank = np.empty(len(names) + 1, np.int32)
     rank[np.asarray(order)], rank[-1] = np.arange(len(names)), -1
@@ -161,20 +167,20 @@ def _ranked(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
 
 
 def _times(column: pa.ChunkedArray) -> Int[np.ndarray, " n"]:
-    """Microseconds since 1970; -1 for null and whatever lies before 1970."""
+    """Microseconds since 1970; -1 for null and for times before 1970."""
     stamps = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
     return np.maximum(stamps.fill_null(-1).to_numpy(), -1)
 
 
 def _events(column: pa.ChunkedArray) -> Int[np.ndarray, " n"]:
-    """Numbers of EVENT_NAMES; -1 for other names and null."""
-    codes, names = _coded(column)
+    """Indices into EVENT_NAMES; -1 for other names and null."""
+    codes, names = _encode(column)
     known = pc.index_in(names, pa.array(EVENT_NAMES)).fill_null(-1)
     return np.append(np.asarray(known, np.int8), np.int8(-1))[codes]
 
 
 def _days(column: pa.ChunkedArray, zone: str) -> Int[np.ndarray, " n"]:
-    """Local dates as days since 1970; empty for UTC, where a time tells them itself."""
+    """Local dates as days since 1970; empty for UTC, where they follow from the times."""
     if zone == "UTC":
         return np.empty(0, np.int32)
     local = pc.local_timestamp(column.cast(pa.timestamp("us", "UTC")).cast(pa.timestamp("us", zone)))
@@ -184,7 +190,10 @@ def _days(column: pa.ChunkedArray, zone: str) -> Int[np.ndarray, " n"]:
 def _in_order(
     buyer: np.ndarray, time: np.ndarray, event: np.ndarray, product: np.ndarray, buyers: int
 ) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, " b+1"]]:
-    """The rows by buyer, then time, event, product and place in the log; and where each buyer's begin."""
+    """Sorts the rows by buyer, time, event, product and position in the log.
+
+    Returns the rows as (time, key), and the index of each buyer's first row.
+    """
     starts = np.zeros(buyers + 1, np.int64)
     np.cumsum(np.bincount(buyer[buyer >= 0], minlength=buyers), out=starts[1:])
     rows = np.empty((starts[-1], 2), np.int64)
@@ -193,11 +202,11 @@ def _in_order(
     return rows, starts
 
 
-# --- what is set aside --------------------------------------------------------------------------
+# --- reject rows ---------------------------------------------------------------------------------
 
 
 def _reject(shop: pa.ChunkedArray, buyer: np.ndarray, buyers: pa.Array, time: np.ndarray, event: np.ndarray) -> Counter:
-    """Marks malformed rows by buyer -1 and counts them by the first reason that holds (as `cleaning.judge`)."""
+    """Marks malformed rows by buyer -1 and counts them by the first reason that applies (as `validate_rows`)."""
     no_shop = np.asarray(pc.is_null(shop)) | (
         not any(str(name).strip() for name in pc.unique(shop).drop_null().to_pylist())
     )
@@ -209,29 +218,29 @@ def _reject(shop: pa.ChunkedArray, buyer: np.ndarray, buyers: pa.Array, time: np
         "event is missing or unknown": event < 0,
     }
     rejected: Counter[str] = Counter()
-    kept = np.ones(len(buyer), dtype=bool)
+    valid = np.ones(len(buyer), dtype=bool)
     for reason, fault in faults.items():
-        if count := int((fault & kept).sum()):
+        if count := int((fault & valid).sum()):
             rejected[reason] = count
-            kept &= ~fault
-    buyer[~kept] = -1
+            valid &= ~fault
+    buyer[~valid] = -1
     return rejected
 
 
-def _drop_doubles(rows: np.ndarray, events: pa.Table, rejected: Counter[str]) -> None:
-    """Marks by -1 all but one of the rows that say the same in every column."""
-    places = twins(rows)
-    if not len(places):
+def _drop_duplicates(rows: np.ndarray, events: pa.Table, rejected: Counter[str]) -> None:
+    """Marks rows that repeat another row in every column by the key -1; the first of equal rows stays."""
+    indices = duplicate_candidates(rows)
+    if not len(indices):
         return
-    suspects = events.take(pa.array(rows[places, 1] & ROW)).combine_chunks()
-    # a struct of all columns would not hash: each column becomes numbers first
-    codes = np.stack([_coded(_as_text(suspects[name]))[0] for name in suspects.column_names], axis=1)
+    candidates = events.take(pa.array(rows[indices, 1] & ROW)).combine_chunks()
+    # Arrow cannot hash a struct of all columns: encode each column as numbers first
+    codes = np.stack([_encode(_as_text(candidates[name]))[0] for name in candidates.column_names], axis=1)
     _, first = np.unique(codes, axis=0, return_index=True)
-    double = np.ones(len(places), dtype=bool)
-    double[first] = False
-    rows[places[double], 1] = -1
-    if double.any():
-        rejected[DOUBLE] = int(double.sum())
+    is_duplicate = np.ones(len(indices), dtype=bool)
+    is_duplicate[first] = False
+    rows[indices[is_duplicate], 1] = -1
+    if is_duplicate.any():
+        rejected[DUPLICATE] = int(is_duplicate.sum())
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -243,7 +252,11 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 @dataclass(frozen=True)
 class _Money:
-    """Of the rows that carry money alone: `slot[row]` says where, `order` numbers the order ids (-1: none)."""
+    """Amounts and order ids of the rows that can have them (additions, removals, purchases).
+
+    `slot[row]` is the index of a row in the other arrays. `line` is price times quantity, `value` the order value,
+    and `order` an index of the order id (-1 without one).
+    """
 
     slot: np.ndarray
     line: np.ndarray
@@ -261,7 +274,7 @@ class _Money:
         price[~((price >= 0) & (price < np.inf))] = np.nan
         value[~((value >= 0) & (value < np.inf))] = np.nan
         quantity[~(quantity > 0)] = 1.0
-        order, names = _coded(_column(rows, "order_id"))
+        order, names = _encode(_column(rows, "order_id"))
         return cls(slot, np.nan_to_num(price * quantity, nan=0.0), value, order, len(names))
 
 
@@ -272,12 +285,12 @@ def _amounts(rows: pa.Table, name: str) -> Float[np.ndarray, " n"]:
 
 
 def _scalars(counts: np.ndarray, sums: np.ndarray, has: Capabilities) -> tuple[np.ndarray, np.ndarray]:
-    """The 16 raw scalars and the stratum's number, as `aggregate` has them."""
+    """The 16 raw scalars and the stratum's index, as in `aggregate`."""
     n = dict(zip(COUNTS, counts.T.astype(np.float64), strict=True))
     commitment = 3 * n["add"] + 5 * n["start"] + 8 * n["purchase"]  # Eq. 3
     with np.errstate(invalid="ignore", divide="ignore"):
         columns = {
-            **dict(zip(SCALAR_GROUPS["exposure"], n.values(), strict=False)),  # COUNTS begins with these
+            **dict(zip(SCALAR_GROUPS["exposure"], n.values(), strict=False)),  # COUNTS starts with these
             "duration_seconds": sums[:, 0] / 1e6,
             "product_view_count": n["views"],
             "add_to_cart_rate": n["add"] / n["session"],

@@ -21,10 +21,11 @@ _SESSIONS = SCALARS.index("session_count")
 
 
 def transform_scalars(raw: Float[np.ndarray, "n 16"]) -> Float[np.ndarray, "n 16"]:
-    """Raw scalars in the order of SCALARS, as Table 5 has them before the robust z; nan stays nan.
+    """Applies the transforms of Table 5 that precede the robust z; nan stays nan.
 
-    Counts, seconds and money: log(1 + x). A rate n/N: logit of (n + 1)/(N + 2) (REFERENCE 3). Intent
-    strength: logit of the value clipped to [1e-4, 1 − 1e-4] (REFERENCE 4).
+    `raw` has the columns of SCALARS. Counts, seconds and money become log(1 + x). A rate n/N becomes the logit of
+    (n + 1)/(N + 2) (REFERENCE 3). Intent strength becomes the logit of the value clipped to [1e-4, 1 − 1e-4]
+    (REFERENCE 4).
     """
     out = np.empty_like(raw, dtype=np.float64)
     out[:, _LOGGED] = np.log1p(raw[:, _LOGGED])
@@ -44,12 +45,12 @@ class RobustZ:
 
     @classmethod
     def fit(cls, values: Float[np.ndarray, "n d"], clip: float) -> RobustZ:
-        """Median and scale of each column over its known (not nan) values.
+        """Fits median and scale of each column over its known (not nan) values.
 
-        The scale is the IQR. Where that is 0 it is the standard deviation of the values that differ from
-        the median (the paper's MAD × 1.4826 is 0 whenever the IQR is 0, except by a hair), and where those
-        are all alike their distance from the median. A column that is constant or all nan has an infinite
-        scale: it gives 0.
+        The scale is the IQR. If that is 0, the scale is the standard deviation of the values that differ from the
+        median; the paper's MAD × 1.4826 is practically always 0 when the IQR is 0. If those values are all equal,
+        the scale is their distance from the median. A column that is constant or all nan has an infinite scale,
+        so that its z is 0.
         """
         columns = [_location_scale(column[~np.isnan(column)]) for column in values.T]
         median, scale = np.array(columns, dtype=np.float64).reshape(-1, 2).T

@@ -19,7 +19,7 @@ from simpersona.errors import ContractError
 
 @dataclass(frozen=True)
 class Vectorizer:
-    """What was learned from the training buyers: the robust z of the scalars and the products' projection."""
+    """The transforms fitted on the training buyers: the robust z of the scalars and the projection of the products."""
 
     robust: RobustZ
     projection: Projection
@@ -28,9 +28,9 @@ class Vectorizer:
     def fit(
         cls, buyers: pa.Table, products: pa.Table, embeddings: Float[np.ndarray, "m dim"], config: BuyersConfig
     ) -> Vectorizer:
-        """Fitted on BUYERS (the training ones only), PRODUCTS and one embedding per product.
+        """Fits the transforms on BUYERS (training buyers only), PRODUCTS and one embedding per product.
 
-        Raises ContractError if there is no buyer, or embeddings and products differ in number.
+        Raises ContractError if there is no buyer, or the numbers of embeddings and products differ.
         """
         if not buyers.num_rows:
             raise ContractError("buyers: no training buyer to fit the vectors on; expected at least one.")
@@ -39,19 +39,19 @@ class Vectorizer:
         return cls(robust, Projection.fit(ChannelBags.of(buyers, products), embeddings, config.channel_dim))
 
     def transform(self, buyers: pa.Table, products: pa.Table, embeddings: Float[np.ndarray, "m dim"]) -> BuyerVectors:
-        """The vectors of BUYERS, all at once; see `chunks`."""
+        """The vectors of one table of BUYERS; see `chunks`."""
         (vectors,) = self.chunks([buyers], products, embeddings)
         return vectors
 
     def chunks(
         self, tables: Iterable[pa.Table], products: pa.Table, embeddings: Float[np.ndarray, "m dim"]
     ) -> Iterator[BuyerVectors]:
-        """The vectors of each of `tables` (BUYERS), float32, in its order: 19 + 3c dimensions, 403 with c = 128.
+        """Yields the vectors of each of `tables` (BUYERS), float32, with 19 + 3c dimensions (403 with c = 128).
 
-        Only one table's vectors are made at a time; the catalogue is projected once for all. An unknown scalar is 0 after the z. A channel without a product that the catalogue knows is 0 and
-        so is its mask.
+        One table's vectors are in memory at a time; the catalogue is projected once. An unknown scalar is 0 after
+        the z. A channel without a product of the catalogue is 0, and so is its mask.
 
-        Raises ContractError if the embeddings have another dimension than those that it was fitted on.
+        Raises ContractError if the embeddings have another dimension than those of the fit.
         """
         _match(products, embeddings)
         if embeddings.shape[1] != (dim := len(self.projection.weight)):
@@ -66,13 +66,15 @@ class Vectorizer:
     def sparse(
         self, buyers: pa.Table, products: pa.Table
     ) -> tuple[BuyerVectors, Float[np.ndarray, "n 16"], ChannelBags]:
-        """What the vectors of BUYERS are made of: the buyers with an `x` of no dimension, the normalised scalars
-        (float32), and the products of each channel.
+        """The parts of the vectors of BUYERS, without the dense vectors themselves.
+
+        Returns the buyers with an empty `x` of shape (n, 0), the normalised scalars (float32), and the products of
+        each channel.
         """
-        raw, none = _scalars(buyers), np.empty((buyers.num_rows, 0), np.float32)
+        raw, no_x = _scalars(buyers), np.empty((buyers.num_rows, 0), np.float32)
         shop, buyer, stratum = (_texts(buyers, name) for name in ("shop_id", "buyer_id", "stratum"))
         z = self.robust(transform_scalars(raw)).astype(np.float32)
-        return BuyerVectors(shop, buyer, stratum, none, raw), z, ChannelBags.of(buyers, products)
+        return BuyerVectors(shop, buyer, stratum, no_x, raw), z, ChannelBags.of(buyers, products)
 
     def _vectors(self, buyers: pa.Table, products: pa.Table, projected: Float[np.ndarray, "m c"]) -> BuyerVectors:
         known, z, bags = self.sparse(buyers, products)
@@ -80,11 +82,11 @@ class Vectorizer:
 
     @property
     def explained_variance(self) -> float:
-        """Share of the variance of product preference that the PCA keeps (about 0.85 in the paper)."""
+        """Share of the variance of product preference that the PCA explains (about 0.85 in the paper)."""
         return self.projection.explained_variance
 
     def state(self) -> dict[str, np.ndarray]:
-        """Everything that was learned, as arrays by name."""
+        """The fitted values, as arrays by name."""
         return {
             "scalar_median": self.robust.median,
             "scalar_scale": self.robust.scale,
@@ -96,7 +98,7 @@ class Vectorizer:
 
     @classmethod
     def from_state(cls, state: dict[str, np.ndarray]) -> Vectorizer:
-        """The vectorizer that gave `state`; it gives the same vectors."""
+        """The vectorizer restored from `state`; it gives the same vectors."""
         robust = RobustZ(state["scalar_median"], state["scalar_scale"], float(state["clip"][0]))
         explained = float(state["explained_variance"][0])
         return cls(robust, Projection(state["channel_weight"], state["channel_bias"], explained))
@@ -113,4 +115,4 @@ def _texts(buyers: pa.Table, name: str) -> np.ndarray:
 
 def _match(products: pa.Table, embeddings: np.ndarray) -> None:
     if len(embeddings) != products.num_rows:
-        raise ContractError(f"{len(embeddings)} embeddings for {products.num_rows} products; expected one each.")
+        raise ContractError(f"{len(embeddings)} embeddings for {products.num_rows} products; expected one per product.")

@@ -40,13 +40,13 @@ class BuyerVectors:
         return self.x[:, :SCALAR_DIM]
 
     def channel(self, name: str) -> Float[np.ndarray, "n c"]:
-        """The part of one channel: "viewed", "carted" or "purchased"."""
+        """The dimensions of one channel: "viewed", "carted" or "purchased"."""
         start = SCALAR_DIM + CHANNELS.index(name) * self.channel_dim
         return self.x[:, start : start + self.channel_dim]
 
     @property
     def masks(self) -> Bool[np.ndarray, "n 3"]:
-        """Which channels a buyer has."""
+        """True where a buyer has at least one product in a channel."""
         return self.x[:, -MASK_DIM:] > 0.5
 
     def scalar(self, name: str) -> Float[np.ndarray, " n"]:
@@ -54,13 +54,13 @@ class BuyerVectors:
         return self.scalars[:, SCALARS.index(name)]
 
     def without_x(self) -> BuyerVectors:
-        """Shops, strata and raw scalars alone, for what needs no more: `x` has no dimension, ids are empty."""
-        nameless = np.zeros(len(self), "U1")
-        return BuyerVectors(self.shop_id, nameless, self.stratum, self.x[:, :0].copy(), self.scalars)
+        """Only shops, strata and raw scalars, to save memory: `x` has shape (n, 0) and the buyer ids are empty."""
+        empty_ids = np.zeros(len(self), "U1")
+        return BuyerVectors(self.shop_id, empty_ids, self.stratum, self.x[:, :0].copy(), self.scalars)
 
     @classmethod
     def joined(cls, parts: Sequence[BuyerVectors]) -> BuyerVectors:
-        """The buyers of all `parts`, of which there is at least one."""
+        """The buyers of all `parts`; expects at least one part."""
         return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
 
     def take(self, rows: np.ndarray) -> BuyerVectors:

@@ -24,7 +24,7 @@ from simpersona.config import Config
 from simpersona.config.source import SourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
-from simpersona.events.cleaning import hashed
+from simpersona.events.cleaning import DUPLICATE, hashed
 from simpersona.events.prepare import prepare
 from simpersona.files import user_key
 from simpersona.personas.fitted import FittedPersonas, assign_chunks, buyer_chunks
@@ -118,7 +118,6 @@ def _typed_log(path: Path, config: Config) -> TypedLog | None:
 
 def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
     """The same from a typed log."""
-    from simpersona.buyers.fused import DOUBLE  # noqa: PLC0415 - heavy
     from simpersona.pack.assign_typed import typed_codes  # noqa: PLC0415 - heavy
 
     products = PRODUCTS.check(pq.read_table(log.catalogue))
@@ -136,7 +135,7 @@ def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table
             named = coded.mutate(shop_id=ibis.literal(shop.shop_id)).order_by("buyer_id")
             tables.append(ASSIGNMENTS.conform(engine.to_pyarrow(named)))
         engine.disconnect()
-    malformed = rejected.total() - rejected[DOUBLE]
+    malformed = rejected.total() - rejected[DUPLICATE]
     if malformed > config.events.max_rejected_share * log.rows_in:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in rejected.most_common())
         raise SourceError(
