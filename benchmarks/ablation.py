@@ -20,8 +20,8 @@ from simpersona.evaluation.comparison import Judged, comparison_rows
 from simpersona.files import read_table
 from simpersona.personas.baselines import Coder, ablations, kmeans, mixture, plain_vqvae
 from simpersona.personas.bins import HeadBins
-from simpersona.personas.learn import learn
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.run_folder import RunFolder
 
@@ -69,7 +69,7 @@ def _coders(
 ) -> Iterator[tuple[str, Coder]]:
     without = {f"no {TERMS.get(term, term)}": one for term, one in ablations(settings).items()}
     for name, one in ({"whole loss": settings} | without | {"plain VQ-VAE": plain_vqvae(settings)}).items():
-        yield name, learn(train, validation, one, seed, lambda *_: None).assign
+        yield name, train_vqvae(train, validation, one, seed, lambda *_: None).assign
     yield "k-means", kmeans(train.x, settings.codes, seed)
     yield "mixture", mixture(train.x, settings.codes, seed)
 

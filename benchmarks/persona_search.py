@@ -20,8 +20,8 @@ from simpersona.config.file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.files import read_table
-from simpersona.personas.learn import learn
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run_folder import RunFolder
 
 GRID = {
@@ -63,7 +63,9 @@ def main() -> None:
     train, validation = vectors.take(seen[: arguments.buyers]), vectors.take(unseen)
     for point in itertools.product(*GRID.values()):
         setting = dict(zip(GRID, point, strict=True))
-        personas = learn(train, validation, config.personas.model_copy(update=setting), config.seed, lambda *_: None)
+        personas = train_vqvae(
+            train, validation, config.personas.model_copy(update=setting), config.seed, lambda *_: None
+        )
         codes, labels = personas.assign(validation.x), personas.bins.labels(validation)
         values = cluster_metrics("these", validation, codes, labels).values
         loss = min(epoch["validation"]["loss"] for epoch in personas.history)

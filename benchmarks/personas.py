@@ -26,9 +26,9 @@ from simpersona.evaluation.comparison import comparison_rows
 from simpersona.personas.baselines import Coder, kmeans, mixture
 from simpersona.personas.codebook import Codebook
 from simpersona.personas.folded import FoldedPersonas
-from simpersona.personas.learn import learn
 from simpersona.personas.model import Personas
 from simpersona.personas.network import one_thread
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run import run_pipeline
 
 EPOCHS_TIMED = 2
@@ -152,7 +152,7 @@ def _line(name: str, cost: Cost, buyers: int, flops_each: float | None, bound: f
 def _epochs(train: BuyerVectors, validation: BuyerVectors, settings: PersonasConfig) -> tuple[Cost, Personas]:
     """The median cost of the epochs after the first, which also pays for the start."""
     watch, laps = Stopwatch(), []
-    personas = learn(train, validation, settings, 0, lambda *_: laps.append(watch.lap()))
+    personas = train_vqvae(train, validation, settings, 0, lambda *_: laps.append(watch.lap()))
     return median_cost(laps[1:EPOCHS_TIMED]), personas
 
 
@@ -183,7 +183,7 @@ def _quality(config: Config, seeds: Sequence[int]) -> tuple[Table, str]:
 def _coders(
     train: BuyerVectors, validation: BuyerVectors, settings: PersonasConfig, seed: int
 ) -> Iterator[tuple[str, Coder]]:
-    yield "personas", learn(train, validation, settings, seed, lambda *_: None).assign
+    yield "personas", train_vqvae(train, validation, settings, seed, lambda *_: None).assign
     yield "k-means", kmeans(train.x, settings.codes, seed)
     lloyd = KMeans(min(settings.codes, len(train)), n_init=1, max_iter=50, random_state=seed)
     yield "Lloyd", lloyd.fit(train.x).predict

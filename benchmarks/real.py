@@ -24,8 +24,8 @@ from simpersona.contracts import BUYERS, PRODUCTS, SCALARS, STRATA
 from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows
 from simpersona.files import read_json, read_table
 from simpersona.personas.baselines import kmeans
-from simpersona.personas.learn import learn
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.run_folder import RunFolder
 
@@ -103,7 +103,7 @@ def _codes(run: RunFolder, table: pa.Table, config: Config) -> list[tuple[str, F
     vectorizer = Vectorizer.fit(sample.take(pa.array(seen)), products, embeddings, config.buyers)
     vectors, everybody = (vectorizer.transform(part, products, embeddings) for part in (sample, table))
     train, validation = vectors.take(seen), vectors.take(unseen)
-    personas = learn(train, validation, settings, seed, lambda *_: None)
+    personas = train_vqvae(train, validation, settings, seed, lambda *_: None)
     sides = (everybody.take(np.flatnonzero(side)) for side in (inside, ~inside))
     judged = Judged(validation, personas.bins.labels(validation), *sides)
     coders = {"VQ-VAE": personas.assign, "k-means": kmeans(train.x, settings.codes, seed)}

@@ -32,7 +32,7 @@ from simpersona.events.cleaning import hashed_id
 from simpersona.lab.world import generate_world
 from simpersona.pack.assign_typed import Work, typed_codes
 from simpersona.personas.fitted import FittedPersonas, assign_buyers
-from simpersona.personas.learn import learn
+from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run_folder import peak_memory_mb
 
 EVENTS = int(os.environ.get("SIMPERSONA_BENCH_EVENTS", "10000000"))
@@ -226,7 +226,9 @@ def _train(log: Path, folder: Path, scratch: Path) -> tuple[int, int]:
     vectors = vectorizer.transform(sample, products, embeddings)
     train = np.arange(len(vectors)) % 5 > 0
     codes = min(64, int(train.sum()) // 2)
-    model = learn(vectors.take(train), vectors.take(~train), PersonasConfig(codes=codes, epochs=2), 0, lambda *_: None)
+    model = train_vqvae(
+        vectors.take(train), vectors.take(~train), PersonasConfig(codes=codes, epochs=2), 0, lambda *_: None
+    )
     pack = FittedPersonas(vectorizer, model, "made up")
     pack.save(folder)
     file = scratch / "general.parquet"

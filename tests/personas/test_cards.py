@@ -10,10 +10,10 @@ from scipy.stats import percentileofscore
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CARDS, PRODUCTS, SCALARS
-from simpersona.personas import card_words
-from simpersona.personas.card_words import VISIT, session_words
+from simpersona.personas import card_text
+from simpersona.personas.card_text import VISIT, describe_session
 from simpersona.personas.cards import percentiles, persona_cards, typical_sessions
-from simpersona.personas.tastes import Tastes
+from simpersona.personas.product_types import ProductTypeViews
 
 
 def products(types):
@@ -70,7 +70,7 @@ def test_shares_of_product_types_count_buyers_not_views():
     viewed = [["p0", "p1"], ["p0", "p2"], ["p3", "gone"], None, ["p2"]]
     table = pa.table({"shop_id": ["s"] * 5, "viewed": pa.array(viewed, pa.list_(pa.string()))})
     codes = np.array([1, 1, 1, 0, 0])
-    tastes = Tastes.of([(table.slice(0, 2), codes[:2]), (table.slice(2), codes[2:])], catalogue, 3)
+    tastes = ProductTypeViews.of([(table.slice(0, 2), codes[:2]), (table.slice(2), codes[2:])], catalogue, 3)
     assert tastes.viewers.tolist() == [1, 2, 0]  # what has no type or is not in the catalogue tells nothing
     assert tastes.most_viewed(1, 3) == [
         {"product_type": "skirts", "share": 1.0, "lift": pytest.approx(1 / (2 / 3))},
@@ -83,11 +83,11 @@ def test_shares_of_product_types_count_buyers_not_views():
 def test_the_same_product_id_in_two_shops_is_two_products():
     catalogue = pa.concat_tables([products(["skirts"]), PRODUCTS.sample(1, shop_id=["t"], product_id=["p0"])])
     table = pa.table({"shop_id": ["u", "s"], "viewed": [["p0"], ["p0"]]})
-    assert Tastes.of([(table, np.array([0, 1]))], catalogue, 2).viewers.tolist() == [0, 1]
+    assert ProductTypeViews.of([(table, np.array([0, 1]))], catalogue, 2).viewers.tolist() == [0, 1]
 
 
 def test_a_catalogue_without_types_has_no_tastes():
-    assert Tastes.of([], products([None]), 2) is None
+    assert ProductTypeViews.of([], products([None]), 2) is None
 
 
 def test_the_typical_session_is_a_real_one_at_the_medians():
@@ -125,8 +125,8 @@ def test_of_equally_near_sessions_the_more_frequent_is_typical():
     ],
 )
 def test_sessions_in_words(counts, seconds, words):
-    assert session_words(dict(zip(VISIT, counts, strict=True)), seconds) == words
+    assert describe_session(dict(zip(VISIT, counts, strict=True)), seconds) == words
 
 
 def test_the_examples_in_the_docs_are_true():
-    assert doctest.testmod(card_words) == (0, 2)
+    assert doctest.testmod(card_text) == (0, 2)

@@ -9,7 +9,7 @@ from scipy.stats import beta
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import ASSIGNMENTS, MIX
-from simpersona.personas.card_words import summary
+from simpersona.personas.card_text import card_summary
 from simpersona.personas.mix import assignments, share_interval, store_mix
 
 
@@ -64,26 +64,27 @@ def test_summary_of_buyers_in_words():
     average = {"session_count": 3.0, "search_session_count": 1.0, "duration_seconds": 600.0, "product_view_count": 6.0}
     means = {"session_count": 6.0, "search_session_count": 4.0, "duration_seconds": 300.0, "product_view_count": 12.0}
     rates = {"add_to_cart_rate": 0.75, "checkout_rate": 0.5, "mean_order_value": 1234.0}
-    assert summary("A", 0.62, means | rates, average) == (
+    assert card_summary("A", 0.62, means | rates, average) == (
         "Mostly purchasers (62%) who come back often, search often and leave quickly; cart in 75% of their sessions; "
         "buy in 50% of their sessions. Per buyer: 6.0 sessions, 12.0 product views, 1,234.0 mean order value."
     )
 
 
 def test_what_is_unknown_is_not_spoken_of():
-    assert summary("E", 1.0, {}, {}) == "Bouncers."
-    assert summary("D", 0.95, {"add_to_cart_rate": 0.0}, {}) == "Window shoppers; never cart."
+    assert card_summary("E", 1.0, {}, {}) == "Bouncers."
+    assert card_summary("D", 0.95, {"add_to_cart_rate": 0.0}, {}) == "Window shoppers; never cart."
     assert (
-        summary("D", 0.95, {"add_to_cart_rate": 0.0, "checkout_rate": 0.0}, {}) == "Window shoppers; never cart or buy."
+        card_summary("D", 0.95, {"add_to_cart_rate": 0.0, "checkout_rate": 0.0}, {})
+        == "Window shoppers; never cart or buy."
     )
 
 
 def test_never_means_not_once_and_a_rare_order_has_no_mean_value():
     means = {"checkout_rate": 0.002, "mean_order_value": 0.4}
-    assert summary("C", 1.0, means, {}) == "Cart builders; rarely buy."
+    assert card_summary("C", 1.0, means, {}) == "Cart builders; rarely buy."
 
 
 def test_only_training_and_assigning_need_torch():
-    rooms = ", ".join(f"simpersona.personas.{name}" for name in ("sample", "bins", "mix", "cards", "tastes"))
+    rooms = ", ".join(f"simpersona.personas.{name}" for name in ("sample", "bins", "mix", "cards", "product_types"))
     code = f"import sys, {rooms}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -114,7 +114,7 @@ def test_saved_and_loaded_it_is_the_same(buyers, model, tmp_path):
     assert np.array_equal(loaded.transform(buyers), model.transform(buyers))
     assert loaded.get_params() == model.get_params()
     assert loaded.columns_ == model.columns_
-    with pytest.raises(ConfigError, match="no trained pack here"):
+    with pytest.raises(ConfigError, match="holds no trained pack"):
         PersonaModel.load(tmp_path)
 
 
@@ -179,10 +179,10 @@ def test_no_buyers_no_codes(buyers, model):
     [
         (
             lambda f: f.drop(columns=list(SCALARS)),
-            r"none of the scalars is there. Found shop_id.*expected some of session_c",
+            r"no scalar column. Found shop_id.*expected at least one of session_c",
         ),
-        (lambda f: f.rename(columns={"duration_seconds": "duration_second"}), "is it duration_seconds"),
-        (lambda f: f.drop(columns="session_count"), "add_to_cart_rate.*without the column session_count"),
+        (lambda f: f.rename(columns={"duration_seconds": "duration_second"}), "did you mean duration_seconds"),
+        (lambda f: f.drop(columns="session_count"), "add_to_cart_rate.*need the column session_count"),
         (lambda f: f.assign(stratum="F"), "column stratum has F; expected A, B, C, D, E"),
         (lambda f: f.assign(shop_id=None), "column shop_id is null in 500 row"),
         (lambda f: f.assign(checkout_rate=1.5), r"checkout_rate: 500 value\(s\) out of range, first 1.5 at row 0"),
@@ -190,7 +190,7 @@ def test_no_buyers_no_codes(buyers, model):
         (lambda f: f.assign(viewed=1.0), "column viewed has type double; expected in each cell a vector"),
         (lambda f: f.assign(viewed=[[1.0, 2.0]] * 500), "have 2, 32 dimensions; expected one length"),
         (lambda f: f.assign(viewed=[[1.0] * 31 + [np.nan]] * 500), "viewed has vectors with nan"),
-        (lambda f: f.assign(viewed=[["p1"]] * 500), "viewed holds product ids: give products="),
+        (lambda f: f.assign(viewed=[["p1"]] * 500), "viewed holds product ids, which need products="),
         (lambda f: f.to_numpy(), "found ndarray, expected a data frame"),
         (lambda f: f[["session_count", "duration_seconds"]], "the strata need a column stratum"),
     ],
@@ -207,7 +207,7 @@ def test_all_that_is_wrong_is_told_at_once(buyers):
 
 
 def test_a_column_of_the_training_must_be_there_again(buyers, model):
-    with pytest.raises(ContractError, match=r"column\(s\) viewed missing: .* give them with nulls"):
+    with pytest.raises(ContractError, match=r"column\(s\) viewed missing; .* Add unknown columns with nulls"):
         model.predict(buyers.drop(columns="viewed"))
     assert len(model.predict(buyers.assign(viewed=None, country="de"))) == 500
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from simpersona.config import PersonasConfig
-from simpersona.personas.learn import learn
 from simpersona.personas.training import CheckpointFile
+from simpersona.personas.vqvae_training import train_vqvae
 
 # few steps an epoch, so that dead codes are first looked for while it is cut off, and dropout draws
 SETTINGS = PersonasConfig(
@@ -25,7 +25,7 @@ def trained(data, checkpoints=None, cut_at=None, settings=SETTINGS, seed=0):
         if done == cut_at:
             raise KeyboardInterrupt
 
-    return learn(*data, settings, seed, progress, checkpoints), epochs
+    return train_vqvae(*data, settings, seed, progress, checkpoints), epochs
 
 
 def same(one, other):

@@ -16,18 +16,18 @@ Edges = tuple[float, float]
 """A score below the first is low, from the first on medium, from the second on high."""
 
 WEIGHT_PAIRS = tuple((checkout, cart) for checkout in range(2, 16) for cart in range(1, checkout))
-"""The 105 pairs (w_co, w_atc) with 15 ≥ w_co > w_atc ≥ 1 of App. E."""
+"""The 105 pairs (w_co, w_atc) of App. E with 15 ≥ w_co > w_atc ≥ 1."""
 
 _SEMANTIC_EDGES: Edges = (0.5, 1.5)
 
 
 @dataclass(frozen=True)
 class HeadBins:
-    """Where the three levels of each head begin, fitted on the training buyers.
+    """The bin edges of each head's three levels, fitted on the training buyers.
 
-    `edges` follow HEADS: engagement in log(1 + seconds), exploration in log(1 + sessions), purchase in
-    composite score. `weights` are the class weights N / (3·n) of Eq. 11, one row per head, 0 for a
-    level that no training buyer has. `notes` says in words what a reader should know.
+    `edges` follow HEADS: engagement in log(1 + seconds), exploration in log(1 + sessions), purchase in the
+    composite score. `weights` are the class weights N / (3·n) of Eq. 11, one row per head, 0 for a level without
+    training buyers. `notes` are remarks for the reader of the report.
     """
 
     edges: tuple[Edges, Edges, Edges]
@@ -38,7 +38,7 @@ class HeadBins:
 
     @classmethod
     def fit(cls, vectors: BuyerVectors, config: PersonasConfig) -> HeadBins:
-        """Terciles of engagement and exploration (REFERENCE 12), purchase bins as configured (REFERENCE 11)."""
+        """Fits terciles of engagement and exploration (REFERENCE 12), and purchase bins as configured (REFERENCE 11)."""
         semantic = config.purchase_bins == "semantic"
         weights = None if semantic else config.purchase_weights
         engagement, exploration, purchase = _scores(vectors, weights)
@@ -61,11 +61,11 @@ class HeadBins:
         return np.where(self.counts > 0, total / (len(LEVELS) * np.maximum(self.counts, 1)), 0.0)
 
     def labels(self, vectors: BuyerVectors) -> Int[np.ndarray, "n 3"]:
-        """0 (low), 1 (medium) or 2 (high) per buyer, heads in the order of HEADS."""
+        """The level of each buyer on each head, in the order of HEADS: 0 low, 1 medium, 2 high."""
         return _levels(_scores(vectors, self.purchase_weights), self.edges)
 
     def meta(self) -> dict[str, Any]:
-        """Plain values for JSON; `from_meta` reads them."""
+        """The bins as plain values for JSON; `from_meta` restores them."""
         return {
             "edges": dict(zip(HEADS, map(list, self.edges), strict=True)),
             "purchase_weights": list(self.purchase_weights) if self.purchase_weights else None,
@@ -75,7 +75,7 @@ class HeadBins:
 
     @classmethod
     def from_meta(cls, meta: dict[str, Any]) -> HeadBins:
-        """The bins that `meta` was taken from."""
+        """The bins restored from `meta`."""
         engagement, exploration, purchase = ((low, high) for low, high in (meta["edges"][head] for head in HEADS))
         weights = meta["purchase_weights"]
         return cls(
@@ -87,8 +87,9 @@ class HeadBins:
 
 
 class WeightPair(NamedTuple):
-    """The purchase bins under one pair of weights. `moved` is the share of the buyers whose level is
-    another one than under the weights they are compared with.
+    """The purchase bins under one pair of weights.
+
+    `moved` is the share of the buyers whose level differs from that under the reference weights.
     """
 
     checkout: int
@@ -105,26 +106,27 @@ def weight_sweep(
 ) -> list[WeightPair]:
     """The purchase bins under each of the 105 weight pairs of App. E.
 
-    On the paper's buyers `moved` is 0 for all of them; on other data it need not be (REFERENCE 11).
+    `compared_with` are the reference weights (checkout, cart). On the paper's buyers `moved` is 0 for all pairs; on
+    other data it may not be (REFERENCE 11).
     """
     pairs, buyers = np.unique(np.stack([purchase_sessions, cart_sessions]), axis=1, return_counts=True)
     buyers = buyers.ravel()
-    own = _merged_levels(pairs, buyers, compared_with)[1]
+    reference_levels = _merged_levels(pairs, buyers, compared_with)[1]
     swept: list[WeightPair] = []
     for checkout, cart in WEIGHT_PAIRS:
         edges, levels = _merged_levels(pairs, buyers, (checkout, cart))
         low, medium, high = (int(buyers[levels == level].sum()) for level in range(len(LEVELS)))
-        moved = float(buyers[levels != own].sum() / max(buyers.sum(), 1))
+        moved = float(buyers[levels != reference_levels].sum() / max(buyers.sum(), 1))
         swept.append(WeightPair(checkout, cart, edges, (low, medium, high), moved))
     return swept
 
 
 def merged_edges(scores: Num[np.ndarray, " n"], counts: Int[np.ndarray, " n"] | None = None) -> Edges:
-    """The edges of three groups of scores, midway between neighbouring groups (App. E, REFERENCE 11).
+    """The edges between three groups of scores, midway between neighbouring groups (App. E, REFERENCE 11).
 
-    The distinct scores are the first groups; the adjacent pair with the smallest joint count (the
-    leftmost of equals) is merged until three are left. `counts` says how many buyers each score stands
-    for. With fewer than three distinct scores the missing edges lie above the highest score.
+    Each distinct score starts as a group. The adjacent pair of groups with the smallest joint count (the leftmost
+    of ties) is merged until three groups are left. `counts` is the number of buyers per score, 1 by default. With
+    fewer than three distinct scores the missing edges lie above the highest score.
     """
     low, inverse = np.unique(scores, return_inverse=True)
     size = np.bincount(inverse.ravel(), weights=counts, minlength=len(low))
@@ -141,7 +143,7 @@ def merged_edges(scores: Num[np.ndarray, " n"], counts: Int[np.ndarray, " n"] | 
 
 
 def tercile_edges(scores: Float[np.ndarray, " n"]) -> Edges:
-    """The thirds of the scores; a score on an edge belongs to the upper level (REFERENCE 12)."""
+    """The tercile edges of the scores; a score on an edge belongs to the upper level (REFERENCE 12)."""
     if not len(scores):
         return _SEMANTIC_EDGES
     low, high = np.quantile(scores, [1 / 3, 2 / 3])
@@ -149,7 +151,7 @@ def tercile_edges(scores: Float[np.ndarray, " n"]) -> Edges:
 
 
 def _scores(vectors: BuyerVectors, weights: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    # an unknown count cannot lift a buyer to a higher level: it counts as 0
+    # an unknown count is 0, so that it cannot raise a buyer to a higher level
     known = {
         name: np.nan_to_num(vectors.scalar(name), nan=0.0)
         for name in ("duration_seconds", *_EXPLORATION, "purchase_session_count", "add_to_cart_session_count")
@@ -193,8 +195,8 @@ def _sweep_notes(vectors: BuyerVectors, weights: tuple[int, int]) -> tuple[str, 
         return ()
     worst = max(moved, key=lambda pair: pair.moved)
     note = (
-        f"purchase: the bins depend on the weights: {len(moved)} of the {len(swept)} weight pairs give others than "
-        f"{weights}, ({worst.checkout}, {worst.cart}) moves {worst.moved:.1%} of the buyers; "
+        f"purchase: the bins depend on the weights: {len(moved)} of the {len(swept)} weight pairs give other levels than "
+        f"{weights}; ({worst.checkout}, {worst.cart}) changes the level of {worst.moved:.1%} of the buyers; "
         'purchase_bins = "semantic" does not depend on weights'
     )
     return (note,)

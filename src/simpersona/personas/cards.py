@@ -1,4 +1,4 @@
-"""Cards: what each persona code is like, in numbers and in plain words."""
+"""Persona cards: statistics and a summary text of each code."""
 
 from __future__ import annotations
 
@@ -11,75 +11,76 @@ from scipy.stats import rankdata
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import CARDS, HEADS, LEVELS, SCALARS, STRATA
-from simpersona.personas.card_words import VISIT, Means, session_words, summary
-from simpersona.personas.tastes import Tastes
+from simpersona.personas.card_text import VISIT, Means, card_summary, describe_session
+from simpersona.personas.product_types import ProductTypeViews
 
 if TYPE_CHECKING:
     from simpersona.personas.model import Personas
 
 _TYPES = 3
-"""Product types on a card."""
+"""Number of product types on a card."""
 
 
 def persona_cards(
     personas: Personas,
     vectors: BuyerVectors,
     codes: Int[np.ndarray, " n"],
-    tastes: Tastes | None = None,
+    tastes: ProductTypeViews | None = None,
     visits: pa.Table | None = None,
 ) -> pa.Table:
-    """CARDS: one row per code that has a buyer, by code, with the buyers' mean raw scalars and their percentiles.
+    """CARDS: one row per code with buyers, sorted by code, with the mean raw scalars and mean percentiles.
 
-    `visits` has a row per code and kind of session: code, the counts of VISIT, sessions (how many were such), and
-    seconds (how long they took, null where unknown).
+    `visits` has one row per code and combination of session counts, with the columns code, the counts of VISIT,
+    sessions (number of such sessions) and seconds (their duration, null if unknown).
     """
     levels = personas.head_levels()
     average, ranks = _means(vectors.scalars), percentiles(vectors.scalars)
     sessions = typical_sessions(visits) if visits is not None else {}
     rows: list[dict[str, Any]] = []
     for code in np.unique(codes):
-        of_code = codes == code
-        own = vectors.take(of_code)
-        shares = {stratum: float(np.mean(own.stratum == stratum)) for stratum in STRATA}
+        has_code = codes == code
+        buyers = vectors.take(has_code)
+        shares = {stratum: float(np.mean(buyers.stratum == stratum)) for stratum in STRATA}
         stratum = max(shares, key=lambda name: shares[name])
-        _, per_shop = np.unique(own.shop_id, return_counts=True)
-        means, places = _means(own.scalars), _means(ranks[of_code])
+        _, per_shop = np.unique(buyers.shop_id, return_counts=True)
+        means, mean_percentiles = _means(buyers.scalars), _means(ranks[has_code])
         rows.append(
             {
                 "code": int(code),
-                "buyers": len(own),
+                "buyers": len(buyers),
                 "shops": len(per_shop),
-                "shop_share": float(per_shop.max() / len(own)),
+                "shop_share": float(per_shop.max() / len(buyers)),
                 "stratum": stratum,
                 "stratum_share": shares[stratum],
                 **{f"share_{name}": share for name, share in shares.items()},
                 **{head: LEVELS[levels[code, column]] for column, head in enumerate(HEADS)},
                 **{name: means.get(name) for name in SCALARS},
-                **{f"{name}_percentile": places.get(name) for name in SCALARS},
+                **{f"{name}_percentile": mean_percentiles.get(name) for name in SCALARS},
                 "product_types": tastes.most_viewed(int(code), _TYPES) if tastes else None,
                 "session": sessions.get(int(code)),
-                "summary": summary(stratum, shares[stratum], means, average),
+                "summary": card_summary(stratum, shares[stratum], means, average),
             }
         )
     return pa.Table.from_pylist(rows, CARDS.schema)
 
 
 def percentiles(scalars: Float[np.ndarray, "n 16"]) -> Float[np.ndarray, "n 16"]:
-    """Where each value stands among the known ones of its column, 0..100: the share below it, and half of its equals.
+    """The percentile of each value among the known values of its column, 0..100; ties get the mid-rank.
 
-    The mean over all buyers is 50; the mean over a code's buyers is how often, of a hundred, one of them has more
-    than somebody drawn from the population.
+    The mean over all buyers is 50. The mean over a code's buyers is the probability, in per cent, that one of them
+    has a higher value than a buyer drawn from the population.
     """
     ranks = rankdata(scalars, axis=0, nan_policy="omit")
     return 100 * (ranks - 0.5) / np.maximum((~np.isnan(scalars)).sum(axis=0), 1)
 
 
 def typical_sessions(visits: pa.Table) -> dict[int, str]:
-    """By code, in words, the real kind of session that is nearest to the medians of its sessions' counts.
+    """A description of each code's typical session: the observed session nearest to the medians of the counts.
 
-    Near is the sum of the differences of log(1 + count); of equally near ones the more frequent is taken.
+    The distance is the sum of absolute differences of log(1 + count); of equally near sessions the more frequent
+    one counts.
     """
-    found: dict[int, str] = {}
+    descriptions: dict[int, str] = {}
     codes, weights = visits["code"].to_numpy(), visits["sessions"].to_numpy()
     counts = np.column_stack([visits[name].to_numpy() for name in VISIT]).astype(np.int64)
     seconds = visits["seconds"].to_pylist()
@@ -89,12 +90,13 @@ def typical_sessions(visits: pa.Table) -> dict[int, str]:
         middle = np.array([_weighted_median(column, weights[rows]) for column in logs.T])
         distance = np.round(np.abs(logs - middle).sum(axis=1), 9)
         best = rows[np.lexsort((*counts[rows].T, -weights[rows], distance))[0]]
-        found[int(code)] = session_words(dict(zip(VISIT, counts[best].tolist(), strict=True)), seconds[best])
-    return found
+        visit: dict[str, int] = dict(zip(VISIT, counts[best].tolist(), strict=True))
+        descriptions[int(code)] = describe_session(visit, seconds[best])
+    return descriptions
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    """The lower one, where two are in the middle."""
+    """The weighted median; the lower one of two middle values."""
     order = np.argsort(values)
     below = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(below, below[-1] / 2)])

@@ -14,32 +14,34 @@ from simpersona.errors import ConfigError
 
 @dataclass
 class Codebook:
-    """K entries and, for each, a moving average of how many buyers of a batch it gets (n̂ of Eq. 8)."""
+    """K entries and, for each, a moving average of the number of buyers per batch (n̂ of Eq. 8)."""
 
     entries: Float[Tensor, "k latent"]
     usage: Float[Tensor, " k"]
 
     @classmethod
     def start(cls, z: Float[Tensor, "n latent"], codes: int, batch_size: int, seed: int) -> Codebook:
-        """Entries by k-means++ over all encoder outputs; usage as each entry's share of the outputs, times
-        the batch size.
+        """Initialises the entries by k-means++ over all encoder outputs.
 
-        Raises ConfigError if there are fewer outputs than codes.
+        The usage is each entry's share of the outputs times the batch size. Raises ConfigError if there are fewer
+        outputs than codes.
         """
         if len(z) < codes:
             raise ConfigError(
                 f"personas.codes = {codes}, but there are only {len(z)} training buyers. "
                 "Expected at least one training buyer per code: lower personas.codes or give more data."
             )
-        # scikit-learn turns float32 into float64 again at every step, which takes most of the time
+        # scikit-learn would convert float32 to float64 at every step, which takes most of the time
         centres, _ = kmeans_plusplus(z.double().numpy(), codes, random_state=seed)
         entries = torch.from_numpy(centres).to(z.dtype)
         counts = torch.bincount(nearest(z, entries), minlength=codes)
         return cls(entries, counts * (batch_size / len(z)))
 
     def update(self, z: Float[Tensor, "n latent"], codes: Int[Tensor, " n"], decay: float) -> None:
-        """Moves each entry to γ·entry + (1 − γ)·mean of its outputs in this batch, Eq. 7 as written: it does
-        not ask how many outputs there were (REFERENCE 13). An entry without one stays; its usage falls.
+        """Moves each entry to γ·entry + (1 − γ)·mean of its outputs in this batch (Eq. 7).
+
+        The step does not depend on the number of outputs, as Eq. 7 is written (REFERENCE 13). An entry without
+        outputs stays; its usage falls.
         """
         counts = torch.bincount(codes, minlength=len(self.entries)).to(z.dtype)
         sums = torch.zeros_like(self.entries).index_add_(0, codes, z)
@@ -53,8 +55,10 @@ class Codebook:
         return torch.nonzero(self.usage < fraction * self.usage.mean()).flatten()
 
     def revive(self, z: Float[Tensor, "n latent"], fraction: float, generator: torch.Generator) -> int:
-        """Puts each dead entry on a random output of the batch plus N(0, (0.01·sd)²), sd per dimension, and
-        gives it the mean usage (REFERENCE 13). Returns how many there were.
+        """Moves each dead entry to a random output of the batch plus noise (REFERENCE 13).
+
+        The noise is N(0, (0.01·sd)²) with the sd of each dimension; the new usage is the mean usage. Returns the
+        number of revived entries.
         """
         dead = self.dead(fraction)
         chosen = z[torch.randint(len(z), (len(dead),), generator=generator)]
@@ -66,15 +70,15 @@ class Codebook:
 
 
 def nearest(z: Float[Tensor, "n latent"], entries: Float[Tensor, "k latent"]) -> Int[Tensor, " n"]:
-    """The number of the nearest entry by squared Euclidean distance (Eq. 1)."""
-    # |z|² is the same for all entries and left out
+    """The index of the nearest entry by squared Euclidean distance (Eq. 1)."""
+    # without |z|², which is the same for all entries
     return torch.argmin(torch.addmm((entries**2).sum(dim=1), z, entries.T, alpha=-2), dim=1)
 
 
 def straight_through(z_e: Float[Tensor, "n latent"], z_q: Float[Tensor, "n latent"]) -> Float[Tensor, "n latent"]:
-    """z_q in the forward pass; in the backward pass its gradient goes to z_e unchanged.
+    """The straight-through estimator: z_q in the forward pass; the backward pass sends the gradient to z_e.
 
-    Decoder and heads both read this, so their gradients reach the encoder; the codebook itself has no
-    gradient and moves by Eq. 7 only.
+    Decoder and heads both read this value, so that their gradients reach the encoder. The codebook has no gradient
+    and moves by Eq. 7 only.
     """
     return z_e + (z_q - z_e).detach()

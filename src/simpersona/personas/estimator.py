@@ -1,4 +1,4 @@
-"""Personas for a data frame, with scikit-learn's interface; the same training as the stage `personas`."""
+"""Personas for a data frame with scikit-learn's interface; the training is that of the stage `personas`."""
 
 from __future__ import annotations
 
@@ -26,28 +26,30 @@ from simpersona.personas.sample import balanced_sample
 from simpersona.personas.training import train_pack
 
 ESTIMATOR = "estimator.json"
-"""Beside a pack's own files: the parameters, and the columns that the model was trained on."""
+"""File beside the pack's files, with the parameters and the columns that the model was trained on."""
 EMBEDDER = "vectors in the data frame"
 _PERSONAS, _BUYERS = PersonasConfig(), BuyersConfig()
 
 
 class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):
-    """The behaviour-aware VQ-VAE over buyers in a data frame: `fit`, then `predict` gives each buyer's code.
+    """The behaviour-aware VQ-VAE over buyers in a data frame: call `fit`, then `predict` returns each buyer's code.
 
-    A frame (pandas, polars, pyarrow) has one row per buyer and, of these columns, what is known:
+    A frame (pandas, polars, pyarrow) has one row per buyer. All of these columns are optional:
 
-    - any of the 16 scalars by name (`simpersona.contracts.SCALARS`), raw: counts of sessions, seconds, rates in 0..1,
-      mean money. A missing column, and a null, is unknown (masked), not 0.
+    - the 16 scalars by name (`simpersona.contracts.SCALARS`), raw: counts of sessions, seconds, rates in 0..1, mean
+      money. A missing column or a null is unknown (masked), not 0. At least one scalar is required.
     - `viewed`, `carted`, `purchased`: the mean vector of the products, as a list or an array in each cell, null
-      where there is none. Or lists of product ids, with `products` (shop_id, product_id) and `embeddings` (one
-      row each) given beside the frame.
-    - `shop_id` and `buyer_id`; without them there is one shop, and rows are numbered.
-    - `stratum`, A to E; without it the stratum is told by the counts.
+      without products. Alternatively lists of product ids; then pass `products` (shop_id, product_id) and
+      `embeddings` (one row per product) beside the frame.
+    - `shop_id` and `buyer_id`; by default all buyers belong to one shop and are numbered.
+    - `stratum`, A to E; by default it is derived from the counts.
 
-    `personas` has further settings by name, those of `[personas]` in a config: `{"temperature": 0.2}`. After `fit`:
-    `labels_` (the codes of all rows), `cluster_centers_` (the codebook), `history_` (losses by epoch), `train_rows_` and
-    `validation_rows_` (a balanced sample: bouncers and what is above the caps is coded, but trains nothing),
-    `codes_merged_` (codes that too few training buyers had), `columns_` and `pack_`.
+    `personas` sets further settings of `[personas]` in a config by name: `{"temperature": 0.2}`.
+
+    Attributes after `fit`: `labels_` (the codes of all rows), `cluster_centers_` (the codebook), `history_` (losses by
+    epoch), `train_rows_` and `validation_rows_` (the balanced sample; bouncers and buyers above the caps get codes but
+    are not used for training), `codes_merged_` (number of codes merged because they had too few training buyers),
+    `columns_` and `pack_`.
     """
 
     def __init__(
@@ -80,10 +82,9 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, products: Any = None, embeddings: Any = None) -> Self:  # noqa: N803, ARG002
-        """Learns the personas from a balanced sample of the buyers of `X` and codes all of them.
+        """Trains the personas on a balanced sample of the buyers of `X`, and assigns a code to each buyer.
 
-        Raises ContractError for a frame that cannot be used, ConfigError for a wrong setting or fewer training
-        buyers than codes.
+        Raises ContractError for an invalid frame, ConfigError for a wrong setting or fewer training buyers than codes.
         """
         frame = BuyerFrame.read(X, products, embeddings)
         with_products = any(name in CHANNELS for name in frame.columns)
@@ -93,19 +94,19 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         sample = frame.take(rows)
         ((buyers, known, vectors),) = sample.parts(frame.dim, max(len(sample), 1))
         trained = train_pack(buyers, known, vectors, settings, self.random_state, lambda *_: None, EMBEDDER)
-        _hold(self, trained.pack, frame.columns)
+        _set_fitted(self, trained.pack, frame.columns)
         self.train_rows_, self.validation_rows_ = rows[trained.train], rows[trained.validation]
         self.codes_merged_ = trained.merged
         self.labels_ = self._codes(frame)
         return self
 
     def predict(self, X: Any, *, products: Any = None, embeddings: Any = None) -> Int[np.ndarray, " n"]:  # noqa: N803
-        """The code of each buyer, int32 (Eq. 1). Raises ContractError for a frame that cannot be used."""
+        """The code of each buyer, int32 (Eq. 1). Raises ContractError for an invalid frame."""
         check_is_fitted(self)
         return self._codes(self._frame(X, products, embeddings))
 
     def transform(self, X: Any, *, products: Any = None, embeddings: Any = None) -> Float[np.ndarray, "n latent"]:  # noqa: N803
-        """The encoder's output for each buyer, float32: the latent that codes are nearest in."""
+        """The encoder's output for each buyer, float32, in the latent space of the codebook."""
         check_is_fitted(self)
         parts = [self.pack_.personas.encode(part.x) for part in self._vectors(self._frame(X, products, embeddings))]
         return np.concatenate(parts)
@@ -116,7 +117,7 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         return cdist(np.asarray(latents), self.cluster_centers_)
 
     def mix(self, X: Any, *, products: Any = None, embeddings: Any = None) -> pa.Table:  # noqa: N803
-        """Each shop's share of each code, with its 95 % interval (Eq. 4): shop_id, code, share, buyers, low, high."""
+        """The share of each code in each shop with its 95 % interval (Eq. 4): shop_id, code, share, buyers, low, high."""
         check_is_fitted(self)
         parts = [
             assignments(part, self.pack_.personas.assign(part.x))
@@ -125,31 +126,31 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         return store_mix(pa.concat_tables(parts))
 
     def save(self, folder: str | Path) -> None:
-        """Writes model.safetensors, personas.json (together a pack) and estimator.json into `folder`."""
+        """Writes model.safetensors and personas.json (together a pack) and estimator.json into `folder`."""
         check_is_fitted(self)
-        place = Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        self.pack_.save(place)
-        write_json(place / ESTIMATOR, {"params": self.get_params(), "columns": list(self.columns_)})
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.pack_.save(folder)
+        write_json(folder / ESTIMATOR, {"params": self.get_params(), "columns": list(self.columns_)})
 
     @classmethod
     def load(cls, folder: str | Path) -> PersonaModel:
-        """What `save` wrote; or the personas of a finished run, from the run's folder.
+        """Loads what `save` wrote, or the personas of a finished run from the run's folder.
 
-        Raises ConfigError if there are none.
+        Raises ConfigError if the folder holds no trained personas.
         """
-        place = Path(folder)
-        pack = FittedPersonas.load(place)
-        if (place / ESTIMATOR).is_file():
-            kept = read_json(place / ESTIMATOR)
-            return _hold(cls(**kept["params"]), pack, tuple(kept["columns"]))
-        given = pack.personas.config.model_dump(mode="json")
-        own = set(cls().get_params()) & set(given)
-        usual = _PERSONAS.model_dump(mode="json")
-        more = {name: value for name, value in given.items() if name not in own and value != usual[name]}
+        folder = Path(folder)
+        pack = FittedPersonas.load(folder)
+        if (folder / ESTIMATOR).is_file():
+            saved = read_json(folder / ESTIMATOR)
+            return _set_fitted(cls(**saved["params"]), pack, tuple(saved["columns"]))
+        settings = pack.personas.config.model_dump(mode="json")
+        params = set(cls().get_params()) & set(settings)
+        defaults = _PERSONAS.model_dump(mode="json")
+        further = {name: value for name, value in settings.items() if name not in params and value != defaults[name]}
         dim = len(pack.vectorizer.projection.bias)
-        model = cls(**{name: given[name] for name in own}, channel_dim=dim, personas=more or None)
-        return _hold(model, pack, (*SCALARS, *CHANNELS))
+        model = cls(**{name: settings[name] for name in params}, channel_dim=dim, personas=further or None)
+        return _set_fitted(model, pack, (*SCALARS, *CHANNELS))
 
     @property
     def cluster_centers_(self) -> Float[np.ndarray, "codes latent"]:
@@ -162,13 +163,13 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         return self.pack_.personas.history
 
     @property
-    def _n_features_out(self) -> int:  # scikit-learn asks for it to name the columns of `transform`
+    def _n_features_out(self) -> int:  # scikit-learn reads it to name the columns of `transform`
         return self.pack_.personas.codebook.shape[1]
 
     def _settings(self, channel_dim: int) -> tuple[PersonasConfig, BuyersConfig]:
-        own = {name: value for name, value in self.get_params().items() if name in PersonasConfig.model_fields}
-        given = {"personas": {**own, **(self.personas or {})}, "buyers": {"channel_dim": channel_dim}}
-        config = parse_config(given, "PersonaModel")
+        params = {name: value for name, value in self.get_params().items() if name in PersonasConfig.model_fields}
+        settings = {"personas": {**params, **(self.personas or {})}, "buyers": {"channel_dim": channel_dim}}
+        config = parse_config(settings, "PersonaModel")
         return config.personas, config.buyers
 
     def _frame(self, frame: Any, products: Any, embeddings: Any) -> BuyerFrame:
@@ -186,14 +187,14 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.no_validation = True  # of arrays: columns go by their names
+        tags.no_validation = True  # the input is a frame with named columns, not an array
         tags.input_tags.two_d_array = False
         tags.input_tags.allow_nan = True
         return tags
 
 
-def _hold(model: PersonaModel, pack: FittedPersonas, columns: tuple[str, ...]) -> PersonaModel:
-    """The model, fitted: with this pack, trained on these columns."""
+def _set_fitted(model: PersonaModel, pack: FittedPersonas, columns: tuple[str, ...]) -> PersonaModel:
+    """Sets the fitted attributes of `model` and returns it."""
     model.pack_, model.columns_ = pack, columns
     model.feature_names_in_ = np.array(columns, dtype=object)
     model.n_features_in_ = len(columns)

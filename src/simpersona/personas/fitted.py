@@ -1,4 +1,4 @@
-"""What is learnt once and used for new buyers: the vector transforms and the VQ-VAE, as safetensors and JSON."""
+"""Fitted personas: vector transforms and VQ-VAE, saved as safetensors and JSON, and used to assign new buyers."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
     from simpersona.personas.model import Personas
 
 CHUNK = 8192
-"""Buyers whose vectors are in memory at once: 13 MB at 403 dimensions."""
+"""Maximum number of buyers whose vectors are in memory: 13 MB at 403 dimensions."""
 FOLD_FROM = 200_000
-"""Buyers from which it pays to load numba and to fold the first layer into the catalogue: same codes, half the work."""
+"""Number of buyers from which the folded first layer is faster than the general path, including numba's start."""
 MODEL, META = "model.safetensors", "personas.json"
 
 
 @dataclass(frozen=True)
 class FittedPersonas:
-    """A trained persona model with everything that turns buyers into codes."""
+    """A trained persona model with the transforms that turn buyers into codes."""
 
     vectorizer: Vectorizer
     personas: Personas
     embedder: str
-    """Name of the embedder that the catalogue must be embedded with."""
+    """Name of the embedder that the catalogue must use."""
     held_out: tuple[str, ...] = ()
 
     def save(self, folder: Path) -> None:
@@ -52,10 +52,10 @@ class FittedPersonas:
         write_json(folder / META, {"embedder": self.embedder, "held_out": list(self.held_out), "personas": meta})
 
     def require_embedder(self, name: str) -> None:
-        """Raises ConfigError if vectors of the embedder `name` are not those that the pack was trained on."""
+        """Raises ConfigError if the pack was trained on vectors of another embedder than `name`."""
         if name != self.embedder:
             raise ConfigError(
-                f"the pack was trained on vectors of {self.embedder}, this run's are of {name}; set buyers.embedder "
+                f"the pack was trained on vectors of {self.embedder}; this run uses {name}. Set buyers.embedder "
                 "accordingly (--set buyers.embedder=...)"
             )
 
@@ -74,7 +74,7 @@ class FittedPersonas:
         missing = [name for name in (MODEL, META) if not (folder / name).is_file()]
         if missing:
             raise ConfigError(
-                f"{folder}: no trained pack here ({', '.join(missing)} missing). "
+                f"{folder}: this folder holds no trained pack ({', '.join(missing)} missing). "
                 "Give a run folder, or its personas folder, of a finished `simpersona personas`."
             )
         tensors, meta = load_file(folder / MODEL), read_json(folder / META)
@@ -91,7 +91,7 @@ class FittedPersonas:
 
 
 def buyer_chunks(path: Path, rows: int = CHUNK) -> Iterator[pa.Table]:
-    """BUYERS from a parquet file, at most `rows` at a time."""
+    """Yields BUYERS from a parquet file, at most `rows` rows at a time."""
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(rows):
             yield BUYERS.conform(pa.Table.from_batches([batch]))
@@ -100,8 +100,10 @@ def buyer_chunks(path: Path, rows: int = CHUNK) -> Iterator[pa.Table]:
 def assign_chunks(
     pack: FittedPersonas, tables: Iterable[pa.Table], products: pa.Table, embeddings: np.ndarray, buyers: int = 0
 ) -> Iterator[tuple[BuyerVectors, np.ndarray]]:
-    """The buyers, with an `x` of no dimension, and the codes, of shape (n,), of each of `tables` (BUYERS); one table's
-    are in memory at a time. `buyers` is how many there are in all: for many the vectors are never made.
+    """Yields the buyers and their codes, shape (n,), for each of `tables` (BUYERS).
+
+    The buyers have an empty `x` of shape (n, 0). One table's vectors are in memory at a time. `buyers` is the total
+    number of buyers: from FOLD_FROM on, an optimised path assigns codes without dense vectors.
     """
     if buyers < FOLD_FROM or find_spec("numba") is None:
         for vectors in pack.vectorizer.chunks(tables, products, embeddings):
@@ -124,7 +126,7 @@ def assign_chunks(
 def assign_buyers(
     pack: FittedPersonas, buyers: pa.Table, products: pa.Table, embeddings: np.ndarray
 ) -> tuple[pa.Table, np.ndarray, BuyerVectors]:
-    """ASSIGNMENTS of all buyers, their codes of shape (n,), and their vectors."""
+    """ASSIGNMENTS of all buyers, their codes, shape (n,), and their vectors."""
     vectors = pack.vectorizer.transform(buyers, products, embeddings)
     codes = pack.personas.assign(vectors.x)
     return ASSIGNMENTS.check(assignments(vectors, codes)), codes, vectors
@@ -132,8 +134,9 @@ def assign_buyers(
 
 @dataclass(frozen=True)
 class Trained:
-    """A pack, the rows of the sample that it was trained and validated on, and how many codes were merged because
-    too few training buyers had them.
+    """A trained pack with the training and validation rows of its sample.
+
+    `merged` is the number of codes that were merged because they had too few training buyers.
     """
 
     pack: FittedPersonas

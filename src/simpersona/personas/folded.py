@@ -1,8 +1,9 @@
-"""Codes of many buyers at once: the first layer folded into the catalogue, the codebook into the last (Eq. 1).
+"""Fast code assignment for many buyers: an optimised equivalent of `Personas.assign` (Eq. 1).
 
-A channel of a buyer's vector is the mean of projected products, and the first layer is linear in it. So
-each product is sent through the layer once, and a buyer's part is a mean of such rows; likewise the
-distances to the codes are linear in the last hidden layer. Same codes, less than half the operations.
+A channel of a buyer's vector is a mean of projected products, and the first layer is linear in it. Therefore each
+product passes through the first layer once, and a buyer's contribution is the mean of these rows. In the same way
+the distances to the codes are linear in the last hidden layer, so that the codebook is folded into it. The codes are
+the same with less than half the operations.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from torch import nn
 from simpersona.contracts import CHANNELS, SCALARS
 from simpersona.personas.model import CLOSE, Personas
 
-_CHUNK = 512  # rows at once: they stay in the processor's cache
+_CHUNK = 512  # rows per batch: they fit into the processor's cache
 
 
 class FoldedPersonas:
-    """`personas` for the products of one catalogue, given as the projected vectors of shape (m, c)."""
+    """`personas` with the products of one catalogue folded in, given as projected vectors of shape (m, c)."""
 
     def __init__(self, personas: Personas, products: Float[np.ndarray, "m c"]) -> None:
         self._personas, self._products = personas, np.ascontiguousarray(products, np.float32)
@@ -46,11 +47,12 @@ class FoldedPersonas:
         rows: tuple[Int[np.ndarray, " entries"], ...],
         whole: Callable[[Int[np.ndarray, " d"]], Float[np.ndarray, "d dim"]] | None = None,
     ) -> Int[np.ndarray, " n"]:
-        """The code of each buyer, int32: `z` are the normalised scalars, and a buyer i has the catalogue's rows
-        `rows[c][starts[c][i]:starts[c][i + 1]]` in channel c. The same codes as `Personas.assign` gives.
+        """The code of each buyer, int32; the same codes as those of `Personas.assign`.
 
-        `whole` gives the vectors of the buyers that are all but equally near to two codes; without it they are made
-        here, and rounded differently perhaps.
+        `z` are the normalised scalars. Buyer i has the products `rows[c][starts[c][i]:starts[c][i + 1]]` of the
+        catalogue in channel c. `whole` returns the complete vectors of the buyers at given rows; it is called for
+        buyers that are almost equally near to two codes. Without `whole` the vectors are built here, where rounding
+        may differ.
         """
         codes = np.empty(len(z), np.int32)
         for low in range(0, len(z), _CHUNK):
@@ -77,7 +79,7 @@ class FoldedPersonas:
     def _vectors(
         self, dense: Float[np.ndarray, "n 19"], bounds: list[np.ndarray], rows: tuple[np.ndarray, ...]
     ) -> Float[np.ndarray, "n dim"]:
-        """Those buyers' whole vectors; `bounds` are the first and last entries, of shape (2, n)."""
+        """The complete vectors of some buyers; `bounds` are their first and last entries per channel, shape (2, n)."""
         width = self._products.shape[1]
         x = np.zeros((len(dense), dense.shape[1] + len(CHANNELS) * width), np.float32)
         x[:, : len(SCALARS)], x[:, -len(CHANNELS) :] = dense[:, : len(SCALARS)], dense[:, len(SCALARS) :]
@@ -90,8 +92,9 @@ class FoldedPersonas:
 
 @njit(nogil=True, cache=True)
 def _nearest(distances, codes):  # noqa: ANN001, ANN202
-    """Writes the nearest code of each row, the first of equals; true where the second is too near to be told apart after
-    folding.
+    """Writes the nearest code of each row (the first of ties) into `codes`.
+
+    Returns a mask of the rows where rounding after folding could change the code.
     """
     doubtful = np.zeros(len(distances), np.bool_)
     for row in range(len(distances)):
@@ -110,7 +113,7 @@ def _nearest(distances, codes):  # noqa: ANN001, ANN202
 
 @njit(nogil=True, cache=True)
 def _add_means(into, starts, rows, products):  # noqa: ANN001, ANN202
-    """Adds the mean of each buyer's products to its row."""
+    """Adds the mean of each buyer's products to the buyer's row of `into`."""
     width = into.shape[1]
     for buyer in range(len(into)):
         low, high = starts[buyer], starts[buyer + 1]

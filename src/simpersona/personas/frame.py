@@ -1,4 +1,4 @@
-"""A data frame with one row per buyer, as a data scientist has it, in the shape of BUYERS."""
+"""Reads a data frame with one row per buyer, validates it, and converts it to the shape of BUYERS."""
 
 from __future__ import annotations
 
@@ -16,43 +16,45 @@ from simpersona.contracts import BUYERS, CHANNELS, SCALAR_GROUPS, SCALARS, STRAT
 from simpersona.errors import ContractError
 
 CHUNK = 8192
-"""Buyers whose vectors are in memory at once."""
+"""Maximum number of buyers whose vectors are in memory."""
 NAMES = ("shop_id", "buyer_id", "stratum")
 _SHARES = (*SCALAR_GROUPS["funnel"], *SCALAR_GROUPS["intent"])
-_ALIKE = 0.85  # of difflib: from here on an unknown name is taken for a misspelt one
+_SIMILAR = 0.85  # difflib's ratio from which an unknown column name counts as a misspelling
 
 Catalogue = tuple[pa.Table, Float[np.ndarray, "m dim"]]
-"""Products (shop_id, product_id) and one embedding for each."""
+"""Products (shop_id, product_id) and one embedding per product."""
 
 
 @dataclass(frozen=True)
 class BuyerFrame:
-    """`table` has shop_id, buyer_id, stratum, the 16 scalars (null where unknown) and the channels as they were
-    given: vectors, or product ids of `catalogue`. `columns` names the scalars and channels that the frame had.
+    """A validated frame of buyers.
+
+    `table` has shop_id, buyer_id, stratum, the 16 scalars (null where unknown) and the channels of the frame, which
+    hold vectors or product ids of `catalogue`. `columns` names the scalars and channels that the frame had.
     """
 
     table: pa.Table
     columns: tuple[str, ...]
     catalogue: Catalogue | None
     dim: int
-    """Dimensions of the product vectors; 1 where there is none."""
+    """Dimensions of the product vectors; 1 without product vectors."""
 
     @classmethod
     def read(cls, frame: Any, products: Any = None, embeddings: Any = None, wanted: Sequence[str] = ()) -> BuyerFrame:
-        """The frame, checked: anything that Arrow takes for a table, such as pandas, polars or pyarrow.
+        """Validates a frame of any library that Arrow can read as a table, such as pandas, polars or pyarrow.
 
-        `wanted` are columns that must be there. Raises ContractError that lists everything that is wrong at once.
+        `wanted` are the required columns. Raises ContractError that lists all problems.
         """
         table = _arrow(frame, "one row per buyer")
         columns = tuple(name for name in (*SCALARS, *CHANNELS) if name in table.column_names)
         _raise(_name_problems(table, columns, wanted))
         catalogue = None if products is None else _catalogue(products, embeddings)
-        given, problems = _values(table)
+        values, problems = _values(table)
         channels = {name: _lists(table[name], catalogue is not None) for name in CHANNELS if name in columns}
-        dim, found = _vector_problems(channels, catalogue)
-        _raise([*problems, *found])
-        strata = {} if "stratum" in given else {"stratum": derived_strata(given)}
-        return cls(pa.table(given | strata | channels), columns, catalogue, dim)
+        dim, vector_problems = _vector_problems(channels, catalogue)
+        _raise([*problems, *vector_problems])
+        strata = {} if "stratum" in values else {"stratum": derived_strata(values)}
+        return cls(pa.table(values | strata | channels), columns, catalogue, dim)
 
     def __len__(self) -> int:
         return self.table.num_rows
@@ -62,7 +64,10 @@ class BuyerFrame:
         return replace(self, table=self.table.take(pa.array(rows)))
 
     def parts(self, dim: int, rows: int = CHUNK) -> Iterator[tuple[pa.Table, pa.Table, Float[np.ndarray, "m dim"]]]:
-        """BUYERS, products and their embeddings of at most `rows` buyers at a time; `dim` where there is no vector."""
+        """Yields BUYERS, products and their embeddings for at most `rows` buyers at a time.
+
+        `dim` is the width of the embeddings if a part has no product vector.
+        """
         for start in range(0, max(len(self), 1), rows):
             yield self._part(self.table.slice(start, rows).combine_chunks(), dim)
 
@@ -72,15 +77,16 @@ class BuyerFrame:
         for channel in CHANNELS:
             lists = columns.get(channel, pa.nulls(len(table), pa.list_(pa.string())))
             if self.catalogue is None and channel in self.columns:
-                # each buyer's vector becomes a product of its own, so that both kinds go the same way
-                here = np.flatnonzero(pc.greater(pc.fill_null(pc.list_value_length(lists), 0), 0))
-                own = pa.array([f"{channel} of {row}" for row in here], pa.string())
-                shops.append(table["shop_id"].take(pa.array(here)).combine_chunks())
-                ids.append(own)
-                if len(here):
-                    rows.append(np.asarray(pc.list_flatten(lists), np.float32).reshape(len(here), -1))
-                has = np.bincount(here, minlength=len(table))
-                lists = pa.ListArray.from_arrays(pa.array(np.concatenate([[0], np.cumsum(has)]), pa.int32()), own)
+                # each buyer's vector becomes a separate product, so that vectors and product ids are read alike
+                with_vector = np.flatnonzero(pc.greater(pc.fill_null(pc.list_value_length(lists), 0), 0))
+                product_ids = pa.array([f"{channel} of {row}" for row in with_vector], pa.string())
+                shops.append(table["shop_id"].take(pa.array(with_vector)).combine_chunks())
+                ids.append(product_ids)
+                if len(with_vector):
+                    rows.append(np.asarray(pc.list_flatten(lists), np.float32).reshape(len(with_vector), -1))
+                counts = np.bincount(with_vector, minlength=len(table))
+                offsets = pa.array(np.concatenate([[0], np.cumsum(counts)]), pa.int32())
+                lists = pa.ListArray.from_arrays(offsets, product_ids)
             columns[channel] = lists
             columns[f"has_{channel}"] = pc.greater(pc.fill_null(pc.list_value_length(lists), 0), 0)
         buyers = BUYERS.conform(pa.table(columns))
@@ -91,14 +97,15 @@ class BuyerFrame:
 
 
 def derived_strata(scalars: dict[str, pa.Array]) -> pa.Array:
-    """A to E by the counts (REFERENCE 6, first match); an unknown count is 0."""
+    """The strata A to E from the counts (REFERENCE 6, first match); an unknown count is 0."""
 
-    def some(*steps: str) -> np.ndarray:
+    def any_session(*steps: str) -> np.ndarray:
         counts = [np.nan_to_num(scalars[f"{step}_session_count"].to_numpy(zero_copy_only=False)) for step in steps]
         return np.sum(counts, axis=0) > 0
 
     steps = (("purchase",), ("checkout_start",), ("add_to_cart",), ("product_view", "collection", "search"))
-    return pa.array(np.select([some(*names) for names in steps], STRATA[:4], STRATA[4]).tolist(), pa.string())
+    strata = np.select([any_session(*names) for names in steps], STRATA[:4], STRATA[4])
+    return pa.array(strata.tolist(), pa.string())
 
 
 def _arrow(frame: Any, rows: str) -> pa.Table:
@@ -106,42 +113,41 @@ def _arrow(frame: Any, rows: str) -> pa.Table:
         return frame if isinstance(frame, pa.Table) else pa.table(frame)
     except (TypeError, ValueError, pa.ArrowException) as error:
         raise ContractError(
-            f"found {type(frame).__name__}, expected a data frame (pandas, polars, pyarrow) with {rows}; "
-            f"Arrow says: {error}"
+            f"found {type(frame).__name__}, expected a data frame (pandas, polars, pyarrow) with {rows}. "
+            f"Arrow reports: {error}"
         ) from error
 
 
 def _name_problems(table: pa.Table, columns: tuple[str, ...], wanted: Sequence[str]) -> list[str]:
     names = table.column_names
     problems = [
-        f"column {name} is there {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})
+        f"column {name} occurs {names.count(name)} times" for name in sorted({n for n in names if names.count(n) > 1})
     ]
     if missing := [name for name in wanted if name not in names]:
         problems.append(
-            f"column(s) {', '.join(missing)} missing: these personas were trained on them. Where they are unknown, "
-            "give them with nulls"
+            f"column(s) {', '.join(missing)} missing; the personas were trained on them. Add unknown columns with nulls"
         )
     absent = [name for name in (*NAMES, *SCALARS, *CHANNELS) if name not in names]
     problems += [
-        f"column {name} is not known; is it {close[0]}? Rename or drop it"
+        f"column {name} is unknown; did you mean {close[0]}? Rename or drop it"
         for name in names
-        if name not in {*NAMES, *columns} and (close := get_close_matches(name, absent, 1, _ALIKE))
+        if name not in {*NAMES, *columns} and (close := get_close_matches(name, absent, 1, _SIMILAR))
     ]
     if not any(name in SCALARS for name in columns):
         problems.append(
-            f"none of the scalars is there. Found {', '.join(names) or 'no column'}; expected some of {', '.join(SCALARS)}"
+            f"no scalar column. Found {', '.join(names) or 'no column'}; expected at least one of {', '.join(SCALARS)}"
         )
     rates = [name for name in SCALAR_GROUPS["funnel"] if name in names]
     if rates and "session_count" not in names:
-        problems.append(f"{', '.join(rates)} cannot be smoothed without the column session_count")
+        problems.append(f"{', '.join(rates)} need the column session_count for smoothing")
     steps = [f"{step}_session_count" for step in ("purchase", "checkout_start", "add_to_cart", "product_view")]
     if "stratum" not in names and not any(step in names for step in steps):
-        problems.append(f"the strata need a column stratum (A to E), or counts to tell them by: {', '.join(steps)}")
+        problems.append(f"the strata need a column stratum (A to E), or at least one of the counts {', '.join(steps)}")
     return problems
 
 
 def _values(table: pa.Table) -> tuple[dict[str, pa.Array], list[str]]:
-    """shop_id, buyer_id, stratum (if there) and the 16 scalars, and what is wrong with them."""
+    """The columns shop_id, buyer_id, stratum (if present) and the 16 scalars, and the problems with them."""
     count, problems = table.num_rows, []
     values: dict[str, pa.Array] = {
         "shop_id": pa.array(["shop"] * count, pa.string()),
@@ -160,23 +166,24 @@ def _values(table: pa.Table) -> tuple[dict[str, pa.Array], list[str]]:
             continue
         if name in NAMES and (nulls := values[name].null_count):
             problems.append(f"column {name} is null in {nulls} row(s)")
-    if "stratum" in values and (strange := sorted({*values["stratum"].drop_null().to_pylist()} - {*STRATA})):
-        problems.append(f"column stratum has {', '.join(strange[:3])}; expected {', '.join(STRATA)}")
+    if "stratum" in values and (unknown := sorted({*values["stratum"].drop_null().to_pylist()} - {*STRATA})):
+        problems.append(f"column stratum has {', '.join(unknown[:3])}; expected {', '.join(STRATA)}")
     for name in SCALARS:
         if name in values:
             numbers = values[name].to_numpy(zero_copy_only=False)
-            most = 1.0 if name in _SHARES else np.finfo(float).max
-            wrong = np.flatnonzero((numbers < 0) | (numbers > most))
+            upper = 1.0 if name in _SHARES else np.finfo(float).max
+            wrong = np.flatnonzero((numbers < 0) | (numbers > upper))
             if len(wrong):
-                what = "expected 0 to 1" if name in _SHARES else "expected finite numbers, 0 or more"
+                expected = "0 to 1" if name in _SHARES else "finite numbers, 0 or more"
                 problems.append(
-                    f"column {name}: {len(wrong)} value(s) out of range, first {numbers[wrong[0]]} at row {wrong[0]}; {what}"
+                    f"column {name}: {len(wrong)} value(s) out of range, first {numbers[wrong[0]]} at row {wrong[0]}; "
+                    f"expected {expected}"
                 )
     return values, problems
 
 
 def _lists(column: pa.ChunkedArray, ids: bool) -> pa.Array:
-    """Lists of product ids or of float32; what is neither stays as it is."""
+    """Casts a channel to lists of product ids or of float32; other types stay unchanged."""
     inner = getattr(column.type, "value_type", pa.null())
     if pa.types.is_null(column.type) or (pa.types.is_list(column.type) and pa.types.is_null(inner)):
         return pa.nulls(len(column), pa.list_(pa.string() if ids else pa.float32()))
@@ -187,7 +194,7 @@ def _lists(column: pa.ChunkedArray, ids: bool) -> pa.Array:
 
 
 def _vector_problems(channels: dict[str, pa.Array], catalogue: Catalogue | None) -> tuple[int, list[str]]:
-    """The dimensions of the products' vectors, and what is wrong with the channels."""
+    """The dimension of the product vectors, and the problems with the channels."""
     lengths, problems = set() if catalogue is None else {catalogue[1].shape[1]}, []
     for name, column in channels.items():
         kind = column.type
@@ -195,9 +202,9 @@ def _vector_problems(channels: dict[str, pa.Array], catalogue: Catalogue | None)
         if not ids and kind != pa.list_(pa.float32()):
             problems.append(f"column {name} has type {kind}; expected in each cell a vector or a list of product ids")
         elif ids and catalogue is None:
-            problems.append(f"column {name} holds product ids: give products= and embeddings= to look them up in")
+            problems.append(f"column {name} holds product ids, which need products= and embeddings=")
         elif not ids and catalogue is not None:
-            problems.append(f"column {name} holds vectors, but products= is for product ids")
+            problems.append(f"column {name} holds vectors; with products= it must hold product ids")
         elif not ids:
             sizes = set(pc.list_value_length(column).drop_null().to_pylist()) - {0}
             lengths |= sizes
@@ -218,7 +225,9 @@ def _catalogue(products: Any, embeddings: Any) -> Catalogue:
         )
     rows = np.asarray(embeddings, np.float32)
     if rows.ndim != 2 or len(rows) != table.num_rows:
-        raise ContractError(f"embeddings of shape {rows.shape} for {table.num_rows} products; expected one row each")
+        raise ContractError(
+            f"embeddings have shape {rows.shape} for {table.num_rows} products; expected one row per product"
+        )
     return pa.table({name: table[name].cast(pa.string()) for name in ("shop_id", "product_id")}), rows
 
 

@@ -20,8 +20,7 @@ def assignments(vectors: BuyerVectors, codes: Int[np.ndarray, " n"]) -> pa.Table
 
 
 def store_mix(assignments: pa.Table) -> pa.Table:
-    """MIX: of each shop, the share of its buyers that each code has (Eq. 4), by shop and code, with the share's
-    95 % interval.
+    """MIX: the share of each code among a shop's buyers (Eq. 4) with its 95 % interval, sorted by shop and code.
 
     Codes without a buyer have no row; the shares of a shop sum to 1.
     """
@@ -38,11 +37,11 @@ def store_mix(assignments: pa.Table) -> pa.Table:
 def share_interval(
     buyers: Int[np.ndarray, " n"], of: Int[np.ndarray, " n"], level: float = 0.95
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """The credible interval of a share of which `buyers` out of `of` were seen.
+    """The credible interval of a share, given `buyers` out of `of` observed buyers.
 
-    The mix of a store has a Dirichlet posterior, in which one share against all others is Beta-distributed; with
-    Jeffreys' prior: Beta(buyers + ½, of − buyers + ½). Where none or all were seen the interval begins at 0 or
-    ends at 1 (Brown, Cai and DasGupta, 2001).
+    The mix of a store has a Dirichlet posterior, in which the marginal of one share is a Beta distribution. With
+    Jeffreys' prior it is Beta(buyers + ½, of − buyers + ½). The lower bound is 0 if no buyer is observed, the upper
+    bound 1 if all are (Brown, Cai and DasGupta, 2001).
     """
     rest, tail = of - buyers, (1 - level) / 2
     low = np.where(buyers > 0, betaincinv(buyers + 0.5, rest + 0.5, tail), 0.0)

@@ -1,4 +1,4 @@
-"""Learned personas: new buyers to codes, and the files they are kept in."""
+"""Trained personas: assigns codes to new buyers, and converts the model to and from plain state."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from simpersona.errors import ContractError
 from simpersona.personas.bins import HeadBins
 from simpersona.personas.network import Network, one_thread
 
-_CHUNK = 512  # rows at once: the activations of a chunk stay in the processor's cache
+_CHUNK = 512  # rows per batch: the activations of a chunk fit into the processor's cache
 
 CLOSE = 1e-5
-"""Of the largest distance: nearer than this, two codes are not told apart by 32 bits."""
+"""Relative to the largest distance: below this difference, 32 bits cannot decide which of two codes is nearer."""
 
 
 @cache
 def _blas() -> ThreadpoolController:
-    """Found once: looking for the libraries takes longer than assigning a thousand buyers."""
+    """The BLAS thread controller, cached: the search for the libraries takes longer than assigning 1,000 buyers."""
     return ThreadpoolController()
 
 
 class Personas:
-    """A trained network, its codebook and what the codes were trained to tell apart.
+    """A trained network, its codebook and the labels of the auxiliary heads.
 
     `history` has one entry per epoch with the losses, the codes used and the dead codes revived.
     """
@@ -54,7 +54,7 @@ class Personas:
         return self._codebook.numpy()
 
     def encode(self, x: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n latent"]:
-        """z_e: the encoder's outputs. Raises ContractError if `x` has another width than the network."""
+        """The encoder's outputs z_e. Raises ContractError if the width of `x` differs from the network's input."""
         self._check(x)
         with one_thread(), torch.inference_mode():
             parts = [
@@ -64,10 +64,13 @@ class Personas:
         return np.concatenate([np.empty((0, self.network.sizes[-1]), np.float32), *parts])
 
     def assign(self, x: Float[np.ndarray, "n dim"]) -> Int[np.ndarray, " n"]:
-        """The code of each buyer, int32 (Eq. 1). Raises ContractError if `x` has another width.
+        """The code of each buyer, int32 (Eq. 1).
 
-        One thread of numpy, which is faster than PyTorch on matrices of this size. Where two codes are all but equally
-        near, 64 bits decide, so that a buyer's code does not depend on who else is asked for.
+        It runs on one thread of numpy, which is faster than PyTorch on matrices of this size. Where two codes are
+        almost equally near, the distances are recomputed in 64 bits, so that a buyer's code does not depend on the
+        other rows of `x`.
+
+        Raises ContractError if the width of `x` differs from the network's input.
         """
         self._check(x)
         codes = np.empty(len(x), np.int32)
@@ -83,11 +86,11 @@ class Personas:
         return codes
 
     def head_levels(self) -> Int[np.ndarray, "k 3"]:
-        """The level that each head predicts for each code: 0 low, 1 medium, 2 high, in the order of HEADS."""
+        """The level that each head (in the order of HEADS) predicts for each code: 0 low, 1 medium, 2 high."""
         return self.network.levels(self._codebook).argmax(dim=2).numpy()
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """The tensors by name, and everything else as plain values for JSON."""
+        """The model as tensors by name, and all other values in a form that JSON can represent."""
         tensors = {f"network.{name}": tensor.numpy() for name, tensor in self.network.state_dict().items()}
         return tensors | {"codebook": self.codebook}, {
             "sizes": list(self.network.sizes),
@@ -99,7 +102,7 @@ class Personas:
 
     @classmethod
     def from_state(cls, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Personas:
-        """The personas that `state` was taken from; they give the same codes."""
+        """The personas restored from `state`; they assign the same codes."""
         config = PersonasConfig.model_validate(meta["config"])
         network = Network(meta["sizes"], config.dropout)
         weights = {
@@ -112,7 +115,10 @@ class Personas:
         return cls(network, codebook, HeadBins.from_meta(meta["bins"]), config, meta["history"])
 
     def _steps(self, kind: type) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Weights and biases down to the distances to all codes (without |z|², which is the same for all)."""
+        """Weights and biases of the layers, and of the last step to the distances to all codes.
+
+        The distances omit |z|², which is the same for all codes.
+        """
         layers = [layer for layer in self.network.encoder if isinstance(layer, nn.Linear)]
         steps = [(layer.weight.numpy().T.astype(kind), layer.bias.numpy().astype(kind)) for layer in layers]
         codes = self.codebook.astype(kind)
@@ -121,13 +127,13 @@ class Personas:
     def _check(self, x: np.ndarray) -> None:
         if x.ndim != 2 or x.shape[1] != self.network.sizes[0]:
             raise ContractError(
-                f"buyer vectors of shape {x.shape} for personas trained on {self.network.sizes[0]} dimensions. "
-                "Make the vectors with the vectorizer that was saved with these personas."
+                f"buyer vectors have shape {x.shape}; the personas were trained on {self.network.sizes[0]} dimensions. "
+                "Use the vectorizer that was saved with these personas."
             )
 
 
 def _through(x: np.ndarray, steps: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """(n, k): the layers, with a ReLU between the encoder's own."""
+    """Applies the layers, with a ReLU after each hidden layer; returns distances of shape (n, k)."""
     rows = x.astype(steps[0][0].dtype, copy=False)
     for number, (weight, bias) in enumerate(steps, 2):
         rows = rows @ weight
@@ -138,7 +144,7 @@ def _through(x: np.ndarray, steps: list[tuple[np.ndarray, np.ndarray]]) -> np.nd
 
 
 def _nearest(distances: Float[np.ndarray, "n k"]) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " d"]]:
-    """The nearest code of each row, and the rows whose second is nearer to it than rounding tells. Spoils `distances`."""
+    """The nearest code of each row, and the rows where rounding could change it. Overwrites `distances`."""
     codes = distances.argmin(axis=1)
     best = np.take_along_axis(distances, codes[:, None], axis=1)
     largest = np.maximum(distances.max(axis=1), -best[:, 0])

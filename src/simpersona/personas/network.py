@@ -14,11 +14,11 @@ from simpersona.contracts import HEADS, LEVELS
 
 
 class Network(nn.Module):
-    """Sizes [403, 256, 128, 96] in the paper: input, hidden layers, latent.
+    """Encoder, mirrored decoder and heads of the VQ-VAE.
 
-    Each hidden layer is a Linear→ReLU→Dropout block; the layer into the latent and the layer into the
-    reconstruction are linear, so that both can be negative. The decoder also gives the three mask
-    bits, which no loss looks at (REFERENCE 9).
+    `sizes` are the widths of input, hidden layers and latent: [403, 256, 128, 96] in the paper. Each hidden layer is
+    a Linear→ReLU→Dropout block. The layers into the latent and into the reconstruction are linear, so that both can
+    be negative. The decoder also outputs the three mask bits, which no loss uses (REFERENCE 9).
     """
 
     def __init__(self, sizes: Sequence[int], dropout: float, generator: torch.Generator | None = None) -> None:
@@ -29,12 +29,12 @@ class Network(nn.Module):
         self.heads = nn.ModuleList(_linear(self.sizes[-1], len(LEVELS), generator) for _ in HEADS)
 
     def levels(self, z_q: Float[Tensor, "n latent"]) -> Float[Tensor, "n 3 3"]:
-        """The heads' logits: buyers × HEADS × LEVELS."""
+        """The heads' logits, shape (buyers, HEADS, LEVELS)."""
         return torch.stack([head(z_q) for head in self.heads], dim=1)
 
 
 class Dropout(nn.Module):
-    """Dropout whose random numbers come from a generator of its own, so that a run can be repeated."""
+    """Dropout with random numbers from a given generator, so that a training is reproducible."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -44,8 +44,8 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.share == 0:
             return x
-        kept = torch.rand(x.shape, generator=self.generator) >= self.share
-        return x * kept / (1 - self.share)
+        mask = torch.rand(x.shape, generator=self.generator) >= self.share
+        return x * mask / (1 - self.share)
 
 
 def _blocks(sizes: Sequence[int], dropout: float, generator: torch.Generator | None) -> nn.Sequential:
@@ -56,7 +56,7 @@ def _blocks(sizes: Sequence[int], dropout: float, generator: torch.Generator | N
 
 
 def _linear(into: int, out: int, generator: torch.Generator | None) -> nn.Linear:
-    # PyTorch's own start, drawn from our generator instead of the global one
+    # PyTorch's default initialisation, drawn from the given generator instead of the global one
     layer = nn.Linear(into, out, device="meta").to_empty(device="cpu")
     bound = into**-0.5
     with torch.no_grad():
@@ -67,9 +67,9 @@ def _linear(into: int, out: int, generator: torch.Generator | None) -> nn.Linear
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """PyTorch on one thread: sums in a fixed order whatever the number of cores, hence the same result.
+    """Runs PyTorch on one thread, so that the order of sums and the result do not depend on the number of cores.
 
-    The layers are so small that a second thread gains little, and on a busy machine it waits for the first.
+    The layers are small: a second thread gains little, and on a busy machine it waits for the first.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""Positive pairs for the contrastive loss: three gates within a batch (2.2, App. D, REFERENCE 10)."""
+"""Positive pairs for the contrastive loss, chosen by three gates within a batch (2.2, App. D, REFERENCE 10)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ BEHAVIOUR = ("product_view_count", "search_session_count", "collection_session_c
 
 @dataclass(frozen=True)
 class Gates:
-    """What the gates look at, one row per buyer.
+    """The inputs of the gates, one row per buyer.
 
-    `signature`: 3 purchase, 2 cart or checkout start, 1 product view, 0 none. `product`: the mean of the
-    buyer's channels, of length 1 (0 without a channel). `behaviour`: robust z values of BEHAVIOUR.
+    `signature` is 3 for a purchase, 2 for an addition to the cart or a checkout start, 1 for a product view, else 0.
+    `product` is the mean of the buyer's channels, scaled to length 1 (0 without a channel). `behaviour` are the
+    robust z values of BEHAVIOUR.
     """
 
     signature: Int[Tensor, " n"]
@@ -32,7 +33,7 @@ class Gates:
     def of(cls, vectors: BuyerVectors) -> Gates:
         """The gates of all buyers in `vectors`."""
         channels = np.stack([vectors.channel(name) for name in CHANNELS])
-        # a missing channel is 0, and the cosine does not ask for the divisor of a mean
+        # the sum is enough: a missing channel is 0, and the cosine does not depend on the divisor of the mean
         product = torch.from_numpy((channels * vectors.masks.T[:, :, None]).sum(axis=0)).float()
         return cls(
             torch.from_numpy(_signature(vectors)),
@@ -46,37 +47,38 @@ class Gates:
 
 
 def peers(gates: Gates, product_peers: int, behaviour_peers: int) -> tuple[Int[Tensor, "n f"], Int[Tensor, " n"]]:
-    """Each buyer's peers and how many of them count, at most `behaviour_peers`.
+    """The peers of each buyer, nearest first, and the number of peers, at most `behaviour_peers`.
 
-    Of the others with the same signature, the `product_peers` most similar by product; of these, the
-    `behaviour_peers` nearest by behaviour, nearest first. Columns past the count mean nothing.
+    The first gate takes the other buyers with the same signature, the second the `product_peers` most similar of
+    these by product, the third the `behaviour_peers` nearest of those by behaviour. Columns beyond a buyer's number
+    of peers are undefined.
     """
-    # one block per signature: buyers of different signatures are never compared
+    # one block per signature, because buyers of different signatures are never compared
     n = len(gates.signature)
-    found = torch.zeros(n, min(behaviour_peers, product_peers, n), dtype=torch.long)
+    result = torch.zeros(n, min(behaviour_peers, product_peers, n), dtype=torch.long)
     count = torch.zeros(n, dtype=torch.long)
     for signature in gates.signature.unique():
         rows = torch.nonzero(gates.signature == signature).flatten()
-        most = min(product_peers, len(rows) - 1)
-        if not most:
+        limit = min(product_peers, len(rows) - 1)
+        if not limit:
             continue
-        own = gates.take(rows)
-        similarity = (own.product @ own.product.T).fill_diagonal_(-torch.inf)
-        candidates = similarity.topk(most, dim=1).indices
-        distance = (own.behaviour[:, None] - own.behaviour[candidates]).square().sum(dim=2)
-        order = distance.topk(min(behaviour_peers, most), dim=1, largest=False).indices
-        found[rows, : order.shape[1]] = rows[candidates.gather(1, order)]
+        block = gates.take(rows)
+        similarity = (block.product @ block.product.T).fill_diagonal_(-torch.inf)
+        candidates = similarity.topk(limit, dim=1).indices
+        distance = (block.behaviour[:, None] - block.behaviour[candidates]).square().sum(dim=2)
+        order = distance.topk(min(behaviour_peers, limit), dim=1, largest=False).indices
+        result[rows, : order.shape[1]] = rows[candidates.gather(1, order)]
         count[rows] = order.shape[1]
-    return found, count
+    return result, count
 
 
 def positives(
     gates: Gates, product_peers: int, behaviour_peers: int, generator: torch.Generator
 ) -> tuple[Int[Tensor, " n"], Bool[Tensor, " n"]]:
-    """One peer per buyer, drawn uniformly from its peers, and whether it has one at all."""
-    found, count = peers(gates, product_peers, behaviour_peers)
+    """One positive per buyer, drawn uniformly from its peers, and a mask of the buyers that have a peer."""
+    candidates, count = peers(gates, product_peers, behaviour_peers)
     drawn = (torch.rand(len(count), generator=generator) * count).long()
-    return found.gather(1, drawn[:, None]).flatten(), count > 0
+    return candidates.gather(1, drawn[:, None]).flatten(), count > 0
 
 
 def _signature(vectors: BuyerVectors) -> np.ndarray:

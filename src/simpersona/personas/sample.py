@@ -1,4 +1,4 @@
-"""Which buyers train the personas: a balanced sample, split in two (3.1)."""
+"""The training sample: balanced over stores and strata, and split into training and validation buyers (3.1)."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from simpersona.errors import ConfigError
 def balanced_sample(
     shop_id: Shaped[np.ndarray, " n"], stratum: Shaped[np.ndarray, " n"], config: PersonasConfig, seed: int
 ) -> Int[np.ndarray, " m"]:
-    """Row numbers, ascending: of each shop at most `buyers_per_stratum` buyers of each stratum and at most
-    `buyers_per_shop` in all, drawn without replacement.
+    """Indices of the sampled buyers, ascending, drawn without replacement.
 
-    Stratum E (bouncers) is left out before the caps; with the paper's 300 × 5 = 1,500 that is the same
-    as leaving it out afterwards.
+    Each shop contributes at most `buyers_per_stratum` buyers per stratum and at most `buyers_per_shop` in all.
+    Stratum E (bouncers) is removed before the caps apply; with the paper's 300 × 5 = 1,500 the order makes no
+    difference.
     """
     rng = np.random.default_rng(seed)
-    taken: list[np.ndarray] = []
+    sampled: list[np.ndarray] = []
     for shop in np.unique(shop_id):
-        here = np.flatnonzero((shop_id == shop) & (stratum != "E"))
+        rows = np.flatnonzero((shop_id == shop) & (stratum != "E"))
         capped = [
-            _draw(here[stratum[here] == name], config.buyers_per_stratum, rng) for name in np.unique(stratum[here])
+            _draw(rows[stratum[rows] == name], config.buyers_per_stratum, rng) for name in np.unique(stratum[rows])
         ]
-        taken.append(_draw(np.concatenate([here[:0], *capped]), config.buyers_per_shop, rng))
-    return np.sort(np.concatenate([np.zeros(0, np.int64), *taken]))
+        sampled.append(_draw(np.concatenate([rows[:0], *capped]), config.buyers_per_shop, rng))
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *sampled]))
 
 
 def split(
     rows: Int[np.ndarray, " m"], share: float, seed: int
 ) -> tuple[Int[np.ndarray, " train"], Int[np.ndarray, " validation"]]:
-    """`rows` cut at random into a training and a validation part, both ascending.
+    """Splits `rows` at random into a training and a validation part, both ascending.
 
-    The validation part holds `share` of the rows, and at least one where there are two rows or more
-    and `share` is not 0.
+    The validation part has `share` of the rows. If `share` is above 0 and there are at least two rows, both parts
+    have at least one row.
     """
     shuffled = np.random.default_rng(seed).permutation(rows)
     size = round(share * len(rows))
@@ -49,7 +49,7 @@ def _draw(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def held_out_shops(settings: SplitConfig, shops: list[str], seed: int) -> list[str]:
-    """The shops that nothing is trained on: named in the settings, else a seeded draw (3.2).
+    """The held-out stores, which no model is trained on: those named in the settings, else a seeded draw (3.2).
 
     Raises ConfigError if a named shop does not exist or no shop is left to train on.
     """
@@ -57,7 +57,7 @@ def held_out_shops(settings: SplitConfig, shops: list[str], seed: int) -> list[s
     if unknown := [shop for shop in named if shop not in shops]:
         raise ConfigError(f"split.held_out names {', '.join(unknown)}; the shops are {', '.join(sorted(shops))}")
     if named and len(set(named)) == len(shops):
-        raise ConfigError("split.held_out names every shop; at least one must be left to train on")
+        raise ConfigError("split.held_out names every shop; at least one shop must remain for training")
     if named or len(shops) < 2:
         return sorted(named)
     count = min(max(1, round(settings.held_out_share * len(shops))), len(shops) - 1)

@@ -1,4 +1,4 @@
-"""No code that stands for a few buyers: such codes leave the codebook before it is published."""
+"""Merges codes with few training buyers into their nearest codes, so that no published code stands for a few people."""
 
 from __future__ import annotations
 
@@ -9,35 +9,35 @@ from scipy.spatial.distance import cdist
 from simpersona.personas.model import Personas
 
 
-def without_small_codes(personas: Personas, train_x: Float[np.ndarray, "n dim"], least: int) -> tuple[Personas, int]:
-    """`personas` in which every code has `least` of the training buyers or more, and how many codes were merged.
+def merge_small_codes(personas: Personas, train_x: Float[np.ndarray, "n dim"], min_buyers: int) -> tuple[Personas, int]:
+    """Merges codes until each has at least `min_buyers` training buyers; returns the personas and the number merged.
 
-    The smallest code goes first; its buyers go to the nearest of the codes that are left, which may lift those
-    above `least`. The codes that are left keep their order and are numbered anew from 0. One code always stays.
+    The smallest code is removed first. Its buyers move to the nearest remaining code, which may raise that code
+    above `min_buyers`. The remaining codes keep their order and are renumbered from 0. At least one code remains.
     """
-    kept = kept_codes(personas.encode(train_x), personas.codebook, least)
-    merged = len(personas.codebook) - len(kept)
+    remaining = remaining_codes(personas.encode(train_x), personas.codebook, min_buyers)
+    merged = len(personas.codebook) - len(remaining)
     if not merged:
         return personas, 0
     tensors, meta = personas.state()
-    tensors["codebook"] = np.ascontiguousarray(tensors["codebook"][kept])
-    return Personas.from_state(tensors, meta | {"codes": len(kept)}), merged
+    tensors["codebook"] = np.ascontiguousarray(tensors["codebook"][remaining])
+    return Personas.from_state(tensors, meta | {"codes": len(remaining)}), merged
 
 
-def kept_codes(
-    z: Float[np.ndarray, "n latent"], codebook: Float[np.ndarray, "k latent"], least: int
-) -> Int[np.ndarray, " kept"]:
-    """The numbers of the codes that stay, ascending, for the encoder's outputs `z` of the training buyers."""
+def remaining_codes(
+    z: Float[np.ndarray, "n latent"], codebook: Float[np.ndarray, "k latent"], min_buyers: int
+) -> Int[np.ndarray, " remaining"]:
+    """The codes that remain, ascending, given the encoder's outputs `z` of the training buyers."""
     distance = cdist(z, codebook)
-    kept = np.ones(len(codebook), bool)
+    remains = np.ones(len(codebook), bool)
     code = distance.argmin(axis=1) if len(z) else np.empty(0, np.int64)
-    while kept.sum() > 1:
-        size = np.where(kept, np.bincount(code, minlength=len(kept)), np.iinfo(np.int64).max)
+    while remains.sum() > 1:
+        size = np.where(remains, np.bincount(code, minlength=len(remains)), np.iinfo(np.int64).max)
         smallest = int(size.argmin())
-        if size[smallest] >= least:
+        if size[smallest] >= min_buyers:
             break
-        kept[smallest] = False
+        remains[smallest] = False
         distance[:, smallest] = np.inf
-        homeless = code == smallest
-        code[homeless] = distance[homeless].argmin(axis=1)
-    return np.flatnonzero(kept)
+        moves = code == smallest
+        code[moves] = distance[moves].argmin(axis=1)
+    return np.flatnonzero(remains)

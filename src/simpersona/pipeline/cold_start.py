@@ -20,11 +20,11 @@ from simpersona.evaluation.cold_start import Predictions, cold_start_metrics
 from simpersona.files import read_table
 from simpersona.lab.storefront.single_store import read_catalogue
 from simpersona.personas.fitted import FittedPersonas
-from simpersona.personas.new_stores import KnownStores, NewStores, catalogue_vectors_by_shop
+from simpersona.personas.mix_prediction import MixPredictor, TrainingStores, catalogue_vectors_by_shop
 from simpersona.ports import Progress
 
 if TYPE_CHECKING:
-    from simpersona.personas.new_stores import NewStores
+    from simpersona.personas.mix_prediction import MixPredictor
 
 MOST_NAMED, LEAST_NAMED = 3, 0.01
 """Of the shops that a new one is like: how many are told, and the smallest weight."""
@@ -38,7 +38,7 @@ def cold_start_figures(run: Path, replicates: int, seed: int) -> Metrics:
     held = np.isin(names, pack.held_out)
     if (~held).sum() < 2:
         return Metrics({}, {})
-    stores = NewStores.fit(KnownStores(catalogues[~held], mixes[~held]))
+    stores = MixPredictor.fit(TrainingStores(catalogues[~held], mixes[~held]))
     predicted = np.array([stores.mix(one) for one in catalogues[held]]).reshape(-1, mixes.shape[1])
     ranges = [stores.bounds(one) for one in predicted]
     inside = [(low <= real) & (real <= high) for (low, high), real in zip(ranges, mixes[held], strict=True)]
@@ -65,7 +65,7 @@ def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None
     if kept.sum() < 2:
         raise ConfigError(f"{run}: a mix is predicted from two training shops or more; this run has {kept.sum()}")
     mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(pack.personas.codebook))
-    stores = NewStores.fit(KnownStores(catalogues[kept], mixes[kept]))
+    stores = MixPredictor.fit(TrainingStores(catalogues[kept], mixes[kept]))
     products, _ = read_catalogue(catalog)
     asked, new = _catalogues(*with_vectors(products, catalogue_vectors(config.buyers, products, catalog, progress)))
     tables = [MIX.empty(), *(_mix_table(shop, stores, one) for shop, one in zip(asked.tolist(), new, strict=True))]
@@ -116,7 +116,7 @@ def _strata(run: Path, shops: np.ndarray, codes: int) -> np.ndarray:
     return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
 
-def _mix_table(shop: str, stores: NewStores, catalogue: np.ndarray) -> pa.Table:
+def _mix_table(shop: str, stores: MixPredictor, catalogue: np.ndarray) -> pa.Table:
     share = stores.mix(catalogue)
     low, high = stores.bounds(share)
     there = np.flatnonzero(share > 0)

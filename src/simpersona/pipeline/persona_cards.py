@@ -13,17 +13,19 @@ from jaxtyping import Int
 from simpersona.adapters.engines.open import table_engine
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import PRODUCTS
-from simpersona.personas.card_words import VISIT
+from simpersona.personas.card_text import VISIT
 from simpersona.personas.cards import persona_cards
 from simpersona.personas.model import Personas
-from simpersona.personas.tastes import Tastes
+from simpersona.personas.product_types import ProductTypeViews
 from simpersona.pipeline.stage import StageContext
 
 
 def cards_of(run: StageContext, personas: Personas, vectors: BuyerVectors, assigned: pa.Table) -> pa.Table:
     """CARDS from `assigned` (ASSIGNMENTS, in the order of buyers.parquet) and the buyers' vectors, in the same order."""
     codes = assigned["code"].to_numpy()
-    tastes = Tastes.of(_viewed(run, codes), run.table("events/products.parquet", PRODUCTS), len(personas.codebook))
+    tastes = ProductTypeViews.of(
+        _viewed(run, codes), run.table("events/products.parquet", PRODUCTS), len(personas.codebook)
+    )
     return persona_cards(personas, vectors, codes, tastes, _visits(run, assigned))
 
 

@@ -10,9 +10,9 @@ from simpersona.config import PersonasConfig
 from simpersona.contracts import CARDS, HEADS
 from simpersona.errors import ConfigError, ContractError
 from simpersona.personas.cards import persona_cards
-from simpersona.personas.learn import learn
 from simpersona.personas.model import Personas
 from simpersona.personas.network import Network
+from simpersona.personas.vqvae_training import train_vqvae
 
 QUICK = PersonasConfig(codes=8, batch_size=64, epochs=3)
 
@@ -29,7 +29,7 @@ def data(make_population):
 
 @pytest.fixture(scope="module")
 def personas(data):
-    return learn(data[0], data[1], PersonasConfig(codes=8, batch_size=64, epochs=30), 0, silent)
+    return train_vqvae(data[0], data[1], PersonasConfig(codes=8, batch_size=64, epochs=30), 0, silent)
 
 
 def incoherent(labels, codes):
@@ -52,7 +52,7 @@ def test_codes_respect_behaviour_better_than_k_means(data, personas):
 
 def test_training_that_diverges_is_the_users_error(data):
     with pytest.raises(ConfigError, match=r"validation loss is (nan|inf) after epoch 1.*personas\.learning_rate"):
-        learn(data[0], data[1], QUICK.model_copy(update={"learning_rate": 1e30}), 0, silent)
+        train_vqvae(data[0], data[1], QUICK.model_copy(update={"learning_rate": 1e30}), 0, silent)
 
 
 def test_heads_learn_the_levels(data, personas):
@@ -86,7 +86,7 @@ def test_same_seed_same_personas_whatever_the_threads(data):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        first, again, other = (learn(train, validation, QUICK, seed, silent).state() for seed in (3, 3, 4))
+        first, again, other = (train_vqvae(train, validation, QUICK, seed, silent).state() for seed in (3, 3, 4))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -101,7 +101,7 @@ def test_the_global_generator_is_left_alone(data):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    learn(*data[:2], QUICK, 0, silent)
+    train_vqvae(*data[:2], QUICK, 0, silent)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -109,7 +109,7 @@ def test_training_stops_when_the_validation_loss_does(data):
     told = []
     # a step much too large: the loss is best at once; 600 buyers in batches of 64 are 10 steps
     settings = {"epochs": 50, "patience": 2, "learning_rate": 0.05, "dead_warmup_steps": 0, "dead_every_steps": 10}
-    personas = learn(*data[:2], QUICK.model_copy(update=settings), 0, lambda *report: told.append(report))
+    personas = train_vqvae(*data[:2], QUICK.model_copy(update=settings), 0, lambda *report: told.append(report))
     losses = [entry["validation"]["loss"] for entry in personas.history]
     assert len(losses) < 50
     assert int(np.argmin(losses)) == len(losses) - 1 - 2
@@ -119,7 +119,7 @@ def test_training_stops_when_the_validation_loss_does(data):
 
 def test_patience_starts_when_dead_codes_have_been_seen_to(data):
     settings = {"epochs": 50, "patience": 1, "learning_rate": 0.05, "dead_warmup_steps": 40, "dead_every_steps": 20}
-    history = learn(*data[:2], QUICK.model_copy(update=settings), 0, silent).history
+    history = train_vqvae(*data[:2], QUICK.model_copy(update=settings), 0, silent).history
     assert len(history) >= 6  # the first check is at step 60
 
 
@@ -127,7 +127,7 @@ def test_dead_codes_are_revived_only_after_the_warm_up(data):
     config = PersonasConfig(
         codes=200, batch_size=64, epochs=4, dead_warmup_steps=20, dead_every_steps=5, dead_fraction=0.5
     )
-    history = learn(*data[:2], config, 0, silent).history
+    history = train_vqvae(*data[:2], config, 0, silent).history
     # 600 buyers in batches of 64 are 10 steps: the first check is at step 25, in epoch 3
     resets = [entry["train"]["dead_resets"] for entry in history]
     assert resets[:2] == [0, 0]
@@ -166,9 +166,9 @@ def test_vectors_of_another_width_are_refused(personas):
 def test_too_little_data_is_the_users_error(data):
     train, validation, _ = data
     with pytest.raises(ConfigError, match="no validation buyers"):
-        learn(train, validation.take(np.arange(0)), QUICK, 0, silent)
+        train_vqvae(train, validation.take(np.arange(0)), QUICK, 0, silent)
     with pytest.raises(ConfigError, match="only 5 training buyers"):
-        learn(train.take(np.arange(5)), validation, QUICK, 0, silent)
+        train_vqvae(train.take(np.arange(5)), validation, QUICK, 0, silent)
 
 
 def test_the_papers_sizes():

@@ -1,4 +1,7 @@
-"""Training: Eq. 2 by Adam, the codebook by moving averages, early stopping on the validation loss (2.2, App. C)."""
+"""Training of the VQ-VAE (2.2, App. C).
+
+Adam minimises Eq. 2, moving averages update the codebook, and the validation loss stops the training early.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ from simpersona.personas.training_state import Checkpoints, TrainingState, train
 from simpersona.ports import Progress
 
 
-def learn(
+def train_vqvae(
     train: BuyerVectors,
     validation: BuyerVectors,
     config: PersonasConfig,
@@ -32,17 +35,18 @@ def learn(
     progress: Progress,
     checkpoints: Checkpoints | None = None,
 ) -> Personas:
-    """Personas learned from `train`, as they were in the epoch with the lowest loss on `validation`.
+    """Trains personas on `train` and returns those of the epoch with the lowest loss on `validation`.
 
-    The same vectors, settings and seed give the same personas on the same processor and library versions, also
-    where a training that was cut off goes on from the last epoch that `checkpoints` kept of it.
-    Raises ConfigError if there are fewer training buyers than codes, no validation buyers, or the loss
-    does not stay finite.
+    The same vectors, settings and seed give the same personas on the same processor and library versions. An
+    interrupted training resumes from its last epoch in `checkpoints`, with the same result.
+
+    Raises ConfigError if there are fewer training buyers than codes, no validation buyers, or the loss does not stay
+    finite.
     """
     if not len(validation):
         raise ConfigError(
-            "personas: no validation buyers to stop the training by. "
-            "Expected at least one: raise personas.validation_share or give more data."
+            "personas: no validation buyers; expected at least one for early stopping. "
+            "Raise personas.validation_share or give more data."
         )
     with one_thread():
         return _learn(train, validation, config, seed, progress, checkpoints)
@@ -62,41 +66,41 @@ def _learn(
     for module in network.modules():
         if isinstance(module, Dropout):
             module.generator = generator
-    seen, unseen = _Buyers.of(train, bins), _Buyers.of(validation, bins)
-    codebook = _start(network, seen.x, config, seed)
+    train_buyers, validation_buyers = _Buyers.of(train, bins), _Buyers.of(validation, bins)
+    codebook = _start(network, train_buyers.x, config, seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     weights = torch.from_numpy(bins.weights).float()
-    run = TrainingState(network, codebook, optimizer, generator)
-    work = _Run(config, run, weights)
+    state = TrainingState(network, codebook, optimizer, generator)
+    trainer = _Trainer(config, state, weights)
     identity = training_identity(train, validation, config, seed)
-    if checkpoints and (found := checkpoints.load(identity)):
-        run.restore(*found)
+    if checkpoints and (saved := checkpoints.load(identity)):
+        state.restore(*saved)
 
-    for epoch in range(run.epoch + 1, config.epochs + 1):
-        if run.finished(config.patience):
+    for epoch in range(state.epoch + 1, config.epochs + 1):
+        if state.finished(config.patience):
             break
-        trained = work.train_epoch(seen)
+        trained = trainer.train_epoch(train_buyers)
         # the same order and the same positive pairs in every epoch, so that epochs can be compared
-        checked = work.validate(unseen, torch.Generator().manual_seed(seed))
-        if not math.isfinite(checked["loss"]):
+        validated = trainer.validate(validation_buyers, torch.Generator().manual_seed(seed))
+        if not math.isfinite(validated["loss"]):
             raise ConfigError(
-                f"personas: training diverged: the validation loss is {checked['loss']} after epoch {epoch}. Expected a"
-                f" finite number: lower personas.learning_rate ({config.learning_rate}) or the weights of the loss."
+                f"personas: training diverged: the validation loss is {validated['loss']} after epoch {epoch}; expected a"
+                f" finite number. Lower personas.learning_rate ({config.learning_rate}) or the weights of the loss."
             )
-        run.note(trained, checked, codes_checked=work.dead_codes_checked)
+        state.record_epoch(trained, validated, codes_checked=trainer.dead_codes_checked)
         if checkpoints:
-            checkpoints.save(identity, *run.state())
-        note = f"validation loss {checked['loss']:.3f}, {trained['codes_used']} codes in use"
+            checkpoints.save(identity, *state.state())
+        note = f"validation loss {validated['loss']:.3f}, {trained['codes_used']} codes in use"
         progress(epoch, config.epochs, note)
-        if run.finished(config.patience):
-            progress(config.epochs, config.epochs, f"stopped after epoch {epoch}, best was {run.best_epoch}")
-    network.load_state_dict(run.best_weights)
-    return Personas(network, run.best_entries, bins, config, run.history)
+        if state.finished(config.patience):
+            progress(config.epochs, config.epochs, f"stopped after epoch {epoch}; the best epoch is {state.best_epoch}")
+    network.load_state_dict(state.best_weights)
+    return Personas(network, state.best_entries, bins, config, state.history)
 
 
 @dataclass(frozen=True)
 class _Buyers:
-    """Everything that the loss needs of n buyers."""
+    """The inputs of the loss for n buyers."""
 
     x: Tensor
     present: Tensor
@@ -113,21 +117,21 @@ class _Buyers:
         )
 
     def batches(self, size: int, generator: torch.Generator) -> Iterator[_Buyers]:
-        """All buyers once, in random order, in batches of nearly equal size, at most `size`."""
+        """Yields all buyers in random order, in batches of nearly equal size, at most `size`."""
         order = torch.randperm(len(self.x), generator=generator)
         for rows in torch.tensor_split(order, -(-len(order) // size)):
             yield _Buyers(self.x[rows], self.present[rows], self.labels[rows], self.gates.take(rows))
 
 
 @dataclass
-class _Run:
+class _Trainer:
     config: PersonasConfig
-    now: TrainingState
+    state: TrainingState
     class_weights: Tensor
 
     def train_epoch(self, buyers: _Buyers) -> dict[str, Any]:
-        optimizer, generator = self.now.optimizer, self.now.generator
-        self.now.network.train()
+        optimizer, generator = self.state.optimizer, self.state.generator
+        self.state.network.train()
         tally, revived = _Tally(), 0
         for batch in buyers.batches(self.config.batch_size, generator):
             terms, z_e, codes = self.terms(batch, generator)
@@ -139,7 +143,7 @@ class _Run:
         return tally.means() | {"dead_resets": revived}
 
     def validate(self, buyers: _Buyers, generator: torch.Generator) -> dict[str, Any]:
-        self.now.network.eval()
+        self.state.network.eval()
         tally = _Tally()
         with torch.inference_mode():
             for batch in buyers.batches(self.config.batch_size, generator):
@@ -148,16 +152,16 @@ class _Run:
         return tally.means()
 
     def terms(self, batch: _Buyers, generator: torch.Generator) -> tuple[losses.Terms, Tensor, Tensor]:
-        """The terms of Eq. 2 and their sum as "loss"; the encoder's outputs and their codes."""
-        config, network, entries = self.config, self.now.network, self.now.codebook.entries
+        """The terms of Eq. 2 and their weighted sum as "loss", the encoder's outputs, and their codes."""
+        config, network, entries = self.config, self.state.network, self.state.codebook.entries
         z_e = network.encoder(batch.x)
         codes = nearest(z_e.detach(), entries)
         z_q = entries[codes]
-        read = straight_through(z_e, z_q)
+        decoder_input = straight_through(z_e, z_q)
         positive, has_peer = positives(batch.gates, config.product_peers, config.behaviour_peers, generator)
-        heads = losses.head_losses(network.levels(read), batch.labels, self.class_weights)
+        heads = losses.head_losses(network.levels(decoder_input), batch.labels, self.class_weights)
         terms = {
-            "reconstruction": losses.reconstruction(network.decoder(read), batch.x, batch.present),
+            "reconstruction": losses.reconstruction(network.decoder(decoder_input), batch.x, batch.present),
             "commitment": losses.commitment(z_e, z_q, config.commitment_over),
             "contrastive": losses.info_nce(z_e, positive, has_peer, config.temperature),
             **dict(zip(HEADS, heads, strict=True)),
@@ -166,18 +170,21 @@ class _Run:
 
     @property
     def dead_codes_checked(self) -> bool:
-        """Patience starts with this: until then a small data set trains with a part of its codes only."""
-        return self.now.step >= self.config.dead_warmup_steps + self.config.dead_every_steps
+        """True after the first check for dead codes; patience starts then.
+
+        Before that check a small data set uses only a part of its codes.
+        """
+        return self.state.step >= self.config.dead_warmup_steps + self.config.dead_every_steps
 
     def move_codebook(self, z: Tensor, codes: Tensor) -> int:
-        """Eq. 7, and Eq. 8 when it is due (REFERENCE 13). Returns the number of codes revived."""
-        config, codebook = self.config, self.now.codebook
+        """Applies Eq. 7, and Eq. 8 every `dead_every_steps` steps (REFERENCE 13). Returns the number of revived codes."""
+        config, codebook = self.config, self.state.codebook
         codebook.update(z, codes, config.decay)
-        self.now.step += 1
-        since = self.now.step - config.dead_warmup_steps
-        if since <= 0 or since % config.dead_every_steps:
+        self.state.step += 1
+        steps = self.state.step - config.dead_warmup_steps
+        if steps <= 0 or steps % config.dead_every_steps:
             return 0
-        return codebook.revive(z, config.dead_fraction, self.now.generator)
+        return codebook.revive(z, config.dead_fraction, self.state.generator)
 
 
 class _Tally:

@@ -1,4 +1,4 @@
-"""Tastes: which product types the buyers of each code view."""
+"""The product types that the buyers of each code view."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from jaxtyping import Int
 
 
 @dataclass(frozen=True)
-class Tastes:
-    """For each code, how many of its buyers viewed a product of each of t types, and how many viewed any."""
+class ProductTypeViews:
+    """Per code, the number of buyers who viewed a product of each of t types, and of buyers who viewed any."""
 
     types: tuple[str, ...]
     counts: Int[np.ndarray, "codes t"]
@@ -22,9 +22,9 @@ class Tastes:
 
     @classmethod
     def of(cls, parts: Iterable[tuple[pa.Table, Int[np.ndarray, " n"]]], products: pa.Table, codes: int) -> Self | None:
-        """Counted over `parts`: buyers (shop_id, viewed: distinct product ids) with their codes.
+        """Counts viewers over `parts`: tables of buyers (shop_id, viewed: distinct product ids) with their codes.
 
-        `products` is PRODUCTS; views of products without a type are left out. None if no product has a type.
+        `products` is PRODUCTS; views of products without a type are ignored. Returns None if no product has a type.
         """
         known = products.filter(pc.is_valid(products["product_type"]))
         if not known.num_rows:
@@ -33,32 +33,33 @@ class Tastes:
         keys, type_of = _keys(known["shop_id"], known["product_id"]), encoded.indices.to_numpy()
         kinds = len(encoded.dictionary)
         counts, viewers = np.zeros((codes, kinds), np.int64), np.zeros(codes, np.int64)
-        for table, of_part in parts:
+        for table, part_codes in parts:
             viewed = table["viewed"].combine_chunks()
             buyer = pc.list_parent_indices(viewed)
-            place = pc.index_in(_keys(table["shop_id"].take(buyer), pc.list_flatten(viewed)), keys)
-            found = pc.is_valid(place).to_numpy(zero_copy_only=False)
-            rows, kind = buyer.to_numpy()[found], type_of[place.drop_null().to_numpy()]
-            pairs = np.unique(rows * kinds + kind)
-            np.add.at(counts, (of_part[pairs // kinds], pairs % kinds), 1)
-            viewers += np.bincount(of_part[np.unique(rows)], minlength=codes)
+            product = pc.index_in(_keys(table["shop_id"].take(buyer), pc.list_flatten(viewed)), keys)
+            has_type = pc.is_valid(product).to_numpy(zero_copy_only=False)
+            rows, kind = buyer.to_numpy()[has_type], type_of[product.drop_null().to_numpy()]
+            pairs = np.unique(rows * kinds + kind)  # one number per distinct (buyer, type) pair
+            np.add.at(counts, (part_codes[pairs // kinds], pairs % kinds), 1)
+            viewers += np.bincount(part_codes[np.unique(rows)], minlength=codes)
         return cls(tuple(encoded.dictionary.to_pylist()), counts, viewers)
 
     def most_viewed(self, code: int, top: int) -> list[dict[str, Any]]:
-        """The `top` types that most of the code's viewers viewed: product_type, share of them, and lift.
+        """The `top` types by number of viewers of the code: product_type, share of the viewers, and lift.
 
-        Lift is the share over that among the viewers of all codes. Types that nobody of the code viewed are left out.
+        The lift is the share divided by the share among the viewers of all codes. Types without a viewer of the code
+        are omitted.
         """
-        own, all_viewers = self.counts[code], max(int(self.viewers.sum()), 1)
-        order = np.lexsort((np.array(self.types), -own))[:top]
+        counts, all_viewers = self.counts[code], max(int(self.viewers.sum()), 1)
+        order = np.lexsort((np.array(self.types), -counts))[:top]
         return [
             {
                 "product_type": self.types[kind],
-                "share": (share := float(own[kind] / self.viewers[code])),
+                "share": (share := float(counts[kind] / self.viewers[code])),
                 "lift": share * all_viewers / float(self.counts[:, kind].sum()),
             }
             for kind in order
-            if own[kind]
+            if counts[kind]
         ]
 
 
