@@ -18,7 +18,7 @@ from benchmarks.results import Section, Table
 from simpersona.config import Config, LabConfig, VariantConfig
 from simpersona.config.file import parse_config
 from simpersona.evaluation.tables import OUTCOMES
-from simpersona.lab.expected import shop_rates
+from simpersona.lab.expected_rates import shop_rates
 from simpersona.lab.shopper_types import ShopperType, make_types
 from simpersona.lab.variants import PLAIN, Variant
 from simpersona.pipeline.recorded import simulated_buyers

@@ -24,8 +24,8 @@ from simpersona.config import EventsConfig, LabConfig, VariantConfig
 from simpersona.contracts import STRATA
 from simpersona.events.prepare import prepare
 from simpersona.lab.axes import DRIVES
-from simpersona.lab.effects import NAMED
-from simpersona.lab.truth import BOUNCER
+from simpersona.lab.effects import NAMED_VARIANTS
+from simpersona.lab.truth_tables import BOUNCER
 from simpersona.lab.variants import Variant
 from simpersona.lab.world import generate_world
 
@@ -39,7 +39,7 @@ COUNTS = {
     "checkout start": ("checkout_start_count", "checkout_start_rate"),
     "purchase": ("purchase_count", "purchase_rate"),
 }
-CHANGES = {name: variant for name, variant in NAMED.items() if name != "plain"}
+CHANGES = {name: variant for name, variant in NAMED_VARIANTS.items() if name != "plain"}
 
 
 def section(
@@ -55,7 +55,7 @@ def section(
         names = ("types", "rates", "sessions", "mixes", "shops", "lifts")
         truth = {name: pq.read_table(folder / f"truth/{name}.parquet").to_pandas() for name in names}
         changed, many = Path(scratch) / "changed", config.model_copy(update={"buyers": lift_buyers})
-        bought = {name: _purchases(changed, many, variant) for name, variant in NAMED.items()}
+        bought = {name: _purchases(changed, many, variant) for name, variant in NAMED_VARIANTS.items()}
     what = (
         f"The generated world (`[lab]`): {config.shops} shops, {config.buyers:,} buyers, {config.types} types, seed "
         f"{config.seed}; {len(sessions):,} visits, {sessions.event_count.sum():,} events. Measured by our own importer, sessions "

@@ -17,7 +17,7 @@ from benchmarks.results import Table, number
 from simpersona.config import LabConfig
 from simpersona.lab.clientele import random_ids
 from simpersona.lab.event_rows import LAYOUT, SCHEMA
-from simpersona.lab.part import BEGIN
+from simpersona.lab.shop_part import BEGIN
 from simpersona.lab.world import generate_world
 from simpersona.pipeline.run_folder import peak_memory_mb
 

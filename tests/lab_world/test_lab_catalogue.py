@@ -31,15 +31,15 @@ def test_a_search_finds_what_its_words_say(seed):
     titles = [title.lower() for title in made.products["title"].to_pylist()]
     types = made.products["product_type"].to_pylist()
     plurals = {kind.plural: kind.noun.lower() for _, kind in made.kinds}
-    for query, found in zip(made.queries, made.found, strict=True):
+    for query, found in zip(made.queries, made.query_products, strict=True):
         words = [plurals.get(word, word) for word in query.split()]
         expected = [
             i for i, title in enumerate(titles) if all(word in title.replace(",", "").split() for word in words)
         ]
         assert found.tolist() == expected
-    for i, exact in enumerate(made.specific):
-        assert all(i in made.found[query] for query in exact)
-        assert i in made.found[made.queries.index(types[i])]
+    for i, exact in enumerate(made.exact_queries):
+        assert all(i in made.query_products[query] for query in exact)
+        assert i in made.query_products[made.queries.index(types[i])]
 
 
 def test_a_usual_shop_has_five_to_eight_collections_of_types_and_themes():
@@ -54,7 +54,7 @@ def test_under_a_price_holds_just_the_cheaper_products():
     made = make_catalogue(0, 60, np.random.default_rng(3))
     place, title = next((i, t) for i, t in enumerate(made.collections["title"].to_pylist()) if t.startswith("Under"))
     limit = float(title.removeprefix("Under $"))
-    assert made.members[place].tolist() == [i for i, price in enumerate(made.price) if price < limit]
+    assert made.collection_products[place].tolist() == [i for i, price in enumerate(made.price) if price < limit]
 
 
 def test_nouns_and_plurals_are_said_once_and_are_alike():

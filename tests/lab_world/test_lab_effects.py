@@ -7,8 +7,8 @@ import pytest
 from simpersona.config import LabConfig, VariantConfig
 from simpersona.lab.axes import PRICE_LEVELS
 from simpersona.lab.clientele import draw_mix, mean_visits
-from simpersona.lab.effects import NAMED, affected
-from simpersona.lab.expected import BOUNCE, shop_rates, true_lift, visit_shares
+from simpersona.lab.effects import NAMED_VARIANTS, apply_variant
+from simpersona.lab.expected_rates import BOUNCE, shop_rates, true_lift, visit_shares
 from simpersona.lab.funnel import Habits, rates
 from simpersona.lab.shopper_types import make_types
 from simpersona.lab.variants import PLAIN, Variant
@@ -28,17 +28,17 @@ def test_the_straight_funnel_in_each_variant_by_hand():
     assert plain.checkout_start == pytest.approx(1 / 6)
     assert plain.purchase == pytest.approx(1 / 15)
 
-    notice = rates(affected(STRAIGHT, NAMED["free_shipping_notice"], "buyer", "budget"))  # odds × 1.7
+    notice = rates(apply_variant(STRAIGHT, NAMED_VARIANTS["free_shipping_notice"], "buyer", "budget"))  # odds × 1.7
     start, complete = 1.7 / 2.7, 0.68 / 1.28  # of 1/1 and of 2/3
     assert notice.add_to_cart == pytest.approx(1 / 3)
     assert notice.checkout_start == pytest.approx(start / 3)
     assert notice.purchase == pytest.approx(start * complete / 3)
 
-    one_page = rates(affected(STRAIGHT, NAMED["one_page_checkout"], "hesitant", "middle"))  # odds × 4
+    one_page = rates(apply_variant(STRAIGHT, NAMED_VARIANTS["one_page_checkout"], "hesitant", "middle"))  # odds × 4
     assert one_page.checkout_start == pytest.approx(1 / 6)
     assert one_page.purchase == pytest.approx((8 / 11) / 6)  # 4 × 2/3 = 8/3
 
-    dearer = rates(affected(STRAIGHT, Variant(price_factor=1.1), "buyer", "budget"))  # odds / 1.21
+    dearer = rates(apply_variant(STRAIGHT, Variant(price_factor=1.1), "buyer", "budget"))  # odds / 1.21
     add, complete = 0.25 / 1.21, (2 / 3) / 1.21
     added = add / (1 + add)
     assert dearer.add_to_cart == pytest.approx(added / (added + (1 - added) / 2))
@@ -48,19 +48,19 @@ def test_the_straight_funnel_in_each_variant_by_hand():
 def test_hidden_search_by_hand():
     """A searcher finds nothing to add in a list: of 4 looks 0.8 × 3 were searches, 30 % of which end the visit."""
     searcher = replace(STRAIGHT, look=(0.75, 0, 0.25), leave=0.0, add=0.5)
-    hidden = affected(searcher, Variant(hidden_search=True), "buyer", "middle")
+    hidden = apply_variant(searcher, Variant(hidden_search=True), "buyer", "middle")
     assert hidden.look == pytest.approx((0.15, 0, 0.85))
     assert hidden.leave == pytest.approx(0.3 * 0.6)
     assert rates(searcher).add_to_cart == pytest.approx(1, abs=1e-3)
     assert rates(hidden).add_to_cart == pytest.approx(0.5 / (0.5 + 0.5 * 0.18), abs=1e-3)
     direct = replace(STRAIGHT, look=(0, 0.4, 0.6))
-    assert affected(direct, Variant(hidden_search=True), "buyer", "middle") == direct
+    assert apply_variant(direct, Variant(hidden_search=True), "buyer", "middle") == direct
 
 
 def test_an_a_a_test_has_no_lift_at_all():
     for shop in range(3):
         shares = draw_mix(shop, TYPES, np.random.default_rng(shop))
-        for variant in NAMED.values():
+        for variant in NAMED_VARIANTS.values():
             assert asdict(true_lift(shares, TYPES, variant, variant)) == asdict(BOUNCE * 0)
 
 
@@ -68,15 +68,18 @@ def test_which_variant_wins_depends_on_who_shops():
     """Signs as planted, for every type; searchers and hesitant and budget buyers feel theirs most."""
     for one in TYPES:
         plain = one.rates()
-        lift = {name: one.rates(None, variant).purchase - plain.purchase for name, variant in NAMED.items()}
+        lift = {name: one.rates(None, variant).purchase - plain.purchase for name, variant in NAMED_VARIANTS.items()}
         assert lift["plain"] == 0
         assert lift["free_shipping_notice"] > 0
         assert lift["one_page_checkout"] > 0
         assert lift["hidden_search"] < 0
         assert lift["prices_up_10"] < 0
         if one.drive == "hesitant":
-            assert one.rates(None, NAMED["one_page_checkout"]).purchase > 2.5 * plain.purchase
-        dearer = [replace(one, price_level=level).rates(None, NAMED["prices_up_10"]).purchase for level in PRICE_LEVELS]
+            assert one.rates(None, NAMED_VARIANTS["one_page_checkout"]).purchase > 2.5 * plain.purchase
+        dearer = [
+            replace(one, price_level=level).rates(None, NAMED_VARIANTS["prices_up_10"]).purchase
+            for level in PRICE_LEVELS
+        ]
         assert dearer == sorted(dearer)
         assert dearer[0] < dearer[-1] < plain.purchase
 
@@ -121,7 +124,7 @@ def test_a_world_of_a_variant_sells_dearer_and_says_so_in_its_truth(tmp_path):
         assert row.purchase_rate == types[row.type].rates("buy", variant).purchase
     effects = plain["effects"]
     assert (effects.query("variant == 'plain'").filter(like="_lift") == 0).all(axis=None)
-    assert set(plain["lifts"]["variant"]) == set(effects["variant"]) == set(NAMED)
+    assert set(plain["lifts"]["variant"]) == set(effects["variant"]) == set(NAMED_VARIANTS)
 
 
 def test_the_settings_name_the_same_changes_as_the_variant():
@@ -139,18 +142,18 @@ def test_the_shops_of_a_varied_world_take_turns(tmp_path):
         tables[config.variants] = {path.stem: pq.read_table(path).to_pandas() for path in folder.glob("*/*.parquet")}
     same, other = tables["same"], tables["varied"]
     assert [Variant(**row) for row in other["shops"][list(asdict(PLAIN))].to_dict("records")] == [
-        *NAMED.values(),
+        *NAMED_VARIANTS.values(),
         PLAIN,
     ]
     for unchanged in ("types", "habits", "rates", "effects", "lifts"):
         assert same[unchanged].equals(other[unchanged])
     assert same["mixes"]["share"].equals(other["mixes"]["share"])
     factor = other["products"]["price"] / same["products"]["price"]
-    dearer = same["products"]["shop_id"] == other["shops"]["shop_id"][list(NAMED).index("prices_up_10")]
+    dearer = same["products"]["shop_id"] == other["shops"]["shop_id"][list(NAMED_VARIANTS).index("prices_up_10")]
     assert factor[dearer].to_numpy() == pytest.approx(1.1, abs=0.01)
     assert (factor[~dearer] == 1).all()
     sells = same["shops"]["purchase_rate"] > 0
-    for shop, name in enumerate(NAMED):
+    for shop, name in enumerate(NAMED_VARIANTS):
         before, after = same["shops"]["purchase_rate"][shop], other["shops"]["purchase_rate"][shop]
         if sells[shop]:
             assert (after > before, after < before) == (name in ("free_shipping_notice", "one_page_checkout"), name in ("hidden_search", "prices_up_10"))  # fmt: skip

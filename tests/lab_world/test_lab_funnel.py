@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from simpersona.lab.axes import DRIVES, PRICE_LEVELS
 from simpersona.lab.catalogue import make_catalogue
-from simpersona.lab.choices import Shelves
 from simpersona.lab.clientele import draw_clientele, plan_visits
-from simpersona.lab.effects import affected
-from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, Did, Habits, counts, entry, lengths, moves, rates, reached
+from simpersona.lab.effects import apply_variant
+from simpersona.lab.funnel import CART_LINES, MAX_EVENTS, Action, Habits, counts, entry, lengths, moves, rates, reached
+from simpersona.lab.product_choice import ProductLists
 from simpersona.lab.shopper_types import ShopperType, make_types
 from simpersona.lab.variants import PLAIN, Variant
-from simpersona.lab.visits import Ways, product_of, visit_shop
+from simpersona.lab.visits import TransitionTables, draw_visits, product_of
 
 share = st.floats(0.01, 0.3)
 variants = st.builds(Variant, st.booleans(), st.booleans(), st.booleans(), st.floats(0.3, 3))
@@ -39,17 +39,17 @@ def test_probabilities_are_probabilities_and_only_legal_moves_are_possible(habit
     assert entry(habits).sum() == pytest.approx(1)
     possible = table.sum(-1)
     assert possible[possible > 0] == pytest.approx(1)
-    for did in Did:
-        assert did in (Did.ADD, Did.CART, Did.START) or (possible[did] > 0).all()
-    into_add = table[:, :, Did.ADD].copy()
-    into_add[Did.VIEW, :CART_LINES] = 0
-    into_start = table[:, :, Did.START].copy()
-    into_start[[Did.CART, Did.REMOVE], 1:] = 0
-    into_remove = table[:, :, Did.REMOVE].copy()
-    into_remove[[Did.CART, Did.REMOVE], 1:] = 0
-    into_complete = table[:, :, Did.COMPLETE].copy()
-    into_complete[Did.START, 1:] = 0
-    for forbidden in (into_add, into_start, into_remove, into_complete, table[:, 0, Did.CART]):
+    for did in Action:
+        assert did in (Action.ADD, Action.CART, Action.START) or (possible[did] > 0).all()
+    into_add = table[:, :, Action.ADD].copy()
+    into_add[Action.VIEW, :CART_LINES] = 0
+    into_start = table[:, :, Action.START].copy()
+    into_start[[Action.CART, Action.REMOVE], 1:] = 0
+    into_remove = table[:, :, Action.REMOVE].copy()
+    into_remove[[Action.CART, Action.REMOVE], 1:] = 0
+    into_complete = table[:, :, Action.COMPLETE].copy()
+    into_complete[Action.START, 1:] = 0
+    for forbidden in (into_add, into_start, into_remove, into_complete, table[:, 0, Action.CART]):
         assert not forbidden.any()
 
 
@@ -70,11 +70,11 @@ def test_rates_of_a_straight_funnel_by_hand(a, leave, c, s, complete):
 
 @given(habits=any_habits(), variant=variants, drive=drives, level=levels)
 def test_every_variant_leaves_probabilities(habits, variant, drive, level):
-    table = moves(affected(habits, variant, drive, level))
+    table = moves(apply_variant(habits, variant, drive, level))
     possible = table.sum(-1)
     assert (table >= -1e-12).all()
     assert possible[possible > 0] == pytest.approx(1)
-    assert affected(habits, PLAIN, drive, level) is habits
+    assert apply_variant(habits, PLAIN, drive, level) is habits
 
 
 @dataclass(frozen=True)
@@ -84,52 +84,56 @@ class Anyone(ShopperType):
     given: Habits
 
     def habits(self, intent, variant=PLAIN):
-        return affected(self.given, variant, self.drive, self.price_level)
+        return apply_variant(self.given, variant, self.drive, self.price_level)
 
 
 @pytest.fixture(scope="module")
-def shelves():
-    return Shelves(make_catalogue(0, 20, np.random.default_rng(0)))
+def product_lists():
+    return ProductLists(make_catalogue(0, 20, np.random.default_rng(0)))
 
 
 @given(habits=any_habits(), variant=variants, drive=drives, level=levels, seed=st.integers(0, 99))
-def test_every_session_obeys_the_funnel_whatever_the_habits(shelves, habits, variant, drive, level, seed):
+def test_every_session_obeys_the_funnel_whatever_the_habits(product_lists, habits, variant, drive, level, seed):
     rng = np.random.default_rng(seed)
     named = {field.name: getattr(make_types(1, rng)[0], field.name) for field in fields(ShopperType)}
     someone = Anyone(**{**named, "drive": drive, "price_level": level}, given=habits)
-    plan = plan_visits(draw_clientele(np.array([0.9, 0.1]), 30, rng), shelves.catalogue, [someone], 120, rng)
-    trail = visit_shop(shelves, Ways([someone], variant), plan, rng)
+    plan = plan_visits(draw_clientele(np.array([0.9, 0.1]), 30, rng), product_lists.catalogue, [someone], 120, rng)
+    visit_events = draw_visits(product_lists, TransitionTables([someone], variant), plan, rng)
     for visit in range(len(plan)):
-        rows = np.flatnonzero(trail.visit == visit)
-        assert trail.seq[rows].tolist() == list(range(len(rows)))
+        rows = np.flatnonzero(visit_events.visit == visit)
+        assert visit_events.seq[rows].tolist() == list(range(len(rows)))
         assert 1 <= len(rows) <= MAX_EVENTS
         before, cart, viewed = None, [], -1
-        for did, item in zip(trail.did[rows].tolist(), trail.item[rows].tolist(), strict=True):
-            assert before != Did.COMPLETE
-            if did == Did.VIEW:
+        for did, item in zip(visit_events.action[rows].tolist(), visit_events.item[rows].tolist(), strict=True):
+            assert before != Action.COMPLETE
+            if did == Action.VIEW:
                 viewed = product_of(item)
                 assert viewed not in [product_of(line) for line in cart]
-            elif did == Did.ADD:
-                assert before == Did.VIEW
+            elif did == Action.ADD:
+                assert before == Action.VIEW
                 assert product_of(item) == viewed
                 cart.append(item)
                 assert len(cart) <= CART_LINES
-            elif did == Did.REMOVE:
-                assert before in (Did.CART, Did.REMOVE)
+            elif did == Action.REMOVE:
+                assert before in (Action.CART, Action.REMOVE)
                 cart.remove(item)
-            elif did == Did.CART:
+            elif did == Action.CART:
                 assert cart
-            elif did == Did.START:
+            elif did == Action.START:
                 assert cart
-                assert before in (Did.CART, Did.REMOVE)
-            elif did == Did.COMPLETE:
-                assert before == Did.START
+                assert before in (Action.CART, Action.REMOVE)
+            elif did == Action.COMPLETE:
+                assert before == Action.START
             before = did
 
 
 @given(any_habits())
 def test_lengths_are_a_distribution_that_agrees_with_counts_and_reach(habits):
-    for kinds in ((Did.VIEW,), (Did.VIEW, Did.ADD, Did.COMPLETE), tuple(did for did in Did if did != Did.LEAVE)):
+    for kinds in (
+        (Action.VIEW,),
+        (Action.VIEW, Action.ADD, Action.COMPLETE),
+        tuple(did for did in Action if did != Action.LEAVE),
+    ):
         found = lengths(habits, kinds)
         assert found.sum() == pytest.approx(1)
         assert found @ np.arange(MAX_EVENTS + 1) == pytest.approx(counts(habits)[list(kinds)].sum())
@@ -140,24 +144,24 @@ def test_lengths_are_a_distribution_that_agrees_with_counts_and_reach(habits):
 def test_rates_agree_with_the_equations_of_an_absorbing_chain(habits):
     """h = 1 at the target, 0 after leaving, else the mean of h over the next state."""
     table, first = moves(habits), entry(habits)
-    states = [(did, lines) for did in Did if did != Did.LEAVE for lines in range(CART_LINES + 1)]
+    states = [(did, lines) for did in Action if did != Action.LEAVE for lines in range(CART_LINES + 1)]
     place = {state: i for i, state in enumerate(states)}
     step = np.zeros((len(states), len(states)))
     for (did, lines), row in place.items():
-        for after in Did:
-            left = lines + {Did.ADD: 1, Did.REMOVE: -1}.get(after, 0)
-            if after != Did.LEAVE and 0 <= left <= CART_LINES:
+        for after in Action:
+            left = lines + {Action.ADD: 1, Action.REMOVE: -1}.get(after, 0)
+            if after != Action.LEAVE and 0 <= left <= CART_LINES:
                 step[row, place[after, left]] = table[did, lines, after]
     found = rates(habits)
     for target, rate in (
-        (Did.ADD, found.add_to_cart),
-        (Did.START, found.checkout_start),
-        (Did.COMPLETE, found.purchase),
+        (Action.ADD, found.add_to_cart),
+        (Action.START, found.checkout_start),
+        (Action.COMPLETE, found.purchase),
     ):
         there = np.array([did == target for did, _ in states])
         reach = np.linalg.solve(np.eye(len(states)) - np.where(there[:, None], 0, step), there.astype(float))
-        expected = sum(first[did] * reach[place[did, 0]] for did in Did if did != Did.LEAVE)
+        expected = sum(first[did] * reach[place[did, 0]] for did in Action if did != Action.LEAVE)
         assert rate == pytest.approx(expected, abs=2e-4)  # the equations know no longest visit
     length = np.linalg.solve(np.eye(len(states)) - step, np.ones(len(states)))
-    expected = sum(first[did] * length[place[did, 0]] for did in Did if did != Did.LEAVE)
+    expected = sum(first[did] * length[place[did, 0]] for did in Action if did != Action.LEAVE)
     assert found.events == pytest.approx(expected, abs=3e-2)  # 1.3e-2 where visits are longest

@@ -16,11 +16,11 @@ import pytest
 from simpersona.config import LabConfig
 from simpersona.lab.axes import DRIVES, ENGAGEMENTS, EXPLORATIONS
 from simpersona.lab.clientele import draw_mix, shop_sizes
-from simpersona.lab.expected import strata_shares, visit_shares
-from simpersona.lab.funnel import Did, counts, lengths
+from simpersona.lab.expected_rates import strata_shares, visit_shares
+from simpersona.lab.funnel import Action, counts, lengths
 from simpersona.lab.shopper_types import make_types
 
-KINDS = (Did.VIEW, Did.ADD, Did.COMPLETE)
+KINDS = (Action.VIEW, Action.ADD, Action.COMPLETE)
 SHARES = {
     "view": (0.749, 0.978),  # Google store, REES46
     "cart": (0.0095, 0.202),  # REES46, Google store
@@ -153,7 +153,7 @@ def test_the_way_to_the_products_does_not_touch_how_far_a_visit_gets():
                 assert np.ptp([rate.purchase for rate in rates]) < 0.01
     looks = {
         way: np.mean([
-            lengths(one.habits("browse"), (Did.SEARCH, Did.COLLECTION)) @ np.arange(41)
+            lengths(one.habits("browse"), (Action.SEARCH, Action.COLLECTION)) @ np.arange(41)
             for one in types if one.exploration == way
         ])
         for way in EXPLORATIONS

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from simpersona.contracts import EVENT_NAMES
-from simpersona.lab.truth import BOUNCER
+from simpersona.lab.truth_tables import BOUNCER
 
 
 def _product(line: dict) -> str:

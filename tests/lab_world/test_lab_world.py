@@ -17,7 +17,7 @@ from simpersona.errors import ConfigError
 from simpersona.lab.axes import DRIVES
 from simpersona.lab.clientele import shop_sizes
 from simpersona.lab.shopper_types import make_types
-from simpersona.lab.truth import TRUE_BUYERS, TRUE_MIXES, TRUE_RATES, TRUE_SESSIONS, TRUE_TYPES
+from simpersona.lab.truth_tables import TRUE_BUYERS, TRUE_MIXES, TRUE_RATES, TRUE_SESSIONS, TRUE_TYPES
 from simpersona.lab.world import generate_world
 
 SMALL = LabConfig(shops=2, buyers=80, products_per_shop=20, types=5, days=30)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 Drive = Literal["browser", "buyer", "collector", "hesitant"]
-"""Looks only; buys; fills carts; starts checkouts and stops."""
+"""How far visits go: only looks; buys; fills carts; starts checkouts and abandons them."""
 Engagement = Literal["brief", "steady", "absorbed"]
-"""How many products a visit sees, and how long each is looked at."""
+"""How many products a visit views, and how long it stays on each page."""
 Exploration = Literal["search", "collections", "direct"]
-"""The way to the products."""
+"""How a visit reaches products."""
 Breadth = Literal["narrow", "wide"]
-"""Stays with the product type wanted, or looks at others."""
+"""Whether a visit stays with the wanted product type or also views others."""
 PriceLevel = Literal["budget", "middle", "premium"]
 Returns = Literal["rare", "regular", "frequent"]
-"""Visits over four months."""
+"""How often a buyer visits in four months."""
 Intent = Literal["browse", "buy"]
-"""Of a visit, not of a type."""
+"""The intent of a visit; a property of the visit, not of the type."""
 
 DRIVES: tuple[Drive, ...] = get_args(Drive)
 ENGAGEMENTS: tuple[Engagement, ...] = get_args(Engagement)

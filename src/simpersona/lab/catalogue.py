@@ -1,7 +1,7 @@
-"""One shop's catalogue: products, collections, and which products a search finds.
+"""Generates one shop's catalogue: products, collections, and the products that each search finds.
 
-Ids and titles are unique over all shops, since each shop has makers of its own and titles begin with
-the maker. Each product type has a collection of its own, beside a few themes.
+Ids and titles are unique over all shops: titles begin with the vendor, and no two shops share a vendor. Each product
+type has a collection; further collections are themes such as "Gift ideas".
 """
 
 from __future__ import annotations
@@ -18,61 +18,62 @@ from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.lab.departments import DEPARTMENTS, SHOP_WORDS, Department, Kind, vendors
 
 PRODUCTS_PER_KIND = 12
-"""How many products of a type a shop aims at; a large shop carries more types."""
+"""Target number of products per product type; a large shop has more types."""
 IDS_PER_SHOP = 1_000_000
-"""Ids are numbers, as Shopify's; each shop has a block of its own: products, then collections."""
+"""Ids are numbers, as in Shopify. Each shop has a separate block of ids: products, then collections."""
 FIRST_COLLECTION = 900_000
 SMALLEST, SMALLEST_SHARE = 30, 0.4
-"""A shop has at least so many products and this share of the mean, unless the mean itself is smaller."""
+"""A shop has at least this number of products and this share of the mean, unless the mean is smaller."""
 LARGEST = 100_000
 SIZE_SPREAD = 1.0
-"""Of the log-normal numbers of products above that."""
+"""Sigma of the log-normal weights that distribute the products above that minimum."""
 MANY_PRODUCTS = 400
-"""From here on a shop has a collection of best sellers."""
+"""Number of products from which a shop has a collection of best sellers."""
 PRICE_SPREAD = 0.4
-"""Of the log-normal prices around a type's."""
+"""Sigma of the log-normal prices around the typical price of a product type."""
 VARIANTS_SHARE = 0.6
-"""Of the products in a department that has sizes."""
+"""Share of products with variants in a department that has variants."""
 OPENINGS = (
     "{title} is {purpose}.", "{title}, {purpose}.", "Meet {title}, {purpose}.", "{title}. This {noun} is {purpose}."
 )  # fmt: skip
 SENTENCE_SHARE = 0.7
-"""Of the sentences that a description may have beside the first two."""
+"""Probability that a description contains each optional sentence after the first two."""
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What a shop sells. Products, kinds, searches and collections are numbered from 0."""
+    """A shop's products, product types (kinds), search queries and collections, each numbered from 0."""
 
     shop_id: str
     products: pa.Table
-    """In the shape of PRODUCTS."""
+    """PRODUCTS."""
     collections: pa.Table
-    """In the shape of COLLECTIONS."""
+    """COLLECTIONS."""
     departments: tuple[str, ...]
     kinds: tuple[tuple[Department, Kind], ...]
-    """The product types it carries."""
+    """The product types of the shop."""
     kind: Int[np.ndarray, " products"]
+    """The product type of each product."""
     price: Float[np.ndarray, " products"]
     queries: tuple[str, ...]
-    """What buyers search for; the first ones are the plurals of `kinds`, in that order."""
-    found: tuple[Int[np.ndarray, " found"], ...]
+    """The search queries of buyers; the first ones are the plurals of `kinds`, in that order."""
+    query_products: tuple[Int[np.ndarray, " products_of_query"], ...]
     """The products that each query finds."""
-    specific: Int[np.ndarray, "products 2"]
-    """Two queries more exact than the plural that find the product."""
-    members: tuple[Int[np.ndarray, " members"], ...]
-    """The products of each collection; the first ones are those of `kinds`, in that order."""
+    exact_queries: Int[np.ndarray, "products 2"]
+    """For each product, two queries that are more exact than the plural."""
+    collection_products: tuple[Int[np.ndarray, " products_of_collection"], ...]
+    """The products of each collection; the first collections are those of `kinds`, in that order."""
 
 
 def catalogue_sizes(shops: int, mean: int, rng: np.random.Generator) -> Int[np.ndarray, " shops"]:
-    """Products per shop: a heavy tail above a smallest number, `mean` on average."""
+    """Draws the number of products per shop: heavy-tailed above a minimum, `mean` on average."""
     smallest = min(mean, max(SMALLEST, math.ceil(SMALLEST_SHARE * mean)))
     weights = rng.lognormal(0, SIZE_SPREAD, shops)
     return np.minimum(smallest + rng.multinomial((mean - smallest) * shops, weights / weights.sum()), LARGEST)
 
 
 def make_catalogue(number: int, products: int, rng: np.random.Generator, price_factor: float = 1.0) -> Catalogue:
-    """The catalogue of shop `number` (from 0) with this many products, from one to three departments."""
+    """Generates the catalogue of shop `number` (from 0) with `products` products of one to three departments."""
     departments = [DEPARTMENTS[i] for i in rng.permutation(len(DEPARTMENTS))[: rng.integers(1, 4)]]
     kinds = _choose_kinds(departments, products, rng)
     shop_id = _shop_id(number, departments[0])
@@ -80,24 +81,24 @@ def make_catalogue(number: int, products: int, rng: np.random.Generator, price_f
     kind = np.sort(np.concatenate([np.arange(len(kinds)), rng.integers(0, len(kinds), products - len(kinds))]))
     makers = vendors(number)
     goods = [
-        one
+        product
         for pair, count in zip(kinds, np.bincount(kind).tolist(), strict=True)
-        for one in _make_goods(pair, count, makers, rng)
+        for product in _make_goods(pair, count, makers, rng)
     ]
-    searches: dict[str, list[int]] = {one.plural: [] for _, one in kinds}
-    for row, one in enumerate(goods):
-        for query in (one.plural, *one.exact):
+    searches: dict[str, list[int]] = {each.plural: [] for _, each in kinds}
+    for row, product in enumerate(goods):
+        for query in (product.plural, *product.exact):
             searches.setdefault(query, []).append(row)
-    price = np.round(np.array([one.price for one in goods]) * price_factor, 2)
+    price = np.round(np.array([product.price for product in goods]) * price_factor, 2)
     collection_titles, members = _collections(kinds, kind, price, rng)
     first_id = (number + 1) * IDS_PER_SHOP
     collection_ids = [str(first_id + FIRST_COLLECTION + i) for i in range(len(members))]
-    inside: defaultdict[int, list[str]] = defaultdict(list)
+    collections_of: defaultdict[int, list[str]] = defaultdict(list)
     for collection_id, rows in zip(collection_ids, members, strict=True):
         for row in rows:
-            inside[int(row)].append(collection_id)
+            collections_of[int(row)].append(collection_id)
     queries = tuple(searches)
-    place = {query: i for i, query in enumerate(queries)}
+    query_number = {query: i for i, query in enumerate(queries)}
     return Catalogue(
         shop_id=shop_id,
         products=PRODUCTS.check(
@@ -105,13 +106,13 @@ def make_catalogue(number: int, products: int, rng: np.random.Generator, price_f
                 {
                     "shop_id": [shop_id] * products,
                     "product_id": [str(first_id + i) for i in range(products)],
-                    "title": [one.title for one in goods],
-                    "text": [one.text for one in goods],
-                    "vendor": [one.vendor for one in goods],
-                    "product_type": [one.plural for one in goods],
+                    "title": [product.title for product in goods],
+                    "text": [product.text for product in goods],
+                    "vendor": [product.vendor for product in goods],
+                    "product_type": [product.plural for product in goods],
                     "price": price,
-                    "collection_ids": [inside[i] for i in range(products)],
-                    "variants": pa.array([one.variants for one in goods], pa.list_(pa.string())),
+                    "collection_ids": [collections_of[i] for i in range(products)],
+                    "variants": pa.array([product.variants for product in goods], pa.list_(pa.string())),
                 }
             )
         ),
@@ -123,14 +124,14 @@ def make_catalogue(number: int, products: int, rng: np.random.Generator, price_f
         kind=kind,
         price=price,
         queries=queries,
-        found=tuple(np.array(rows) for rows in searches.values()),
-        specific=np.array([[place[query] for query in one.exact] for one in goods]),
-        members=members,
+        query_products=tuple(np.array(rows) for rows in searches.values()),
+        exact_queries=np.array([[query_number[query] for query in product.exact] for product in goods]),
+        collection_products=members,
     )
 
 
 @dataclass(frozen=True)
-class _Good:
+class _Product:
     title: str
     text: str
     vendor: str
@@ -138,46 +139,48 @@ class _Good:
     price: float
     variants: list[str]
     exact: tuple[str, str]
-    """What a buyer who wants just this would search for."""
+    """The two queries of a buyer who wants exactly this product."""
 
 
-def _make_goods(pair: tuple[Department, Kind], count: int, makers: list[str], rng: np.random.Generator) -> list[_Good]:
-    """`count` products of one type, each title once."""
+def _make_goods(
+    pair: tuple[Department, Kind], count: int, makers: list[str], rng: np.random.Generator
+) -> list[_Product]:
+    """Generates `count` products of one type with distinct titles."""
     department, kind = pair
-    words = (makers, department.makes, department.styles, department.finishes)
-    size = tuple(map(len, words))
+    parts = (makers, department.makes, department.styles, department.finishes)
+    size = tuple(map(len, parts))
     chosen = np.unravel_index(rng.choice(math.prod(size), count, replace=False), size)
     price = kind.price * rng.lognormal(0, PRICE_SPREAD, count)
-    several = rng.random(count) < VARIANTS_SHARE
+    has_variants = rng.random(count) < VARIANTS_SHARE
     openings = rng.integers(0, len(OPENINGS), count)
-    told = _tell(department, count, rng)
+    sentences = _draw_sentences(department, count, rng)
     goods = []
-    for i, places in enumerate(np.stack(chosen, axis=1).tolist()):
-        vendor, make, style, finish = (options[place] for options, place in zip(words, places, strict=True))
+    for i, indices in enumerate(np.stack(chosen, axis=1).tolist()):
+        vendor, make, style, finish = (options[index] for options, index in zip(parts, indices, strict=True))
         title = f"{vendor} {department.template}".format(make=make, style=style, noun=kind.noun, finish=finish)
         opening = OPENINGS[openings[i]].format(title=title, noun=kind.noun.lower(), purpose=department.purpose)
-        text = " ".join([opening, f"{make} {department.made[places[1]]}.", *told[i]])
+        text = " ".join([opening, f"{make} {department.made[indices[1]]}.", *sentences[i]])
         goods.append(
-            _Good(
+            _Product(
                 title=title,
                 text=text.replace("{finish}", finish),
                 vendor=vendor,
                 plural=kind.plural,
                 price=_round_price(float(price[i])),
-                variants=list(department.variants) if several[i] else [],
+                variants=list(department.variants) if has_variants[i] else [],
                 exact=(f"{style} {kind.noun}".lower(), f"{make} {kind.noun}".lower()),
             )
         )
     return goods
 
 
-def _tell(department: Department, count: int, rng: np.random.Generator) -> list[list[str]]:
-    """Some of the department's sentences for each of `count` products: at most one of tone, use, size and care."""
-    said = rng.random((count, len(department.sentences))) < SENTENCE_SHARE
-    which = rng.integers(0, [len(options) for options in department.sentences], said.shape)
+def _draw_sentences(department: Department, count: int, rng: np.random.Generator) -> list[list[str]]:
+    """Draws optional sentences for each of `count` products: at most one each on tone, use, size and care."""
+    included = rng.random((count, len(department.sentences))) < SENTENCE_SHARE
+    choice = rng.integers(0, [len(options) for options in department.sentences], included.shape)
     return [
-        [options[place] for options, place, says in zip(department.sentences, *row, strict=True) if says]
-        for row in zip(which.tolist(), said.tolist(), strict=True)
+        [options[index] for options, index, is_in in zip(department.sentences, *row, strict=True) if is_in]
+        for row in zip(choice.tolist(), included.tolist(), strict=True)
     ]
 
 
@@ -189,32 +192,32 @@ def _shop_id(number: int, department: Department) -> str:
 def _choose_kinds(
     departments: list[Department], products: int, rng: np.random.Generator
 ) -> list[tuple[Department, Kind]]:
-    """Product types in turn from each department, so that every one has its share."""
+    """Chooses product types from the departments in turn, so that each department has an equal share."""
     shuffled = [[(d, d.kinds[i]) for i in rng.permutation(len(d.kinds))] for d in departments]
-    turns = [pair for together in zip(*shuffled, strict=True) for pair in together]
-    return turns[: min(products, max(len(departments), 2, round(products / PRODUCTS_PER_KIND)))]
+    in_turn = [pair for pairs in zip(*shuffled, strict=True) for pair in pairs]
+    return in_turn[: min(products, max(len(departments), 2, round(products / PRODUCTS_PER_KIND)))]
 
 
 def _collections(
     kinds: list[tuple[Department, Kind]], kind: np.ndarray, price: np.ndarray, rng: np.random.Generator
 ) -> tuple[list[str], tuple[np.ndarray, ...]]:
     everything = np.arange(len(kind))
-    some = max(1, len(kind) // 6)
+    size = max(1, len(kind) // 6)
     limit = max(5, 5 * math.ceil(float(np.quantile(price, 0.3)) / 5))
     themes = {
-        "New arrivals": np.sort(rng.choice(everything, some, replace=False)),
+        "New arrivals": np.sort(rng.choice(everything, size, replace=False)),
         f"Under ${limit}": np.flatnonzero(price < limit),
-        "Gift ideas": np.sort(rng.choice(everything, some, replace=False)),
+        "Gift ideas": np.sort(rng.choice(everything, size, replace=False)),
     }
     if len(kind) >= MANY_PRODUCTS:
-        themes["Best sellers"] = np.sort(rng.choice(everything, some, replace=False))
-    titles = [one.plural.capitalize() for _, one in kinds] + list(themes)
+        themes["Best sellers"] = np.sort(rng.choice(everything, size, replace=False))
+    titles = [each.plural.capitalize() for _, each in kinds] + list(themes)
     members = [np.flatnonzero(kind == k) for k in range(len(kinds))] + list(themes.values())
-    kept = [i for i, rows in enumerate(members) if len(rows)]
-    return [titles[i] for i in kept], tuple(members[i] for i in kept)
+    non_empty = [i for i, rows in enumerate(members) if len(rows)]
+    return [titles[i] for i in non_empty], tuple(members[i] for i in non_empty)
 
 
 def _round_price(price: float) -> float:
-    """Ends in .99 or .50, as prices do."""
+    """Rounds to a price that ends in .99 or .50."""
     whole = max(1, math.floor(price))
     return whole + (0.99 if price - whole >= 0.5 or whole == 1 else 0.5)

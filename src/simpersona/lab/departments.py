@@ -1,4 +1,7 @@
-"""The words that catalogues are made of: departments, what they sell, how it is called and described, and by whom."""
+"""The vocabulary of the generated catalogues: departments, product types, descriptions, vendors and shop names.
+
+`departments.toml` holds the texts.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Kind:
-    """A product type: "Skirt" in titles, "skirts" as the type; `price` is typical, in dollars."""
+    """A product type: `noun` ("Skirt") in titles, `plural` ("skirts") as its name, `price` as typical price in dollars."""
 
     noun: str
     plural: str
@@ -19,54 +22,54 @@ class Kind:
 
 @dataclass(frozen=True)
 class Department:
-    """What one department sells. A title is made of one word of each of `makes`, `styles` and `finishes`."""
+    """The vocabulary of one department. A title combines one entry each of `makes`, `styles` and `finishes`."""
 
     name: str
     template: str
-    """Of a title after the vendor's name, with {make}, {style}, {noun} and {finish}."""
+    """Template of a title after the vendor's name, with {make}, {style}, {noun} and {finish}."""
     purpose: str
-    """What its products are for, in a description."""
+    """The purpose of the products, for descriptions."""
     kinds: tuple[Kind, ...]
     makes: tuple[str, ...]
     made: tuple[str, ...]
-    """What is said of each make, after its name."""
+    """The sentence about each make, after the name of the make."""
     styles: tuple[str, ...]
     finishes: tuple[str, ...]
     sentences: tuple[tuple[str, ...], ...]
-    """Of tone, use, size and care; a description has some of them."""
+    """Optional sentences of a description: on tone, use, size and care."""
     variants: tuple[str, ...] = ()
-    """What a product of several variants comes in; most departments have sizes."""
+    """The variants of a product that has variants; sizes in most departments."""
 
 
-def _words(text: str) -> tuple[str, ...]:
+def _split(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _department(name: str, words: dict[str, Any]) -> Department:
+def _department(name: str, texts: dict[str, Any]) -> Department:
     return Department(
         name=name,
-        template=words["template"],
-        purpose=words["purpose"],
-        kinds=tuple(Kind(*kind) for kind in words["kinds"]),
-        makes=tuple(words["makes"]),
-        made=tuple(words["makes"].values()),
-        styles=_words(words["styles"]),
-        finishes=tuple(words["finishes"]),
-        sentences=tuple(tuple(words[about]) for about in ("tones", "uses", "sizes", "care")),
-        variants=tuple(words.get("variants", ())),
+        template=texts["template"],
+        purpose=texts["purpose"],
+        kinds=tuple(Kind(*kind) for kind in texts["kinds"]),
+        makes=tuple(texts["makes"]),
+        made=tuple(texts["makes"].values()),
+        styles=_split(texts["styles"]),
+        finishes=tuple(texts["finishes"]),
+        sentences=tuple(tuple(texts[topic]) for topic in ("tones", "uses", "sizes", "care")),
+        variants=tuple(texts.get("variants", ())),
     )
 
 
-_WORDS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
-DEPARTMENTS = tuple(_department(name, words) for name, words in _WORDS.items())
+_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+DEPARTMENTS = tuple(_department(name, texts) for name, texts in _TEXTS.items())
 
 VENDORS_PER_SHOP = 8
-_FRONT = _words(
+_FRONT = _split(
     "Alder Ash Bright Briar Clover Cold Crest Dove East Elder Fern Field Fox Gold Gray Hart Hawk Haw High Holly Iron Ivy Kes"
     " Lark Lin Long Maple Marsh Mill Moor Nettle North Oak Otter Pine Quill Raven Red Salt Silver Stone Sun Swan Thorn Vale"
     " West Wild Wren"
 )
-_BACK = _words(
+_BACK = _split(
     "bank bourne bridge brook bury cliff combe cote dale den fold ford gate grove ham haven hill holt hurst land lea ley low"
     " mead mere mont ridge side stead stow thorpe ton vale water well wick wood worth"
 )
@@ -74,7 +77,7 @@ _FORMS = ("", " & Co", " Brothers", " & Daughters", " Makers", " Union", " Guild
 
 
 def vendors(shop: int) -> list[str]:
-    """The names of the makers that only shop number `shop` sells: no two shops have one in common."""
+    """The vendors of shop number `shop`; no two shops share a vendor."""
     return [_vendor(VENDORS_PER_SHOP * shop + i) for i in range(VENDORS_PER_SHOP)]
 
 
@@ -86,7 +89,7 @@ def _vendor(number: int) -> str:
     return f"{name} {again + 1}" if again else name
 
 
-SHOP_WORDS = _words(
+SHOP_WORDS = _split(
     "harbor maple cobalt willow lantern meadow copper juniper summit pebble orchid falcon cedar amber tundra velvet"
     " breeze canyon ember fable grove hazel island kettle"
 )

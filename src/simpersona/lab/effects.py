@@ -1,7 +1,7 @@
-"""What a variant of the store does to a type's habits: the planted effects that an A/B test is to find.
+"""Planted effects: how a store variant changes the habits of a buyer type, as ground truth for A/B tests.
 
-A change acts on the odds of a move, so that it stays a probability whatever the habits; the other
-moves from the same place shrink or grow together.
+A variant multiplies the odds of a move, so that the result stays a probability for any habits. The probabilities of
+the other moves from the same state are rescaled by a common factor.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from simpersona.lab.funnel import Habits
 from simpersona.lab.variants import PLAIN, Variant
 
 SHIPPING_ODDS: dict[PriceLevel, float] = {"budget": 1.7, "middle": 1.3, "premium": 1.05}
-"""Of the free-shipping notice, on starting and on completing a checkout."""
+"""Odds ratio of the free-shipping notice for starting and for completing a checkout."""
 ONE_PAGE_ODDS: dict[Drive, float] = {"browser": 1.3, "buyer": 1.3, "collector": 1.3, "hesitant": 4.0}
-"""Of the one-page checkout, on completing."""
+"""Odds ratio of the one-page checkout for completing a checkout."""
 SEARCHES_LOST = 0.8
-"""Share of the searches that are not made when the search is hidden."""
+"""Share of the searches that do not happen when the search is hidden."""
 GIVEN_UP = 0.3
-"""Share of the searches not made that end the visit; the others become looks at collections and products."""
+"""Share of those searches that end the visit; the others become views of collections and products."""
 ELASTICITY: dict[PriceLevel, float] = {"budget": 2.0, "middle": 1.2, "premium": 0.5}
-"""Of the odds of adding and of completing: prices × f divide them by f to this power."""
+"""Price elasticity of the odds of adding to cart and of completing: prices × f divide the odds by f to this power."""
 
-NAMED: dict[str, Variant] = {
+NAMED_VARIANTS: dict[str, Variant] = {
     "plain": PLAIN,
     "free_shipping_notice": Variant(free_shipping_notice=True),
     "hidden_search": Variant(hidden_search=True),
     "one_page_checkout": Variant(one_page_checkout=True),
     "prices_up_10": Variant(price_factor=1.1),
 }
-"""The variants whose effects are written out in the truth, and that the shops of a varied world take turns through."""
+"""The variants whose true effects are written under `truth/`; the shops of a varied world cycle through them."""
 
 
-def affected(habits: Habits, variant: Variant, drive: Drive, price_level: PriceLevel) -> Habits:
-    """The habits of such a type in this variant of the store; in the plain one its own."""
+def apply_variant(habits: Habits, variant: Variant, drive: Drive, price_level: PriceLevel) -> Habits:
+    """The habits of a type with this drive and price level in a variant of the store; unchanged in the plain store."""
     if variant.free_shipping_notice:
         habits = _completing(_starting(habits, SHIPPING_ODDS[price_level]), SHIPPING_ODDS[price_level])
     if variant.one_page_checkout:
@@ -73,10 +73,10 @@ def _without_search(habits: Habits) -> Habits:
 
 
 def _times(probability: float, odds: float) -> float:
-    """The probability whose odds are `odds` times as large."""
+    """The probability with its odds multiplied by `odds`."""
     return probability * odds / (1 - probability + probability * odds)
 
 
 def _rest(before: float, after: float) -> float:
-    """The factor on the other moves from the same place."""
+    """The factor on the other moves from the same state."""
     return (1 - after) / (1 - before) if before < 1 else 1.0

@@ -1,8 +1,8 @@
-"""A visit as a chain over the funnel: states, legal moves, and the exact rates that follow from them.
+"""A visit as a Markov chain over the funnel: states, transition probabilities, and the exact rates that follow.
 
-The state of a visit is what the buyer did last and how many lines the cart holds. A move is legal
-by construction: a product is added from its page, removed and checked out from a filled cart, and
-a checkout is completed only after it was started.
+The state of a visit is the last action and the number of lines in the cart. Transitions are legal by construction: a
+product is added from its page, removed and checked out from a filled cart, and a checkout is completed only after its
+start.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Float
 
 
-class Did(IntEnum):
-    """What a buyer did last."""
+class Action(IntEnum):
+    """The actions of a buyer; the last one is part of the state."""
 
     HOME = 0
     SEARCH = 1
@@ -31,98 +31,98 @@ class Did(IntEnum):
     LEAVE = 9
 
 
-STATES = len(Did)
+STATES = len(Action)
 CART_LINES = 4
 """A cart holds at most this many lines."""
 AGAIN = 0.3
-"""Share of the looks from a list of products that go elsewhere than to one of them."""
+"""Probability that the next look after a list of products does not go to a product of the list."""
 MAX_EVENTS = 40
-"""A visit that is longer ends here."""
+"""Maximum number of events of a visit."""
 
 
 @dataclass(frozen=True)
 class Habits:
-    """How a kind of visit goes: every number is a probability."""
+    """The transition probabilities of one kind of visit."""
 
     look: tuple[float, float, float]
-    """Where one looks next: search, collection, product."""
+    """The next look goes to a search, a collection or a product."""
     home: float
-    """The visit begins on the home page; else where one looks."""
+    """The visit starts on the home page, otherwise with a look."""
     leave_home: float
-    """After the home page."""
+    """The visit ends after the home page."""
     leave_list: float
-    """After the results of a search or a collection."""
+    """The visit ends after search results or a collection."""
     leave: float
-    """After a product that was only looked at."""
+    """The visit ends after a product that was only viewed."""
     add: float
-    """The product on the page goes into the cart."""
+    """The product on the page is added to the cart."""
     cart_after_add: float
     leave_after_add: float
     cart_after_view: float
-    """With something in the cart."""
+    """The cart is opened from a product page, if it is not empty."""
     start: float
-    """From the cart to the checkout."""
+    """The checkout is started from the cart."""
     remove: float
-    """One line, in the cart."""
+    """One line is removed in the cart."""
     leave_cart: float
     complete: float
-    """A started checkout."""
+    """A started checkout is completed."""
     back: float
-    """From the checkout to the cart; else the visit ends."""
+    """From the checkout back to the cart; otherwise the visit ends."""
 
 
 def entry(habits: Habits) -> Float[np.ndarray, " states"]:
     """The probability of each first event."""
     first = (1 - habits.home) * _looking(habits)
-    first[Did.HOME] += habits.home
+    first[Action.HOME] += habits.home
     return first
 
 
 def moves(habits: Habits) -> Float[np.ndarray, "states lines states"]:
-    """The probability of the next event, given the last one and the lines in the cart after it (0 to CART_LINES)."""
+    """The probability of the next event, given the last event and the lines in the cart after it (0 to CART_LINES)."""
     table = np.zeros((STATES, CART_LINES + 1, STATES))
     look = _looking(habits)
     into_product = AGAIN * look
-    into_product[Did.VIEW] += 1 - AGAIN
+    into_product[Action.VIEW] += 1 - AGAIN
     for lines in range(CART_LINES + 1):
-        table[Did.HOME, lines] = _go(look, leave=habits.leave_home)
-        table[Did.SEARCH, lines] = table[Did.COLLECTION, lines] = _go(into_product, leave=habits.leave_list)
+        table[Action.HOME, lines] = _go(look, leave=habits.leave_home)
+        table[Action.SEARCH, lines] = table[Action.COLLECTION, lines] = _go(into_product, leave=habits.leave_list)
         add = habits.add if lines < CART_LINES else 0.0
         cart = (1 - add) * habits.cart_after_view if lines else 0.0
         looked = _go(look, leave=habits.leave)
-        table[Did.VIEW, lines] = (1 - add - cart) * looked
-        table[Did.VIEW, lines, [Did.ADD, Did.CART]] = add, cart
+        table[Action.VIEW, lines] = (1 - add - cart) * looked
+        table[Action.VIEW, lines, [Action.ADD, Action.CART]] = add, cart
         if lines:
-            table[Did.ADD, lines] = _go(look, cart=habits.cart_after_add, leave=habits.leave_after_add)
-            table[Did.CART, lines] = table[Did.REMOVE, lines] = _go(
+            table[Action.ADD, lines] = _go(look, cart=habits.cart_after_add, leave=habits.leave_after_add)
+            table[Action.CART, lines] = table[Action.REMOVE, lines] = _go(
                 look, start=habits.start, remove=habits.remove, leave=habits.leave_cart
             )
-            table[Did.START, lines] = _go(
+            table[Action.START, lines] = _go(
                 np.zeros(STATES), complete=habits.complete, cart=habits.back, leave=1 - habits.complete - habits.back
             )
         else:
-            table[Did.REMOVE, lines] = _go(look, leave=0.5)  # the last line is gone
-    table[[Did.COMPLETE, Did.LEAVE], :, Did.LEAVE] = 1
+            table[Action.REMOVE, lines] = _go(look, leave=0.5)  # the cart is empty now
+    table[[Action.COMPLETE, Action.LEAVE], :, Action.LEAVE] = 1
     return table
 
 
 def _looking(habits: Habits) -> np.ndarray:
     look = np.zeros(STATES)
-    look[[Did.SEARCH, Did.COLLECTION, Did.VIEW]] = habits.look
+    look[[Action.SEARCH, Action.COLLECTION, Action.VIEW]] = habits.look
     return look
 
 
 def _go(rest: np.ndarray, **named: float) -> np.ndarray:
-    """A row with the named probabilities; what is left goes where `rest` says."""
+    """A row with the named probabilities; the remaining probability is distributed as in `rest`."""
     row = (1 - sum(named.values())) * rest
     for name, probability in named.items():
-        row[Did[name.upper()]] += probability
+        row[Action[name.upper()]] += probability
     return row
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Shares of visits in which something happens at least once, and the mean number of events."""
+    """Shares of visits with at least one such event, and the mean number of events."""
 
     add_to_cart: float
     checkout_start: float
@@ -130,7 +130,7 @@ class Rates:
     events: float
 
     def __add__(self, other: Rates) -> Rates:
-        return Rates(*(here + there for here, there in zip(astuple(self), astuple(other), strict=True)))
+        return Rates(*(left + right for left, right in zip(astuple(self), astuple(other), strict=True)))
 
     def __mul__(self, factor: float) -> Rates:
         return Rates(*(value * factor for value in astuple(self)))
@@ -141,18 +141,18 @@ class Rates:
 
 @lru_cache(maxsize=4096)  # shops share their types
 def rates(habits: Habits) -> Rates:
-    """What the chain gives exactly, the end at MAX_EVENTS included: no simulation."""
+    """The exact rates of the chain, including the end at MAX_EVENTS; no simulation."""
     return Rates(
-        add_to_cart=reached(habits, (Did.ADD,)),
-        checkout_start=reached(habits, (Did.START,)),
-        purchase=reached(habits, (Did.COMPLETE,)),
+        add_to_cart=reached(habits, (Action.ADD,)),
+        checkout_start=reached(habits, (Action.START,)),
+        purchase=reached(habits, (Action.COMPLETE,)),
         events=float(counts(habits).sum()),
     )
 
 
 @lru_cache(maxsize=4096)
-def reached(habits: Habits, targets: tuple[Did, ...]) -> float:
-    """The share of visits in which one of `targets` happens."""
+def reached(habits: Habits, targets: tuple[Action, ...]) -> float:
+    """The share of visits in which at least one of `targets` occurs."""
     mass, step = _begin(habits), _steps(habits)
     rows = _rows(targets)
     share = 0.0
@@ -164,17 +164,17 @@ def reached(habits: Habits, targets: tuple[Did, ...]) -> float:
 
 
 def counts(habits: Habits) -> Float[np.ndarray, " states"]:
-    """How often each event happens in a visit, on average; LEAVE is none."""
+    """The mean number of each event in a visit; 0 for LEAVE, which is not an event."""
     mass, step = _begin(habits), _steps(habits)
-    found = np.zeros(len(mass))
+    total = np.zeros(len(mass))
     for _ in range(MAX_EVENTS):
-        found += mass
+        total += mass
         mass = mass @ step
-    found[_rows((Did.LEAVE,))] = 0
-    return found.reshape(STATES, -1).sum(1)
+    total[_rows((Action.LEAVE,))] = 0
+    return total.reshape(STATES, -1).sum(1)
 
 
-def lengths(habits: Habits, kinds: Collection[Did]) -> Float[np.ndarray, " lengths"]:
+def lengths(habits: Habits, kinds: Collection[Action]) -> Float[np.ndarray, " lengths"]:
     """The distribution of the number of events of these kinds in a visit: 0 to MAX_EVENTS."""
     rows, step = _rows(kinds), _steps(habits).T
     mass = np.zeros((len(step), MAX_EVENTS + 1))
@@ -185,7 +185,7 @@ def lengths(habits: Habits, kinds: Collection[Did]) -> Float[np.ndarray, " lengt
     return mass.sum(0)
 
 
-def _rows(kinds: Collection[Did]) -> np.ndarray:
+def _rows(kinds: Collection[Action]) -> np.ndarray:
     return (np.array(kinds)[:, None] * (CART_LINES + 1) + np.arange(CART_LINES + 1)).ravel()
 
 
@@ -196,11 +196,11 @@ def _begin(habits: Habits) -> Float[np.ndarray, " joint"]:
 
 
 def _steps(habits: Habits) -> Float[np.ndarray, "joint joint"]:
-    """Moves over the whole state: a line more after an addition, one less after a removal."""
+    """The transition matrix over the joint state; an addition adds a line to the cart, a removal removes one."""
     table = moves(habits)
     joint = np.zeros((STATES, CART_LINES + 1, STATES, CART_LINES + 1))
     change = np.zeros(STATES, int)
-    change[Did.ADD], change[Did.REMOVE] = 1, -1
+    change[Action.ADD], change[Action.REMOVE] = 1, -1
     for lines in range(CART_LINES + 1):
         after = np.clip(lines + change, 0, CART_LINES)
         joint[:, lines, np.arange(STATES), after] = table[:, lines]

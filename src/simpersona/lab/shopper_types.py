@@ -1,4 +1,4 @@
-"""The latent buyer types: levels on explicit axes, and the habits that follow from them."""
+"""The latent buyer types, which are the planted truth: levels on explicit axes, and the habits that follow."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from simpersona.lab.axes import (
     Returns,
 )
 from simpersona.lab.departments import DEPARTMENTS
-from simpersona.lab.effects import affected
+from simpersona.lab.effects import apply_variant
 from simpersona.lab.funnel import AGAIN, Habits, Rates, rates
 from simpersona.lab.variants import PLAIN, Variant
 
 T = TypeVar("T")
 
 FAVOURITES = 3
-"""Departments a type likes."""
+"""Number of favourite departments of a type."""
 FAVOURITE_WEIGHT = 5.0
-"""How much more a product type of a favourite department is wanted."""
+"""Weight of a product type of a favourite department relative to others."""
 
 _BUY_SHARE: dict[Drive, float] = {"browser": 0.01, "buyer": 0.7, "collector": 0.65, "hesitant": 0.65}
 _CART: dict[Drive, dict[str, float]] = {
@@ -44,9 +44,9 @@ _CART: dict[Drive, dict[str, float]] = {
     "hesitant": {"cart_after_add": 0.65, "leave_after_add": 0.1, "start": 0.65, "complete": 0.05},
 }
 _STOP: dict[Engagement, float] = {"brief": 0.58, "steady": 0.36, "absorbed": 0.16}
-"""The chance that a browsing visit ends between one product and the next."""
+"""Probability that a browsing visit ends between two product views."""
 _STOP_BUYING = 0.5
-"""A factor on it in a visit with the intent to buy."""
+"""Factor on that probability in visits with the intent to buy."""
 _DWELL: dict[Engagement, float] = {"brief": 0.6, "steady": 1.0, "absorbed": 1.7}
 _LOOK: dict[Exploration, tuple[float, float, float]] = {
     "search": (0.55, 0.1, 0.35),
@@ -60,7 +60,7 @@ _VISITS: dict[Returns, float] = {"rare": 1.6, "regular": 3.0, "frequent": 5.0}
 
 @dataclass(frozen=True)
 class ShopperType:
-    """One latent type: its level on each axis and the numbers that follow."""
+    """One latent type: its level on each axis, and the parameters that follow from them."""
 
     number: int
     drive: Drive
@@ -70,11 +70,11 @@ class ShopperType:
     price_level: PriceLevel
     returns: Returns
     departments: tuple[str, ...]
-    """The favourite ones."""
+    """The favourite departments."""
 
     @property
     def name(self) -> str:
-        """The type in words."""
+        """A readable name of the type."""
         return (
             f"{self.engagement} {self.drive}, {self.breadth} by {self.exploration}, {self.price_level}, {self.returns}"
         )
@@ -101,11 +101,11 @@ class ShopperType:
 
     @property
     def focus(self) -> float:
-        """Share of looks that stay with the product type wanted."""
+        """Share of looks that stay with the wanted product type."""
         return _FOCUS[self.breadth]
 
     def habits(self, intent: Intent, variant: Variant = PLAIN) -> Habits:
-        """How a visit with this intent goes in this variant of the store."""
+        """The transition probabilities of a visit with this intent in a variant of the store."""
         buying = intent == "buy"
         stop = _STOP[self.engagement] * (_STOP_BUYING if buying else 1)
         habits = Habits(
@@ -119,24 +119,24 @@ class ShopperType:
             back=0.05,
             **_CART[self.drive],
         )
-        return affected(habits, variant, self.drive, self.price_level)
+        return apply_variant(habits, variant, self.drive, self.price_level)
 
     def rates(self, intent: Intent | None = None, variant: Variant = PLAIN) -> Rates:
-        """The exact rates per visit: of one intent, or of all visits."""
+        """The exact rates per visit, for one intent or for all visits."""
         if intent:
             return rates(self.habits(intent, variant))
-        browse, buy = (self.rates(one, variant) * self.intent_shares[one] for one in INTENTS)
+        browse, buy = (self.rates(each, variant) * self.intent_shares[each] for each in INTENTS)
         return browse + buy
 
 
 def _leaving(stop: float, lists: float) -> dict[str, float]:
-    """The three chances to leave with which exploration does not touch how far a visit gets.
+    """The three leave probabilities, chosen so that the depth of a visit does not depend on exploration.
 
-    With any share `lists` of looks that go over a list of products, a visit reaches a product with
-    1 - stop/4 and, an addition apart, the next one after each with 1 - stop.
+    For any share `lists` of looks that pass through a list of products, a visit reaches a first product with
+    probability 1 - stop/4 and, without an addition, each further product with probability 1 - stop.
     """
     lost_on_list = stop / 4
-    product = 1 - lists * lost_on_list  # a look leads to a product, over lists or at once
+    product = 1 - lists * lost_on_list  # probability that a look leads to a product, through lists or directly
     stay = (1 - lost_on_list) / (1 - AGAIN * lists * lost_on_list)
     return {
         "leave_home": (1 - (1 - stop / 4) / product) / _HOME,
@@ -146,11 +146,11 @@ def _leaving(stop: float, lists: float) -> dict[str, float]:
 
 
 def make_types(count: int, rng: np.random.Generator) -> tuple[ShopperType, ...]:
-    """`count` types spread evenly over the axes; only the favourite departments are drawn.
+    """`count` types, spread evenly over the axes; only the favourite departments are drawn at random.
 
-    Drives take turns. Within a drive the first three types differ on every other axis but breadth,
-    the first six meet each pair of exploration and breadth, the first nine each pair of engagement
-    and exploration.
+    The types cycle through the drives. Within a drive, the first three types differ on every other axis except
+    breadth, the first six cover each pair of exploration and breadth, and the first nine each pair of engagement and
+    exploration.
     """
     names = [department.name for department in DEPARTMENTS]
     types = []

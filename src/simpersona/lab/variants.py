@@ -1,4 +1,4 @@
-"""Changes of a store whose effect on each buyer type is planted, so that an A/B test has a true answer."""
+"""Store variants with a planted effect on each buyer type, so that an A/B test has a true answer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Variant:
-    """What differs from the plain store; the plain store is `Variant()`."""
+    """The differences from the plain store, which is `Variant()`."""
 
     free_shipping_notice: bool = False
     hidden_search: bool = False
     one_page_checkout: bool = False
     price_factor: float = 1.0
-    """On every price."""
+    """Factor on every price."""
 
 
 PLAIN = Variant()

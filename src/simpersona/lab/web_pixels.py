@@ -1,4 +1,4 @@
-"""Events as lines of JSON in the shape of Shopify's Web Pixels standard events."""
+"""Writes generated events as JSON lines in the format of Shopify's Web Pixels standard events."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from jaxtyping import Int
 
 from simpersona.lab.catalogue import Catalogue
 from simpersona.lab.clientele import random_ids
-from simpersona.lab.funnel import MAX_EVENTS, Did
-from simpersona.lab.part import Part, moments, take
+from simpersona.lab.funnel import MAX_EVENTS, Action
+from simpersona.lab.shop_part import ShopPart, moments, take
 from simpersona.lab.visits import PIECES, VARIANTS
 
 NAMES = {
-    Did.HOME: "page_viewed",
-    Did.SEARCH: "search_submitted",
-    Did.COLLECTION: "collection_viewed",
-    Did.VIEW: "product_viewed",
-    Did.ADD: "product_added_to_cart",
-    Did.REMOVE: "product_removed_from_cart",
-    Did.CART: "cart_viewed",
-    Did.START: "checkout_started",
-    Did.COMPLETE: "checkout_completed",
+    Action.HOME: "page_viewed",
+    Action.SEARCH: "search_submitted",
+    Action.COLLECTION: "collection_viewed",
+    Action.VIEW: "product_viewed",
+    Action.ADD: "product_added_to_cart",
+    Action.REMOVE: "product_removed_from_cart",
+    Action.CART: "cart_viewed",
+    Action.START: "checkout_started",
+    Action.COMPLETE: "checkout_completed",
 }
 CURRENCY = "USD"
 SHIPPING = 4.95
-"""In an order's total, not in its subtotal."""
+"""Shipping cost, included in an order's total but not in its subtotal."""
 BLOCK = 2**16
-"""Lines made at once."""
+"""Number of lines per block."""
 
 
 class PixelLog:
-    """The log of one shop, written with whole columns of texts; what depends on a product or a list alone is made once."""
+    """The log of one shop. Lines are built column by column; texts that depend only on a product or list are cached."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
@@ -49,46 +49,50 @@ class PixelLog:
         self.variant = cache(self._variant)
         self.cart_line = cache(self._cart_line)
         self.order_line = cache(self._order_line)
-        self.names = [f'","name":"{NAMES.get(did, "")}","clientId":"' for did in Did]
+        self.names = [f'","name":"{NAMES.get(action, "")}","clientId":"' for action in Action]
         middle = f'"type":"standard","shop":"{catalogue.shop_id}","context":{{"document":'
         self.numbers = [f'Z","seq":{seq},{middle}' for seq in range(MAX_EVENTS)]
 
-    def blocks(self, part: Part, rng: np.random.Generator) -> Iterator[pa.Buffer]:
-        """The part's events in the trail's order, one JSON object a line: UTF-8, some thousand lines at a time."""
-        trail = part.trail
+    def blocks(self, part: ShopPart, rng: np.random.Generator) -> Iterator[pa.Buffer]:
+        """Yields the part's events in the order of time as UTF-8 blocks of BLOCK lines, one JSON object per line."""
+        visit_events = part.visit_events
         tokens = random_ids(len(part.plan), rng)
-        for first in range(0, len(trail), BLOCK):
-            events = np.arange(first, min(first + BLOCK, len(trail)))
-            visit = trail.visit[events]
-            times = moments(trail.time[events]).cast(pa.string())
+        for first in range(0, len(visit_events), BLOCK):
+            events = np.arange(first, min(first + BLOCK, len(visit_events)))
+            visit = visit_events.visit[events]
+            times = moments(visit_events.time[events]).cast(pa.string())
             lines = pc.binary_join_element_wise(
                 '{"id":"',
                 random_ids(len(events), rng),
-                take(self.names, trail.did[events]),
+                take(self.names, visit_events.action[events]),
                 take(part.clientele.buyer_id, part.plan.buyer[visit]),
                 '","timestamp":"',
                 pc.binary_replace_slice(times, 10, 11, "T"),
-                take(self.numbers, trail.seq[events]),
+                take(self.numbers, visit_events.seq[events]),
                 self._descriptions(part, events, tokens),
                 "\n",
-                "",  # between them
+                "",  # the separator
             )
             yield lines.buffers()[2]
 
-    def _descriptions(self, part: Part, events: Int[np.ndarray, " n"], tokens: pa.Array) -> pa.Array:
-        """The end of each line: the document that the event was seen on and its data."""
-        trail = part.trail
-        did = trail.did[events]
-        with_cart = np.isin(did, (Did.CART, Did.START, Did.COMPLETE))
-        keys = np.where(with_cart, -1, did + len(Did) * np.maximum(trail.item[events], trail.where[events]).astype(int))
+    def _descriptions(self, part: ShopPart, events: Int[np.ndarray, " n"], tokens: pa.Array) -> pa.Array:
+        """The end of each line: the document of the event and the event's data."""
+        visit_events = part.visit_events
+        action = visit_events.action[events]
+        with_cart = np.isin(action, (Action.CART, Action.START, Action.COMPLETE))
+        keys = np.where(
+            with_cart,
+            -1,
+            action + len(Action) * np.maximum(visit_events.item[events], visit_events.target[events]).astype(int),
+        )
         distinct, at = np.unique(keys, return_inverse=True)
         texts = [self.with_item(key) for key in distinct.tolist()]
         rows = events[with_cart]
         at[with_cart] = len(texts) + np.arange(len(rows))
-        visit = trail.visit[rows]
+        visit = visit_events.visit[rows]
         columns = (
-            trail.did[rows].tolist(),
-            trail.cart[rows].tolist(),
+            visit_events.action[rows].tolist(),
+            visit_events.cart[rows].tolist(),
             part.subtotals(rows).tolist(),
             tokens.take(pa.array(visit)).to_pylist(),
             part.order_ids(visit).to_pylist(),
@@ -97,34 +101,38 @@ class PixelLog:
         return take(texts, at)
 
     def _with_item(self, key: int) -> str:
-        where, did = divmod(key, len(Did))  # the item, query or collection
-        match Did(did):
-            case Did.SEARCH:
-                query = self.catalogue.queries[where]
+        target, action = divmod(key, len(Action))  # the item, query or collection
+        match Action(action):
+            case Action.SEARCH:
+                query = self.catalogue.queries[target]
                 return self._end(
                     f"/search?q={quote_plus(query)}", f"Search: {query}", {"searchResult": {"query": query}}
                 )
-            case Did.COLLECTION:
-                one = self.collections[where]
+            case Action.COLLECTION:
+                one = self.collections[target]
                 data = {"collection": {"id": one["collection_id"], "title": one["title"]}}
                 return self._end(f"/collections/{one['collection_id']}", one["title"], data)
-            case Did.VIEW | Did.ADD:
-                product = self.products[where // (VARIANTS * PIECES)]
-                data = {"productVariant": self.variant(where)} if did == Did.VIEW else {"cartLine": self._line(where)}
+            case Action.VIEW | Action.ADD:
+                product = self.products[target // (VARIANTS * PIECES)]
+                data = (
+                    {"productVariant": self.variant(target)}
+                    if action == Action.VIEW
+                    else {"cartLine": self._line(target)}
+                )
                 return self._end(f"/products/{product['product_id']}", product["title"], data)
-            case Did.REMOVE:
-                return self._end("/cart", "Your cart", {"cartLine": self._line(where)})
+            case Action.REMOVE:
+                return self._end("/cart", "Your cart", {"cartLine": self._line(target)})
             case _:
                 return self._end("/", "Home", {})
 
-    def _with_cart(self, did: int, cart: Sequence[int], subtotal: float, token: str, order_id: str) -> str:
+    def _with_cart(self, action: int, cart: Sequence[int], subtotal: float, token: str, order_id: str) -> str:
         items = [item for item in cart if item >= 0]
-        if did == Did.CART:
+        if action == Action.CART:
             lines, pieces = ",".join(map(self.cart_line, items)), sum(map(_pieces, items))
             data = f'{{"totalQuantity":{pieces},"lines":[{lines}],"cost":{{"totalAmount":{_json(_money(subtotal))}}}}}'
             return f'{self._document("/cart", "Your cart")},"data":{{"cart":{data}}}}}'
         page, title, order = f"/checkouts/{token}", "Checkout", ""
-        if did == Did.COMPLETE:
+        if action == Action.COMPLETE:
             page, title, order = f"{page}/thank-you", "Thank you", f',"order":{{"id":"{order_id}"}}'
         data = (
             f'{{"token":"{token}","lineItems":[{",".join(map(self.order_line, items))}],'

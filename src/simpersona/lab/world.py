@@ -1,7 +1,11 @@
-"""A generated world: shops with known buyers, their events as a store would log them, and the truth.
+"""Generates a world: shops with known buyers, their events as a store would log them, and the ground truth.
 
-FOLDER/events/SHOP.jsonl or SHOP-NNNN.parquet, products.parquet, collections.parquet     what a source would give
-FOLDER/truth/types, habits, rates, effects, shops, mixes, lifts, buyers, sessions        what only the lab knows
+FOLDER/events/SHOP.jsonl or SHOP-NNNN.parquet, products.parquet, collections.parquet     the log of a real source
+FOLDER/truth/types, habits, rates, effects, shops, mixes, lifts, buyers, sessions        the planted truth
+
+The steps and their modules: `shopper_types` and `effects` plant the truth, `catalogue` generates products, `clientele`
+draws buyers and plans visits, `visits` draws the events of the visits along the chain of `funnel`, `expected_rates` and
+`truth_tables` compute the true rates, and `world_files` writes everything (events by `web_pixels` and `event_rows`).
 """
 
 from __future__ import annotations
@@ -15,32 +19,32 @@ import pyarrow as pa
 from simpersona.config import LabConfig
 from simpersona.errors import ConfigError
 from simpersona.lab.catalogue import catalogue_sizes, make_catalogue
-from simpersona.lab.choices import Shelves
 from simpersona.lab.clientele import draw_clientele, draw_mix, plan_visits, shop_sizes
-from simpersona.lab.effects import NAMED
+from simpersona.lab.effects import NAMED_VARIANTS
 from simpersona.lab.funnel import CART_LINES
-from simpersona.lab.part import Part
+from simpersona.lab.product_choice import ProductLists
+from simpersona.lab.shop_part import ShopPart
 from simpersona.lab.shopper_types import make_types
-from simpersona.lab.truth import mix_table, shop_tables, type_tables
+from simpersona.lab.truth_tables import mix_table, shop_tables, type_tables
 from simpersona.lab.variants import PLAIN, Variant
-from simpersona.lab.visits import Ways, visit_shop
+from simpersona.lab.visits import TransitionTables, draw_visits
 from simpersona.lab.world_files import FOLDERS, WorldFiles
 from simpersona.ports import Progress
 
 FEWEST_PRODUCTS = CART_LINES + 2
-"""There must be a product to look at beside a full cart and the one just seen."""
+"""A visit needs a product to view beside those in a full cart and the last viewed one."""
 MOST_PRODUCTS = 20_000
-"""Of a shop on average; the words make more titles than the largest shop then needs."""
+"""Maximum mean number of products per shop; the vocabulary has enough titles for the largest shop then."""
 
 
 def generate_world(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: int = 10_000) -> int:
-    """Writes a world of `config.shops` shops and `config.buyers` buyers in all; gives the number of events.
+    """Writes a world of `config.shops` shops and `config.buyers` buyers in all; returns the number of events.
 
-    The same seed gives the same bytes. A shop is made in parts of `buyers_at_once` buyers, each from a
-    seed of its own, so that memory does not grow with the world. It is written beside `folder` and
-    renamed when whole; an earlier world in `folder` is replaced. `progress` is told (buyers done,
-    buyers, note). Raises ConfigError for a world that cannot be made and for a folder that holds
-    anything but a world.
+    The same seed gives the same bytes. A shop is generated in parts of `buyers_at_once` buyers, each with a separate
+    seed, so that memory does not grow with the world. The world is written beside `folder` and renamed when complete;
+    it replaces an earlier world in `folder`. `progress` receives (buyers done, buyers, note).
+
+    Raises ConfigError for impossible settings, and for a folder that holds anything but a world.
     """
     folder = folder.absolute()
     _require_possible(config)
@@ -64,7 +68,7 @@ def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: 
     sizes = shop_sizes(config.shops, config.buyers, common)
     products = catalogue_sizes(config.shops, config.products_per_shop, common)
     variants = shop_variants(config)
-    ways = {variant: Ways(types, variant) for variant in dict.fromkeys(variants)}
+    transitions = {variant: TransitionTables(types, variant) for variant in dict.fromkeys(variants)}
     mixes: list[pa.Table] = []
     events = done = 0
     with WorldFiles(folder, config.output) as files:
@@ -76,16 +80,17 @@ def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: 
             )
             shares = draw_mix(shop, types, _stream(config, 1 + shop, 1))
             drawn = np.zeros(len(shares), int)
-            shelves = Shelves(catalogue)
+            product_lists = ProductLists(catalogue)
             files.open_shop(catalogue)
             for number, first in enumerate(range(0, size, buyers_at_once)):
                 rng = _stream(config, 1 + shop, 2 + number)
                 clientele = draw_clientele(shares, min(buyers_at_once, size - first), rng)
                 plan = plan_visits(clientele, catalogue, types, config.days, rng)
-                part = Part(number, catalogue, clientele, plan, visit_shop(shelves, ways[variants[shop]], plan, rng))
+                visit_events = draw_visits(product_lists, transitions[variants[shop]], plan, rng)
+                part = ShopPart(number, catalogue, clientele, plan, visit_events)
                 files.add_part(part, rng)
                 drawn += np.bincount(clientele.type, minlength=len(drawn))
-                events += len(part.trail)
+                events += len(part.visit_events)
                 done += len(clientele.type)
                 progress(done, config.buyers, f"{catalogue.shop_id}: {events:,} events")
             mixes.append(mix_table(catalogue.shop_id, shares, drawn))
@@ -95,21 +100,21 @@ def _write(folder: Path, config: LabConfig, progress: Progress, buyers_at_once: 
 
 
 def shop_variants(config: LabConfig) -> list[Variant]:
-    """Of each shop, in the order in which shops are made."""
-    named = [*NAMED.values()] if config.variants == "varied" else [Variant(**config.variant.model_dump())]
+    """The variant of each shop, in the order in which the shops are generated."""
+    named = [*NAMED_VARIANTS.values()] if config.variants == "varied" else [Variant(**config.variant.model_dump())]
     return [named[shop % len(named)] for shop in range(config.shops)]
 
 
-def _stream(config: LabConfig, *place: int) -> np.random.Generator:
-    """The random numbers of one part of the world, whatever is drawn elsewhere."""
-    return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=place))
+def _stream(config: LabConfig, *key: int) -> np.random.Generator:
+    """The random generator of one part of the world, independent of draws elsewhere."""
+    return np.random.default_rng(np.random.SeedSequence(config.seed, spawn_key=key))
 
 
 def _require_possible(config: LabConfig) -> None:
     if config.buyers < config.shops:
         raise ConfigError(
-            f"lab.buyers is {config.buyers} for {config.shops} shops; every shop needs a buyer: "
-            "raise lab.buyers or lower lab.shops."
+            f"lab.buyers is {config.buyers} for {config.shops} shops; expected at least one buyer per shop. "
+            "Raise lab.buyers or lower lab.shops."
         )
     if not FEWEST_PRODUCTS <= config.products_per_shop <= MOST_PRODUCTS:
         raise ConfigError(

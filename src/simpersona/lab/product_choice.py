@@ -1,4 +1,4 @@
-"""What there is to choose from in a shop, and how one is drawn."""
+"""Draws products from the lists that a shop shows, weighted by a buyer's price level."""
 
 from __future__ import annotations
 
@@ -11,29 +11,33 @@ from simpersona.lab.axes import PRICE_LEVELS
 from simpersona.lab.catalogue import Catalogue
 
 PRICE_TASTE = {"budget": 0.15, "middle": 0.5, "premium": 0.85}
-"""Where a price level looks among the prices of a product type, from cheapest (0) to dearest (1)."""
+"""The preferred price rank of each price level among the products of a type, from cheapest (0) to dearest (1)."""
 PRICE_WIDTH = 0.25
+"""Standard deviation of the preference around that rank."""
 
 
-class Draws:
-    """Draws from numbered sets of weighted entries: one binary search per draw, whatever the number of sets.
+class WeightedSampler:
+    """Samples from numbered sets of weighted entries with one binary search per draw.
 
-    The entries of all sets stand in one array; the key of an entry of set i is i + the share of the
-    set's weight up to and with it.
+    One array holds the entries of all sets. The key of an entry of set i is i plus the cumulative share of the set's
+    weight up to and including the entry.
     """
 
     def __init__(self, weights: Iterable[np.ndarray]) -> None:
-        shares = [np.cumsum(one) for one in weights]
-        self.key = np.concatenate([number + share / share[-1] for number, share in enumerate(shares)])
+        cumulative = [np.cumsum(each) for each in weights]
+        self.key = np.concatenate([number + sums / sums[-1] for number, sums in enumerate(cumulative)])
 
     def draw(self, number: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """For each of the sets `number`, the place of an entry in the array of all entries."""
-        # 24 random bits: the sum with the set's number never rounds up to the next set
+        """Draws one entry from each of the sets `number`; returns indices into the array of all entries."""
+        # float32 has 24 random bits: the sum with the set's number never rounds up to the next set
         return np.searchsorted(self.key, number + rng.random(len(number), dtype=np.float32), side="right")
 
 
-class Shelves:
-    """The lists of products that a shop shows, numbered; one is drawn nearer to a price level more often."""
+class ProductLists:
+    """The numbered product lists of a shop: all products, the results of each query, and each collection.
+
+    A draw from a list prefers products near the price level.
+    """
 
     EVERYTHING = 0
 
@@ -42,17 +46,17 @@ class Shelves:
         self.variants = np.array([max(1, len(names)) for names in catalogue.products["variants"].to_pylist()])
         everything = np.arange(len(catalogue.kind))
         self.queries = len(catalogue.queries)
-        lists = [everything, *catalogue.found, *catalogue.members]
+        lists = [everything, *catalogue.query_products, *catalogue.collection_products]
         kinds = np.arange(len(catalogue.kinds))
         self.kind = np.full(len(lists), -1)
-        """The product type whose products a list holds, all of them and no others; else -1."""
+        """The product type of a list that holds exactly the products of one type, else -1."""
         self.kind[self.of_query(kinds)] = self.kind[self.of_collection(kinds)] = kinds
         fit = _price_fit(catalogue)
         self.product = np.concatenate([rows for rows in lists for _ in PRICE_LEVELS])
-        self.draws = Draws([fit[level, rows] for rows in lists for level in range(len(PRICE_LEVELS))])
+        self.draws = WeightedSampler([fit[level, rows] for rows in lists for level in range(len(PRICE_LEVELS))])
 
     def of_query(self, query: np.ndarray) -> np.ndarray:
-        """The list of what a query finds; a product type's plural has the type's own number."""
+        """The list of a query's results; the query for a product type's plural has the number of the type."""
         return 1 + query
 
     def of_collection(self, collection: np.ndarray) -> np.ndarray:
@@ -60,12 +64,12 @@ class Shelves:
         return 1 + self.queries + collection
 
     def draw(self, lists: np.ndarray, level: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """One product of each of `lists`."""
+        """Draws one product from each of `lists`."""
         return self.product[self.draws.draw(lists * len(PRICE_LEVELS) + level, rng)]
 
 
 def _price_fit(catalogue: Catalogue) -> Float[np.ndarray, "levels products"]:
-    """How well each product suits each price level, by its rank among the prices of its type."""
+    """The weight of each product for each price level, by its price rank within its type."""
     order = np.lexsort((catalogue.price, catalogue.kind))
     counts = np.bincount(catalogue.kind)
     rank = np.empty(len(order))

@@ -1,4 +1,4 @@
-"""What a shop's planted mix makes exact: who comes how often, how far buyers get, and the lift of a variant."""
+"""Exact expected values of a shop with a planted mix: visit shares, funnel rates, strata, and lifts of variants."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from jaxtyping import Float
 
 from simpersona.lab.axes import INTENTS
 from simpersona.lab.clientele import BETWEEN_SHARE, RETURN_SHAPE, SECOND_SHARES, mean_visits
-from simpersona.lab.funnel import Did, Rates, reached
+from simpersona.lab.funnel import Action, Rates, reached
 from simpersona.lab.shopper_types import ShopperType
 from simpersona.lab.variants import PLAIN, Variant
 
 BOUNCE = Rates(add_to_cart=0.0, checkout_start=0.0, purchase=0.0, events=1.0)
 """A bouncer's rates, in every variant."""
-_DEPTHS = ((Did.SEARCH, Did.COLLECTION, Did.VIEW), (Did.ADD,), (Did.START,), (Did.COMPLETE,))
-"""One of these brings a buyer at least to stratum D, C, B, A."""
+_DEPTHS = ((Action.SEARCH, Action.COLLECTION, Action.VIEW), (Action.ADD,), (Action.START,), (Action.COMPLETE,))
+"""The actions that bring a buyer at least to stratum D, C, B and A."""
 
 
 def visit_shares(
     shares: Float[np.ndarray, " types"], types: Sequence[ShopperType], days: int = 120
 ) -> Float[np.ndarray, " types"]:
-    """The share of a shop's visits that each type makes, from its planted mix (the bouncer last in both).
+    """The share of each type in a shop's visits, from the planted mix `shares`; the bouncer is last in both.
 
-    A buyer between two types comes as often as the first one does.
+    A buyer between two types visits as often as a buyer of the first type.
     """
     visits = shares * mean_visits(types, days)
     as_second = BETWEEN_SHARE * np.mean(SECOND_SHARES) * visits[:-1]
@@ -54,9 +54,9 @@ def strata_shares(
 ) -> Float[np.ndarray, " strata"]:
     """The expected shares of buyers in the strata A, B, C, D, E (2.1.1) of a shop with this mix.
 
-    A buyer makes 1 + X visits with X negative binomial, and none of them gets as far as p(visit)
-    with probability (1 - p) (1 + m p / k)^-k, m the mean of X and k RETURN_SHAPE. Over the share of
-    visits made as a second type that is integrated with four Gauss-Legendre nodes.
+    A buyer makes 1 + X visits, where X is negative binomial with mean m and shape k = RETURN_SHAPE. If a visit reaches
+    a depth with probability p, no visit of the buyer does with probability (1 - p) (1 + m p / k)^-k. For buyers between
+    two types this is integrated over the share of visits as the second type, with four Gauss-Legendre nodes.
     """
     visit = _reached(tuple(types), variant)
     more = mean_visits(types, days)[:-1] - 1
@@ -74,24 +74,24 @@ def strata_shares(
 
 
 def _seconds(shares: np.ndarray) -> np.ndarray:
-    """How often each latent type is drawn as a second one."""
+    """The probability of each latent type as a second type."""
     return shares[:-1] / shares[:-1].sum()
 
 
 @lru_cache(maxsize=16)  # all shops of a world share their types
 def _rates(types: tuple[ShopperType, ...], variant: Variant) -> Float[np.ndarray, "types rates"]:
-    """The rates per visit of each type, the bouncer's last."""
-    return np.array([astuple(one) for one in (*(one.rates(None, variant) for one in types), BOUNCE)])
+    """The rates per visit of each type; the bouncer is last."""
+    return np.array([astuple(rates) for rates in (*(each.rates(None, variant) for each in types), BOUNCE)])
 
 
 @lru_cache(maxsize=16)
 def _reached(types: tuple[ShopperType, ...], variant: Variant) -> Float[np.ndarray, "types depths"]:
-    """How often a visit of each type gets as far as each of _DEPTHS."""
-    return np.array([[_mixed(one, variant, depth) for depth in _DEPTHS] for one in types])
+    """The probability that a visit of each type reaches each of _DEPTHS."""
+    return np.array([[_reached_by(each, variant, depth) for depth in _DEPTHS] for each in types])
 
 
-def _mixed(one: ShopperType, variant: Variant, depth: tuple[Did, ...]) -> float:
-    return sum(one.intent_shares[intent] * reached(one.habits(intent, variant), depth) for intent in INTENTS)
+def _reached_by(shopper: ShopperType, variant: Variant, depth: tuple[Action, ...]) -> float:
+    return sum(shopper.intent_shares[intent] * reached(shopper.habits(intent, variant), depth) for intent in INTENTS)
 
 
 def _never(visit: np.ndarray, more: np.ndarray) -> np.ndarray:
