@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,18 @@ from pydantic import ValidationError
 from simpersona.config import Config
 from simpersona.config.source import Section, SourceConfig
 from simpersona.errors import ConfigError
+
+STARTER: Mapping[str, str] = {
+    "name": "",
+    "pack": '"default"',
+    "source.format": "",
+    "source.path": "",
+    "agent.policies": "",
+    "simulation.store_url": '"https://my-store.example"',
+    "simulation.policy": "",
+    "simulation.episodes": "",
+}
+"""The settings of `starter_toml` beside the source's own, each with an example where it is not set by default."""
 
 
 def parse_config(data: dict[str, Any], origin: str = "config") -> Config:
@@ -71,30 +83,54 @@ def with_settings(data: dict[str, Any], changes: Sequence[str] | None, origin: s
 
 
 def config_toml(config: Config, comments: bool = False) -> str:
-    """The settings as TOML, every value written out; with `comments` each one's meaning above it."""
-    document = tomlkit.document()
-    _write_section(document, config, comments)
-    return tomlkit.dumps(document)
+    """All settings as TOML with their values; with `comments`, each setting's meaning stands above it."""
+    return "\n".join(_section_lines(config, "", comments=comments, only=None)) + "\n"
 
 
-def _write_section(into: tomlkit.TOMLDocument | tomlkit.items.Table, section: Section, comments: bool) -> None:
+def starter_toml(config: Config) -> str:
+    """The settings that most users change, as TOML with comments: a file to begin with.
+
+    These are STARTER and the settings of the source's own format. `config_toml` writes all settings.
+    """
+    head = "# The settings that most users change. All settings: simpersona init --all"
+    return "\n".join([head, *_section_lines(config, "", comments=True, only=STARTER)]) + "\n"
+
+
+def _section_lines(section: Section, prefix: str, *, comments: bool, only: Mapping[str, str] | None) -> Iterator[str]:
+    """The section's settings, then its sub-tables: in TOML a key after a sub-table would belong to the sub-table."""
     values = section.model_dump(mode="json")
-    for name, field in type(section).model_fields.items():
-        value = getattr(section, name)
-        if comments and isinstance(section, SourceConfig) and not section.is_for(field.description or ""):
-            continue
+    sub_tables = [name for name, value in values.items() if isinstance(value, dict)]
+    for name in sorted(values, key=sub_tables.__contains__):  # stable: otherwise in the order of the class
+        full_name, value = f"{prefix}{name}", getattr(section, name)
+        text = type(section).model_fields[name].description or ""
         if isinstance(value, Section):
-            table = tomlkit.table()
-            if comments and value.__doc__:
-                table.comment(value.__doc__.splitlines()[0])
-            _write_section(table, value, comments)
-            into.add(name, table)
+            lines = list(_section_lines(value, f"{full_name}.", comments=comments, only=only))
+            if only is None or lines:
+                yield from _heading(full_name, (value.__doc__ or "").partition("\n")[0], comments=comments)
+                yield from lines
             continue
-        if comments and field.description:
-            for line in field.description.splitlines():
-                into.add(tomlkit.comment(line))
-        if value is None:
-            if comments:
-                into.add(tomlkit.comment(f"{name} = (not set)"))
-        else:
-            into.add(name, values[name])
+        if comments and isinstance(section, SourceConfig) and not section.is_for(text):
+            continue
+        if only is not None and full_name not in only and " only: " not in text:
+            continue
+        if name in sub_tables:
+            yield from _heading(full_name, text, comments=comments)
+            yield from (f"{tomlkit.key(key).as_string()} = {_toml(inner)}" for key, inner in values[name].items())
+            continue
+        yield from _comment(text, comments=comments)
+        if value is not None:
+            yield f"{name} = {_toml(values[name])}"
+        elif comments:
+            yield f"# {name} = {(only or {}).get(full_name) or '(not set)'}"
+
+
+def _heading(name: str, text: str, *, comments: bool) -> list[str]:
+    return ["", *_comment(text, comments=comments), f"[{name}]"]
+
+
+def _comment(text: str, *, comments: bool) -> list[str]:
+    return [f"# {line}" for line in text.splitlines()] if comments else []
+
+
+def _toml(value: Any) -> str:
+    return tomlkit.item(value).as_string()
