@@ -23,7 +23,7 @@ from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import encode
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
 from simpersona.agent.transformers_model import TransformersModel
-from simpersona.config import AgentConfig, Config, LabConfig, StageConfig, StoreConfig
+from simpersona.config import AgentConfig, Config, LabConfig, PhaseConfig, StoreConfig
 from simpersona.contracts import PRODUCTS, Goal
 from simpersona.files import read_table
 from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
@@ -62,8 +62,8 @@ def section(tokens: int = 550, steps: int = 3, visits: int = 6, model: str = PAC
     examples = [example(number_, lines) for number_ in range(2 * steps)]
     codebook = np.random.default_rng(0).normal(size=(CODES, LATENT)).astype(np.float32)
     settings = AgentConfig(
-        stage1=StageConfig(steps=steps, learning_rate=5e-3, warmup_steps=1),
-        stage2=StageConfig(steps=steps, learning_rate=1e-4, warmup_steps=1),
+        stage1=PhaseConfig(steps=steps, learning_rate=5e-3, warmup_steps=1),
+        stage2=PhaseConfig(steps=steps, learning_rate=1e-4, warmup_steps=1),
     )
     rows: list[list[str]] = []
     with tempfile.TemporaryDirectory() as scratch:
@@ -136,7 +136,7 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
     laps: list[Cost] = []
     tokens: list[int] = []
     with tempfile.TemporaryDirectory() as scratch:
-        config = Config(folder=Path(scratch), lab=lab, store=StoreConfig(window="http"))
+        config = Config(folder=Path(scratch), lab=lab, store=StoreConfig(driver="http"))
         folder = run_pipeline(config, Quiet(), upto="events")
         products = read_table(folder / "events/products.parquet", PRODUCTS).to_pylist()
         kinds = sorted({one["product_type"] for one in products if one["product_type"]})

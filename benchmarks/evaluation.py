@@ -12,11 +12,12 @@ from simpersona.config import (
     AgentConfig,
     Config,
     LabConfig,
+    SimulationConfig,
     SplitConfig,
     StoreConfig,
+    TasksConfig,
     TracesConfig,
 )
-from simpersona.config.simulation import SimulationConfig, TasksConfig
 from simpersona.evaluation.metrics import KINDS
 from simpersona.pipeline.cold_start import cold_start_figures
 from simpersona.pipeline.run import run_pipeline
@@ -42,7 +43,7 @@ def section(lab: LabConfig | None = None, tasks: TasksConfig | None = None, seed
             pack="default",
             lab=lab,
             split=SplitConfig(held_out_share=0.5),
-            store=StoreConfig(window="http"),
+            store=StoreConfig(driver="http"),
             traces=TracesConfig(sessions=4, concurrency=4),
             agent=AgentConfig(policies=("scorer", "lm")),
             simulation=SimulationConfig(policy="scorer"),

@@ -20,8 +20,16 @@ from benchmarks.results import Section, Table, number
 from simpersona.agent.backbone import PACKAGED, load_backbone, save_backbone
 from simpersona.agent.policies import model_policies
 from simpersona.agent.tokens import add_persona_tokens
-from simpersona.config import AgentConfig, Config, LabConfig, SplitConfig, StoreConfig, TracesConfig
-from simpersona.config.simulation import ScorerVisitsConfig, SimulationConfig
+from simpersona.config import (
+    AgentConfig,
+    Config,
+    LabConfig,
+    ScorerVisitsConfig,
+    SimulationConfig,
+    SplitConfig,
+    StoreConfig,
+    TracesConfig,
+)
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.evaluation.alignment import happened
 from simpersona.evaluation.metrics import RATES
@@ -63,7 +71,7 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
             pack="default",
             lab=lab,
             split=SplitConfig(held_out_share=1 / 3),
-            store=StoreConfig(window="http"),
+            store=StoreConfig(driver="http"),
             traces=TracesConfig(sessions=4),
             agent=AgentConfig(policies=("lm", "scorer")),
             simulation=SimulationConfig(

@@ -53,7 +53,7 @@ embedder = "hashing"
 codes = 16
 epochs = 10
 [store]
-window = "http"
+driver = "http"
 [traces]
 sessions = 60
 concurrency = 8

@@ -23,7 +23,7 @@ from simpersona.agent.held_out import keep_some, losses_by_token
 from simpersona.agent.policies import model_policies
 from simpersona.agent.short_examples import short_examples
 from simpersona.agent.tokens import StartRows
-from simpersona.config import AgentConfig, StageConfig
+from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.config.file import load_config
 from simpersona.contracts import Goal
 from simpersona.pages import Decision, Example, Page
@@ -145,8 +145,8 @@ def _train(run: StageContext, way: Way, base: Path, examples: Examples, steps: i
         batch_size=BATCH,
         examples_at_once=4,
         max_tokens=CONTEXT,
-        stage1=StageConfig(steps=max(first, 1), learning_rate=ROWS_RATE, warmup_steps=10),
-        stage2=StageConfig(steps=steps - first, learning_rate=RATE, warmup_steps=20),
+        stage1=PhaseConfig(steps=max(first, 1), learning_rate=ROWS_RATE, warmup_steps=10),
+        stage2=PhaseConfig(steps=steps - first, learning_rate=RATE, warmup_steps=20),
     )
     codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
     start, told = base, []

@@ -175,7 +175,7 @@ def _config(lab: LabConfig, sessions: int, buyers: int, embedder: str, folder: P
             "lab": lab.model_dump(mode="json"),
             "buyers": {"embedder": embedder},
             "personas": {"epochs": 20},
-            "store": {"window": "http"},
+            "store": {"driver": "http"},
             "traces": {"sessions": sessions, "concurrency": 4},
             "agent": {"policies": ["scorer"]},
             "simulation": {"policy": "scorer", "episodes": buyers, "max_steps": 40, "concurrency": 4},

@@ -72,7 +72,7 @@ def section(lab: LabConfig | None = None, sessions: int = 300, in_browser: int =
 
 
 def _replayed(config: Config, window: str, sessions: int, concurrency: int) -> Replayed:
-    store = StoreConfig.model_validate({"window": window})
+    store = StoreConfig.model_validate({"driver": window})
     traces = TracesConfig(sessions=sessions, concurrency=concurrency, max_actions=30)
     watch = Stopwatch()
     folder = run_pipeline(config.model_copy(update={"store": store, "traces": traces}), Quiet(), upto="traces")

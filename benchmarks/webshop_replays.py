@@ -53,7 +53,7 @@ def section(data: Path | None = None, sessions: int = 150) -> Section:
         config = load_config(EXAMPLES / "webshop.toml")
         source = config.source.model_copy(update={"path": log})
         config = config.model_copy(
-            update={"source": source, "folder": Path(scratch), "store": StoreConfig(window="http")}
+            update={"source": source, "folder": Path(scratch), "store": StoreConfig(driver="http")}
         )
         run = run_pipeline(config, Quiet(), upto="events")
         recorded = _recorded(run)

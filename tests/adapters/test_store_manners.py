@@ -17,7 +17,7 @@ from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.adapters.storefronts.politeness import Manners
 from simpersona.adapters.storefronts.web_bot_auth import RequestSigner, key_id, signature, signature_base
-from simpersona.config import MannersConfig, StoreConfig
+from simpersona.config import PolitenessConfig, StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action
 
@@ -72,7 +72,7 @@ def visit(windows, url, *names, may_pay=False, **manners):
     """The first page, and those after clicks on the links of these names."""
 
     async def run():
-        config = StoreConfig(manners=MannersConfig(requests_per_minute=100_000, **manners))
+        config = StoreConfig(politeness=PolitenessConfig(requests_per_minute=100_000, **manners))
         async with windows(config, may_pay=may_pay) as running:
             window = running.visitor(url, "one")
             pages = [await window.open()]
@@ -160,7 +160,7 @@ PAYING = ("Place order", "Confirm and pay", "Pay with card", "Complete your purc
 @pytest.mark.parametrize("windows", WINDOWS)
 def test_a_store_of_somebody_else_is_never_paid(site, windows):
     async def run():
-        async with windows(StoreConfig(manners=MannersConfig(requests_per_minute=100_000))) as running:
+        async with windows(StoreConfig(politeness=PolitenessConfig(requests_per_minute=100_000))) as running:
             window = running.visitor(site.url + "/basket", "one")
             page = await window.open()
 
@@ -202,9 +202,9 @@ def turns(count, config, robots):
 
 
 def test_all_visitors_together_keep_the_rate(shop):
-    assert turns(4, MannersConfig(requests_per_minute=30, robots=False), shop.url) == [2, 4, 6]
+    assert turns(4, PolitenessConfig(requests_per_minute=30, robots=False), shop.url) == [2, 4, 6]
     shop.robots = (200, "User-agent: *\nCrawl-delay: 5")
-    assert turns(3, MannersConfig(requests_per_minute=30), shop.url) == [5, 10]
+    assert turns(3, PolitenessConfig(requests_per_minute=30), shop.url) == [5, 10]
 
 
 def test_the_published_signature_is_made():
@@ -245,4 +245,4 @@ def test_keys_are_read_from_pem_and_jwk_and_nothing_else(tmp_path, key_file):
 
 def test_two_ways_to_sign_are_one_too_many(key_file):
     with pytest.raises(ValidationError, match="set one of them"):
-        MannersConfig(signature_key=key_file, signature_headers={"Signature": "x"})
+        PolitenessConfig(signature_key=key_file, signature_headers={"Signature": "x"})

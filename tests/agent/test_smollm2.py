@@ -10,7 +10,7 @@ from simpersona.agent.backbone import load_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.tokens import persona_ids
 from simpersona.agent.transformers_model import TransformersModel
-from simpersona.config import AgentConfig, StageConfig
+from simpersona.config import AgentConfig, PhaseConfig
 
 from .conftest import example, prompt
 
@@ -43,7 +43,7 @@ def test_the_packaged_model_is_grounded_and_answers(tmp_path):
     assert next(model.parameters()).dtype == torch.float32
     del model
 
-    stage = StageConfig(steps=1, learning_rate=1e-3, warmup_steps=0)
+    stage = PhaseConfig(steps=1, learning_rate=1e-3, warmup_steps=0)
     config = AgentConfig(start_rows="mean", stage1=stage, stage2=stage)
     examples = [example(code) for code in (0, 3)]
     start = "smollm2-135m"

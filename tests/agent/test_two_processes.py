@@ -23,13 +23,13 @@ from simpersona.agent.backbone import load_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import IGNORED, encode
 from simpersona.agent.tokens import add_persona_tokens, only_rows_train
-from simpersona.config import AgentConfig, StageConfig
+from simpersona.config import AgentConfig, PhaseConfig
 
 from .conftest import example
 
 CODES = 8
 EXAMPLES = [example(code=number % CODES, lines=2 + number) for number in range(6)]
-STAGE = StageConfig(steps=5, learning_rate=1e-2, warmup_steps=1)
+STAGE = PhaseConfig(steps=5, learning_rate=1e-2, warmup_steps=1)
 
 
 def trained_stages(checkpoint, folder, processes):

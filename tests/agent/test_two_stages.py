@@ -16,7 +16,7 @@ from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import IGNORED, encode
 from simpersona.agent.persona_adapter import load_adapter, read_adapter
 from simpersona.agent.tokens import add_persona_tokens, persona_ids
-from simpersona.config import AgentConfig, StageConfig
+from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.errors import ConfigError, ContractError
 
 from .conftest import example, make_model, make_tokenizer
@@ -27,7 +27,7 @@ CODEBOOK = np.random.default_rng(0).normal(size=(CODES, 96)).astype(np.float32)
 
 
 def config(steps=4, learning_rate=1e-2, **rest):
-    stage = StageConfig(steps=steps, learning_rate=learning_rate, warmup_steps=1)
+    stage = PhaseConfig(steps=steps, learning_rate=learning_rate, warmup_steps=1)
     return AgentConfig(stage1=stage, stage2=stage, weight_decay=0.1, **rest)
 
 

@@ -84,7 +84,7 @@ def test_two_processes_cannot_write_one_run(tmp_path):
         pass
 
 
-def test_a_manifest_of_another_shape_means_everything_is_done_anew(tmp_path):
+def test_a_manifest_of_another_shape_means_that_every_stage_runs(tmp_path):
     (tmp_path / "manifest.json").write_text('{"stages": {"events": {"speed": 1}}, "versions": {}}', encoding="utf-8")
     assert RunFolder(tmp_path).records == {}
 

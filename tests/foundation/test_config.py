@@ -6,9 +6,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import tomlkit
 
 from simpersona.config import Config
-from simpersona.config.file import config_toml, load_config, parse_config
+from simpersona.config.file import config_toml, load_config, parse_config, with_settings
 from simpersona.errors import ConfigError
 
 REPO = Path(__file__).parents[2]
@@ -45,6 +46,71 @@ def test_every_wrong_setting_is_listed_at_once():
 
 
 @pytest.mark.parametrize(
+    ("data", "name", "closest"),
+    [
+        ({"sead": 1}, "sead", "seed"),
+        ({"personas": {"code": 9}}, "personas.code", "personas.codes"),
+        ({"persona": {"codes": 9}}, "persona.codes", "personas.codes"),
+        ({"simulation": {"scorer": {"episode": 9}}}, "simulation.scorer.episode", "simulation.scorer.episodes"),
+        ({"store": {"polite": {}}}, "store.polite", "store.politeness"),
+        ({"traces": {"store_url": "http://a"}}, "traces.store_url", "simulation.store_url"),
+        ({"embedder": "given"}, "embedder", "buyers.embedder"),
+    ],
+)
+def test_an_unknown_setting_names_the_closest_known_one(data, name, closest):
+    with pytest.raises(ConfigError, match=rf"  {name}: no such setting \(found .*\); did you mean {closest}\?\n"):
+        parse_config(data)
+    with pytest.raises(ConfigError, match=rf"  {name}: no such setting \(found .*\); did you mean {closest}\?\n"):
+        with_settings({}, [f"{name}=1"], "--set")
+
+
+def test_an_unknown_setting_like_no_other_gets_no_suggestion():
+    with pytest.raises(ConfigError, match=r"personas\.colour: no such setting \(found 'red'\)\n"):
+        parse_config({"personas": {"colour": "red"}})
+
+
+def test_a_setting_is_not_a_section():
+    with pytest.raises(ConfigError, match=r"--set seed\.first=1: seed is a setting, not a section"):
+        with_settings(Config().model_dump(mode="json"), ["seed.first=1"], "demo")
+
+
+OLD_NAMES = [
+    ("store.window", "store.driver", "http", lambda config: config.store.driver),
+    ("simulation.scorer.window", "simulation.scorer.driver", "browser", lambda config: config.simulation.scorer.driver),
+    ("store.manners.robots", "store.politeness.robots", False, lambda config: config.store.politeness.robots),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "value", "read"), OLD_NAMES)
+def test_an_old_name_still_works_and_the_new_one_is_named(old, new, value, read, tmp_path, caplog):
+    section, _, last = old.rpartition(".")
+    text = value if isinstance(value, str) else str(value).lower()
+    (tmp_path / "old.toml").write_text(f"[{section}]\n{last} = {tomlkit.item(value).as_string()}\n", encoding="utf-8")
+    changed = with_settings(Config().model_dump(mode="json"), [f"{old}={text}"], "demo")
+    assert read(load_config(tmp_path / "old.toml")) == read(changed) == value
+    renamed = {"store.manners.robots": "store.manners is called store.politeness now"}.get(
+        old, f"{old} is called {new} now"
+    )
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{origin}: {renamed}; the old name works in this version only" for origin in ("--set", tmp_path / "old.toml")
+    ]
+
+
+def test_an_old_and_a_new_name_together_are_refused():
+    with pytest.raises(ConfigError, match=r"store.window is the old name of store.driver, and both are set"):
+        parse_config({"store": {"window": "http", "driver": "http"}})
+
+
+@pytest.mark.parametrize(
+    "path", [*REPO.glob("configs/*.toml"), *REPO.glob("examples/*.toml"), REPO / "packs/default/config.toml"]
+)
+def test_the_configs_that_come_with_the_package_use_the_new_names(path, caplog):
+    if path.exists():  # a checkout may be without the pack
+        load_config(path)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
     ("data", "words"),
     [
         ({"personas": {"behaviour_peers": 10, "product_peers": 10}}, "must be smaller than product_peers"),
@@ -64,7 +130,7 @@ def test_every_wrong_setting_is_listed_at_once():
         ),
         ({"llm": {"url": "http://me:secret@host/v1"}}, "no name and password"),
         ({"llm": {"url": "http://host:port/v1"}}, "llm.url"),
-        ({"llm": {"url": "http:///v1"}}, "no address of a server"),
+        ({"llm": {"url": "http:///v1"}}, "not the address of a server"),
         ({"llm": {"key_env": "sk-abc"}}, "llm.key_env"),
     ],
 )

@@ -4,9 +4,9 @@ import tomllib
 
 import pytest
 
-from simpersona.config import Config
+from simpersona.config import Config, Section
 from simpersona.config.file import config_toml, parse_config, starter_toml
-from simpersona.config.source import FORMATS, SOURCE_EXAMPLES, Section
+from simpersona.config.source import FORMATS, SOURCE_EXAMPLES
 
 
 def of_format(name: str) -> Config:

@@ -57,5 +57,5 @@ def test_a_picture_is_not_printed():
 
 
 def test_without_a_browser_there_is_nothing_to_picture():
-    with pytest.raises(ValidationError, match='screenshots need window = "browser"'):
-        StoreConfig(window="http", screenshots=True)
+    with pytest.raises(ValidationError, match='screenshots need driver = "browser"'):
+        StoreConfig(driver="http", screenshots=True)

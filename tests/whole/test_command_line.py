@@ -124,6 +124,20 @@ def test_a_pack_that_is_none_is_named(tmp_path):
     fails(simpersona(*words, "codes.xls", cwd=tmp_path), 2, "must end with .parquet or .csv")
 
 
+def test_an_old_name_of_a_setting_is_a_plain_line_and_no_error(tmp_path):
+    (tmp_path / "log.csv").write_text(HEADER, encoding="utf-8")
+    options = ("--events", "log.csv", "--format", "rees46", "--out", "codes.csv", "--set", "store.window=http")
+    done = simpersona("assign", "--pack", tmp_path, *options, cwd=tmp_path)
+    fails(done, 2, "no trained pack here")  # of the command; the setting was read
+    first = done.stderr.splitlines()[0]
+    assert first == "--set: store.window is called store.driver now; the old name works in this version only"
+
+
+def test_an_unknown_setting_names_the_closest_one(tmp_path):
+    done = simpersona("run", "--set", "persona.codes=8", cwd=tmp_path)
+    fails(done, 2, "persona.codes: no such setting (found 8); did you mean personas.codes?")
+
+
 def test_arms_of_an_experiment_differ_in_the_store_alone(tmp_path):
     (tmp_path / "a.toml").write_text("[personas]\ncodes = 8\n", encoding="utf-8")
     (tmp_path / "b.toml").write_text('[personas]\ncodes = 4\n[store]\ntheme = "outlet"\n', encoding="utf-8")

@@ -27,7 +27,7 @@ channel_dim = 16
 codes = 8
 epochs = 3
 [store]
-window = "http"
+driver = "http"
 [traces]
 sessions = 12
 teacher = "model"

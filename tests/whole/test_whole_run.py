@@ -183,6 +183,20 @@ def test_a_changed_setting_redoes_what_depends_on_it_and_no_more(finished, confi
     assert [record["stage"] for record in records if not record["skipped"]] == ["evaluation"]
 
 
+def test_a_setting_that_changes_no_result_redoes_nothing(finished, config, tmp_path):
+    shutil.copytree(finished[0] / "runs", tmp_path / "runs")
+    names = (
+        "traces.concurrency=3",
+        "events.memory_gb=2",
+        "agent.examples_at_once=1",
+        "store.politeness.requests_per_minute=9",
+    )
+    changes = [word for name in names for word in ("--set", name)]
+    done = simpersona("run", config, *changes, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "nothing to do" in done.stderr
+
+
 def test_new_buyers_get_the_codes_that_they_have_in_the_run(finished, tmp_path):
     folder, _ = finished
     out = tmp_path / "codes.csv"

@@ -65,7 +65,7 @@ def experiment(
     settings = one.simulation if acting == one.simulation.policy else one.simulation.scorer
     plan = stage.Plan(one, other, question, acting, buyers or settings.episodes, reseed)
     reporter: Reporter = JsonReporter() if json_ else QuietReporter() if quiet else TerminalReporter()
-    then = Stage(plan.name, partial(stage.run, plan), ("agent",), ("simulation", "store"), plan.asked)
+    then = Stage(plan.name, partial(stage.run, plan), ("agent",), reader="experiment", inputs=plan.asked)
     try:
         folder = run_pipeline(one, reporter, "agent", (plan.name,) if force else (), then=then)
     finally:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import tomlkit
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from simpersona.config import Config
-from simpersona.config.source import Section, SourceConfig
+from simpersona.config.run import Config
+from simpersona.config.section import Section, known_names
+from simpersona.config.source import SourceConfig
 from simpersona.errors import ConfigError
+
+RENAMED: Mapping[str, str] = {
+    "store.manners": "store.politeness",
+    "store.window": "store.driver",
+    "simulation.scorer.window": "simulation.scorer.driver",
+}
+"""Old names of settings and sections that still work in this version, and the new ones."""
 
 STARTER: Mapping[str, str] = {
     "name": "",
@@ -28,23 +40,22 @@ STARTER: Mapping[str, str] = {
 
 
 def parse_config(data: dict[str, Any], origin: str = "config") -> Config:
-    """A Config from nested plain values. Raises ConfigError that lists every wrong setting at once."""
+    """A Config from nested plain values. Raises ConfigError that lists every wrong setting at once.
+
+    Old names are read with a warning of the logger `simpersona`, which a program without logging prints on standard error.
+    """
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(_with_new_names(data, origin))
     except ValidationError as error:
-        lines = [
-            f"  {'.'.join(str(part) for part in problem['loc']) or '(top)'}: {problem['msg']}"
-            f" (found {problem['input']!r})"
-            for problem in error.errors()
-        ]
+        lines = [line for problem in error.errors() for line in _problem_lines(problem)]
         raise ConfigError(
             f"{origin}: {len(lines)} wrong setting(s)\n" + "\n".join(lines)
-            + "\nSettings and their defaults: simpersona init"
+            + "\nSettings and their defaults: simpersona init --all"
         ) from error  # fmt: skip
 
 
 def load_config(path: Path) -> Config:
-    """The Config of a TOML file. A relative `source.path` is taken from the file's folder.
+    """The Config of a TOML file. A relative `source.path` is relative to the file's folder.
 
     Raises ConfigError if the file is missing, is not TOML or holds a wrong setting.
     """
@@ -63,22 +74,25 @@ def load_config(path: Path) -> Config:
 
 
 def with_settings(data: dict[str, Any], changes: Sequence[str] | None, origin: str) -> Config:
-    """`data` with each `a.b=value` put in; a value is read as TOML, else taken as text.
+    """The Config of `data` with each `a.b=value` applied; a value is read as TOML, otherwise as text. `data` changes.
 
-    Raises ConfigError for a change that is none and for a wrong setting.
+    Raises ConfigError for a change that is not of this form and for a wrong setting.
     """
-    for item in changes or []:
-        place, sign, value = item.partition("=")
+    for change in changes or []:
+        name, sign, text = change.partition("=")
         if not sign:
-            raise ConfigError(f"--set {item}: expected SETTING=VALUE, for example personas.codes=64")
-        *sections, last = place.strip().split(".")
-        into = data
-        for section in sections:
-            into = into.setdefault(section, {})
+            raise ConfigError(f"--set {change}: expected SETTING=VALUE, for example personas.codes=64")
+        *sections, last = _new_name(name.strip(), "--set").split(".")
+        section = data
+        for number, inner in enumerate(sections, start=1):
+            section = section.setdefault(inner, {})
+            if not isinstance(section, dict):
+                outer = ".".join(sections[:number])
+                raise ConfigError(f"--set {change}: {outer} is a setting, not a section; expected {outer}=VALUE")
         try:
-            into[last] = tomllib.loads(f"value = {value}")["value"]
+            section[last] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
-            into[last] = value
+            section[last] = text
     return parse_config(data, origin)
 
 
@@ -94,6 +108,76 @@ def starter_toml(config: Config) -> str:
     """
     head = "# The settings that most users change. All settings: simpersona init --all"
     return "\n".join([head, *_section_lines(config, "", comments=True, only=STARTER)]) + "\n"
+
+
+def _problem_lines(problem: ErrorDetails) -> Iterator[str]:
+    """A wrong setting as text; an unknown section as one line for each setting in it."""
+    name, value = ".".join(str(part) for part in problem["loc"]), problem["input"]
+    if problem["type"] != "extra_forbidden":
+        yield f"  {name or '(top)'}: {problem['msg']} (found {value!r})"
+        return
+    unknown = (
+        {f"{name}.{inner}": inner_value for inner, inner_value in value.items()} if isinstance(value, dict) else {}
+    )
+    for full_name, found in (unknown or {name: value}).items():
+        closest = _closest_name(full_name)
+        yield f"  {full_name}: no such setting (found {found!r})" + (f"; did you mean {closest}?" if closest else "")
+
+
+def _closest_name(name: str) -> str | None:
+    """The known setting or section that a wrong name most likely means: of the same section, of a similar full name, or of
+    a similar last part.
+    """
+    known = list(known_names(Config))
+    section, _, last = name.rpartition(".")
+    by_last_part = {full_name.rpartition(".")[2]: full_name for full_name in reversed(known)}
+    of_section = {
+        full_name.rpartition(".")[2]: full_name for full_name in known if full_name.rpartition(".")[0] == section
+    }
+    for text, names, cutoff in (
+        (last, of_section, 0.6),
+        (name, dict(zip(known, known, strict=True)), 0.8),
+        (last, by_last_part, 0.8),
+    ):
+        if found := get_close_matches(text, names, n=1, cutoff=cutoff):
+            return names[found[0]]
+    return None
+
+
+def _with_new_names(data: dict[str, Any], origin: str) -> dict[str, Any]:
+    """The same values under the new names. Raises ConfigError if a setting is there under both."""
+    for old, new in RENAMED.items():
+        *sections, last = old.split(".")
+        section: Any = data
+        for inner in sections:
+            section = section.get(inner) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or last not in section:
+            continue
+        renamed = new.rpartition(".")[2]
+        if renamed in section:
+            raise ConfigError(f"{origin}: {old} is the old name of {new}, and both are set: remove {old}")
+        data = deepcopy(data)
+        section = data
+        for inner in sections:
+            section = section[inner]
+        section[renamed] = section.pop(last)
+        _warn_of_old_name(old, new, origin)
+    return data
+
+
+def _new_name(name: str, origin: str) -> str:
+    """The name under which a setting is known now."""
+    for old, new in RENAMED.items():
+        if name == old or name.startswith(f"{old}."):
+            _warn_of_old_name(old, new, origin)
+            return new + name.removeprefix(old)
+    return name
+
+
+def _warn_of_old_name(old: str, new: str, origin: str) -> None:
+    logging.getLogger("simpersona").warning(
+        "%s: %s is called %s now; the old name works in this version only", origin, old, new
+    )
 
 
 def _section_lines(section: Section, prefix: str, *, comments: bool, only: Mapping[str, str] | None) -> Iterator[str]:

@@ -1,24 +1,13 @@
-"""What every section of settings is, and the settings of the raw log."""
+"""The settings of the raw log."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
-PositiveFloat = Annotated[float, Field(gt=0)]
-
-
-def known_time_zone(name: str) -> str:
-    """The name itself. Raises ValueError if no time zone has it."""
-    if name not in available_timezones():
-        raise ValueError(f"no time zone named {name!r}; expected a name such as UTC or Europe/Berlin")
-    return name
-
+from simpersona.config.section import Section, known_time_zone
 
 EventColumn = Literal[
     "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
@@ -30,12 +19,6 @@ EventName = Literal[
     "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
 ]  # fmt: skip
 """Those of contracts.EVENT_NAMES, and what is set aside."""
-
-
-class Section(BaseModel):
-    """Frozen; unknown names are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class SourceConfig(Section):
@@ -55,10 +38,10 @@ class SourceConfig(Section):
     """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """table only: of times that do not name theirs."""
-    columns: dict[EventColumn, str] = {}
+    columns: dict[EventColumn, str] = Field(default={})
     """table only: our column = "the log's", where their names differ; "=text" is the same text in every row.
     A dot goes into a nested value: product.id."""
-    events: dict[str, EventName] = {}
+    events: dict[str, EventName] = Field(default={})
     """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
     and "*" for all that are not named."""
 

@@ -2,14 +2,15 @@
 
     world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 
-A stage runs when something that its result depends on has changed; otherwise it is skipped.
+A stage runs if something that its result depends on has changed; otherwise it is skipped. `cache_keys` computes what a
+result depends on from the declarations of the settings (config/section.py).
 """
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Protocol
 from simpersona import __version__
 from simpersona.config import Config
 from simpersona.config.file import config_toml
+from simpersona.config.section import Reader
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.files import file_identity, fingerprint
@@ -30,56 +32,57 @@ from simpersona.simulation.journal import Shard
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: what it does, the stages it needs, and the settings its result depends on."""
+    """One stage: its name and folder, the function that runs it, and the stages whose results it reads."""
 
     name: str
     run: Callable[[StageContext, Path], StageResult]
     depends_on: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    asked: object = None
-    """What else it depends on."""
+    reader: Reader | None = None
+    """The name by which settings declare that the stage reads them; None: `name`."""
+    inputs: object = None
+    """What its result depends on besides the settings and other stages, as JSON-able values: the plan of an experiment."""
 
 
 STAGES = (
-    Stage("world", world.run, (), ("lab",)),
-    Stage("events", events.run, ("world",), ("source", "events")),
-    Stage("buyers", buyers.run, ("events",), ("buyers",)),
-    Stage("personas", personas.run, ("buyers",), ("split", "personas", "pack")),
-    Stage("traces", traces.run, ("personas",), ("store", "traces")),
-    Stage("agent", agent.run, ("traces",), ("agent", "pack")),
-    Stage("tasks", tasks.run, ("agent",), ("tasks", "simulation")),
-    Stage("simulation", simulation.run, ("agent",), ("simulation",)),
-    Stage("evaluation", evaluation.run, ("tasks", "simulation"), ("evaluation",)),
-    Stage("report", report.run, ("evaluation",), ()),
+    Stage("world", world.run),
+    Stage("events", events.run, depends_on=("world",)),
+    Stage("buyers", buyers.run, depends_on=("events",)),
+    Stage("personas", personas.run, depends_on=("buyers",)),
+    Stage("traces", traces.run, depends_on=("personas",)),
+    Stage("agent", agent.run, depends_on=("traces",)),
+    Stage("tasks", tasks.run, depends_on=("agent",)),
+    Stage("simulation", simulation.run, depends_on=("agent",)),
+    Stage("evaluation", evaluation.run, depends_on=("tasks", "simulation")),
+    Stage("report", report.run, depends_on=("evaluation",)),
 )
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
-PARTS = ("torch", "transformers", "duckdb", "ibis-framework", "playwright", "django-oscar", "scikit-learn")
-"""Packages whose versions the manifest keeps."""
+PACKAGES = ("torch", "transformers", "duckdb", "ibis-framework", "playwright", "django-oscar", "scikit-learn")
+"""Packages whose versions the manifest records."""
 CATALOGUE = tuple(f"{table.name}.parquet" for table in (PRODUCTS, COLLECTIONS))
-"""What may lie beside a log."""
+"""Files that may be beside a log."""
 
 
 class Reporter(Protocol):
-    """Told what the pipeline does."""
+    """Gets the progress of the pipeline."""
 
     did_work: bool
-    """Some stage was not skipped."""
+    """At least one stage was not skipped."""
 
     def started(self, stage: str) -> None:
         """A stage begins."""
         ...
 
     def progress(self, done: int, total: int, note: str) -> None:
-        """The running stage goes on."""
+        """The running stage has done a part of its work."""
         ...
 
     def finished(self, record: StageRecord, skipped: bool) -> None:
-        """A stage is done, now or (skipped) in an earlier run."""
+        """A stage is finished, now or (skipped) in an earlier run."""
         ...
 
     def close(self) -> None:
-        """Nothing more will come."""
+        """No further call follows."""
         ...
 
 
@@ -92,10 +95,10 @@ def run_pipeline(
     then: Stage | None = None,
     wait: bool = False,
 ) -> RunFolder:
-    """Runs the stages up to `upto` that are not up to date, and a further one; `force` names stages to do anew. With
-    `wait`, after another process that has the run.
+    """Runs the stages up to `upto` that are not up to date, and `then` a further one; the stages in `force` always run.
 
-    Raises SimPersonaError; what finished before stays, and the next run goes on from there.
+    If another process writes the run, `wait` waits for it. Raises SimPersonaError; finished stages are stored, and the
+    next run continues after them.
     """
     if upto not in STAGE_NAMES:
         raise ConfigError(f"no stage named {upto!r}; there are {', '.join(STAGE_NAMES)}")
@@ -103,29 +106,26 @@ def run_pipeline(
     folder = RunFolder(config.run_folder, STAGE_NAMES)
     with folder.locked(wait=wait):
         folder.write_config(config_toml(config), _versions())
-        prints: dict[str, str] = {}
+        keys = cache_keys(config, stages)
         for stage in stages:
-            prints[stage.name] = _fingerprint(stage, config, prints)
             if stage.name != "world" or config.source.format == "lab":
-                _do(stage, config, folder, reporter, prints[stage.name], force)
+                _run_stage(stage, config, folder, reporter, keys[stage.name], force)
     return folder
 
 
 def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
-    """Plays one part of the simulation's visits, and runs the stages before where they are not up to date.
+    """Plays one part of the simulation's visits, after the earlier stages that are not up to date.
 
-    Several shards may play at once, in one folder or in copies of it. What they played lies in `.simulation.work`;
-    the stage `simulation` without a shard joins it, and plays what is missing.
+    Several shards may play at once, in one folder or in copies of it. Their visits are in `.simulation.work`; the stage
+    `simulation` without a shard joins them, and plays what is missing.
     """
     stage = STAGES[STAGE_NAMES.index("simulation")]
     folder = run_pipeline(config, reporter, upto=STAGE_NAMES[STAGE_NAMES.index("simulation") - 1], wait=True)
-    prints: dict[str, str] = {}
-    for one in STAGES[: STAGES.index(stage) + 1]:
-        prints[one.name] = _fingerprint(one, config, prints)
+    cache_key = cache_keys(config)[stage.name]
     reporter.started(stage.name)
-    record, started = StageRecord(stage.name, prints[stage.name]), time.perf_counter()
-    run = StageContext(config, folder, reporter.progress, stage.name, record.fingerprint, shard)
-    result = stage.run(run, folder.work(stage.name))
+    record, started = StageRecord(stage.name, cache_key), time.perf_counter()
+    context = StageContext(config, folder, reporter.progress, stage.name, cache_key, shard)
+    result = stage.run(context, folder.work(stage.name))
     record.rows_in, record.rows_out, record.summary = result.rows_in, result.rows_out, result.summary
     record.seconds = round(time.perf_counter() - started, 2)
     reporter.finished(record, skipped=False)
@@ -133,53 +133,59 @@ def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
 
 
 def help_pipeline(config: Config, reporter: Reporter) -> RunFolder:
-    """What the other processes of `torchrun … simpersona agent` do: they train with the first, which runs the pipeline."""
+    """Runs in the other processes of `torchrun … simpersona agent`: they train with the first one, which runs the pipeline."""
     folder = RunFolder(config.run_folder, STAGE_NAMES)
-    prints = {"world": ""}
-    for stage in STAGES[: STAGE_NAMES.index("agent") + 1]:
-        if stage.name != "world" or config.source.format == "lab":
-            prints[stage.name] = _fingerprint(stage, config, prints)
-    agent.help_training(StageContext(config, folder, reporter.progress, "agent", prints["agent"]))
+    context = StageContext(config, folder, reporter.progress, "agent", cache_keys(config)["agent"])
+    agent.help_training(context)
     return folder
 
 
-def _do(
-    stage: Stage, config: Config, folder: RunFolder, reporter: Reporter, print_: str, force: tuple[str, ...]
+def cache_keys(config: Config, stages: Sequence[Stage] = STAGES) -> dict[str, str]:
+    """By stage, a hash of everything that its files depend on; `stages` are in order.
+
+    These are the package's version, the settings that the stage reads, the log or the pack, and the results of the stages
+    that it depends on. A setting that only adds files beside a result (ReadBy.beside) is in the stage's own key, but not in
+    those of the stages after it.
+    """
+    result_keys: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for stage in stages:
+        reader = stage.reader or stage.name
+        settings = config.read_by(reader)
+        inputs = [stage.inputs]
+        if stage.name == "events":
+            inputs.append(file_identity(config.source.path, CATALOGUE))
+        if settings.get("pack") is not None:
+            inputs.append(PackFolder.at(config.pack).identity)
+        earlier = [result_keys[name] for name in stage.depends_on]
+        result_keys[stage.name] = fingerprint(__version__, stage.name, settings, inputs, earlier)
+        keys[stage.name] = fingerprint(result_keys[stage.name], config.read_by(reader, beside=True))
+    return keys
+
+
+def _run_stage(
+    stage: Stage, config: Config, folder: RunFolder, reporter: Reporter, cache_key: str, force: tuple[str, ...]
 ) -> None:
-    if folder.up_to_date(stage.name, print_) and stage.name not in force:
+    """Runs a stage if it is not up to date or is in `force`, and records it."""
+    if folder.up_to_date(stage.name, cache_key) and stage.name not in force:
         reporter.finished(folder.records[stage.name], skipped=True)
         return
     reporter.started(stage.name)
     if stage.name in force:
         folder.forget_work(stage.name)
-    record = StageRecord(stage.name, print_)
+    record = StageRecord(stage.name, cache_key)
     with folder.writing(record) as out:
-        result = stage.run(StageContext(config, folder, reporter.progress, stage.name, print_), out)
+        result = stage.run(StageContext(config, folder, reporter.progress, stage.name, cache_key), out)
         record.rows_in, record.rows_out, record.rejected = result.rows_in, result.rows_out, result.rejected
         record.summary, record.facts = result.summary, result.figures
     reporter.finished(record, skipped=False)
 
 
-def _fingerprint(stage: Stage, config: Config, prints: dict[str, str]) -> str:
-    if stage.name == "world" and config.source.format != "lab":
-        return ""
-    settings = config.model_dump(
-        mode="json", include={*stage.settings, *(["llm"] if config.asks_llm(stage.name) else [])}
-    )
-    settings.get("simulation", {}).pop("engine", None)  # the visits are the same whatever plays them
-    source = file_identity(config.source.path, CATALOGUE) if stage.name == "events" else []
-    if "pack" in stage.settings and config.pack is not None:
-        source = [PackFolder.at(config.pack).identity]
-    needed = [prints[name] for name in stage.depends_on]
-    asked = [stage.asked] if stage.asked is not None else []
-    return fingerprint(__version__, stage.name, config.seed, settings, source, needed, *asked)
-
-
 def _versions() -> dict[str, str]:
     versions = {"simpersona": __version__, "python": platform.python_version(), "platform": platform.platform()}
-    for part in PARTS:
+    for package in PACKAGES:
         try:
-            versions[part] = version(part)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
     return versions

@@ -1,8 +1,8 @@
-"""The run folder: paths, the manifest, what is up to date, and how a stage is written whole or not at all.
+"""The run folder: its paths, its manifest, which stages are up to date, and atomic writes of a stage.
 
-A stage writes to `.NAME.partial` and is renamed when it is done; then its record enters `manifest.json`.
-A record carries the fingerprint of everything the stage's result depends on: its settings, the
-fingerprints of the stages it needs, its input file, and the package's version.
+A stage writes to `.NAME.partial`, which is renamed when the stage is finished; then its record is added to
+`manifest.json`. A record has the stage's cache key as its fingerprint: a hash of the settings that the stage reads, of the
+results of the stages that it depends on, of its input file, and of the package's version.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from simpersona.files import write_json, write_text
 
 @dataclass
 class StageRecord:
-    """What is known of one finished stage. `summary` is one plain sentence; `facts` are its figures."""
+    """One finished stage. `summary` is one plain sentence; `facts` are its figures; `fingerprint` is its cache key."""
 
     stage: str
     fingerprint: str
@@ -40,7 +40,7 @@ class StageRecord:
 
 
 class RunFolder:
-    """One run on disk; its records are kept in the order of `stages`. Use `locked` before writing."""
+    """One run on disk; its records are in the order of `stages`. Use `locked` before writing."""
 
     def __init__(self, path: Path, stages: Sequence[str] = ()) -> None:
         self.path = path
@@ -53,7 +53,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self, *, wait: bool = False) -> Iterator[None]:
-        """Holds the run for this process. Where another has it, waits for it, or raises ConfigError."""
+        """Locks the run for this process. If another process holds the lock: waits for it, or raises ConfigError."""
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(self.path / ".lock", timeout=-1 if wait else 0):
@@ -68,14 +68,14 @@ class RunFolder:
                 f"{self.path}: another simpersona process is writing this run. Wait for it, or set another `name`."
             ) from None
 
-    def up_to_date(self, stage: str, fingerprint: str) -> bool:
-        """The stage finished with this fingerprint and its folder is still there."""
+    def up_to_date(self, stage: str, cache_key: str) -> bool:
+        """Whether the stage finished with this cache key and its folder is still there."""
         record = self.records.get(stage)
-        return record is not None and record.fingerprint == fingerprint and (self / stage).is_dir()
+        return record is not None and record.fingerprint == cache_key and (self / stage).is_dir()
 
     @contextmanager
     def writing(self, record: StageRecord) -> Iterator[Path]:
-        """A fresh folder to write the stage into; on success it replaces the stage and `record` is kept."""
+        """A new folder for the stage's files; on success it replaces the stage's folder, and `record` enters the manifest."""
         partial = self / f".{record.stage}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         try:
@@ -99,15 +99,15 @@ class RunFolder:
         self._save_manifest()
 
     def work(self, stage: str) -> Path:
-        """Where a stage keeps work that is not done, so that a killed run goes on with it."""
+        """Folder of a stage's unfinished work: a killed run continues from it."""
         return self.path / f".{stage}.work"
 
     def forget_work(self, stage: str) -> None:
-        """Throws away what a killed run has left of a stage."""
+        """Deletes the unfinished work of a stage."""
         shutil.rmtree(self.work(stage), ignore_errors=True)
 
     def write_config(self, toml: str, versions: Mapping[str, str]) -> None:
-        """Keeps what was asked (config.toml) and with what (versions in the manifest)."""
+        """Writes the settings (config.toml) and the versions of the packages (in the manifest)."""
         write_text(self / "config.toml", toml)
         self.versions = dict(versions)
         self._save_manifest()
@@ -122,7 +122,7 @@ class RunFolder:
             self.versions = manifest["versions"]
             return {name: StageRecord(**record) for name, record in manifest["stages"].items()}
         except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError):
-            return {}  # no run yet, or one that an older version wrote: everything is done anew
+            return {}  # no run yet, or one of an older version: every stage runs
 
     def _save_manifest(self) -> None:
         stages = {name: asdict(record) for name, record in self.records.items()}
@@ -130,7 +130,7 @@ class RunFolder:
 
 
 def reset_peak_memory() -> None:
-    """Starts a new measurement of this process's peak memory, where the system can (Linux)."""
+    """Starts a new measurement of this process's peak memory, if the system can (Linux)."""
     try:
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     except OSError:
@@ -138,7 +138,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_mb() -> float:
-    """Peak resident memory in MB since `reset_peak_memory` (since the start where it cannot be reset)."""
+    """Peak resident memory in MB since `reset_peak_memory` (since the start if it cannot be reset)."""
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
         return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))

@@ -1,4 +1,4 @@
-"""What a stage is given and what it says of its work."""
+"""The input of a stage, and its result."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from simpersona.tables import Contract
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage in figures: rows in and out, rejected, one plain sentence, and named figures."""
+    """A finished stage: its rows in, out and rejected, a summary in one plain sentence, and named figures."""
 
     rows_in: int
     rows_out: int
@@ -33,29 +33,29 @@ class StageResult:
 
 @dataclass(frozen=True)
 class StageContext:
-    """What every stage is given."""
+    """The input of every stage: the settings, the run folder, and a callback for progress."""
 
     config: Config
     folder: RunFolder
     progress: Progress
     stage: str = ""
     cache_key: str = ""
-    """Names everything that the stage's result depends on."""
+    """Hash of everything that the stage's files depend on."""
     shard: Shard | None = None
     """The part of the visits that this process plays; None: all."""
 
-    def table(self, place: str, contract: Contract) -> pa.Table:
+    def table(self, path: str, contract: Contract) -> pa.Table:
         """A finished stage's table, for example `context.table("buyers/buyers.parquet", BUYERS)`."""
-        return read_table(self.folder / place, contract)
+        return read_table(self.folder / path, contract)
 
     def products(self) -> tuple[pa.Table, np.ndarray]:
-        """The products that have an embedding, and these in the same order."""
+        """The products that have an embedding, and their embeddings (float32, one row per product)."""
         products = self.table("events/products.parquet", PRODUCTS)
         return with_vectors(products, np.load(self.folder / "buyers/embeddings.npy"))
 
 
 def source_path(context: StageContext) -> Path:
-    """Where the raw log is: the generated world's, or `source.path`. Raises ConfigError if that is not set."""
+    """Path of the raw log: the generated world's, or `source.path`. Raises ConfigError if that is not set."""
     source = context.config.source
     if source.format == "lab":
         return context.folder / "world/events"

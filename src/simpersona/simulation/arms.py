@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.agent.policies import PolicyMaker
-from simpersona.config import LlmConfig
-from simpersona.config.simulation import ScorerVisitsConfig, SimulationConfig, Window
+from simpersona.config import Driver, LlmConfig, ScorerVisitsConfig, SimulationConfig
 from simpersona.contracts import ENDINGS, Episode, Goal, RecordedSession
 from simpersona.lab.variants import Variant
 from simpersona.shopper.records import trouble_counts
@@ -28,7 +27,7 @@ class Arm:
     policy: Literal["lm", "scorer"]
     goals: tuple[Goal, ...]
     limits: Limits
-    window: Window | None
+    window: Driver | None
 
 
 def arms_of(
@@ -45,7 +44,7 @@ def arms_of(
         goals = draw_population(mix, sessions, settings.episodes, seed, simulation.sampling)
         blind = without_tokens(first_of_each_shop(goals, settings.no_token_episodes))
         limits = Limits(settings.max_steps, simulation.time_limit_seconds, settings.concurrency)
-        window = settings.window if isinstance(settings, ScorerVisitsConfig) else None
+        window = settings.driver if isinstance(settings, ScorerVisitsConfig) else None
         arms += [
             Arm(name, policy, tuple(own), limits, window)
             for name, own in ((policy, goals), (f"{policy}-no-token", blind))

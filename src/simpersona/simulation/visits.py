@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from simpersona.adapters.engines.duckdb import connect
 from simpersona.adapters.sources.shopify import ShopifySource
-from simpersona.config import StoreConfig
-from simpersona.config.simulation import Window
+from simpersona.config import Driver, StoreConfig
 from simpersona.contracts import EVENTS, Episode, Goal
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.files import write_text
@@ -64,8 +63,8 @@ class Scene:
     limits: Limits
     store_url: str | None = None
     variant: Variants = PLAIN
-    window: Window | None = None
-    """None: what `store.window` says."""
+    window: Driver | None = None
+    """None: what `store.driver` says."""
     pictures: Path | None = None
     """Where the pictures of what visitors see go, if they are kept."""
 
@@ -125,7 +124,7 @@ def play_episodes(
     prefix: str,
     store_url: str | None = None,
     variant: Variants = PLAIN,
-    window: Window | None = None,
+    window: Driver | None = None,
     player: Player | None = None,
 ) -> tuple[list[Episode], pa.Table]:
     """All goals played in their shops, or in the one store at `store_url`, many shops at once: the episodes in the
@@ -187,7 +186,7 @@ def play(
         keep(Played(episode, log.take(episode.episode_id) if log is not None else None))
 
     async def everybody() -> None:
-        async with _windows(config, scene.window or config.window, may_pay=is_ours) as windows:
+        async with _windows(config, scene.window or config.driver, may_pay=is_ours) as windows:
 
             def window(visit: Visit) -> Storefront:
                 url = stores[visit.goal.shop_id].url
@@ -215,7 +214,7 @@ def _by_turns(visits: Sequence[Visit]) -> list[Visit]:
     return sorted(visits, key=lambda visit: number[visit.name])
 
 
-def _windows(config: StoreConfig, window: Window, *, may_pay: bool) -> Browser | HttpVisitors:
+def _windows(config: StoreConfig, window: Driver, *, may_pay: bool) -> Browser | HttpVisitors:
     """What opens visitors' windows. Raises ConfigError if a package is missing."""
     try:
         if window == "http":

@@ -43,7 +43,7 @@ class Browser:
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config = config
         self._may_pay = may_pay
-        self._manners = None if may_pay else Manners(config.manners)
+        self._manners = None if may_pay else Manners(config.politeness)
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._visitors = 0  # that the running browser has opened a context for

@@ -44,7 +44,7 @@ class HttpVisitors:
         self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._config, self._may_pay = config, may_pay
-        self._manners = None if may_pay else Manners(config.manners)
+        self._manners = None if may_pay else Manners(config.politeness)
         self._given, self._connections = connections, connections
 
     async def __aenter__(self) -> Self:

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 from protego import Protego
 
 from simpersona.adapters.storefronts.web_bot_auth import RequestSigner
-from simpersona.config import MannersConfig
+from simpersona.config import PolitenessConfig
 
 AGENT = "simpersona"
 """Our name in a robots.txt."""
@@ -31,7 +31,9 @@ Sleep = Callable[[float], Awaitable[None]]
 class Manners:
     """What visitors of real stores keep to. `clock` and `sleep` are the system's unless given."""
 
-    def __init__(self, config: MannersConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self, config: PolitenessConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._config, self._clock, self._sleep = config, clock, sleep
         self._robots: dict[str, asyncio.Task[Protego | None]] = {}
         self._next: dict[str, float] = {}

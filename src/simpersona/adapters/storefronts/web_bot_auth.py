@@ -86,12 +86,12 @@ def _key_in(path: Path) -> Ed25519PrivateKey:
             return Ed25519PrivateKey.from_private_bytes(base64.urlsafe_b64decode(secret + "=" * (-len(secret) % 4)))
         key = load_pem_private_key(content, password=None)
     except OSError as error:
-        raise ConfigError(f"store.manners.signature_key: {path} cannot be read ({error.strerror})") from None
+        raise ConfigError(f"store.politeness.signature_key: {path} cannot be read ({error.strerror})") from None
     except (ValueError, TypeError, KeyError):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise ConfigError(
-            f"store.manners.signature_key: {path} holds no Ed25519 private key; expected PEM (PKCS 8, without a password) "
+            f"store.politeness.signature_key: {path} holds no Ed25519 private key; expected PEM (PKCS 8, without a password) "
             "or a JWK. Make one with: openssl genpkey -algorithm ed25519 -out key.pem"
         )
     return key

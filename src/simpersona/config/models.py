@@ -1,0 +1,89 @@
+"""Settings of language models: one behind a server, and those that the run trains."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
+
+
+def _server_without_login(url: str) -> str:
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:  # a port that is not a number raises ValueError itself
+        raise ValueError("not the address of a server; expected an address such as http://127.0.0.1:8000/v1")
+    if "@" in parts.netloc:
+        raise ValueError(
+            "an address must hold no name and password, because a run stores its settings: use llm.key_env"
+        )
+    return url
+
+
+class LlmConfig(Section):
+    """A language model behind an OpenAI-compatible address. Nothing is sent unless another setting says "llm"."""
+
+    url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_without_login)] | None = None
+    """Address to which /chat/completions is added, such as http://127.0.0.1:8000/v1 (vLLM, llama.cpp, OpenAI)."""
+    model: Annotated[str, Field(min_length=1)] | None = None
+    """Name of the model on the server."""
+    key_env: Annotated[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None, NO_RESULT] = None
+    """Environment variable that holds the server's key, never the key itself. Not set: the server needs no key."""
+    temperature: Annotated[float, Field(ge=0), ReadBy("traces", "tasks")] = 0.0
+    """Temperature of the writer and the judge of traces; a buyer acts at simulation.temperature."""
+    timeout_seconds: Annotated[PositiveFloat, NO_RESULT] = 60
+    """Longest wait for an answer of the server."""
+    retries: Annotated[int, Field(ge=0), NO_RESULT] = 4
+    """Further attempts after 1, 2, 4 … seconds, if the server is busy (429), fails (5xx) or does not answer."""
+    max_reply_tokens: Positive = 1024
+    price_per_million_prompt_tokens: Annotated[float, Field(ge=0), NO_RESULT] = 0
+    price_per_million_reply_tokens: Annotated[float, Field(ge=0), NO_RESULT] = 0
+    """In any currency: the cost of the simulated visits is reported in it, at the prices of the time when they are made."""
+
+
+class PhaseConfig(Section):
+    """One of the two phases of fine-tuning (App. G; the paper says stages)."""
+
+    steps: Positive
+    """Optimiser steps; the paper's one epoch is about 530."""
+    learning_rate: PositiveFloat
+    warmup_steps: int
+
+
+class AgentConfig(Section):
+    """Examples to a model that shops (2.3, App. F, G)."""
+
+    policies: Annotated[tuple[Literal["lm", "scorer"], ...], ReadBy("agent", "simulation", "experiment")] = (
+        "lm",
+        "scorer",
+    )
+    """What is trained: the language model, and the scorer, a small network that scores the actions of a page. The scorer is a
+    surrogate that trains in seconds and acts in milliseconds."""
+    model: str = "smollm2-135m"
+    """"smollm2-135m" is the model that comes with the package; otherwise a folder or a hub name."""
+    prompt: Annotated[Literal["short", "figure9"], ReadBy("agent", "tasks", "simulation", "experiment")] = "short"
+    """The prompt format. "figure9": the paper's, with node ids and reasoning. "short": a third of the tokens, the page first,
+    and a short answer that names the action; for small models and for CPUs."""
+    start_rows: Literal["random", "mean", "codebook"] = "codebook"
+    """Initial values of the persona tokens' rows; the paper's are random (REFERENCE 20)."""
+    training: Literal["two_stage", "single_stage"] = "two_stage"
+    """"single_stage" is phase 2 alone, from the backbone: the comparison of App. F."""
+    lora_rank: int = Field(default=0, ge=0)
+    """0: phase 2 trains all parameters. Otherwise low-rank matrices of this rank beside each linear layer, and the rows."""
+    batch_size: Positive = 2
+    """Examples per optimiser step, of all processes together; 64 in the paper."""
+    examples_at_once: Annotated[int, Field(ge=0), NO_RESULT] = 0
+    """Examples of a step that each process reads at once; the others follow. 0: all. It changes only the memory needed."""
+    recompute: Annotated[bool, NO_RESULT] = False
+    """Activations are recomputed in the backward pass instead of stored: a third more compute, far less memory."""
+    held_out: int = Field(default=0, ge=0)
+    """Test examples, from a tenth of the visits that are not trained on. The loss on them is reported with the matched, a
+    mismatched and no persona token. 0: all visits train."""
+    checkpoint_steps: Annotated[int, Field(ge=0), NO_RESULT] = 0
+    """Steps between two checkpoints, from which a killed training continues; 0 writes none."""
+    max_tokens: Positive = 1024
+    """Tokens of one example; 16,384 in the paper. The page is cut, never the answer."""
+    weight_decay: float = 0.01
+    stage1: PhaseConfig = PhaseConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
+    stage2: PhaseConfig = PhaseConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
