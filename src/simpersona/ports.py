@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,7 @@ class EventSource(Protocol):
         ...
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Turns texts into vectors."""
 

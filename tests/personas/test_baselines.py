@@ -30,7 +30,7 @@ def test_only_the_mixture_tells_a_narrow_group_inside_a_wide_one():
 
 def test_an_ablation_takes_one_term_out_of_the_loss():
     full = PersonasConfig()
-    terms = {name: np.float64(1) for name in ("reconstruction", "commitment", "contrastive")}
+    terms = {name: torch.tensor(1.0) for name in ("reconstruction", "commitment", "contrastive")}
     heads = {head: torch.tensor(1.0) for head in HEADS}
     # Eq. 2 with every term at 1: 0.3 + 0.75 + 0.15 + 3 · 0.5
     sums = {name: float(losses.total(terms | heads, config)) for name, config in ablations(full).items()}

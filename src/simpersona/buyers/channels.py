@@ -33,7 +33,7 @@ class ChannelBags:
         catalogue = _key(products["shop_id"], products["product_id"])
         return cls(tuple(_bag(buyers, channel, catalogue) for channel in CHANNELS))
 
-    def means(self, products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n 3c"]:
+    def means(self, products: Float[np.ndarray, "m c"]) -> Float[np.ndarray, "n 3*c"]:
         """The mean product vectors of the channels, concatenated; 0 for a channel without products."""
         return np.concatenate([matrix @ products for matrix in self.matrices], axis=1)
 
@@ -101,5 +101,5 @@ def _bag(buyers: pa.Table, channel: str, catalogue: pa.ChunkedArray) -> csr_arra
     return csr_array((weight, product, np.concatenate([[0], np.cumsum(counts)])), shape=(len(buyers), len(catalogue)))
 
 
-def _key(shop: pa.ChunkedArray, product: pa.ChunkedArray) -> pa.ChunkedArray:
+def _key(shop: pa.Array | pa.ChunkedArray, product: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
     return pc.binary_join_element_wise(shop, product, _SEPARATOR)

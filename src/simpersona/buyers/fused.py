@@ -54,7 +54,7 @@ class FusedBuyers:
     scalars: Float[np.ndarray, "n 16"]
     products: pa.Array
     starts: tuple[Int[np.ndarray, " n+1"], ...]
-    bags: tuple[Int[np.ndarray, " entries"], ...]
+    bags: tuple[Int[np.ndarray, " _"], ...]
     rejected: Counter[str]
     """Number of rejected rows by reason."""
 
@@ -189,7 +189,7 @@ def _days(column: pa.ChunkedArray, zone: str) -> Int[np.ndarray, " n"]:
 
 def _in_order(
     buyer: np.ndarray, time: np.ndarray, event: np.ndarray, product: np.ndarray, buyers: int
-) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, " b+1"]]:
+) -> tuple[Int[np.ndarray, "n 2"], Int[np.ndarray, " {buyers}+1"]]:
     """Sorts the rows by buyer, time, event, product and position in the log.
 
     Returns the rows as (time, key), and the index of each buyer's first row.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from scipy.stats import wasserstein_distance
 
 from simpersona.contracts import STRATA, Metrics
@@ -31,7 +31,7 @@ class Lengths:
     """The depth of n real sessions with their weights, and of m episodes."""
 
     real: Int[np.ndarray, " n"]
-    weights: Float[np.ndarray, " n"]
+    weights: Num[np.ndarray, " n"]
     agent: Int[np.ndarray, " m"]
 
 

@@ -110,12 +110,12 @@ def predicted_strata(
 
 
 def js_divergence(
-    p: Float[np.ndarray, "*shops kinds"], q: Float[np.ndarray, "*shops kinds"]
+    p: Float[np.ndarray, "*#shops kinds"], q: Float[np.ndarray, "*#shops kinds"]
 ) -> Float[np.ndarray, "*shops"]:
     """Jensen-Shannon divergence along the last axis, log base 2: 0 for equal distributions, 1 for disjoint."""
     middle = (p + q) / 2
     nats = (rel_entr(p, middle) + rel_entr(q, middle)).sum(axis=-1) / 2
-    return np.clip(nats / np.log(2), 0, 1)
+    return np.asarray(np.clip(nats / np.log(2), 0, 1))
 
 
 def r_squared(real: Float[np.ndarray, " shops"], predicted: Float[np.ndarray, " shops"]) -> float | None:

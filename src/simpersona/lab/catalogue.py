@@ -57,11 +57,11 @@ class Catalogue:
     price: Float[np.ndarray, " products"]
     queries: tuple[str, ...]
     """The search queries of buyers; the first ones are the plurals of `kinds`, in that order."""
-    query_products: tuple[Int[np.ndarray, " products_of_query"], ...]
+    query_products: tuple[Int[np.ndarray, " _"], ...]
     """The products that each query finds."""
     exact_queries: Int[np.ndarray, "products 2"]
     """For each product, two queries that are more exact than the plural."""
-    collection_products: tuple[Int[np.ndarray, " products_of_collection"], ...]
+    collection_products: tuple[Int[np.ndarray, " _"], ...]
     """The products of each collection; the first collections are those of `kinds`, in that order."""
 
 

@@ -43,8 +43,8 @@ class FoldedPersonas:
     def assign(
         self,
         z: Float[np.ndarray, "n 16"],
-        starts: tuple[Int[np.ndarray, " n1"], ...],
-        rows: tuple[Int[np.ndarray, " entries"], ...],
+        starts: tuple[Int[np.ndarray, " n+1"], ...],
+        rows: tuple[Int[np.ndarray, " _"], ...],
         whole: Callable[[Int[np.ndarray, " d"]], Float[np.ndarray, "d dim"]] | None = None,
     ) -> Int[np.ndarray, " n"]:
         """The code of each buyer, int32; the same codes as those of `Personas.assign`.

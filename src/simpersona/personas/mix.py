@@ -35,8 +35,8 @@ def store_mix(assignments: pa.Table) -> pa.Table:
 
 
 def share_interval(
-    buyers: Int[np.ndarray, " n"], of: Int[np.ndarray, " n"], level: float = 0.95
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    buyers: Int[np.ndarray, "*n"], of: Int[np.ndarray, "*n"], level: float = 0.95
+) -> tuple[Float[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
     """The credible interval of a share, given `buyers` out of `of` observed buyers.
 
     The mix of a store has a Dirichlet posterior, in which the marginal of one share is a Beta distribution. With

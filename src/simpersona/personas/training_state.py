@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from simpersona.personas.network import Network
 _PLAIN = ("step", "settled", "best_epoch", "history")
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Stores the training state after each epoch."""
 
