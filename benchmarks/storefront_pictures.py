@@ -21,7 +21,7 @@ from simpersona.config import StoreConfig
 from simpersona.lab.catalogue import make_catalogue
 from simpersona.lab.storefront.launch import LabStores
 from simpersona.lab.storefront.store_folder import Look
-from simpersona.lab.storefront.themes import THEMES, theme_called
+from simpersona.lab.storefront.themes import THEMES, get_theme
 
 WIDTH, HEIGHT, GAP = 1160, 870, 12
 """Of one shop's window, in pixels."""
@@ -62,8 +62,8 @@ def _list(page: Page, url: str) -> bytes:
 def _product(page: Page, theme: str) -> bytes:
     """One of its products; with a drawer, just after it was put there."""
     page.locator(".cards a").nth(1).click()
-    if theme_called(theme).has_drawer:
-        page.get_by_role("button", name=theme_called(theme).add).click()
+    if get_theme(theme).has_drawer:
+        page.get_by_role("button", name=get_theme(theme).add).click()
     return page.screenshot()
 
 

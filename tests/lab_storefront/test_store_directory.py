@@ -19,7 +19,7 @@ from simpersona.config import EventsConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.events.prepare import prepare
 from simpersona.lab.storefront.launch import LabStores, Look, looks
-from simpersona.lab.storefront.store_folder import order
+from simpersona.lab.storefront.store_folder import build_request
 from simpersona.lab.storefront.themes import THEMES
 from simpersona.lab.variants import Variant
 
@@ -260,22 +260,22 @@ def test_themes_take_turns_in_the_order_of_the_ids():
 def test_what_cannot_be_served_is_said(stores, tables, tmp_path):
     with pytest.raises(ConfigError, match="named more than once: cart"):
         stores.start(shops=[CART, GREEN, CART])
-    with pytest.raises(ConfigError, match="no store of shop 'none' was built here; there are Böse Ecke"):
+    with pytest.raises(ConfigError, match="no store of shop 'none' was built here. Built shops: Böse Ecke"):
         stores.start(shops=["none"])
     for ask in (stores.reset, stores.events_log):
         with pytest.raises(ConfigError, match=r"no store of shop '\.\./cart' was built here"):
             ask("../cart")
     port = int(stores.start()[GREEN].split(":")[2].split("/")[0])
-    with pytest.raises(ConfigError, match=f"is served at .*:{port}; stop it"):
+    with pytest.raises(ConfigError, match=f"is served at .*:{port}. Stop it"):
         stores.start(port + 1)
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(ConfigError, match="is in use"):
         LabStores(stores.folder).start(taken.getsockname()[1])
-    with pytest.raises(ConfigError, match="is served already, by another process or another LabStore"):
+    with pytest.raises(ConfigError, match="is already served by another process or another LabStore"):
         LabStores(stores.folder).start()
     empty = LabStores(tmp_path / "new")
     with pytest.raises(ConfigError, match="no store was built here"):
         empty.start()
-    with pytest.raises(ConfigError, match="no theme 'neon'; there are classic"):
+    with pytest.raises(ConfigError, match="no theme 'neon'; the themes are classic"):
         empty.build({GREEN: Look("neon")}, *tables)
     with pytest.raises(ContractError, match="no row for shop 'none'"):
         empty.build({GREEN: Look(), "none": Look()}, *tables)
@@ -285,6 +285,6 @@ def test_what_cannot_be_served_is_said(stores, tables, tmp_path):
 def test_another_theme_or_variant_is_another_store(tmp_path, catalogue):
     tables = catalogue()
     kinds = [Look(), Look("outlet"), Look(variant=Variant(hidden_search=True)), Look(variant=Variant(price_factor=2))]
-    digests = [order(tmp_path, GREEN, look, *tables).digest for look in [*kinds, Look()]]
+    digests = [build_request(tmp_path, GREEN, look, *tables).digest for look in [*kinds, Look()]]
     assert len(set(digests)) == 4
     assert digests[0] == digests[-1]

@@ -76,7 +76,7 @@ def lab_store(
     variant: Changes = None,
 ) -> None:
     """Serve the shops of a catalogue as real storefronts, until Ctrl-C."""
-    from simpersona.lab.storefront.single_store import serve_store
+    from simpersona.lab.storefront.serve_command import serve_store
     from simpersona.lab.variants import Variant
 
     settings = with_settings({"store": {"theme": theme}}, _changes("store", variant), "lab store").store

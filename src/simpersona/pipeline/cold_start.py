@@ -18,7 +18,7 @@ from simpersona.contracts import ASSIGNMENTS, BUYERS, MIX, PRODUCTS, STRATA, Met
 from simpersona.errors import ConfigError
 from simpersona.evaluation.cold_start import Predictions, cold_start_metrics
 from simpersona.files import read_table
-from simpersona.lab.storefront.single_store import read_catalogue
+from simpersona.lab.storefront.serve_command import read_catalogue
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.personas.mix_prediction import MixPredictor, TrainingStores, catalogue_vectors_by_shop
 from simpersona.ports import Progress

@@ -1,4 +1,5 @@
-"""A real online store for one shop of the lab: django-oscar on SQLite, in a process of its own.
+"""A working online store for shops of the lab: django-oscar on SQLite, served by a separate process.
 
-`launch.LabStore` is the only door. Django is never imported by the process that opens it.
+`launch.LabStore` (one shop) and `launch.LabStores` (many) are the entry points. The process that calls them never
+imports Django.
 """

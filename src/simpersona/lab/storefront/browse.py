@@ -1,6 +1,6 @@
-"""The pages to look around: home, collections, search results, products.
+"""The browsing pages: home, collections, search results, products.
 
-A further page of results or of a collection, or another order of it, is no new search or collection view.
+Only the first page of results or of a collection in the store's default order counts as a search or collection view.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from simpersona.lab.storefront import search_index, shelf
+from simpersona.lab.storefront import catalogue, search_index
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.shop import current
-from simpersona.lab.storefront.themes import SORTS, Theme, theme_called
+from simpersona.lab.storefront.themes import SORTS, Theme, get_theme
 
 IN_NAVIGATION = 8
 FEATURED = 8
 RELATED = 3
 PARTS = ("style.css", "cards.html", "sort.html")
-"""Templates that pages include, in a theme's own version where it has one."""
+"""Templates that pages include; a theme may have its own version."""
 MAX_QUERY = 200
 
 
-def look() -> Theme:
-    """How the current shop looks."""
-    return theme_called(current().theme)
+def current_theme() -> Theme:
+    """The theme of the current shop."""
+    return get_theme(current().theme)
 
 
-def every_page(request: HttpRequest) -> dict[str, Any]:
-    """What the frame of every page shows: the shop's name, look, collections, and what is in the cart."""
-    collections, theme, basket = shelf.collections(), look(), getattr(request, "basket", None)
+def page_context(request: HttpRequest) -> dict[str, Any]:
+    """The template context of every page: the shop's name, theme, collections, and the cart."""
+    collections, theme, basket = catalogue.collections(), current_theme(), getattr(request, "basket", None)
     variant = current().variant
     return {
         "shop": current().name,
@@ -45,7 +45,7 @@ def every_page(request: HttpRequest) -> dict[str, Any]:
         "navigation": collections[:IN_NAVIGATION],
         "more_collections": len(collections) > IN_NAVIGATION,
         "in_cart": basket.num_items if basket else 0,
-        "cart_lines": lambda: shelf.lines_in(basket) if basket else [],
+        "cart_lines": lambda: catalogue.lines_in(basket) if basket else [],
     }
 
 
@@ -54,8 +54,8 @@ def page_title(*parts: str) -> str:
     return " - ".join([*parts, current().name])
 
 
-def answers_form(request: HttpRequest) -> bool:
-    """Whether the page is shown as the answer to a form; then it is no new view."""
+def is_form_response(request: HttpRequest) -> bool:
+    """Whether the page is the response to a form; then it is not recorded as a view."""
     return bool(len(messages.get_messages(request)))
 
 
@@ -63,32 +63,32 @@ def answers_form(request: HttpRequest) -> bool:
 def home(request: HttpRequest) -> HttpResponse:
     title = page_title()
     record(request, "page_viewed", title)
-    return _shown(request, "home.html", {"title": title, "cards": shelf.featured(FEATURED)})
+    return _render(request, "home.html", {"title": title, "cards": catalogue.featured(FEATURED)})
 
 
 @require_safe
 def collection_list(request: HttpRequest) -> HttpResponse:
-    title = page_title(look().all_collections)
+    title = page_title(current_theme().all_collections)
     record(request, "page_viewed", title)
-    return _shown(request, "collections.html", {"title": title, "collections": shelf.collections()})
+    return _render(request, "collections.html", {"title": title, "collections": catalogue.collections()})
 
 
 @require_safe
 def collection(request: HttpRequest, slug: str) -> HttpResponse:
-    found = next((each for each in shelf.collections() if each.slug == slug), None)
-    if found is None:
+    shown = next((each for each in catalogue.collections() if each.slug == slug), None)
+    if shown is None:
         raise Http404
-    title, listed = page_title(found.title), _list(request, shelf.in_collection(found.id))
+    title, listed = page_title(shown.title), _list(request, catalogue.in_collection(shown.id))
     if listed["is_first"]:
-        record(request, "collection_viewed", title, {"collection": {"id": found.id, "title": found.title}})
+        record(request, "collection_viewed", title, {"collection": {"id": shown.id, "title": shown.title}})
     else:
         record(request, "page_viewed", title)
-    return _shown(request, "listing.html", {"title": title, "heading": found.title, **listed})
+    return _render(request, "listing.html", {"title": title, "heading": shown.title, **listed})
 
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    query, theme = " ".join(request.GET.get("q", "").split())[:MAX_QUERY], look()
+    query, theme = " ".join(request.GET.get("q", "").split())[:MAX_QUERY], current_theme()
     heading = f'{theme.results} "{query}"' if query else theme.search_box
     title, listed = page_title(heading), _list(request, search_index.find(query))
     if query and listed["is_first"]:
@@ -103,36 +103,36 @@ def search(request: HttpRequest) -> HttpResponse:
         "has_search_form": theme.has_search_page or current().variant.hidden_search,
         **listed,
     }
-    return _shown(request, "listing.html", context)
+    return _render(request, "listing.html", context)
 
 
 @require_safe
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     try:
-        item = shelf.item(slug)
-    except shelf.Product.DoesNotExist:
+        item = catalogue.item(slug)
+    except catalogue.Product.DoesNotExist:
         raise Http404 from None
-    title, is_answer = page_title(item.title), answers_form(request)
+    title, is_answer = page_title(item.title), is_form_response(request)
     if not is_answer:
         record(request, "product_viewed", title, {"productVariant": item.pixel(item.variants[0])})
-    context = {"title": title, "item": item, "cards": shelf.related(item.key, RELATED), "drawer_open": is_answer}
-    return _shown(request, "product.html", context)
+    context = {"title": title, "item": item, "cards": catalogue.related(item.key, RELATED), "drawer_open": is_answer}
+    return _render(request, "product.html", context)
 
 
-def _shown(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
-    return render(request, look().templates(page), context)
+def _render(request: HttpRequest, page: str, context: dict[str, Any]) -> HttpResponse:
+    return render(request, current_theme().templates(page), context)
 
 
 def _list(request: HttpRequest, keys: tuple[int, ...]) -> dict[str, Any]:
-    """One page of a list of products; `is_first` for its first page in the store's own order."""
-    size, names = look().page_size, look().sorts
+    """The template context of one page of a product list; `is_first` marks the first page in the default order."""
+    size, names = current_theme().page_size, current_theme().sorts
     sort = request.GET.get("sort", SORTS[0])
     sort = sort if sort in SORTS else SORTS[0]
     page, pages = _page_number(request), max(1, ceil(len(keys) / size))
-    shown = shelf.in_order(keys, sort)[(page - 1) * size : page * size]
+    shown = catalogue.in_order(keys, sort)[(page - 1) * size : page * size]
     return {
         "is_first": page == 1 and sort == SORTS[0],
-        "cards": shelf.cards(shown),
+        "cards": catalogue.cards(shown),
         "orders": [
             {"key": key, "name": name, "is_chosen": key == sort, "url": _address(request, sort=key, page="1")}
             for key, name in zip(SORTS, names, strict=True)
@@ -153,6 +153,6 @@ def _page_number(request: HttpRequest) -> int:
 
 
 def _address(request: HttpRequest, **changed: str) -> str:
-    asked = QueryDict(mutable=True)
-    asked.update(request.GET.dict() | changed)
-    return f"?{asked.urlencode()}"
+    query = QueryDict(mutable=True)
+    query.update(request.GET.dict() | changed)
+    return f"?{query.urlencode()}"

@@ -1,7 +1,7 @@
 """Guest checkout in Oscar's steps: e-mail, address, review, order placed.
 
-Shipping is free and there is one way of it, and nothing is paid, so Oscar's pages for these are
-passed over. What is typed into the forms goes to the order in the store's database alone.
+Oscar's pages for shipping method and payment are skipped, because there is one free shipping method and no payment.
+The form inputs are stored only in the order in the store's database.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from oscar.apps.checkout import views as oscar_checkout
 from oscar.apps.shipping.methods import Free
 from oscar.core.loading import get_model
 
-from simpersona.lab.storefront import shelf
-from simpersona.lab.storefront.browse import look, page_title
+from simpersona.lab.storefront import catalogue
+from simpersona.lab.storefront.browse import current_theme, page_title
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.load import COUNTRY
 from simpersona.lab.storefront.money import money
 from simpersona.lab.storefront.shop import current
 
 CHECKOUT_KEY = "checkout"
-"""In the session: [basket, token] of the checkout that was entered last."""
+"""Session key of [basket id, token] of the last started checkout."""
 
 
 class EmailForm(forms.Form):
-    """The guest's e-mail address, in the field that Oscar's view reads."""
+    """The guest's e-mail address, in the field name that Oscar's view reads."""
 
     username = forms.EmailField(max_length=254)
 
@@ -45,7 +45,7 @@ class EmailForm(forms.Form):
 
 
 class AddressForm(forms.ModelForm):
-    """The fewest fields that make an address; the country is always the same."""
+    """The minimal fields of an address; the country is fixed."""
 
     class Meta:
         model = get_model("order", "ShippingAddress")
@@ -60,36 +60,36 @@ class AddressForm(forms.ModelForm):
 
 
 class WholeForm(AddressForm):
-    """Both forms in one."""
+    """E-mail address and shipping address in one form."""
 
     field_order = ("username", "last_name", "line1")
     username = forms.EmailField(max_length=254)
 
 
 class Themed:
-    """What the steps share: a page in the shop's look, headed by the words that the theme has for it."""
+    """Base of the steps: a page in the shop's theme with the theme's heading and labels."""
 
     page: str
     heading: str
-    """The name of the theme's field."""
+    """Name of the theme's attribute that holds the heading."""
     labels: Mapping[str, str] = {"username": "email", "last_name": "full_name", "line1": "address"}
 
     def get_template_names(self) -> list[Any]:
-        return look().templates(self.page)
+        return current_theme().templates(self.page)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        context: dict[str, Any] = super().get_context_data(**kwargs)  # pyright: ignore - of the Oscar view it joins
+        context: dict[str, Any] = super().get_context_data(**kwargs)  # pyright: ignore - defined by the Oscar view
         for field in context.get("form", ()):
-            field.label = getattr(look(), self.labels[field.name])
-        return context | {"title": self.title, "heading": getattr(look(), self.heading)}
+            field.label = getattr(current_theme(), self.labels[field.name])
+        return context | {"title": self.title, "heading": getattr(current_theme(), self.heading)}
 
     @property
     def title(self) -> str:
-        return page_title(getattr(look(), self.heading))
+        return page_title(getattr(current_theme(), self.heading))
 
 
 class EmailView(Themed, oscar_checkout.IndexView):
-    """Step 1."""
+    """Step 1: the e-mail address, or all steps on one page if the store's variant says so."""
 
     form_class = EmailForm
     page, heading = "form.html", "email_step"
@@ -105,7 +105,7 @@ class EmailView(Themed, oscar_checkout.IndexView):
 
 
 class AddressView(Themed, oscar_checkout.ShippingAddressView):
-    """Step 2."""
+    """Step 2: the shipping address."""
 
     form_class = AddressForm
     success_url = reverse_lazy("checkout:preview")
@@ -120,10 +120,10 @@ class AddressView(Themed, oscar_checkout.ShippingAddressView):
         return super().form_valid(form)
 
 
-# One visitor's two clicks on "Place order" must give one order: the second waits, then finds no open basket.
+# Two clicks of one visitor on "Place order" must give one order: the second waits, then finds no open basket.
 @method_decorator(transaction.atomic, name="dispatch")
 class ReviewView(Themed, oscar_checkout.PaymentDetailsView):
-    """Step 3: the whole order, and the button that places it."""
+    """Step 3: reviews the order and places it."""
 
     preview = True
     page, heading = "review.html", "review_step"
@@ -134,22 +134,22 @@ class ReviewView(Themed, oscar_checkout.PaymentDetailsView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         basket = self.request.basket
-        context = {"lines": shelf.lines_in(basket), "total": basket.total_incl_tax}
+        context = {"lines": catalogue.lines_in(basket), "total": basket.total_incl_tax}
         return super().get_context_data(**kwargs) | context
 
     def handle_successful_order(self, order: Any) -> HttpResponse:
         data = _pixel(self.request, order.lines.all(), order.total_incl_tax)
         data["checkout"]["order"] = {"id": str(order.number)}
         response = super().handle_successful_order(order)
-        record(self.request, "checkout_completed", page_title(look().thanks), data)
+        record(self.request, "checkout_completed", page_title(current_theme().thanks), data)
         return response
 
     def send_order_placed_email(self, order: Any) -> None:
-        """Nobody is written to."""
+        """Does nothing: the store sends no e-mail."""
 
 
 class OnePageView(ReviewView):
-    """All three steps on one page, where the store's variant asks for it."""
+    """All three steps on one page, for the variant `one_page_checkout`."""
 
     page, heading = "whole_checkout.html", "whole_checkout"
 
@@ -164,22 +164,22 @@ class OnePageView(ReviewView):
         form = WholeForm(request.POST)
         if not form.is_valid():
             return self.render_preview(request, form=form)
-        said = form.cleaned_data
-        address = {"last_name": said["last_name"], "line1": said["line1"], "country_id": COUNTRY[0]}
-        self.checkout_session.set_guest_email(said["username"])
+        inputs = form.cleaned_data
+        address = {"last_name": inputs["last_name"], "line1": inputs["line1"], "country_id": COUNTRY[0]}
+        self.checkout_session.set_guest_email(inputs["username"])
         self.checkout_session.ship_to_new_address(address)
         self.checkout_session.use_shipping_method(Free().code)
         return self.handle_place_order_submission(request)
 
 
 class ConfirmationView(Themed, oscar_checkout.ThankYouView):
-    """Step 4. The completed checkout was recorded when the order was placed, so this page records nothing."""
+    """Step 4: the confirmation. It records nothing, because placing the order recorded the completed checkout."""
 
     page, heading = "confirmation.html", "thanks"
 
 
 def _record_entry(request: HttpRequest, title: str) -> None:
-    """Entering the first page starts the checkout: once for each cart that is taken to the till."""
+    """Records the start of a checkout on its first page, once per cart; a later visit of the page is a page view."""
     basket = request.basket
     if request.session.get(CHECKOUT_KEY, [None])[0] == basket.id:
         record(request, "page_viewed", title)
@@ -189,8 +189,8 @@ def _record_entry(request: HttpRequest, title: str) -> None:
 
 
 def _pixel(request: HttpRequest, lines: Iterable[Any], total: Decimal) -> dict[str, Any]:
-    """Web Pixels' `checkout` from the lines of a basket or an order."""
-    sold = [(line, *shelf.item_in_cart(line.product)) for line in lines]
+    """The `checkout` object of Web Pixels for the lines of a basket or an order."""
+    sold = [(line, *catalogue.item_in_cart(line.product)) for line in lines]
     return {
         "checkout": {
             "token": request.session.get(CHECKOUT_KEY, [None, None])[1],

@@ -1,4 +1,4 @@
-"""A shop's own SQLite file in the place of the one database that Django and Oscar know."""
+"""Replaces the default database of Django and Oscar by the SQLite file of a shop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 
 class Database:
-    """The file at `path`. Its connections are kept for all threads together: one for each request at the same time."""
+    """A pool of connections to the file at `path`, shared by all threads: one connection per concurrent request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -19,10 +19,11 @@ class Database:
         self._is_open = True
 
     @contextmanager
-    def asked(self) -> Iterator[None]:
-        """Within, whatever this thread asks the default database goes to this file.
+    def as_default(self) -> Iterator[None]:
+        """A context in which this file is the default database of the current thread.
 
-        The default connection is exchanged, not an alias chosen by a router: transactions, too, are asked of it.
+        It replaces the default connection instead of routing to an alias, because transactions use the default
+        connection as well.
         """
         try:
             connection = self._idle.pop()
@@ -39,14 +40,14 @@ class Database:
                 self._disconnect()
 
     def close(self) -> None:
-        """Lets go of the file, as soon as the requests under way are answered."""
+        """Closes the connections; those in use are closed when their requests end."""
         self._is_open = False
         self._disconnect()
 
     def _connect(self) -> Any:
         connection = connections.create_connection(DEFAULT_DB_ALIAS)
         connection.settings_dict = connection.settings_dict | {"NAME": self._path}
-        connection.inc_thread_sharing()  # used by one thread at a time, but not always the same
+        connection.inc_thread_sharing()  # one thread uses it at a time, but the thread may change
         return connection
 
     def _disconnect(self) -> None:

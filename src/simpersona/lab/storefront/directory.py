@@ -1,4 +1,4 @@
-"""Which shop a request is for: the first part of its address, or the only shop there is."""
+"""Routes a request to its shop: by the first part of its address, or to the only shop."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ Application = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
 class Directory:
-    """Hands each request to `store` with its shop opened. A WSGI application.
+    """A WSGI application that sets the current shop and passes the request to `store`.
 
-    `folders` holds the data folders by path prefix. Under the prefix "" is one shop, which then has every
-    address; without it "/" lists the shops and "/PREFIX/..." is a shop's.
+    `folders` maps path prefixes to data folders. With the prefix "" a single shop has all addresses; otherwise "/"
+    lists the shops and "/PREFIX/..." belongs to a shop.
     """
 
     def __init__(self, folders: Mapping[str, Path], store: Application) -> None:
-        self._places = {prefix: _Place(folder) for prefix, folder in folders.items()}
+        self._shops = {prefix: _ServedShop(folder) for prefix, folder in folders.items()}
         self._store = store
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == READY_PATH:
             return _answer(start_response, HTTPStatus.NO_CONTENT)
-        place = self._places.get("")
-        if place is None:
+        served = self._shops.get("")
+        if served is None:
             prefix = path.lstrip("/").partition("/")[0]
             if not prefix:
                 return _answer(start_response, HTTPStatus.OK, self._index())
-            place = self._places.get(prefix)
-            if place is None:
-                words = '<h1>Not found</h1><p>No shop here is called so.</p><p><a href="/">All shops</a></p>'
-                return _answer(start_response, HTTPStatus.NOT_FOUND, words)
+            served = self._shops.get(prefix)
+            if served is None:
+                body = '<h1>Not found</h1><p>No shop here is called so.</p><p><a href="/">All shops</a></p>'
+                return _answer(start_response, HTTPStatus.NOT_FOUND, body)
             if path == f"/{prefix}":
-                asked = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
-                return _answer(start_response, HTTPStatus.FOUND, location=f"/{prefix}/{asked}")
+                query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
+                return _answer(start_response, HTTPStatus.FOUND, location=f"/{prefix}/{query}")
             shift_path_info(environ)
-        with place.shop().serving():
+        with served.shop().serving():
             return self._store(environ, start_response)
 
     def _index(self) -> str:
         links = "\n".join(
-            f'<li><a href="/{prefix}/">{escape(place.shop().name)}</a></li>'
-            for prefix, place in sorted(self._places.items())
+            f'<li><a href="/{prefix}/">{escape(served.shop().name)}</a></li>'
+            for prefix, served in sorted(self._shops.items())
         )
         return f"<h1>Shops</h1>\n<ul>\n{links}\n</ul>"
 
 
-class _Place:
-    """A shop's link to the folder that is served now; a reset points it at a fresh one."""
+class _ServedShop:
+    """Opens the shop behind a link to the served folder, and reopens it after a reset changes the link."""
 
     def __init__(self, link: Path) -> None:
         self._link, self._lock = link, threading.Lock()
@@ -65,7 +65,7 @@ class _Place:
         self._shop = Shop(link.resolve())
 
     def shop(self) -> Shop:
-        """The shop as it is now."""
+        """The shop of the folder that the link points to now."""
         if self._link.readlink() != self._folder:
             with self._lock:
                 folder = self._link.readlink()

@@ -1,6 +1,6 @@
-"""The store's record of what visitors did: JSON lines in the format of Shopify's Web Pixels events.
+"""Records the events of visitors as JSON lines in the format of Shopify's Web Pixels events.
 
-A line names the visitor by the cookie `visitor`. It holds no name, address or e-mail address.
+The cookie `visitor` identifies the visitor. A line contains no name, address or e-mail address.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COOKIE, COOKIE_SECONDS, COOKIE_LENGTH = "visitor", 365 * 24 * 3600, 200
 
 
 class VisitorMiddleware:
-    """Gives each visitor an id in the cookie `visitor`, unless it has one."""
+    """Sets an id in the cookie `visitor` for visitors without one."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -33,9 +33,10 @@ class VisitorMiddleware:
 
 
 def record(request: HttpRequest, name: str, title: str, data: dict[str, Any] | None = None) -> None:
-    """Appends one event of this request's visitor; `title` is the page's, `data` the event's own part."""
-    shop, own = current(), request.build_absolute_uri()
-    address = request.headers.get("Referer", own) if request.method == "POST" else own  # a form is sent from its page
+    """Appends one event of the request's visitor, with the page's `title` and the `data` of the event type."""
+    shop, address = current(), request.build_absolute_uri()
+    if request.method == "POST":  # a form belongs to the page that it is sent from
+        address = request.headers.get("Referer", address)
     shop.events.write(
         {
             "id": uuid.uuid4().hex,

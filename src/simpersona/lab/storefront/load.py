@@ -1,6 +1,6 @@
-"""Writes shops' catalogues into new stores: Oscar's tables and the search index.
+"""Loads shops' catalogues into new stores: Oscar's tables and the search index.
 
-Run as a program on the folders named by the environment; they hold all that the launcher put there.
+It runs as a program on the folders named in the environment, where the launcher wrote the catalogues.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def main(folders: Iterable[Path]) -> None:
-    """Makes store.sqlite3 in each folder."""
+    """Creates store.sqlite3 in each folder."""
     django.setup()
     from simpersona.lab.storefront.database import Database  # noqa: PLC0415 - needs Django's settings
 
@@ -33,33 +33,34 @@ def main(folders: Iterable[Path]) -> None:
         if first is not None:
             shutil.copyfile(first, file)
         database = Database(file)
-        with database.asked():
+        with database.as_default():
             if first is None:
                 call_command("migrate", run_syncdb=True, verbosity=0, skip_checks=True)
-                _into_one_file()
+                _checkpoint()
                 first = Path(shutil.copyfile(file, folder / "empty.sqlite3"))
             with transaction.atomic():  # pyright: ignore[reportGeneralTypeIssues] - Django is untyped
                 fill(
                     pq.read_table(folder / "products.parquet").to_pylist(),
                     pq.read_table(folder / "collections.parquet").to_pylist(),
                 )
-            _into_one_file()
+            _checkpoint()
         database.close()
     if first is not None:
         first.unlink()
 
 
-def _into_one_file() -> None:
+def _checkpoint() -> None:
+    """Moves the content of SQLite's write-ahead log into the database file."""
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA optimize")
         cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def fill(products: list[Row], collections: list[Row]) -> None:
-    """Writes the catalogue.
+    """Writes the catalogue into Oscar's tables.
 
-    A vendor is an Oscar partner, a product type its product class, a collection its category, a variant
-    its child product. Our ids are the products' upc and the categories' code.
+    A vendor becomes a partner, a product type a product class, a collection a category, and a variant a child product.
+    The ids of the catalogue are stored as the products' upc and the categories' code.
     """
     from oscar.core.loading import get_model  # noqa: PLC0415 - models need django.setup()
 
@@ -69,7 +70,7 @@ def fill(products: list[Row], collections: list[Row]) -> None:
     model("address", "Country").objects.create(
         iso_3166_1_a2=COUNTRY[0], printable_name=COUNTRY[1], name=COUNTRY[1], is_shipping_country=True
     )
-    partners, classes, categories = _shelves(model, products, collections)
+    partners, classes, categories = _write_groups(model, products, collections)
 
     product_model = model("catalogue", "Product")
     slugs = unique_slugs(row["title"] for row in products)
@@ -144,10 +145,10 @@ def fill(products: list[Row], collections: list[Row]) -> None:
     )
 
 
-def _shelves(
+def _write_groups(
     model: Any, products: list[Row], collections: list[Row]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Partners by vendor, product classes by type, categories by collection id; "" where none is given."""
+    """Writes partners by vendor, product classes by type, and categories by collection id; "" stands for a missing name."""
     partner_model, class_model = model("partner", "Partner"), model("catalogue", "ProductClass")
     vendors = dict.fromkeys(row["vendor"] or "" for row in products)
     partners = partner_model.objects.bulk_create(
@@ -180,16 +181,16 @@ def _shelves(
 
 
 def unique_slugs(titles: Iterable[str]) -> Iterator[str]:
-    """One address part per title, in order: a title that comes again gets a number."""
-    taken: set[str] = set()
+    """Yields one unique address part per title, in order; repeated titles get a number."""
+    used: set[str] = set()
     for title in titles:
         stem = slugify(title)[:80].strip("-") or "item"
         slug = next(
             slug
             for slug in (stem if n == 1 else f"{s}-{n}" for n, s in zip(count(1), repeat(stem)))
-            if slug not in taken
+            if slug not in used
         )
-        taken.add(slug)
+        used.add(slug)
         yield slug
 
 

@@ -1,4 +1,4 @@
-"""The file that a store's events go to."""
+"""The file of a store's events."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 
 class EventLog:
-    """An append-only file: one whole line per event, numbered on from what it already holds."""
+    """An append-only file with one line per event; numbering continues after the lines that the file has."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        weakref.finalize(self, os.close, self._file)  # after the last request that may write to it
+        weakref.finalize(self, os.close, self._file)  # closed after the last request that may write to it
         content = path.read_bytes()
         self._number = content.count(b"\n")
-        if content and not content.endswith(b"\n"):  # a line cut off by a kill
+        if content and not content.endswith(b"\n"):  # the process was killed while it wrote a line
             os.write(self._file, b"\n")
             self._number += 1
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""How amounts are written: on pages ("$12.00") and in events ({"amount": 12.0, "currencyCode": "USD"})."""
+"""Formats amounts for pages ("$12.00") and for events ({"amount": 12.0, "currencyCode": "USD"})."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,10 +11,10 @@ register = Library()
 
 @register.filter
 def dollars(amount: Decimal) -> str:
-    """"$1,234.50"."""  # fmt: skip
+    """Formats an amount as "$1,234.50"."""
     return f"${amount:,.2f}"
 
 
 def money(amount: Decimal) -> dict[str, Any]:
-    """An amount as Web Pixels writes it; a price that is not known (sold at 0) has no amount."""
+    """An amount in the format of Web Pixels; null for an unknown price, which the store sells at 0."""
     return {"amount": float(amount) or None, "currencyCode": settings.OSCAR_DEFAULT_CURRENCY}

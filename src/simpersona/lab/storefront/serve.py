@@ -1,6 +1,7 @@
-"""The stores' server: gunicorn with one process of many threads, on a socket that the launcher opened.
+"""The stores' server: gunicorn with one multi-threaded worker process on a socket that the launcher opened.
 
-Run as a program with the socket's number. It ends with the process that launched it, whatever ends that.
+It runs as a program with the socket's file descriptor as argument. It ends when the launching process ends, for any
+reason.
 """
 
 from __future__ import annotations
@@ -41,22 +42,22 @@ class Server(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        # In the worker, after the fork.
+        # gunicorn calls this in the worker, after the fork
         from django.conf import settings  # noqa: PLC0415 - heavy
         from django.core.wsgi import get_wsgi_application  # noqa: PLC0415 - heavy
 
         store = get_wsgi_application()
         from simpersona.lab.storefront.directory import Directory  # noqa: PLC0415 - needs Django set up
 
-        import_module(settings.ROOT_URLCONF)  # the views now, not at the first visitor's expense
+        import_module(settings.ROOT_URLCONF)  # imports the views now, so that the first request is not slow
         return Directory(settings.STORES, store)  # pyright: ignore[reportArgumentType] - Django is untyped
 
 
 def _end_with_launcher() -> None:
-    """Ends master and workers once the launcher is gone.
+    """Ends master and workers when the launcher ends.
 
-    The launcher holds the other end of our standard input and never writes: its end is the launcher's.
-    (Linux's PR_SET_PDEATHSIG would also fire when merely the thread that launched us ends.)
+    The launcher holds the other end of this process's standard input and never writes: the pipe closes when the launcher
+    ends. Linux's PR_SET_PDEATHSIG is no alternative, because it also fires when only the launching thread ends.
     """
 
     def watch() -> None:

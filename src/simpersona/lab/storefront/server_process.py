@@ -1,4 +1,4 @@
-"""The process that serves stores: started on a socket of ours, watched until it answers, ended with all its children."""
+"""Starts the server process on a socket of the launcher, waits until it answers, and stops it with its children."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BACKLOG = 256
 
 
 class ServerProcess:
-    """One process; `log` is the file for what it has to say."""
+    """One server process; it writes its output to the file `log`."""
 
     def __init__(self, log: Path) -> None:
         self._log = log
@@ -36,26 +36,27 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether it is up."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def url(self) -> str | None:
-        """Its address, without a slash at the end, while it is up."""
+        """The server's address without a trailing slash while it is running, else None."""
         return f"http://{HOST}:{self._port}" if self.running else None
 
     def start(self, folders: Mapping[str, Path], port: int) -> str:
-        """Serves the data folders under their path prefixes and waits until it answers; the address.
+        """Starts serving the data folders under their path prefixes, waits for an answer, and returns the address.
 
-        `port` 0 takes a free one. One that is up keeps its address.
-        Raises ConfigError for a port that cannot be taken or a folder that is served already,
-        StorefrontError if it does not come up.
+        `port` 0 selects a free port. A running server keeps its address.
+
+        Raises ConfigError if the port is not available or another server serves the folder, StorefrontError if the
+        server does not start.
         """
         if self.running:
             if port not in (0, self._port):
-                raise ConfigError(f"The store in {self._log.parent} is served at {self.url}; stop it to use {port=}.")
+                raise ConfigError(f"The store in {self._log.parent} is served at {self.url}. Stop it to use {port=}.")
             return str(self.url)
-        self.stop()  # what is left of a server that crashed
+        self.stop()  # removes the remains of a crashed server
         with _listen(port) as listener:
             self._port = listener.getsockname()[1]
             with self._log.open("ab") as log:
@@ -63,7 +64,7 @@ class ServerProcess:
                 self._process = subprocess.Popen(  # noqa: S603 - our own module
                     [sys.executable, "-m", "simpersona.lab.storefront.serve", str(listener.fileno())],
                     env=environment(folders),
-                    stdin=subprocess.PIPE,  # held open: its end tells the server that this process is gone
+                    stdin=subprocess.PIPE,  # stays open; when it closes, the server knows that this process ended
                     stdout=log,
                     stderr=log,
                     pass_fds=[listener.fileno()],
@@ -74,7 +75,7 @@ class ServerProcess:
         return f"http://{HOST}:{self._port}"
 
     def stop(self) -> None:
-        """Ends the server and all its processes; may be called twice."""
+        """Stops the server and all its processes; a second call does nothing."""
         process, self._process = self._process, None
         atexit.unregister(self.stop)
         if process is None:
@@ -98,17 +99,17 @@ class ServerProcess:
             if _answers(self._port):
                 return
             time.sleep(0.05)
-        what = "did not answer" if self.running else "ended while starting"
+        problem = "did not answer" if self.running else "ended while starting"
         self.stop()
         log = self._log.read_text(encoding="utf-8", errors="replace")
         raise StorefrontError(
-            f"The store in {self._log.parent} {what} on port {self._port}; last lines of its log:\n{last_lines(log)}"
+            f"The store in {self._log.parent} {problem} on port {self._port}; last lines of its log:\n{last_lines(log)}"
         )
 
 
 def _listen(port: int) -> socket.socket:
-    """A listening socket: the port is taken here, so that a port in use is this caller's error."""
-    deadline = time.monotonic() + PORT_SECONDS  # a server killed just now may hold its port a moment longer
+    """Opens a listening socket in the launcher, so that a port in use raises an error in the caller."""
+    deadline = time.monotonic() + PORT_SECONDS  # a server that was just killed may hold its port for a moment
     while True:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:
@@ -121,17 +122,17 @@ def _listen(port: int) -> socket.socket:
             if in_use and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
-            reason = "is in use" if in_use else f"cannot be taken ({error})"
+            reason = "is in use" if in_use else f"is not available ({error})"
             raise ConfigError(
-                f"Port {port} on {HOST} {reason}. Stop what listens there, or choose another port (0: any free one)."
+                f"Port {port} on {HOST} {reason}. Stop the process that listens there, or choose another port (0: any free port)."
             ) from None
         else:
             return listener
 
 
 def _lock(log: IO[bytes]) -> None:
-    """Marks a folder as served by whoever holds its log: two servers would number the events of one file."""
-    deadline = time.monotonic() + LOCK_SECONDS  # the server of a launcher that was killed just now is on its way out
+    """Locks the log, so that only one server serves the folder; two servers would number the events of one file."""
+    deadline = time.monotonic() + LOCK_SECONDS  # the server of a launcher that was just killed is about to end
     while True:
         try:
             fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -140,8 +141,8 @@ def _lock(log: IO[bytes]) -> None:
                 time.sleep(0.1)
                 continue
             raise ConfigError(
-                f"The store in {Path(log.name).parent} is served already, by another process or another LabStore. "
-                "Stop it there, or build the shop in another folder."
+                f"The store in {Path(log.name).parent} is already served by another process or another LabStore. "
+                "Stop that server, or build the shop in another folder."
             ) from None
         else:
             return

@@ -1,4 +1,4 @@
-"""Django's settings for the stores of one process. Their data folders come from the environment, all else is fixed."""
+"""Django's settings for the stores of one process. Only the data folders come from the environment."""
 
 import json
 import os
@@ -17,7 +17,7 @@ ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 ROOT_URLCONF = "simpersona.lab.storefront.urls"
 X_FRAME_OPTIONS = "DENY"
 
-# What a shopper needs of Oscar: no dashboard, no accounts, no reviews of its own pages.
+# The parts of Oscar that a shopper needs: no dashboard, no accounts, no review pages.
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -61,7 +61,7 @@ TEMPLATES = [
             "context_processors": [
                 "django.template.context_processors.csrf",
                 "django.contrib.messages.context_processors.messages",
-                "simpersona.lab.storefront.browse.every_page",
+                "simpersona.lab.storefront.browse.page_context",
             ],
             "builtins": ["simpersona.lab.storefront.money"],
         },
@@ -71,11 +71,12 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": ":memory:",  # each shop brings its own file: shop.Shop
+        "NAME": ":memory:",  # each shop replaces it by its own file: shop.Shop
         "CONN_MAX_AGE": None,
         "OPTIONS": {
-            # Readers never wait for the writer; a writer takes its lock at once instead of failing on
-            # the upgrade. Without fsync a kill loses nothing (a power cut may, and reset mends it).
+            # With WAL, readers never wait for the writer. IMMEDIATE makes a writer take its lock at the start instead of
+            # failing on the upgrade. Without fsync a killed process loses nothing; a power failure may, and a reset
+            # repairs that.
             "timeout": 30,
             "transaction_mode": "IMMEDIATE",
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; PRAGMA temp_store=MEMORY",
@@ -86,7 +87,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 
 class _NoMigrations(dict[str, None]):
-    """Tables straight from the models: a store's data is built anew, never migrated, which is much faster."""
+    """Disables migrations: tables are created from the models, which is faster. A store is rebuilt, never migrated."""
 
     def __contains__(self, key: object) -> bool:
         return True
@@ -97,7 +98,7 @@ class _NoMigrations(dict[str, None]):
 
 MIGRATION_MODULES = _NoMigrations()
 
-# State of a visit lives in signed cookies, so that parallel visitors share no row.
+# The state of a visit is stored in signed cookies, so that parallel visitors share no database row.
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
 MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 CACHES = {
@@ -122,7 +123,7 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}  # Oscar asks for one
+HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}  # Oscar requires one
 OSCAR_HOMEPAGE = reverse_lazy("home")
 OSCAR_DEFAULT_CURRENCY = "USD"
 OSCAR_ALLOW_ANON_CHECKOUT = True

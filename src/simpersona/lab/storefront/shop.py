@@ -1,4 +1,4 @@
-"""The shop that a request is for. One process serves several; each has its own database, log and look."""
+"""The shop of a request. One process serves several shops, each with a separate database, log and theme."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ T = TypeVar("T")
 
 
 class Shop:
-    """A shop that is open on its data folder; many threads may serve it at once.
+    """A shop with its open data folder; many threads may serve it concurrently.
 
-    `id` is the catalogue's shop_id, `name` how the pages call it, `theme` one of themes.THEMES; `key`
-    differs between any two catalogues, themes and variants, for the names of cookies and caches.
+    `id` is the catalogue's shop_id, `name` its name on the pages, and `theme` one of themes.THEMES. `key` is unique per
+    catalogue, theme and variant, for the names of cookies and caches.
     """
 
     def __init__(self, folder: Path) -> None:
-        facts = json.loads((folder / "build.json").read_text(encoding="utf-8"))
-        self.id: str = facts["shop_id"]
+        build = json.loads((folder / "build.json").read_text(encoding="utf-8"))
+        self.id: str = build["shop_id"]
         self.name = self.id.replace("_", " ").replace("-", " ").title()
-        self.theme: str = facts["theme"]
-        self.variant = Variant(**facts["variant"])
-        self.key: str = facts["digest"][:12]
+        self.theme: str = build["theme"]
+        self.variant = Variant(**build["variant"])
+        self.key: str = build["digest"][:12]
         self.events = EventLog(folder / "events.jsonl")
-        self.kept: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.caches: dict[Callable[..., Any], Callable[..., Any]] = {}
         self._database = Database(folder / "store.sqlite3")
 
     @contextmanager
     def serving(self) -> Iterator[None]:
-        """Makes this the current shop of this thread, and its database the one that Django asks."""
+        """A context in which this is the current shop of the thread, and its database is Django's default database."""
         token = _current.set(self)
         try:
-            with self._database.asked():
+            with self._database.as_default():
                 yield
         finally:
             _current.reset(token)
 
     def close(self) -> None:
-        """Lets go of the database, as soon as the requests under way are answered."""
+        """Closes the database; connections in use are closed when their requests end."""
         self._database.close()
 
 
@@ -55,25 +55,25 @@ _current: ContextVar[Shop] = ContextVar("shop")
 
 
 def current() -> Shop:
-    """The shop of the request that this thread answers. Raises LookupError outside of one."""
+    """The shop of the thread's current request. Raises LookupError outside of a request."""
     return _current.get()
 
 
-def kept(maxsize: int | None) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Like functools.lru_cache, for each shop apart: the catalogue never changes while a shop is open."""
+def cached_per_shop(maxsize: int | None) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Like functools.lru_cache with a separate cache per shop; a catalogue never changes while its shop is open."""
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         @wraps(function)
-        def ask(*args: P.args, **kwargs: P.kwargs) -> T:
-            answers = current().kept
-            own = answers.get(ask) or answers.setdefault(ask, lru_cache(maxsize)(function))
-            return own(*args, **kwargs)
+        def cached(*args: P.args, **kwargs: P.kwargs) -> T:
+            caches = current().caches
+            cache = caches.get(cached) or caches.setdefault(cached, lru_cache(maxsize)(function))
+            return cache(*args, **kwargs)
 
-        return ask
+        return cached
 
     return decorate
 
 
 def cache_key(key: Hashable, prefix: str, version: int) -> str:
-    """Keys of Django's cache, for each shop apart (the setting KEY_FUNCTION)."""
+    """The key of an entry in Django's cache, with the shop's key as prefix (the setting KEY_FUNCTION)."""
     return f"{current().key}:{prefix}:{version}:{key}"

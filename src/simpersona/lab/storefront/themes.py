@@ -1,7 +1,9 @@
-"""The looks a store may have: what it calls things, as data; its layout is in templates/<name>/.
+"""The themes of a store: labels and texts as data, layouts in templates/<name>/.
 
-Facts are the same in all: titles, prices, what leads where. A page without a template in the theme's
-folder has the common one in templates/store/.
+All themes show the same content: titles, prices and links. A page without a template in the theme's folder uses the
+common template in templates/store/.
+
+Trained packs have learnt these texts from recorded visits: do not change them.
 """
 
 from __future__ import annotations
@@ -9,20 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SORTS = ("featured", "price-up", "price-down", "title")
-"""Orders of a list, as its address names them."""
+"""The sort orders of a list, as named in addresses."""
 
 
 @dataclass(frozen=True)
 class Theme:
-    """One look: its words, and the few things that templates alone cannot settle."""
+    """One theme: its texts, and the settings that affect more than templates."""
 
     name: str
     page_size: int
-    """Products on a page of a list."""
+    """Number of products on a page of a list."""
     has_drawer: bool
-    """The cart opens beside every page, and adding a product leads back to the product."""
+    """The cart opens beside every page, and adding a product returns to the product page."""
     has_search_page: bool
-    """Search is a page of its own instead of a box on every page."""
+    """Search is a separate page instead of a box on every page."""
 
     cart: str
     your_cart: str
@@ -68,7 +70,7 @@ class Theme:
     free_shipping: str
 
     def templates(self, page: str) -> list[str]:
-        """Where the template of a page may be, the first that exists counts."""
+        """The candidate templates of a page; the first that exists is used."""
         return [f"{self.name}/{page}", f"store/{page}"]
 
 
@@ -256,6 +258,6 @@ _ALL = (_CLASSIC, _SIDEBAR, _BOUTIQUE, _OUTLET)
 THEMES = tuple(theme.name for theme in _ALL)
 
 
-def theme_called(name: str) -> Theme:
-    """The theme of that name, one of THEMES. Raises StopIteration for another name."""
+def get_theme(name: str) -> Theme:
+    """The theme with this name, one of THEMES. Raises StopIteration for another name."""
     return next(theme for theme in _ALL if theme.name == name)

@@ -1,4 +1,4 @@
-"""The store's addresses, as common stores have them. Oscar's names are kept where its code asks for them."""
+"""The store's addresses, which follow common stores. Names that Oscar's code refers to are unchanged."""
 
 from django.urls import include, path
 from django.views.generic import RedirectView

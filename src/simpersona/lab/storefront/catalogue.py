@@ -1,6 +1,6 @@
-"""What is on sale, as the pages and the events need it, read from Oscar's tables.
+"""The catalogue for pages and events, read from Oscar's tables.
 
-The catalogue never changes while it is served, so each answer is read once and kept.
+The catalogue never changes while it is served, so results are cached per shop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from django.urls import reverse
 from oscar.core.loading import get_model
 
 from simpersona.lab.storefront.money import money
-from simpersona.lab.storefront.shop import kept
+from simpersona.lab.storefront.shop import cached_per_shop
 
 Product = get_model("catalogue", "Product")
 Category = get_model("catalogue", "Category")
@@ -35,14 +35,11 @@ class Collection:
         return reverse("collection", args=[self.slug])
 
 
-@dataclass(frozen=True)
-class Card:
-    """A product in a list; `key` is the one in Oscar's product table."""
+class _HasPage:
+    """The address and colour of a product's page."""
 
     key: int
-    title: str
     slug: str
-    price: Decimal
 
     @property
     def url(self) -> str:
@@ -50,14 +47,25 @@ class Card:
 
     @property
     def hue(self) -> int:
-        return hue(self.key)
+        """The product's colour on the pages, in degrees; neighbours in the catalogue differ clearly."""
+        return self.key * 137 % 360
+
+
+@dataclass(frozen=True)
+class Card(_HasPage):
+    """A product in a list; `key` is its key in Oscar's product table."""
+
+    key: int
+    title: str
+    slug: str
+    price: Decimal
 
 
 @dataclass(frozen=True)
 class Variant:
-    """What is put into a cart: one variant of a product, or the product itself where it has none.
+    """A variant of a product that can be added to a cart, or the product itself if it has no variants.
 
-    `key` is the key in Oscar's product table; `id` the catalogue's product_id, with ":n" for the nth variant.
+    `key` is its key in Oscar's product table. `id` is the catalogue's product_id, with ":n" for the nth variant.
     """
 
     key: int
@@ -67,8 +75,8 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Item:
-    """A product; `id` is the catalogue's product_id, `key` the one in Oscar's product table."""
+class Item(_HasPage):
+    """A product; `id` is the catalogue's product_id, `key` its key in Oscar's product table."""
 
     key: int
     id: str
@@ -81,19 +89,11 @@ class Item:
     has_choice: bool
 
     @property
-    def url(self) -> str:
-        return reverse("product", args=[self.slug])
-
-    @property
-    def hue(self) -> int:
-        return hue(self.key)
-
-    @property
     def price(self) -> Decimal:
         return self.variants[0].price
 
     def variant(self, key: int) -> Variant:
-        """The variant with that key; StopIteration if it is not one of this product's."""
+        """The variant with this key. Raises StopIteration if the product has no such variant."""
         return next(variant for variant in self.variants if variant.key == key)
 
     def name(self, variant: Variant) -> str:
@@ -101,7 +101,7 @@ class Item:
         return f"{self.title} ({variant.title})" if self.has_choice else self.title
 
     def pixel(self, variant: Variant) -> dict[str, Any]:
-        """The variant as Web Pixels' `productVariant`."""
+        """The variant as `productVariant` of Web Pixels."""
         return {
             "id": variant.id,
             "sku": variant.id,
@@ -113,7 +113,7 @@ class Item:
 
 @dataclass(frozen=True)
 class CartLine:
-    """A line of a cart; `key` is the one in Oscar's table of lines."""
+    """A line of a cart; `key` is its key in Oscar's table of lines."""
 
     key: int
     item: Item
@@ -134,28 +134,23 @@ def lines_in(basket: Any) -> list[CartLine]:
     return [CartLine(line.pk, *item_in_cart(line.product), line.quantity) for line in basket.all_lines()]
 
 
-def hue(key: int) -> int:
-    """A product's colour on the pages, in degrees: neighbours in the catalogue differ much."""
-    return key * 137 % 360
-
-
-@kept(maxsize=1)
+@cached_per_shop(maxsize=1)
 def collections() -> tuple[Collection, ...]:
     """All collections in the catalogue's order."""
     rows = Category.objects.order_by("path").values_list("code", "name", "slug")
     return tuple(Collection(*row) for row in rows)
 
 
-@kept(maxsize=1024)
+@cached_per_shop(maxsize=1024)
 def in_collection(collection_id: str) -> tuple[int, ...]:
     """Keys of a collection's products, in the catalogue's order."""
     rows = Product.objects.filter(categories__code=collection_id).order_by("pk").values_list("pk", flat=True)
     return tuple(rows)
 
 
-@kept(maxsize=256)
+@cached_per_shop(maxsize=256)
 def in_order(keys: tuple[int, ...], sort: str) -> tuple[int, ...]:
-    """The products in one of the orders of themes.SORTS; "featured" is the order they come in."""
+    """The products sorted by one of themes.SORTS; "featured" leaves their order unchanged."""
     match sort:
         case "price-up":
             ordered = sorted(cards(keys), key=lambda card: card.price)
@@ -168,32 +163,32 @@ def in_order(keys: tuple[int, ...], sort: str) -> tuple[int, ...]:
     return tuple(card.key for card in ordered)
 
 
-@kept(maxsize=4096)
+@cached_per_shop(maxsize=4096)
 def cards(keys: tuple[int, ...]) -> Sequence[Card]:
     """The products with these keys, in this order."""
-    found = {card.key: card for card in (Card(*row) for row in _priced().filter(pk__in=keys))}
-    return [found[key] for key in keys]
+    by_key = {card.key: card for card in (Card(*row) for row in _priced().filter(pk__in=keys))}
+    return [by_key[key] for key in keys]
 
 
-@kept(maxsize=1)
+@cached_per_shop(maxsize=1)
 def featured(size: int) -> Sequence[Card]:
-    """Products from all over the catalogue, always the same ones."""
+    """A fixed selection of products, evenly spaced over the catalogue."""
     keys = tuple(Product.objects.exclude(structure="child").order_by("pk").values_list("pk", flat=True))
     return cards(keys[:: max(1, len(keys) // size)][:size])
 
 
-@kept(maxsize=8192)
+@cached_per_shop(maxsize=8192)
 def related(key: int, size: int) -> Sequence[Card]:
     """The products that follow this one in its first collection."""
-    own = Category.objects.filter(product=key).order_by("path").values_list("code", flat=True).first()
-    keys = in_collection(own) if own else (key,)
-    place = keys.index(key)
-    return cards((keys[place + 1 :] + keys[:place])[:size])
+    collection = Category.objects.filter(product=key).order_by("path").values_list("code", flat=True).first()
+    keys = in_collection(collection) if collection else (key,)
+    index = keys.index(key)
+    return cards((keys[index + 1 :] + keys[:index])[:size])
 
 
-@kept(maxsize=8192)
+@cached_per_shop(maxsize=8192)
 def item(slug: str) -> Item:
-    """The product at that address. Raises Product.DoesNotExist."""
+    """The product with this slug. Raises Product.DoesNotExist."""
     product = (
         Product.objects.exclude(structure="child")
         .select_related("product_class")
@@ -218,15 +213,15 @@ def item(slug: str) -> Item:
 
 
 def item_in_cart(product: Any) -> tuple[Item, Variant]:
-    """The item and variant behind an Oscar product in a cart or order."""
+    """The item and variant of an Oscar product in a cart or order."""
     return _item_of(product.pk)
 
 
-@kept(maxsize=8192)
+@cached_per_shop(maxsize=8192)
 def _item_of(key: int) -> tuple[Item, Variant]:
     product = Product.objects.select_related("parent").get(pk=key)
-    found = item((product.parent or product).slug)
-    return found, found.variant(key)
+    product_item = item((product.parent or product).slug)
+    return product_item, product_item.variant(key)
 
 
 def _priced() -> QuerySet[Any]:

@@ -1,4 +1,4 @@
-"""Storefronts for a person to look at: `simpersona lab store`."""
+"""Serves storefronts until Ctrl-C, for the command `simpersona lab store`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,18 @@ from simpersona.lab.variants import Variant
 def serve_store(
     catalog: Path, shop: str | None, port: int, theme: str, variant: Variant, say: Callable[[str], None]
 ) -> None:
-    """Serves one shop of a catalogue, or all of them, until Ctrl-C. Collections are read from beside the catalogue.
+    """Serves one shop of a catalogue, or all shops, until Ctrl-C.
 
-    Raises SourceError if the catalogue cannot be read, ConfigError for an unknown shop or theme or a port in use.
+    Collections are read from `collections.parquet` beside the catalogue. `say` prints a line for the user. Raises
+    SourceError if the catalogue cannot be read, ConfigError for an unknown shop or theme, or a port in use.
     """
     products, collections = read_catalogue(catalog)
     shops = sorted(products["shop_id"].unique().to_pylist())
     if shop is not None and shop not in shops:
-        raise ConfigError(f"no shop {shop!r} in {catalog}; there are {', '.join(shops)}")
+        raise ConfigError(f"{catalog} has no shop {shop!r}; its shops are {', '.join(shops)}")
     look = looks(shops, theme, variant)
     folder = user_cache_path("simpersona") / "stores" / fingerprint([str(catalog.resolve()), shop])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the store's process, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that SIGTERM also stops the store's process
     if shop is not None or len(shops) == 1:
         chosen = shop or shops[0]
         with LabStore(folder) as store, contextlib.suppress(KeyboardInterrupt):
@@ -50,9 +51,12 @@ def serve_store(
 
 
 def read_catalogue(catalog: Path) -> tuple[pa.Table, pa.Table]:
-    """The products (PRODUCTS) and the collections (COLLECTIONS, from beside them) of all shops. Raises SourceError."""
+    """Reads the products (PRODUCTS) and, from beside them, the collections (COLLECTIONS) of all shops.
+
+    Raises SourceError if the file is missing, unreadable or empty.
+    """
     if not catalog.is_file():
-        raise SourceError(f"{catalog}: no such file. --catalog takes the products.parquet of a run or of a world.")
+        raise SourceError(f"{catalog}: no such file. --catalog expects the products.parquet of a run or of a world.")
     try:
         products = PRODUCTS.check(pq.read_table(catalog))
     except pa.ArrowInvalid as error:
