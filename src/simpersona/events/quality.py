@@ -15,7 +15,7 @@ _EPOCH_YEAR_END = ibis.timestamp("1971-01-01 00:00:00+00:00")
 _COVERED = ("session_id", "product_id", "collection_id", "query", "price", "quantity", "order_id", "value")
 
 
-def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
+def count_rows(rows_in: int, rows_kept: int, rejected: ibis.Table) -> dict[str, Any]:
     """Counts of the input rows, so that they add up.
 
     rows_in = rows_kept + rows_rejected, and rows_rejected = rows_malformed + rows_duplicate + rows_ignored +
@@ -31,7 +31,7 @@ def count_rows(rows_in: int, kept: int, rejected: ibis.Table) -> dict[str, Any]:
     malformed = total - duplicate - ignored - bot
     return {
         "rows_in": rows_in,
-        "rows_kept": kept,
+        "rows_kept": rows_kept,
         "rows_rejected": total,
         "rows_malformed": malformed,
         "rows_duplicate": duplicate,

@@ -109,9 +109,9 @@ class PixelLog:
                     f"/search?q={quote_plus(query)}", f"Search: {query}", {"searchResult": {"query": query}}
                 )
             case Action.COLLECTION:
-                one = self.collections[target]
-                data = {"collection": {"id": one["collection_id"], "title": one["title"]}}
-                return self._end(f"/collections/{one['collection_id']}", one["title"], data)
+                collection = self.collections[target]
+                data = {"collection": {"id": collection["collection_id"], "title": collection["title"]}}
+                return self._end(f"/collections/{collection['collection_id']}", collection["title"], data)
             case Action.VIEW | Action.ADD:
                 product = self.products[target // (VARIANTS * PIECES)]
                 data = (

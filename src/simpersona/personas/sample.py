@@ -44,8 +44,8 @@ def split(
     return np.sort(shuffled[size:]), np.sort(shuffled[:size])
 
 
-def _draw(rows: np.ndarray, most: int, rng: np.random.Generator) -> np.ndarray:
-    return rows if len(rows) <= most else rng.choice(rows, most, replace=False)
+def _draw(rows: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    return rows if len(rows) <= limit else rng.choice(rows, limit, replace=False)
 
 
 def held_out_shops(settings: SplitConfig, shops: list[str], seed: int) -> list[str]:
