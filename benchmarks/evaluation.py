@@ -18,7 +18,7 @@ from simpersona.config import (
     TasksConfig,
     TracesConfig,
 )
-from simpersona.evaluation.metrics import KINDS
+from simpersona.evaluation.metrics_table import KINDS
 from simpersona.pipeline.cold_start import cold_start_figures
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext

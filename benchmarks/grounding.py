@@ -26,7 +26,7 @@ from simpersona.config import Config
 from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS, Goal
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
-from simpersona.evaluation.metrics import RATES
+from simpersona.evaluation.metrics_table import RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means

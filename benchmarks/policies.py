@@ -32,7 +32,7 @@ from simpersona.config import (
 )
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.evaluation.alignment import happened
-from simpersona.evaluation.metrics import RATES
+from simpersona.evaluation.metrics_table import RATES
 from simpersona.files import read_json
 from simpersona.pack.folder import PackFolder
 from simpersona.personas.fitted import FittedPersonas

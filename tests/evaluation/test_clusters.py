@@ -84,7 +84,7 @@ def test_what_cannot_be_computed_is_none_with_its_reason():
     assert found["pairwise_cosine"] is None
     assert notes["clusters.vqvae.pairwise_cosine"] == "no code has two buyers"
     assert found["calinski_harabasz"] is None
-    assert "found 2, 2" in notes["clusters.vqvae.calinski_harabasz"]
+    assert "found 2 codes and 2 buyers" in notes["clusters.vqvae.calinski_harabasz"]
 
 
 def test_every_key_is_there_even_without_buyers():

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from simpersona.evaluation.cold_start import Predictions, cold_start_metrics
-from simpersona.evaluation.metrics import COLD_START
+from simpersona.evaluation.metrics_table import COLD_START
 
 KNOWN = np.array([[0.6, 0.4, 0.0], [0.2, 0.4, 0.4], [0.1, 0.1, 0.8]])
 REAL = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
@@ -41,11 +41,11 @@ def test_every_figure_by_scipy_and_hand():
     assert (values[f"{key}.shops"], values[f"{key}.training_shops"]) == (2, 3)
     low, high = values[f"{key}.gain_ci95"]
     assert low <= values[f"{key}.gain"] <= high
-    assert {f"{key}.{name}" for name in COLD_START} == set(values)
+    assert {f"{key}.{name}" for name in COLD_START.labels()} == set(values)
 
 
 def test_without_a_held_out_shop_the_shops_left_out_still_tell():
     metrics = measure(REAL[:0], PREDICTED[:0], INSIDE[:0])
     assert metrics.values["cold_start.js_mean"] is None
-    assert metrics.notes["cold_start.gain_ci95"] == "there is no held-out shop"
+    assert metrics.notes["cold_start.gain_ci95"] == "there is no held-out store"
     assert metrics.values["cold_start.js_loo_mean"] is not None

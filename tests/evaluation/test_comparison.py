@@ -3,7 +3,8 @@ import pytest
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import SCALARS
-from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows, spread
+from simpersona.evaluation.comparison import COMPARED, Judged, comparison_rows, spread
+from simpersona.evaluation.metric_lookup import metric
 
 
 def buyers(shops, strata, x):
@@ -29,9 +30,9 @@ JUDGED = Judged(
 
 def test_codes_that_tell_everything():
     found = JUDGED.figures(by_first)
-    assert set(found) == set(FIGURES.values())
-    assert found["clusters.stratum_purity"] == 1
-    assert found["clusters.codes_used"] == 2
+    assert set(found) == {row.key for row in COMPARED}
+    assert found["clusters.vqvae.stratum_purity"] == 1
+    assert found["clusters.vqvae.codes_used"] == 2
     assert found["population.js_mean"] == 0
     assert found["population.r2.intent_strength"] == pytest.approx(1)
     assert found["population.r2.checkout_rate"] is None
@@ -40,7 +41,7 @@ def test_codes_that_tell_everything():
 
 def test_one_code_for_everybody_tells_nothing():
     found = JUDGED.figures(lambda x: np.zeros(len(x), np.int32))
-    assert found["clusters.stratum_purity"] == pytest.approx(2 / 3)
+    assert found["clusters.vqvae.stratum_purity"] == pytest.approx(2 / 3)
     assert found["planted.normalized_mutual_information"] == 0
     assert found["population.js_mean"] > 0
 
@@ -51,7 +52,11 @@ def test_planted_types_only_where_there_are_some():
 
 
 def test_the_table_has_a_row_per_figure_and_a_column_per_method():
-    found = {"ours": [{"a": 1.0, "b": 200}, {"a": 0.5, "b": 202}], "theirs": [{"a": 0.25, "b": None}]}
-    rows = comparison_rows(found, {"first": "a", "second": "b"})
-    assert rows == [["first", "0.750 ± 0.354", "0.250"], ["second", "201.0 ± 1.4", "–"]]
+    purity, codes = metric("clusters", "vqvae", "stratum_purity"), metric("clusters", "vqvae", "codes_used")
+    repeats = {
+        "ours": [{purity.key: 1.0, codes.key: 200}, {purity.key: 0.5, codes.key: 202}],
+        "theirs": [{purity.key: 0.25, codes.key: None}],
+    }
+    rows = comparison_rows(repeats, [purity, codes])
+    assert rows == [["stratum purity", "0.750 ± 0.354", "0.250"], ["personas in use", "201.0 ± 1.4", "–"]]
     assert spread([None]) == "–"

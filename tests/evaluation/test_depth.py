@@ -5,7 +5,7 @@ from scipy import stats
 
 from simpersona.contracts import BUYERS, EPISODES, SESSIONS
 from simpersona.evaluation.depth import Lengths, depth_metrics, distances_by_chance, matched_lengths
-from simpersona.evaluation.metrics import DEPTHS
+from simpersona.evaluation.metrics_table import DEPTH
 
 STRATUM = {"a": "A", "d": "D", "far": "D"}
 SHOP = {"a": "one", "d": "one", "far": "two"}
@@ -71,8 +71,8 @@ def test_a_side_alone_gives_no_figure_and_the_reason():
     metrics = depth_metrics(episodes([("a", 1, 0)]), visits(SESSIONS, [("d", 1, 0)]), buyers(), 10, seed=0)
     assert metrics.values["depth.D.wasserstein"] is None
     assert metrics.values["depth.D.agent_episodes"] == 0
-    assert "no shop has both" in metrics.notes["depth.D.p"]
-    assert {f"depth.all.{name}" for name in DEPTHS} <= set(metrics.values)
+    assert "no store has both" in metrics.notes["depth.D.p"]
+    assert {f"depth.all.{name}" for name in DEPTH.names} <= set(metrics.values)
     blind = episodes([("d", 1, 0)], code=pa.array([None], pa.int32()))
     assert depth_metrics(blind, visits(SESSIONS, [("d", 1, 0)]), buyers(), 10, 0).values["depth.D.agent_mean"] is None
 

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from simpersona.config import Config
 from simpersona.contracts import EPISODES
 from simpersona.evaluation.ablation import ablation_metrics
 from simpersona.evaluation.outcomes import outcome_metrics, shop_errors
+from simpersona.pipeline.evaluation import training_of
 
 
 def make_episodes(endings, **columns):
@@ -37,14 +39,14 @@ def test_the_other_training_is_missing_with_the_reason():
 def test_one_shop_has_no_spread_and_no_episode_no_share():
     metrics = outcome_metrics(make_episodes(["goal_reached"]))
     assert metrics.values["outcomes.two_stage.shop_error.std"] is None
-    assert "two shops" in metrics.notes["outcomes.two_stage.shop_error.cv"]
+    assert "two stores" in metrics.notes["outcomes.two_stage.shop_error.cv"]
     assert outcome_metrics(EPISODES.empty()).values["outcomes.two_stage.other"] is None
 
 
 def test_shops_without_a_failure_have_no_coefficient_of_variation():
     metrics = outcome_metrics(make_episodes(["goal_reached"] * 2, shop_id=["a", "b"]))
     assert metrics.values["outcomes.two_stage.shop_error.std"] == 0
-    assert metrics.notes["outcomes.two_stage.shop_error.cv"] == "no episode failed"
+    assert metrics.notes["outcomes.two_stage.shop_error.cv"] == "no visit failed"
 
 
 def test_both_arms_by_hand():
@@ -90,3 +92,36 @@ def test_a_missing_arm_and_an_arm_of_crashes_say_why():
     assert metrics.values["ablation.with_token.crash"] == 1
     assert metrics.notes["ablation.with_token.pages_mean"] == "every episode crashed"
     assert "no_token_episodes" in metrics.notes["ablation.no_token.crash"]
+
+
+def test_visits_without_such_a_training_stand_under_two_stage_with_a_remark():
+    metrics = outcome_metrics(make_episodes(["other"]), "two_stage", "the scorer has no such training")
+    assert metrics.values["outcomes.two_stage.other"] == 1
+    assert metrics.notes["outcomes.two_stage.episodes"] == "the scorer has no such training"
+    assert metrics.notes["outcomes.single_stage.other"] == "the scorer has no such training"
+
+
+@pytest.mark.parametrize(
+    ("settings", "policy", "training", "remark"),
+    [
+        ({}, "lm", "two_stage", ""),
+        ({"agent": {"training": "single_stage"}}, "lm", "single_stage", ""),
+        ({"agent": {"training": "single_stage"}}, "scorer", "two_stage", "the scorer has no such training"),
+        ({"agent": {"training": "single_stage"}, "pack": "default"}, "lm", "two_stage", ""),  # that of the pack's model
+        (
+            {
+                "agent": {"policies": ["scorer"], "training": "single_stage"},
+                "simulation": {"policy": "lm", "model": "llm"},
+                "llm": {"url": "http://localhost:8000/v1", "model": "other"},
+            },
+            "lm",
+            "two_stage",
+            "did not train the served model",
+        ),
+    ],
+)
+def test_the_training_is_that_of_the_model_that_acted(settings, policy, training, remark):
+    row, note = training_of(Config(**settings), policy)
+    assert row == training
+    assert remark in note
+    assert bool(note) == bool(remark)

@@ -6,7 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metrics import Findings, complete, of_policy, policy_keys, required_keys, serialise
+from simpersona.evaluation.metric_lookup import metrics_of_run, policy_metrics
+from simpersona.evaluation.metrics_file import MetricsBuilder, complete, of_policy, serialise
+
+
+def required_keys():
+    return [key for key, (metric, _) in metrics_of_run("lm").items() if metric.required]
 
 
 def test_the_keys_that_metrics_json_promises():
@@ -51,12 +56,12 @@ def test_labels_of_the_metrics_win_and_the_policy_names_its_keys():
 
 
 def test_a_further_policy_has_the_same_keys_of_its_own():
-    found = of_policy("scorer", Metrics({"conversion.pairs": 3}, {"depth.A.p": "why"}))
-    metrics = complete(found, policy="lm", others=["scorer"], doers=["replay"])
+    metrics_of_scorer = of_policy("scorer", Metrics({"conversion.pairs": 3}, {"depth.A.p": "why"}))
+    metrics = complete(metrics_of_scorer, policy="lm", others=["scorer"], doers=["replay"])
     assert metrics.values["policies.scorer.conversion.pairs"] == 3
     assert metrics.values["conversion.pairs"] is None
     assert metrics.notes["policies.scorer.depth.A.p"] == "why"
-    assert {f"policies.scorer.{key}" for key in policy_keys()} <= set(metrics.values)
+    assert {f"policies.scorer.{metric.key}" for metric in policy_metrics()} <= set(metrics.values)
     assert "tasks.replay.verified" in metrics.values
 
 
@@ -73,10 +78,10 @@ def test_an_endless_figure_is_refused_by_name():
 
 
 @given(st.floats())
-def test_a_finding_is_finite_or_none_with_a_note(value):
-    found = Findings()
-    found.put("key", value)
-    metrics = found.metrics()
+def test_a_figure_is_finite_or_none_with_a_note(value):
+    builder = MetricsBuilder()
+    builder.put("key", value)
+    metrics = builder.metrics()
     if np.isfinite(value):
         assert metrics.values["key"] == round(value, 6)
         assert metrics.notes == {}

@@ -312,9 +312,9 @@ def test_each_row_says_what_it_stands_on():
     row = {name: metrics.values[f"conversion.A.{name}"] for name in ("pairs", "shops", "episodes", "sessions")}
     assert row == {"pairs": 2, "shops": 2, "episodes": 4, "sessions": 8}
     assert metrics.values["conversion.stratified.pairs"] == 6
-    assert "few" in metrics.notes["conversion.A.pairs"]
+    assert "only 2 pairs" in metrics.notes["conversion.A.pairs"]
     assert metrics.values["conversion.B.ara.correct_ci95"] is None  # one shop alone has the stratum
-    assert "two shops" in metrics.notes["conversion.B.ara.correct_ci95"]
+    assert "two stores" in metrics.notes["conversion.B.ara.correct_ci95"]
 
 
 def test_the_tables_hold_what_the_figures_are_means_of():
@@ -336,14 +336,14 @@ def test_too_few_sessions_or_episodes_leave_no_pair_and_say_so():
     assert metrics.values["conversion.pairs"] == 0
     assert metrics.values["conversion.stratified.ara.correct"] is None
     note = metrics.notes["conversion.stratified.ara.correct"]
-    assert "0 of 6 simulated (shop, token) pairs" in note
+    assert "0 of 6 simulated (store, token) pairs" in note
     assert "the most episodes of one pair: 2" in note
     assert measure(config=EvaluationConfig(min_sessions=5, min_episodes=2)).values["conversion.pairs"] == 0
 
 
 def test_without_training_shops_the_reason_is_that_tokens_have_no_stratum():
     metrics = measure(train=())
-    assert "no training shop" in metrics.notes["conversion.stratified.ara.correct"]
+    assert "no training store" in metrics.notes["conversion.stratified.ara.correct"]
 
 
 def test_overall_rates_have_wilson_intervals():
@@ -367,4 +367,4 @@ def test_no_episode_at_all():
     metrics = measure(EPISODES.empty())
     assert metrics.values["conversion.episodes"] == 0
     assert metrics.values["conversion.overall.agent.purchase"] is None
-    assert metrics.notes["conversion.overall.agent.purchase_ci95"] == "no episode with a token"
+    assert metrics.notes["conversion.overall.agent.purchase_ci95"] == "no visit with a persona token"

@@ -114,7 +114,7 @@ def test_one_held_out_shop_has_no_r2():
     assert metrics.values["population.js_mean"] is not None
     for name in SCALARS:
         assert metrics.values[f"population.r2.{name}"] is None
-        assert "two held-out shops or more" in metrics.notes[f"population.r2.{name}"]
+        assert "two held-out stores or more" in metrics.notes[f"population.r2.{name}"]
 
 
 def test_no_held_out_shop():
@@ -130,7 +130,7 @@ def test_an_unknown_scalar_has_no_r2():
     unknown = BuyerVectors(HELD_OUT.shop_id, HELD_OUT.buyer_id, HELD_OUT.stratum, HELD_OUT.x, scalars)
     metrics = population_metrics(TRAIN, TRAIN_CODES, unknown, HELD_OUT_CODES, codes=2)
     assert metrics.values["population.r2.mean_order_value"] is None
-    assert "cannot tell" in metrics.notes["population.r2.mean_order_value"]
+    assert "does not have" in metrics.notes["population.r2.mean_order_value"]
     assert metrics.values["population.r2.intent_strength"] is not None
 
 

@@ -26,21 +26,28 @@ def test_holm_lies_between_the_plain_and_bonferronis_p_and_keeps_the_order(p):
 
 def test_every_p_value_is_adjusted_within_one_family():
     given_ = Metrics(
-        {"a.welch_p": 0.01, "a.kruskal_p": 0.04, "b.p": 0.03, "c.p": 0.005, "d.p": None, "a.cohens_d": 0.02},
-        {"d.p": "no token"},
+        {
+            "separation.purchase.welch_p": 0.01,
+            "separation.purchase.kruskal_p": 0.04,
+            "depth.A.p": 0.03,
+            "depth.C.p": 0.005,
+            "depth.D.p": None,
+            "separation.purchase.cohens_d": 0.02,
+        },
+        {"depth.D.p": "no token"},
     )
     metrics = adjusted_tests(given_)
     assert metrics.values == {
-        "a.welch_p_adjusted": 0.03,
-        "a.kruskal_p_adjusted": 0.06,
-        "b.p_adjusted": 0.06,
-        "c.p_adjusted": 0.02,
-        "d.p_adjusted": None,
+        "separation.purchase.welch_p_adjusted": 0.03,
+        "separation.purchase.kruskal_p_adjusted": 0.06,
+        "depth.A.p_adjusted": 0.06,
+        "depth.C.p_adjusted": 0.02,
+        "depth.D.p_adjusted": None,
         "tests.family": 4,
         "tests.significant": 2,
         "tests.method": "holm",
     }
-    assert metrics.notes["d.p_adjusted"] == "no token"
+    assert metrics.notes["depth.D.p_adjusted"] == "no token"
 
 
 def test_a_means_interval_is_that_of_scipys_bootstrap():

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from simpersona.contracts import EPISODES
-from simpersona.evaluation.metrics import TASKS as KEYS
+from simpersona.evaluation.metrics_table import TASKS as TASK_METRICS
 from simpersona.evaluation.tables import TASKS
 from simpersona.evaluation.task_success import task_metrics
 
@@ -52,7 +52,7 @@ def test_table_4_by_hand():
     # of six that say so, the required action was missed by the second visits of the first and the third task
     assert values["kept_word"] == pytest.approx(4 / 6, abs=1e-6)
     assert (values["steps_mean"], values["visits"]) == (3.5, 8)
-    assert set(values) == set(KEYS)
+    assert set(values) == set(TASK_METRICS.labels())
 
 
 def test_intervals_are_over_tasks():

@@ -25,7 +25,7 @@ def test_a_card_tells_strata_shops_scalars_session_and_types():
         )
     )
     assert "A purchasers: 10.0%, C cart builders: 20.0%, D window shoppers: 70.0%" in html
-    assert "A 10.0% · B 0.0% · C 20.0% · D 70.0% · E 0.0%. 50% of its buyers are in one shop, the others in 2." in html
+    assert "A 10.0% · B 0.0% · C 20.0% · D 70.0% · E 0.0%. 50% of its buyers are in one store, the others in 2." in html
     assert "Views one product, leaves." in html
     assert "skirts" in html
     assert "(62% of its viewers, 2.1 × the usual)" in html

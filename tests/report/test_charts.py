@@ -3,19 +3,20 @@ import dataclasses
 import numpy as np
 import pytest
 
-from simpersona.contracts import CARDS, STRATA
+from simpersona.contracts import CARDS, ENDINGS, STRATA
+from simpersona.evaluation.metric_lookup import metric, metrics_of_run
 from simpersona.report import agent_charts, persona_charts
-from simpersona.report.acting import acting
+from simpersona.report.all_figures import all_figures
 from simpersona.report.charts import line_chart, round_up
+from simpersona.report.formatting import formatted, formatted_interval, percent
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.page import _charts
-from simpersona.report.paper_figures import PAPER
 from simpersona.report.persona_map import mix_grid, persona_map
-from simpersona.report.wording import all_rows, between, percent, written
+from simpersona.report.policies import policy_figures
 
 
 def charts(inputs):
-    return _charts(inputs, acting(inputs.metrics))
+    return _charts(inputs, policy_figures(inputs.metrics))
 
 
 def test_every_chart_is_there_with_its_data(inputs):
@@ -37,7 +38,7 @@ def test_strata_are_shares_of_a_shops_buyers():
 
 def test_several_shops_are_led_by_all_of_them_together():
     chart = persona_charts.strata_by_shop({"s": {"A": 1}, "t": {"D": 3}}, ["s"])
-    assert [row.label for row in chart.rows] == ["all shops", "t", "s (held out)"]
+    assert [row.label for row in chart.rows] == ["all stores", "t", "s (held-out store)"]
     assert [share for _, share, _ in chart.rows[0].parts] == [0.25, 0.75]
 
 
@@ -93,7 +94,7 @@ def test_whiskers_span_the_interval():
         "conversion.overall.agent.purchase": 0.2,
         "conversion.overall.agent.purchase_ci95": [0.1, 0.5],
     }
-    chart = agent_charts.conversion(acting(metrics))
+    chart = agent_charts.conversion(policy_figures(metrics))
     (bar,) = chart.groups[0].bars
     assert (bar.text, bar.interval, bar.interval_text) == ("20.0 %", (0.1, 0.5), "10.0 – 50.0 %")
     assert (chart.top, chart.percent(0.1)) == (0.5, 20)
@@ -102,7 +103,7 @@ def test_whiskers_span_the_interval():
 def test_both_policies_stand_beside_each_other():
     other = {"policies.scorer.conversion.overall.agent.purchase": 0.1}
     metrics = {"policy": "lm", "conversion.overall.real.purchase": 0.3, "conversion.overall.agent.purchase": 0.2}
-    (group,) = agent_charts.conversion(acting(metrics | other)).groups
+    (group,) = agent_charts.conversion(policy_figures(metrics | other)).groups
     assert [(bar.label, bar.value) for bar in group.bars] == [
         ("real sessions", 0.3),
         ("simulated: language model", 0.2),
@@ -125,7 +126,7 @@ def test_axes_end_at_round_numbers(value, end):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "text"),
     [
         ("clusters.vqvae.stratum_purity", 0.845, "84.5 %"),
         ("clusters.vqvae.incoherent_purchase", 0.054, "5.4 %"),
@@ -142,37 +143,39 @@ def test_axes_end_at_round_numbers(value, end):
         ("tasks.lm.cart", None, "–"),
     ],
 )
-def test_how_figures_are_written(key, value, words):
-    assert written(key, value) == words
+def test_figures_are_formatted_by_their_unit(key, value, text):
+    metric_of_key, _ = metrics_of_run("lm", ["scorer"])[key]
+    assert formatted(value, metric_of_key.unit) == text
 
 
-def test_how_shares_and_intervals_are_written():
+def test_shares_and_intervals_as_text():
     assert [percent(0.734), percent(0), percent(0.001), percent(0.0123, 1)] == ["73 %", "0 %", "under 1 %", "1.2 %"]
-    assert between("conversion.overall.agent.purchase", (0.088, 0.197)) == "8.8 – 19.7 %"
-    assert between("conversion.A.ara.correct", None) == ""
+    assert formatted_interval((0.088, 0.197), "share") == "8.8 – 19.7 %"
+    assert formatted_interval(None) == ""
+
+
+def paper(*parts):
+    return metric(*parts).paper.value
 
 
 def test_paper_figures_are_those_of_its_tables():
     # spot checks against the printed tables
-    assert PAPER["conversion.stratified.ara.correct"].value == 0.787
-    assert PAPER["conversion.C.purchase.all_mismatch"].value == 0.755
-    assert PAPER["separation.funnel.high.checkout"].value == 0.433
-    assert PAPER["outcomes.single_stage.other"].value == 0.046
+    assert paper("conversion", "stratified", "ara", "correct") == 0.787
+    assert paper("conversion", "C", "purchase", "all_mismatch") == 0.755
+    assert paper("separation", "funnel", "high", "checkout") == 0.433
+    assert paper("outcomes", "single_stage", "other") == 0.046
     for outcome in ("atc", "purchase", "ara"):  # the stratified row is the mean of the four, as printed
-        means = [PAPER[f"conversion.{stratum}.{outcome}.correct"].value for stratum in STRATA[:4]]
-        assert np.mean(means) == pytest.approx(PAPER[f"conversion.stratified.{outcome}.correct"].value, abs=6e-4)
+        means = [paper("conversion", stratum, outcome, "correct") for stratum in STRATA[:4]]
+        assert np.mean(means) == pytest.approx(paper("conversion", "stratified", outcome, "correct"), abs=6e-4)
     for training in ("two_stage", "single_stage"):
-        endings = [
-            figure.value
-            for key, figure in PAPER.items()
-            if key.startswith(f"outcomes.{training}.") and "shop" not in key
-        ]
-        assert sum(endings) == pytest.approx(1, abs=2e-3)
+        assert sum(paper("outcomes", training, ending) for ending in ENDINGS) == pytest.approx(1, abs=2e-3)
 
 
 def test_every_figure_is_shown_once_with_those_of_other_policies_apart(inputs):
-    extended = dataclasses.replace(inputs, metrics=inputs.metrics | {"policies.scorer.conversion.A.ara.correct": 0.7})
-    groups = all_rows(extended)
-    assert sum(map(len, groups.values())) == len(extended.metrics)
+    values = inputs.metrics | {"policies.scorer.conversion.A.ara.correct": 0.7, "from.another.version": 1}
+    groups = all_figures(values, {})
+    assert sum(map(len, groups.values())) == len(values)
     (row,) = groups["conversion of the scorer"]
-    assert (row.label, row.here, row.paper) == ("A.ara.correct", "0.700", "0.724")
+    assert row.label == "alignment (ARA), matched persona, A purchasers"
+    assert (row.key, row.value, row.paper) == ("policies.scorer.conversion.A.ara.correct", "0.700", "0.724")
+    assert [row.key for row in groups["other"]] == ["from.another.version"]

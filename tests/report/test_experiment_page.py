@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 
-from simpersona.report.experiment_page import outcome_rows, render_experiment, store_words
+from simpersona.report.experiment_page import outcome_rows, render_experiment, store_label
 from simpersona.simulation.paired_lift import paired_lift
 
 LIFT = asdict(paired_lift(np.arange(40) < 10, np.arange(40) < 16, np.ones(40), 0.05))
@@ -66,5 +66,5 @@ def test_a_row_in_words():
     assert row.lift.startswith("+15.00 [+")
     assert row.relative.startswith("+60.0% [")
     assert 50 < row.low < row.point < row.high == 100
-    assert store_words({"url": "https://a.example"}) == "https://a.example"
-    assert store_words(figures()["a"]) == "the plain store"
+    assert store_label({"url": "https://a.example"}) == "https://a.example"
+    assert store_label(figures()["a"]) == "the plain store"

@@ -141,7 +141,7 @@ def test_a_missing_figure_has_its_reason_and_the_paper_stands_beside(inputs):
 
 def test_recovery_says_over_how_few_shops_it_is(inputs):
     two = dict(list(inputs.predicted_strata.items())[:2])
-    assert "R² over 2 stores kept from training, too few to rest on" in render_report(
+    assert "R² over 2 held-out stores, too few to rely on" in render_report(
         dataclasses.replace(inputs, predicted_strata=two)
     )
 
@@ -167,7 +167,7 @@ def test_a_store_shows_its_funnel_and_its_largest_personas(inputs):
     html = render_report(dataclasses.replace(inputs, shop_figures=[figures]))
     first = re.search(r'<details class="card store">(.*?)</details>', html, re.DOTALL).group(1)
     assert "<b>kids</b>" in first
-    assert "kept from training; 40 visits (language model)" in first
+    assert "held-out store; 40 visits (language model)" in first
     assert first.count("25.0 %") == 6
     largest = max((row for row in inputs.mix.to_pylist() if row["shop_id"] == "kids"), key=lambda row: row["share"])
     assert f'<a href="#persona-{largest["code"]}">{largest["code"]}</a>' in first

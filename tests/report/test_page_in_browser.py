@@ -57,7 +57,7 @@ def brightness(page, place):
     return sum(int(part) for part in colour.strip("rgb()").split(","))
 
 
-def test_the_report_is_searched_filtered_and_coloured_anew(open_page, inputs):
+def test_the_report_can_be_searched_filtered_and_coloured(open_page, inputs):
     page = open_page(render_report(inputs))
     cards = page.locator("#cards article:visible")
     assert cards.count() == 12
@@ -68,7 +68,7 @@ def test_the_report_is_searched_filtered_and_coloured_anew(open_page, inputs):
     assert cards.count() == len(high)
     page.locator("[data-cards-filter] input[type=search]").fill("no card says this")
     assert cards.count() == 0
-    assert page.locator("[data-cards-count]").inner_text() == "0 of 16 personas fit"
+    assert page.locator("[data-cards-count]").inner_text() == "0 of 16 personas match"
 
     circle = page.locator("[data-map] a").first
     before = circle.locator("circle").evaluate("one => getComputedStyle(one).fill")

@@ -19,7 +19,7 @@ CLEAN = {
 
 
 def told(**changes):
-    return {note.matter: note for note in quality_notes(CLEAN | changes)}
+    return {note.subject: note for note in quality_notes(CLEAN | changes)}
 
 
 def test_a_clean_log_raises_no_doubt():
@@ -45,7 +45,7 @@ def test_each_fault_is_told_with_its_size():
     assert notes["unknown products"].text.startswith("3 products not in the catalogue, in 0.50% of the events")
     assert "price 4, quantity 1" in notes["impossible amounts"].text
     assert "1 buyer suspected (more than 60 pages in a minute: 1 buyer). Kept" in notes["bots"].text
-    assert "checkout start" in notes["cannot be told"].text
+    assert "checkout start" in notes["not in the source"].text
     doubtful = {name for name, note in notes.items() if note.doubtful}
     assert doubtful == {"duplicates", "period", "clock", "impossible amounts", "bots"}  # half a percent is borne
 
@@ -58,4 +58,4 @@ def test_dropped_bots_leave_no_doubt():
 
 def test_a_partial_report_gives_what_there_is():
     assert quality_notes({}) == []
-    assert [note.matter for note in quality_notes({"rows_in": 3, "rows_duplicate": 1})] == ["duplicates", "bots"]
+    assert [note.subject for note in quality_notes({"rows_in": 3, "rows_duplicate": 1})] == ["duplicates", "bots"]

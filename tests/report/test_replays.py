@@ -16,7 +16,7 @@ from simpersona.contracts import CARDS, EPISODES, STEPS
 from simpersona.errors import ConfigError
 from simpersona.pipeline.replay import write_replays
 from simpersona.report.inputs import no_pictures
-from simpersona.report.replays import deeds, replays, sample
+from simpersona.report.replays import recorded_actions, replays, sample
 from simpersona.report.viewer import render_viewer
 
 
@@ -86,12 +86,12 @@ def test_the_same_visits_give_the_same_page():
     assert found[0] == found[1]
 
 
-def test_what_the_store_recorded_in_words():
+def test_recorded_actions_as_text():
     counts = dict.fromkeys(
         (f"{what}_count" for what in ("collection_view", "product_view", "add_to_cart", "checkout_start")), 0
     )
-    assert deeds(counts | {"search_count": 2, "purchase_count": 1}) == "2 searches, 1 order"
-    assert deeds(counts | {"search_count": 0, "purchase_count": 0}) == "nothing"
+    assert recorded_actions(counts | {"search_count": 2, "purchase_count": 1}) == "2 searches, 1 order"
+    assert recorded_actions(counts | {"search_count": 0, "purchase_count": 0}) == "nothing"
 
 
 def test_a_sample_has_every_shop_policy_and_depth():

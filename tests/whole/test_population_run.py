@@ -157,7 +157,7 @@ def test_a_pack_is_small_and_holds_nothing_pickled_and_nobody(folder):
     assert {path.suffix for path in files} == {".safetensors", ".json", ".parquet", ".toml", ".md"}
     assert sum(path.stat().st_size for path in files) < 5_000_000
     card = (pack / "README.md").read_text()
-    assert "| visits broken (`other`) |" in card
+    assert "| visits broken off, two-stage training |" in card
     assert "lab data" in card
     buyer = pq.read_table(folder / "runs/population/buyers/buyers.parquet")["buyer_id"][0].as_py()
     assert not any(buyer.encode() in path.read_bytes() for path in files)

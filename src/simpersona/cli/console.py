@@ -1,40 +1,45 @@
-"""What the command line shows while the pipeline works: a bar per stage, JSON lines, or nothing."""
+"""Output of the command line while the pipeline works: a bar per stage, JSON lines, or nothing."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
+from simpersona.evaluation.metrics_table import TRAINING
 from simpersona.files import read_json
 from simpersona.pipeline.run_folder import RunFolder, StageRecord
-from simpersona.report.paper_figures import PAPER
+from simpersona.report.formatting import formatted
 
-TOLD_SECONDS = 60
-"""How often a log, which shows no bars, is told how far a stage is."""
+LOG_SECONDS = 60
+"""Seconds between two lines of progress in a log, which shows no bars."""
 
 
 class _Part:
-    """One piece of a stage's work: how fast it goes on, without what an earlier run had done of it."""
+    """The pace of one part of a stage's work, without the share that an earlier run had done."""
 
     def __init__(self) -> None:
         self._first, self._last, self._total, self._began = 0.0, 0.0, -1.0, 0.0
 
     def pace(self, done: float, total: float) -> tuple[str, str]:
-        """The rate and the time left, in words."""
+        """The rate and the time left, as texts."""
         if total != self._total or done < self._last:
             self._first, self._total, self._began = done, total, time.monotonic()
         self._last = done
-        seconds, gone = time.monotonic() - self._began, done - self._first
-        if not (gone and seconds):
+        seconds, finished = time.monotonic() - self._began, done - self._first
+        if not (finished and seconds):
             return "", ""
-        left = int((total - done) * seconds / gone)
-        return f"{gone / seconds:.1f}/s", f"{left // 60}:{left % 60:02} left"
+        left = int((total - done) * seconds / finished)
+        return f"{finished / seconds:.1f}/s", f"{left // 60}:{left % 60:02} left"
 
 
 class TerminalReporter:
@@ -56,13 +61,13 @@ class TerminalReporter:
         )
         self._task: TaskID | None = None
         self._part = _Part()
-        self._told = 0.0
+        self._logged = 0.0
         self.did_work = False
         self._bars.start()
 
     def started(self, stage: str) -> None:
         self._task = self._bars.add_task(stage, total=1, note="", rate="")
-        self._part, self._told = _Part(), time.monotonic()
+        self._part, self._logged = _Part(), time.monotonic()
         if not self._console.is_terminal:
             self._console.print(f"  {stage} …")
 
@@ -71,8 +76,8 @@ class TerminalReporter:
             return
         rate, left = self._part.pace(done, total)
         self._bars.update(self._task, completed=done, total=total, note=note, rate=rate)
-        if not self._console.is_terminal and time.monotonic() - self._told > TOLD_SECONDS:
-            self._told = time.monotonic()
+        if not self._console.is_terminal and time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
             self._console.print(f"    {done:.0f}/{total:.0f}  {rate}  {left}  {note}")
 
     def finished(self, record: StageRecord, skipped: bool) -> None:
@@ -117,41 +122,44 @@ class JsonReporter(QuietReporter):
         print(json.dumps(asdict(record) | {"skipped": skipped}), flush=True)  # noqa: T201 - this is its output
 
 
-HEADLINE = {
-    "clusters.vqvae.stratum_purity": "stratum purity of the codes",
-    "clusters.kmeans.stratum_purity": "  k-means on the same buyers",
-    "clusters.vqvae.incoherent_engagement": "buyers in engagement-incoherent codes",
-    "clusters.kmeans.incoherent_engagement": "  k-means on the same buyers",
-    "population.js_mean": "JS divergence of strata, held-out shops",
-    "planted.adjusted_rand": "adjusted Rand index, planted types",
-    "conversion.stratified.ara.correct": "ARA, mean of the four strata",
-    "conversion.represented.ara.correct": "  of those that personas stand for",
-    "conversion.represented.ara.skill": "  skill, there",
-    "conversion.overall.agent.add_to_cart": "episodes that added to cart",
-    "conversion.overall.real.add_to_cart": "  real sessions of the same shops",
-    "outcomes.two_stage.goal_reached": "episodes that ended by themselves",
-    "outcomes.two_stage.other": "episodes that ended as `other`",
-}
-"""The figures shown after a run; the report has all."""
+HEADLINE = (
+    ("clusters", "vqvae", "stratum_purity"),
+    ("clusters", "kmeans", "stratum_purity"),
+    ("clusters", "vqvae", "incoherent_engagement"),
+    ("clusters", "kmeans", "incoherent_engagement"),
+    ("population", "js_mean"),
+    ("planted", "adjusted_rand"),
+    ("conversion", "stratified", "ara", "correct"),
+    ("conversion", "represented", "ara", "correct"),
+    ("conversion", "represented", "ara", "skill"),
+    ("conversion", "overall", "agent", "add_to_cart"),
+    ("conversion", "overall", "real", "add_to_cart"),
+)
+"""The metrics shown after a run, by the parts of their keys; the report has all."""
+ENDINGS_SHOWN = ("goal_reached", "other")
+
+
+def headline_metrics(values: Mapping[str, Any]) -> list[Metric]:
+    """The metrics shown after a run with these values: endings in the row of the model's training, planted types in the lab only."""
+    endings = [[metric("outcomes", training, ending) for ending in ENDINGS_SHOWN] for training in TRAINING.labels]
+    measured = next((row for row in endings if values.get(row[0].key) is not None), endings[0])
+    shown = [metric(*parts) for parts in HEADLINE]
+    return [row for row in (*shown, *measured) if row.group != "planted" or values["source"] == "lab"]
 
 
 def show_headline(folder: RunFolder) -> None:
     """Prints a short table of figures beside the paper's (standard output)."""
-    metrics = read_json(folder / "evaluation/metrics.json")
-    table = Table(
-        title=f"{folder.path.name} ({metrics['source']} data)", title_justify="left", box=None, pad_edge=False
-    )
+    values = read_json(folder / "evaluation/metrics.json")
+    table = Table(title=f"{folder.path.name} ({values['source']} data)", title_justify="left", box=None, pad_edge=False)
     for column in ("figure", "this run", "paper"):
         table.add_column(column, justify="left" if column == "figure" else "right")
-    for key, words in HEADLINE.items():
-        if key.startswith("planted") and metrics["source"] != "lab":
-            continue
-        ours, paper = metrics.get(key), PAPER.get(key)
-        table.add_row(words, "–" if ours is None else f"{ours:.3f}", f"{paper.value:.3f}" if paper else "")
+    for shown in headline_metrics(values):
+        paper = formatted(shown.paper.value, shown.unit) if shown.paper else ""
+        table.add_row(shown.title, formatted(values.get(shown.key), shown.unit), paper)
     console = Console(highlight=False)
     console.print(table)
     console.print(
-        "The paper: 42 real shops, 8.37 M buyers, K = 256, a 14 B model. This run: see the report for its size, "
-        "its intervals and what is too small to be measured (–).",
+        "The paper: 42 real stores, 8.37 M buyers, K = 256, a 14 B model. The size of this run, its intervals, and the reasons for "
+        "missing figures (–) are in the report.",
         style="dim",
     )

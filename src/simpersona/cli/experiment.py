@@ -134,9 +134,9 @@ def _require_shares(**shares: float) -> None:
 
 def _show(figures: dict[str, Any]) -> None:
     """The table of the outcomes (standard output)."""
-    from simpersona.report.experiment_page import outcome_rows, store_words
+    from simpersona.report.experiment_page import outcome_rows, store_label
 
-    title = f"A: {store_words(figures['a'])}\nB: {store_words(figures['b'])}\n{figures['pairs']:,} buyers in both"
+    title = f"A: {store_label(figures['a'])}\nB: {store_label(figures['b'])}\n{figures['pairs']:,} buyers in both"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     columns = ("outcome", "A", "B", "lift, points", "relative", "p (Holm)", "verdict")
     for column in (*columns, f"buyers for {figures['cost']['lift']:+.1%}"):

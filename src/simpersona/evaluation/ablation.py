@@ -1,4 +1,4 @@
-"""What the persona token changes: episodes with it and without it (App. I, Table 9)."""
+"""What the persona token changes: visits with it and without it (App. I, Table 9)."""
 
 from __future__ import annotations
 
@@ -7,34 +7,39 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metrics import ABLATION, CRASHES, Findings
+from simpersona.evaluation.metrics_file import MetricsBuilder
+from simpersona.evaluation.metrics_table import ABLATION
+
+CRASHES = {"crash_storefront": "StorefrontError", "crash_model": "ModelError", "crash_reply": "ReplyError"}
+"""What broke an episode, by the kind of its error (errors.py)."""
 
 
 def ablation_metrics(episodes: pa.Table) -> Metrics:
-    """The keys ablation.*: shares over all episodes of an arm, depths over those that did not crash, and in how many shops
-    an arm crashes more often than the other (Figure 10).
+    """The keys ablation.* of `episodes` (EPISODES).
 
-    A crash is an episode that ended as "other", whatever its cause (REFERENCE 22); crash_* tell the part that broke.
+    Shares are over all episodes of an arm, depths over those that did not crash. `shops_crash_more` counts the stores where an
+    arm crashes more often than the other (Figure 10). A crash is an episode that ended as "other", whatever its cause
+    (REFERENCE 22); crash_* name the part that broke.
     """
-    found = Findings()
+    builder = MetricsBuilder()
     without = pc.is_null(episodes["code"])
     arms = {"with_token": episodes.filter(pc.invert(without)), "no_token": episodes.filter(without)}
     for arm, table in arms.items():
-        figures = _figures(table) if table.num_rows else dict.fromkeys(ABLATION) | {"episodes": 0}
+        figures = _figures(table) if table.num_rows else dict.fromkeys(ABLATION.names) | {"episodes": 0}
         why = "" if table.num_rows else _NO_EPISODE[arm]
         for name, value in figures.items():
-            found.put(f"ablation.{arm}.{name}", value, why or ("" if value is not None else "every episode crashed"))
-    _put_shops(found, arms)
-    return found.metrics()
+            builder.put(f"ablation.{arm}.{name}", value, why or ("" if value is not None else "every episode crashed"))
+    _put_shops(builder, arms)
+    return builder.metrics()
 
 
-def _put_shops(found: Findings, arms: dict[str, pa.Table]) -> None:
+def _put_shops(builder: MetricsBuilder, arms: dict[str, pa.Table]) -> None:
     rates = {arm: _crash_rates(table) for arm, table in arms.items()}
     both = sorted(rates["with_token"].keys() & rates["no_token"].keys())
     for arm, other in (("with_token", "no_token"), ("no_token", "with_token")):
         more = sum(rates[arm][shop] > rates[other][shop] for shop in both) if both else None
         note = f"of {len(both)} shops with both arms" if both else "no shop has episodes with and without a token"
-        found.put(f"ablation.shops_crash_more.{arm}", more, note)
+        builder.put(f"ablation.shops_crash_more.{arm}", more, note)
 
 
 def _crash_rates(episodes: pa.Table) -> dict[str, float]:

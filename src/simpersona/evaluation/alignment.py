@@ -3,10 +3,10 @@
     ATC alignment = 1 − |ATC_real − ATC_agent|,  purchase alignment = 1 − |PUR_real − PUR_agent|,
     ARA = the mean of both,
 
-over (shop, token) pairs, averaged within a stratum and then over the four strata ("stratified"), or over those
-that some token stands for ("represented"). The agent's rate is compared with the real rate of its own token (`correct`), and with what stands against it: the other
-tokens of the shop (`all_mismatch`, `one_random`), and answers that need no simulation (`shop_mean`,
-`token_mean`, `no_token`). REFERENCE 17.
+over (store, token) pairs, averaged within a stratum, and then over the four strata ("stratified") or over the strata that have
+pairs ("represented"). The agent's rate is compared with the real rate of its matched token (`correct`). The baselines are the
+real rates of the store's other tokens (`all_mismatch`, `one_random`), visits without a token (`no_token`), and predictions that
+need no simulation (`shop_mean`, `token_mean`). REFERENCE 17.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from jaxtyping import Float
 from scipy import stats
 
 from simpersona.config import EvaluationConfig
-from simpersona.contracts import STRATA, Metrics
-from simpersona.evaluation.metrics import ALIGNMENT_ROWS, ARMS, OUTCOMES, RATES, SIZES, Findings
+from simpersona.contracts import Metrics
+from simpersona.evaluation.metrics_file import MetricsBuilder
+from simpersona.evaluation.metrics_table import ALIGNMENT_SIZES, ARMS, FUNNEL, OUTCOME, RATES, ROW
 from simpersona.evaluation.rates import (
     Rates,
     agent_rates,
@@ -33,21 +34,19 @@ from simpersona.evaluation.rates import (
 )
 from simpersona.evaluation.resampling import interval95, times_drawn
 
-FUNNEL = STRATA[:4]
 FEW = 10
-"""Pairs of a stratum below which a note says so."""
+"""Below this number of pairs of a row, a note warns."""
 CEILINGS = ("noise_ceiling", "ceiling_mismatch")
-"""Arms of a perfect agent."""
+"""The arms of a perfect agent."""
 _UNKNOWN = np.full(2, np.nan)
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One (shop, token) pair with enough real sessions and enough episodes.
+    """One (store, token) pair with enough real sessions and enough episodes.
 
-    `scores` maps an arm to its (ATC, purchase) alignment, nan where the arm has no rate to offer;
-    "noise_ceiling" is what a perfect agent would score with as many episodes, "ceiling_mismatch" what it would against
-    the shop's other tokens.
+    `scores` maps an arm to its (ATC, purchase) alignment, nan where the arm has no rate. "noise_ceiling" is the expected
+    score of a perfect agent with as many episodes, "ceiling_mismatch" its score against the store's other tokens.
     """
 
     shop: str
@@ -66,23 +65,23 @@ def conversion_metrics(
     config: EvaluationConfig,
     seed: int,
 ) -> Metrics:
-    """The keys conversion.*: alignment of every arm by stratum, with its interval over shops, ceiling, skill and sample
+    """The keys conversion.*: alignment of every arm by stratum, with its interval over stores, ceiling, skill and sample
     sizes, and the plain rates of real sessions and episodes with 95 % Wilson intervals.
 
-    `pairs` are those of `eligible_pairs`, `episodes` simulated (shape of EPISODES), `sessions` the real ones of the
-    simulated shops without bouncers'. What cannot be computed is None with the reason.
+    `pairs` come from `eligible_pairs`, `episodes` are simulated (EPISODES), `sessions` are the real ones of the simulated
+    stores without bouncers'. What cannot be computed is None with the reason.
     """
-    found = Findings()
-    found.put("conversion.pairs", len(pairs))
-    found.put("conversion.episodes", int(pc.sum(pc.is_valid(episodes["code"])).as_py() or 0))
+    builder = MetricsBuilder()
+    builder.put("conversion.pairs", len(pairs))
+    builder.put("conversion.episodes", int(pc.sum(pc.is_valid(episodes["code"])).as_py() or 0))
     shortage = _shortage(episodes, pairs, train_shops, config)
-    _put_arms(found, pairs, shortage)
-    for stratum in ALIGNMENT_ROWS:
+    _put_arms(builder, pairs, shortage)
+    for stratum in ROW.labels:
         for name, count in _sizes(pairs, stratum).items():
-            found.put(f"conversion.{stratum}.{name}", count, _few(name, count))
-    _put_headline(found, pairs, config, seed)
-    _put_overall(found, episodes, sessions)
-    return found.metrics()
+            builder.put(f"conversion.{stratum}.{name}", count, _few(name, count))
+    _put_headline(builder, pairs, config, seed)
+    _put_overall(builder, episodes, sessions)
+    return builder.metrics()
 
 
 def eligible_pairs(
@@ -94,8 +93,8 @@ def eligible_pairs(
     config: EvaluationConfig,
     seed: int,
 ) -> list[Pair]:
-    """The pairs of held-out shops with at least `min_sessions` real sessions and `min_episodes` episodes,
-    whose token has a stratum (buyers in the training shops), each with the scores of all arms.
+    """The pairs of held-out stores with at least `min_sessions` real sessions and `min_episodes` episodes, each with the scores
+    of all arms. The token must have a stratum, that is, buyers in the training stores.
     """
     real, agent = real_rates(sessions, buyers, assignments), agent_rates(episodes)
     blind = blind_rates(episodes, assignments)
@@ -141,8 +140,9 @@ def aligned(agent: Float[np.ndarray, " 2"], real: Float[np.ndarray, " 2"]) -> Fl
 def expected_alignment(
     agent: Float[np.ndarray, " 2"], episodes: int, real: Float[np.ndarray, " 2"]
 ) -> Float[np.ndarray, " 2"]:
-    """Expected alignment with the `real` rates of an agent that converts at the rates `agent` and plays `episodes`
-    episodes: one minus the mean absolute deviation of a binomial share, exactly.
+    """Expected alignment with the `real` rates of an agent that converts at the rates `agent` in `episodes` episodes.
+
+    It is one minus the mean absolute deviation of a binomial share, computed exactly.
     """
     counts = np.arange(episodes + 1)
     chances = stats.binom.pmf(counts[:, None], episodes, agent[None])
@@ -150,26 +150,28 @@ def expected_alignment(
 
 
 def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 2"]]:
-    """Mean (ATC, purchase) alignment of an arm over the pairs of each stratum; "stratified": the mean of the four;
-    "represented": of those that have pairs. nan where no pair has a score, and for the means when one of theirs is nan.
+    """Mean (ATC, purchase) alignment of an arm by row: over the pairs of each stratum, the mean of the four ("stratified"), and the
+    mean of those that have pairs ("represented"). nan where no pair has a score; a mean with a nan is nan.
     """
     means: dict[str, np.ndarray] = {}
     for stratum in FUNNEL:
         scores = np.array([pair.scores[arm] for pair in pairs if pair.stratum == stratum]).reshape(-1, 2)
         known = scores[~np.isnan(scores).any(axis=1)]
         means[stratum] = known.mean(axis=0) if len(known) else _UNKNOWN
-    own = [means[FUNNEL[one]] for one in _represented(pairs)] or [_UNKNOWN]
-    return means | {"stratified": np.mean(list(means.values()), axis=0), "represented": np.mean(own, axis=0)}
+    represented = [means[FUNNEL[index]] for index in _represented(pairs)] or [_UNKNOWN]
+    return means | {"stratified": np.mean(list(means.values()), axis=0), "represented": np.mean(represented, axis=0)}
 
 
 def _represented(pairs: list[Pair]) -> list[int]:
-    """Which strata have a pair, as places in FUNNEL."""
+    """The strata that have a pair, as indices into FUNNEL."""
     return sorted({FUNNEL.index(pair.stratum) for pair in pairs})
 
 
 def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Float[np.ndarray, "replicates 6"]]:
-    """Each arm's mean ARA of ALIGNMENT_ROWS, over shops drawn with replacement: the same draws for all
-    arms, so that their differences can be taken. nan where a draw has no pair of the stratum with a score.
+    """Each arm's mean ARA by ROW in bootstrap samples of stores.
+
+    All arms share the samples, so that differences between arms can be taken. nan where a sample has no pair of the stratum
+    with a score.
     """
     shops = sorted({pair.shop for pair in pairs})
     drawn = times_drawn(max(len(shops), 1), replicates, seed)
@@ -179,9 +181,9 @@ def resampled_ara(pairs: list[Pair], replicates: int, seed: int) -> dict[str, Fl
         sums, counts = np.zeros((2, max(len(shops), 1), len(FUNNEL)))
         for pair in pairs:
             if np.isfinite(score := pair.scores[arm].mean()):
-                place = shops.index(pair.shop), FUNNEL.index(pair.stratum)
-                sums[place] += score
-                counts[place] += 1
+                cell = shops.index(pair.shop), FUNNEL.index(pair.stratum)
+                sums[cell] += score
+                counts[cell] += 1
         total = drawn @ counts
         strata = np.divide(drawn @ sums, total, out=np.full(total.shape, np.nan), where=total > 0)
         means[arm] = np.column_stack([strata, strata.mean(axis=1), strata[:, represented].mean(axis=1)])
@@ -194,27 +196,31 @@ def _blind_score(blind: Rates | None, target: Rates, config: EvaluationConfig) -
     return aligned(blind.shares, target.shares)
 
 
-def _put_arms(found: Findings, pairs: list[Pair], shortage: str) -> None:
+def _put_arms(builder: MetricsBuilder, pairs: list[Pair], shortage: str) -> None:
     for arm in ARMS:
         for stratum, means in stratum_means(pairs, arm).items():
-            why = _why_missing(pairs, arm, stratum, shortage) if np.isnan(means).any() else _of_which(pairs, stratum)
-            for outcome, value in zip(OUTCOMES, (*means, means.mean()), strict=True):
-                found.put(f"conversion.{stratum}.{outcome}.{arm}", float(value), why)
+            why = (
+                _why_missing(pairs, arm, stratum, shortage)
+                if np.isnan(means).any()
+                else _represented_by(pairs, stratum)
+            )
+            for outcome, value in zip(OUTCOME.labels, (*means, means.mean()), strict=True):
+                builder.put(f"conversion.{stratum}.{outcome}.{arm}", float(value), why)
 
 
-def _of_which(pairs: list[Pair], stratum: str) -> str:
-    """Which strata are in a mean of fewer than four."""
-    own = _represented(pairs)
-    if stratum != "represented" or len(own) == len(FUNNEL):
+def _represented_by(pairs: list[Pair], stratum: str) -> str:
+    """A note on a mean of fewer than four strata."""
+    represented = _represented(pairs)
+    if stratum != "represented" or len(represented) == len(FUNNEL):
         return ""
-    return f"the mean of {', '.join(FUNNEL[one] for one in own)}: no pair has a token of another stratum"
+    return f"the mean of {', '.join(FUNNEL[index] for index in represented)}: no pair has a token of another stratum"
 
 
 def _why_missing(pairs: list[Pair], arm: str, stratum: str, shortage: str) -> str:
     if not pairs:
         return shortage
     known = {pair.stratum for pair in pairs if not np.isnan(pair.scores[arm]).any()}
-    wanted = [FUNNEL[one] for one in _represented(pairs)] if stratum == "represented" else FUNNEL
+    wanted = [FUNNEL[index] for index in _represented(pairs)] if stratum == "represented" else FUNNEL
     missing = [name for name in wanted if name not in known]
     if stratum in FUNNEL:
         if all(pair.stratum != stratum for pair in pairs):
@@ -225,10 +231,10 @@ def _why_missing(pairs: list[Pair], arm: str, stratum: str, shortage: str) -> st
 
 _ARM_NEEDS = {
     "correct": "a pair of that stratum with enough sessions and episodes is needed",
-    "all_mismatch": "a second token of the same shop with enough sessions and episodes is needed",
-    "one_random": "a second token of the same shop with enough sessions and episodes is needed",
+    "all_mismatch": "a second token of the same store with enough sessions and episodes is needed",
+    "one_random": "a second token of the same store with enough sessions and episodes is needed",
     "shop_mean": "a pair of that stratum with enough sessions and episodes is needed",
-    "token_mean": "sessions of the token in the training shops are needed",
+    "token_mean": "sessions of the token in the training stores are needed",
     "no_token": "enough episodes without a token of buyers of the same code are needed "
     "(setting simulation.no_token_episodes)",
 }
@@ -236,103 +242,105 @@ _ARM_NEEDS = {
 
 def _shortage(episodes: pa.Table, pairs: list[Pair], train_shops: Collection[str], config: EvaluationConfig) -> str:
     if not train_shops:
-        return "there is no training shop to give the tokens their strata"
+        return "there is no training store, so that tokens have no stratum"
     cells = agent_rates(episodes)
     most = max((rates.trials for rates in cells.values()), default=0)
     return (
-        f"{len(pairs)} of {len(cells)} simulated (shop, token) pairs have at least {config.min_sessions} real "
+        f"{len(pairs)} of {len(cells)} simulated (store, token) pairs have at least {config.min_sessions} real "
         f"sessions and {config.min_episodes} episodes; the most episodes of one pair: {most}"
     )
 
 
 def _sizes(pairs: list[Pair], stratum: str) -> dict[str, int]:
-    own = [pair for pair in pairs if stratum == pair.stratum or stratum not in FUNNEL]
-    episodes, sessions = sum(pair.played.trials for pair in own), sum(pair.real.trials for pair in own)
-    return dict(zip(SIZES, (len(own), len({pair.shop for pair in own}), episodes, sessions), strict=True))
+    in_row = [pair for pair in pairs if stratum == pair.stratum or stratum not in FUNNEL]
+    episodes, sessions = sum(pair.played.trials for pair in in_row), sum(pair.real.trials for pair in in_row)
+    shops = len({pair.shop for pair in in_row})
+    return dict(zip(ALIGNMENT_SIZES.names, (len(in_row), shops, episodes, sessions), strict=True))
 
 
 def _few(name: str, count: int) -> str:
     return (
-        f"{count} pairs are few: the figures of this row may move far with the next run"
+        f"only {count} pairs: the figures of this row may differ much in another run"
         if name == "pairs" and 0 < count < FEW
         else ""
     )
 
 
-def _put_headline(found: Findings, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
+def _put_headline(builder: MetricsBuilder, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
     drawn = resampled_ara(pairs, config.bootstrap, seed)
     points = {arm: stratum_means(pairs, arm) for arm in drawn}
-    for column, stratum in enumerate(ALIGNMENT_ROWS):
+    for column, stratum in enumerate(ROW.labels):
         key = f"conversion.{stratum}.ara"
-        place = {arm: means[:, column] for arm, means in drawn.items()}
+        samples = {arm: means[:, column] for arm, means in drawn.items()}
         ara = {arm: float(means[stratum].mean()) for arm, means in points.items()}
         several = _sizes(pairs, stratum)["shops"] > 1
         whole = _NEEDS.get(stratum, f"needs pairs of stratum {stratum}")
         for arm in ARMS:
-            interval = interval95(place[arm]) if several and np.isfinite(ara[arm]) else None
-            found.put(f"{key}.{arm}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
-        found.put(f"{key}.noise_ceiling", ara["noise_ceiling"], "" if np.isfinite(ara["noise_ceiling"]) else whole)
-        _put_skill(found, key, ara, whole)
-        _put_differences(found, key, ara, place, whole, several=several)
+            interval = interval95(samples[arm]) if several and np.isfinite(ara[arm]) else None
+            builder.put(f"{key}.{arm}_ci95", interval, "" if interval else f"{whole}, of two stores or more")
+        builder.put(f"{key}.noise_ceiling", ara["noise_ceiling"], "" if np.isfinite(ara["noise_ceiling"]) else whole)
+        _put_skill(builder, key, ara, whole)
+        _put_differences(builder, key, ara, samples, whole, several=several)
 
 
 _NEEDS = {"stratified": "needs pairs of all four strata", "represented": "needs pairs"}
 
 
-def _put_skill(found: Findings, key: str, ara: dict[str, float], missing: str) -> None:
+def _put_skill(builder: MetricsBuilder, key: str, ara: dict[str, float], missing: str) -> None:
     room = ara["noise_ceiling"] - ara["shop_mean"]
     if not np.isfinite(room):
-        found.put(f"{key}.skill", None, missing)
+        builder.put(f"{key}.skill", None, missing)
     elif room > 0:
-        found.put(f"{key}.skill", (ara["correct"] - ara["shop_mean"]) / room)
+        builder.put(f"{key}.skill", (ara["correct"] - ara["shop_mean"]) / room)
     else:
-        why = f"the noise ceiling ({ara['noise_ceiling']:.3f}) does not exceed the shop's mean ({ara['shop_mean']:.3f}): too few episodes"
-        found.put(f"{key}.skill", None, why)
+        why = f"the noise ceiling ({ara['noise_ceiling']:.3f}) does not exceed the store's mean ({ara['shop_mean']:.3f}): too few episodes"
+        builder.put(f"{key}.skill", None, why)
 
 
 def _put_differences(
-    found: Findings, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], whole: str, *, several: bool
+    builder: MetricsBuilder, key: str, ara: dict[str, float], drawn: dict[str, np.ndarray], whole: str, *, several: bool
 ) -> None:
-    """What the token gives, and would give a perfect agent; what is gained over the shop's mean, and the skill's interval; shops
-    drawn alike for both sides.
+    """The gap to mismatched tokens, that of a perfect agent, the lead over the store's mean, and the interval of the skill.
+
+    Both sides of a difference use the same bootstrap samples of stores.
     """
-    for name, own, other in (
+    for name, ours, other in (
         ("gap", "correct", "all_mismatch"),
         ("gap_ceiling", "noise_ceiling", "ceiling_mismatch"),
         ("lead", "correct", "shop_mean"),
     ):
-        value = ara[own] - ara[other]
-        found.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{whole}, with {other}")
-        interval = interval95(drawn[own] - drawn[other]) if several and np.isfinite(value) else None
-        found.put(f"{key}.{name}_ci95", interval, "" if interval else f"{whole}, of two shops or more")
+        value = ara[ours] - ara[other]
+        builder.put(f"{key}.{name}", value, "" if np.isfinite(value) else f"{whole}, with a rate for {other}")
+        interval = interval95(drawn[ours] - drawn[other]) if several and np.isfinite(value) else None
+        builder.put(f"{key}.{name}_ci95", interval, "" if interval else f"{whole}, of two stores or more")
     room = drawn["noise_ceiling"] - drawn["shop_mean"]
     skill = np.divide(drawn["correct"] - drawn["shop_mean"], room, out=np.full(room.shape, np.nan), where=room > 0)
-    told = several and ara["noise_ceiling"] > ara["shop_mean"]
-    interval = interval95(skill) if told else None
-    found.put(f"{key}.skill_ci95", interval, "" if interval else "there is no skill, or only one shop")
+    has_skill = several and ara["noise_ceiling"] > ara["shop_mean"]
+    interval = interval95(skill) if has_skill else None
+    builder.put(f"{key}.skill_ci95", interval, "" if interval else "there is no skill, or only one store")
 
 
-def _put_overall(found: Findings, episodes: pa.Table, sessions: pa.Table) -> None:
+def _put_overall(builder: MetricsBuilder, episodes: pa.Table, sessions: pa.Table) -> None:
     sides = {"real": sessions, "agent": episodes.filter(pc.is_valid(episodes["code"]))}
     for side, table in sides.items():
         for rate in RATES:
             key, hits = f"conversion.overall.{side}.{rate}", happened(table, rate)
             if not table.num_rows:
-                why = "no session" if side == "real" else "no episode with a token"
-                found.put(key, None, why)
-                found.put(f"{key}_ci95", None, why)
+                why = "no session" if side == "real" else "no visit with a persona token"
+                builder.put(key, None, why)
+                builder.put(f"{key}_ci95", None, why)
                 continue
             count = int(pc.sum(hits.cast(pa.int64())).as_py())
             interval = stats.binomtest(count, table.num_rows).proportion_ci(0.95, method="wilson")
-            found.put(key, count / table.num_rows)
-            found.put(f"{key}_ci95", [float(interval.low), float(interval.high)])
+            builder.put(key, count / table.num_rows)
+            builder.put(f"{key}_ci95", [float(interval.low), float(interval.high)])
 
 
 def happened(table: pa.Table, rate: str) -> pa.ChunkedArray:
-    """Of each session or episode, whether it had an addition to the cart, reached the checkout, or placed an order."""
+    """Whether each session or episode had an add to cart, reached the checkout, or placed an order."""
     if rate == "add_to_cart":
         return pc.greater(table["add_to_cart_count"], 0)
     bought = pc.greater(table["purchase_count"], 0)
     if rate == "purchase":
         return bought
-    return pc.or_(bought, pc.greater(table["checkout_start_count"], 0))  # a source may not tell checkout starts
+    return pc.or_(bought, pc.greater(table["checkout_start_count"], 0))  # a source may lack checkout starts

@@ -1,4 +1,4 @@
-"""The figures of single pairs and shops, as tables: what Table 2 is the mean of, and Figure 8's bars."""
+"""The figures of single pairs and stores, as tables: Table 2 is their mean, Figure 8 their bars."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from simpersona.contracts import ENDINGS
 from simpersona.evaluation.alignment import Pair, happened
-from simpersona.evaluation.metrics import RATES
+from simpersona.evaluation.metrics_table import RATES
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
 
 
@@ -18,10 +18,10 @@ def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
     """TOKEN_PAIRS of one policy."""
     rows = []
     for pair in pairs:
-        rates = {
+        shares = {
             f"{side}_{outcome}": share
-            for side, own in (("real", pair.real), ("agent", pair.played))
-            for outcome, share in zip(("atc", "purchase"), own.shares.tolist(), strict=True)
+            for side, rates in (("real", pair.real), ("agent", pair.played))
+            for outcome, share in zip(("atc", "purchase"), rates.shares.tolist(), strict=True)
         }
         ara = {f"ara_{arm}": float(scores.mean()) for arm, scores in pair.scores.items()}
         rows.append(
@@ -32,7 +32,7 @@ def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
                 "stratum": pair.stratum,
                 "sessions": pair.real.trials,
                 "episodes": pair.played.trials,
-                **rates,
+                **shares,
                 **{name: value if np.isfinite(value) else None for name, value in ara.items()},
             }
         )
@@ -40,7 +40,7 @@ def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
 
 
 def shop_figures(policy: str, episodes: pa.Table, sessions: pa.Table) -> pa.Table:
-    """SHOP_FIGURES of one policy, for the shops with episodes with a token; `sessions` are real, without bouncers'."""
+    """SHOP_FIGURES of one policy, for the stores with visits that have a persona token. `sessions` are real, without bouncers'."""
     played = episodes.filter(pc.is_valid(episodes["code"]))
     rows = []
     for shop in sorted(played["shop_id"].unique().to_pylist()):
@@ -50,8 +50,8 @@ def shop_figures(policy: str, episodes: pa.Table, sessions: pa.Table) -> pa.Tabl
         }
         endings = np.asarray(sides["agent"]["ending"])
         rates = {
-            f"{side}_{rate}": float(np.mean(happened(own, rate))) if own.num_rows else None
-            for side, own in sides.items()
+            f"{side}_{rate}": float(np.mean(happened(visits, rate))) if visits.num_rows else None
+            for side, visits in sides.items()
             for rate in RATES
         }
         rows.append(

@@ -8,8 +8,9 @@ from sklearn.metrics import calinski_harabasz_score
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import HEADS, STRATA, Metrics
+from simpersona.evaluation.metrics_table import CLUSTERS
 
-_MIXED = 0.20  # of a code: from here on a part of it is substantial
+_MIXED = 0.20  # from this share on, a part of a code is substantial
 _SPAN = {"": 0.05, "_at_1pct": 0.01, "_at_10pct": 0.10}
 
 
@@ -28,10 +29,9 @@ def cluster_metrics(
     values: dict[str, float | int | None] = {"codes_used": len(size)}
     notes: dict[str, str] = {}
     if not len(size):
-        names = ["stratum_purity", "stratum_purity_weighted", "incompatible_codes", "pairwise_cosine"]
-        names += ["calinski_harabasz", *(f"incoherent_{head}{suffix}" for head in HEADS for suffix in _SPAN)]
+        names = [name for name in CLUSTERS.names if name != "codes_used"]
         values |= dict.fromkeys(names)
-        notes = dict.fromkeys(names, "there are no buyers of strata A-D")
+        notes = dict.fromkeys(names, CLUSTERS.missing)
         return _prefixed(f"clusters.{name}", values, notes)
 
     strata = _shares(cluster, np.searchsorted(STRATA, stratum), len(STRATA))
@@ -51,15 +51,17 @@ def cluster_metrics(
     computable = 1 < len(size) < len(x)
     values["calinski_harabasz"] = float(calinski_harabasz_score(x, cluster)) if computable else None  # Eq. 12
     if not computable:
-        notes["calinski_harabasz"] = f"needs 2 codes or more and fewer codes than buyers; found {len(size)}, {len(x)}"
+        notes["calinski_harabasz"] = (
+            f"needs 2 codes or more and fewer codes than buyers; found {len(size)} codes and {len(x)} buyers"
+        )
     return _prefixed(f"clusters.{name}", values, notes)
 
 
 def pairwise_cosine(x: Float[np.ndarray, "n dim"], cluster: Int[np.ndarray, " n"]) -> float | None:
-    """The mean cosine over the pairs of a code, averaged over codes by their buyers; codes of one buyer are
-    left out (REFERENCE 16). None if there is no other.
+    """The mean cosine over the pairs of a code, averaged over codes with their buyers as weights (REFERENCE 16).
 
-    A code of n unit vectors u has Σ_{i≠j} u_i·u_j = |Σu|² − Σ|u|², so no pair is ever formed.
+    Codes of one buyer are left out; None if there are no others. A code of n unit vectors u has
+    Σ_{i≠j} u_i·u_j = |Σu|² − Σ|u|², so that no pair is formed.
     """
     length = np.linalg.norm(x, axis=1, keepdims=True).astype(np.float64)
     unit = np.divide(x, length, out=np.zeros(x.shape), where=length > 0)

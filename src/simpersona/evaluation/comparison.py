@@ -12,32 +12,39 @@ from jaxtyping import Int, Shaped
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import HEADS, Metrics
 from simpersona.evaluation.clusters import cluster_metrics
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.evaluation.planted import planted_metrics
 from simpersona.evaluation.recovery import population_metrics
 
-FIGURES: dict[str, str] = {
-    "stratum purity": "clusters.stratum_purity",
-    "stratum purity, by buyers": "clusters.stratum_purity_weighted",
-    "incompatible codes": "clusters.incompatible_codes",
-    **{f"incoherent: {head}": f"clusters.incoherent_{head}" for head in HEADS},
-    "pairwise cosine": "clusters.pairwise_cosine",
-    "Calinski-Harabasz": "clusters.calinski_harabasz",
-    "codes in use": "clusters.codes_used",
-    "JS, held-out shops": "population.js_mean",
-    "R² intent strength": "population.r2.intent_strength",
-    "R² add-to-cart rate": "population.r2.add_to_cart_rate",
-    "R² checkout rate": "population.r2.checkout_rate",
-    "R² browse-only rate": "population.r2.browse_only_rate",
-    "planted types, NMI": "planted.normalized_mutual_information",
-    "planted types, adjusted Rand": "planted.adjusted_rand",
-}
-"""The rows of the table, and the keys of `Judged.figures`."""
+METHOD = "vqvae"
+"""The figures have the keys of the VQ-VAE, whatever gives the codes."""
+COMPARED: tuple[Metric, ...] = (
+    *(
+        metric("clusters", METHOD, name)
+        for name in (
+            *("stratum_purity", "stratum_purity_weighted", "incompatible_codes"),
+            *(f"incoherent_{head}" for head in HEADS),
+            *("pairwise_cosine", "calinski_harabasz", "codes_used"),
+        )
+    ),
+    metric("population", "js_mean"),
+    *(
+        metric("population", "r2", name)
+        for name in ("intent_strength", "add_to_cart_rate", "checkout_rate", "browse_only_rate")
+    ),
+    metric("planted", "normalized_mutual_information"),
+    metric("planted", "adjusted_rand"),
+)
+"""The rows of the comparison."""
 
 
 @dataclass(frozen=True)
 class Judged:
-    """The buyers that codes are judged on: the validation buyers (Table 1) with their levels of the three heads, all
-    buyers of the training and of the held-out shops (App. B), and in the lab the planted types of these two.
+    """The buyers that codes are judged on.
+
+    `validation` are the validation buyers (Table 1) with their levels of the three heads, the other two all buyers of the
+    training and of the held-out stores (App. B). In the lab, `types` are the planted types of these two.
     """
 
     validation: BuyerVectors
@@ -47,17 +54,16 @@ class Judged:
     types: tuple[Shaped[np.ndarray, " m"], Shaped[np.ndarray, " n"]] | None = None
 
     def figures(self, coder: Callable[[np.ndarray], np.ndarray]) -> dict[str, float | int | None]:
-        """The values of FIGURES for codes given by `coder`, which maps vectors to codes; None what is not known.
+        """The values of COMPARED by key, for codes given by `coder`, which maps vectors to codes; None where unknown.
 
-        The planted types are those of all buyers of both kinds of shops but the bouncers.
+        The agreement with planted types is over the buyers of both kinds of stores without bouncers.
         """
         seen, unseen = coder(self.training_shops.x), coder(self.held_out.x)
         codes = 1 + int(max(seen.max(initial=0), unseen.max(initial=0)))
-        metrics = cluster_metrics("these", self.validation, coder(self.validation.x), self.head_labels)
+        metrics = cluster_metrics(METHOD, self.validation, coder(self.validation.x), self.head_labels)
         metrics |= population_metrics(self.training_shops, seen, self.held_out, unseen, codes)
         metrics |= self._planted(np.concatenate([seen, unseen]))
-        values = {key.replace("clusters.these.", "clusters."): value for key, value in metrics.values.items()}
-        return {key: values.get(key) for key in FIGURES.values()}
+        return {row.key: metrics.values.get(row.key) for row in COMPARED}
 
     def _planted(self, codes: np.ndarray) -> Metrics:
         if self.types is None:
@@ -67,19 +73,20 @@ class Judged:
 
 
 def comparison_rows(
-    found: Mapping[str, Sequence[Mapping[str, float | int | None]]], figures: Mapping[str, str] = FIGURES
+    repeats: Mapping[str, Sequence[Mapping[str, float | int | None]]], rows: Sequence[Metric] = COMPARED
 ) -> list[list[str]]:
-    """One row per figure: its name, then for each column of `found` the mean ± standard deviation over the repeats;
-    a dash where nothing is known.
+    """One row per metric: its label, then the mean ± standard deviation over the repeats of each column.
+
+    `repeats` has the figures of each repeat by column. A dash stands where nothing is known.
     """
     return [
-        [name, *(spread([one.get(key) for one in repeats]) for repeats in found.values())]
-        for name, key in figures.items()
+        [row.label, *(spread([figures.get(row.key) for figures in column]) for column in repeats.values())]
+        for row in rows
     ]
 
 
 def spread(values: Sequence[float | None]) -> str:
-    """Mean ± standard deviation of what is known, of counts and above 1 with one digit after the point, else with three."""
+    """Mean ± standard deviation of the known values: one decimal for counts and for values above 1, else three."""
     known = [value for value in values if value is not None]
     if not known:
         return "–"

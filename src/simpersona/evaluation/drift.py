@@ -9,6 +9,7 @@ import pyarrow as pa
 from jaxtyping import Float, Int
 
 from simpersona.evaluation.recovery import js_divergence
+from simpersona.evaluation.resampling import SIGNIFICANCE
 from simpersona.tables import Contract
 
 _text, _number, _count = pa.string(), pa.float64(), pa.int64()
@@ -19,7 +20,7 @@ DRIFT = Contract(
             pa.field("shop_id", _text, nullable=False),
             pa.field("buyers_before", _count, nullable=False),
             pa.field("buyers_after", _count, nullable=False),
-            ("js", _number),  # in 0..1, without what chance alone adds
+            ("js", _number),  # in 0..1, less its mean by chance
             ("low", _number),  # of its 95 % interval
             ("high", _number),
             ("js_plain", _number),  # as App. B has it
@@ -29,7 +30,7 @@ DRIFT = Contract(
     ),
     key=("shop_id",),
 )
-"""One row per shop; the figures are null where a period has no buyer."""
+"""One row per store. The figures are null where a period has no buyer."""
 
 MOVES = Contract(
     "moves",
@@ -48,10 +49,9 @@ MOVES = Contract(
     ),
     key=("shop_id", "code"),
 )
-"""One row per shop with buyers in both periods and code that it has in one of them."""
+"""One row per store with buyers in both periods, and per code that it has in either. A code has moved where its adjusted p
+value is below the significance level."""
 
-SURE = 0.05
-"""A code has moved where its adjusted p value is below this."""
 _Z = 1.959964
 _FIGURES = tuple(MOVES.columns[2:])
 
@@ -59,20 +59,20 @@ _FIGURES = tuple(MOVES.columns[2:])
 def drift(before: pa.Table, after: pa.Table, seed: int = 0, repeats: int = 2000) -> tuple[pa.Table, pa.Table]:
     """DRIFT and MOVES between two tables of ASSIGNMENTS with codes of one pack.
 
-    The plain divergence of two samples is above 0 even where nothing changed; what it is on average when the
-    buyers' periods are exchanged at random is taken off, and the same exchanges give the p values. The interval
-    has the spread of bootstrap samples. The codes' p values are those of the largest change in an exchange, so
-    that at most 5 % of the unchanged shops show any code as moved. Buyers of both periods are taken as independent.
+    The plain divergence of two samples is above 0 even where nothing changed. Its mean over random exchanges of the
+    buyers' periods is subtracted, and the same exchanges give the p values. The interval has the spread of bootstrap
+    samples. The codes' p values use the largest change of each exchange, so that at most 5 % of the unchanged stores
+    show any code as moved. The buyers of the two periods count as independent.
     """
     shops = sorted({*before["shop_id"].unique().to_pylist(), *after["shop_id"].unique().to_pylist()})
     rows, moves = [], []
-    for place, shop in enumerate(shops):
+    for index, shop in enumerate(shops):
         sides = [_codes_of(table, shop) for table in (before, after)]
         row = {"shop_id": shop, "buyers_before": len(sides[0]), "buyers_after": len(sides[1])}
         if min(map(len, sides)):
             codes = np.unique(np.concatenate(sides))
             counts = [np.bincount(np.searchsorted(codes, side), minlength=len(codes)) for side in sides]
-            rng = np.random.default_rng([seed, place])
+            rng = np.random.default_rng([seed, index])
             figures, shifts = _compare(counts[0], counts[1], rng, repeats)
             row |= figures
             moves += [{"shop_id": shop, "code": int(code), **shift} for code, shift in zip(codes, shifts, strict=True)]
@@ -87,7 +87,7 @@ def _codes_of(assignments: pa.Table, shop: str) -> Int[np.ndarray, " n"]:
 def _compare(
     first: Int[np.ndarray, " k"], second: Int[np.ndarray, " k"], rng: np.random.Generator, repeats: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The figures of one shop, and those of each of its k codes, from the buyers per code."""
+    """The figures of a store and of each of its k codes, from the buyers per code."""
     n, m = int(first.sum()), int(second.sum())
     before, after = first / n, second / m
     plain = float(js_divergence(before, after))
@@ -103,11 +103,11 @@ def _compare(
     hits = (largest[:, None] >= np.abs(_scores(first, second, n, m))[None] - 1e-12).sum(axis=0)
     p_values = (1 + hits) / (1 + repeats)
     bounds = _change_interval(first, second, n, m)
-    columns = (before, after, after - before, *bounds, p_values, p_values < SURE)
+    columns = (before, after, after - before, *bounds, p_values, p_values < SIGNIFICANCE)
     shifts = [dict(zip(_FIGURES, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
     js, low, high = (float(np.clip(value, 0, 1)) for value in (js, low, high))
     p_value = (1 + int((by_chance >= plain - 1e-12).sum())) / (1 + repeats)
-    moved = int((p_values < SURE).sum())
+    moved = int((p_values < SIGNIFICANCE).sum())
     return {"js": js, "low": low, "high": high, "js_plain": plain, "p_value": p_value, "codes_moved": moved}, shifts
 
 

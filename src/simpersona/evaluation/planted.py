@@ -1,4 +1,4 @@
-"""Whether codes find the types that a generated world planted (lab only)."""
+"""Whether codes recover the buyer types that a generated world planted (lab only)."""
 
 from __future__ import annotations
 

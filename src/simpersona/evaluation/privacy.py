@@ -1,4 +1,4 @@
-"""Whether the codebook tells who trained it: a membership-inference attack by distance."""
+"""Whether the codebook reveals its training buyers: a membership-inference attack by distance."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from simpersona.contracts import Metrics
 
 
 def membership_metrics(member: Float[np.ndarray, " m"], stranger: Float[np.ndarray, " n"]) -> Metrics:
-    """`privacy.membership_auc` and `privacy.membership_auc_ci95` of the attack that takes the buyers nearest to
-    their code for training buyers.
+    """`privacy.membership_auc` and `privacy.membership_auc_ci95` of the attack that guesses: buyers near their code are training
+    buyers.
 
-    `member` and `stranger` are the distances, in the latent space, of training and of validation buyers to their
-    codes. 0.5: the attack learns nothing. 1: it tells every training buyer.
+    `member` and `stranger` are the distances, in the latent space, of training and of validation buyers to their codes.
+    At 0.5 the attack learns nothing; at 1 it identifies every training buyer.
     """
     keys = ("privacy.membership_auc", "privacy.membership_auc_ci95")
     if min(len(member), len(stranger)) < 2:
@@ -25,7 +25,7 @@ def membership_metrics(member: Float[np.ndarray, " m"], stranger: Float[np.ndarr
 
 
 def smallest_code(train_codes: Int[np.ndarray, " m"], codes: int) -> Metrics:
-    """`privacy.smallest_code`: how many training buyers the rarest of the published codes has."""
+    """`privacy.smallest_code`: the number of training buyers of the rarest published code."""
     return Metrics({"privacy.smallest_code": int(np.bincount(train_codes, minlength=codes).min())}, {})
 
 

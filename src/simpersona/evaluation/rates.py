@@ -1,7 +1,7 @@
-"""Conversion rates of real sessions and of simulated episodes, per (shop, token).
+"""Conversion rates of real sessions and of simulated visits, per (store, token).
 
-A rate is a share of sessions (REFERENCE 17): ATC, the share with an add-to-cart, and PUR, the share with
-an order placed. Sessions of bouncers (stratum E) are left out, for no agent simulates them.
+A rate is a share of sessions (REFERENCE 17): ATC, the share with an add to cart, and PUR, the share with an order
+placed. Sessions of bouncers (stratum E) are left out, because no agent simulates them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from simpersona.contracts import STRATA
 
 BUYER = ["shop_id", "buyer_id"]
 Cell = tuple[str, int]
-"""A shop and a persona code."""
+"""A store and a persona code."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """In how many of `trials` sessions or episodes something went to the cart, and was bought."""
+    """The numbers of sessions or episodes, of those with an add to cart, and of those with an order."""
 
     trials: int
     carts: int
@@ -51,7 +51,7 @@ def shopper_sessions(sessions: pa.Table, buyers: pa.Table, shops: Collection[str
 
 
 def real_rates(sessions: pa.Table, buyers: pa.Table, assignments: pa.Table) -> dict[Cell, Rates]:
-    """Rates of the real sessions of each shop's buyers of each code."""
+    """Rates of the real sessions of each store's buyers of each code."""
     return _by_cell(shopper_sessions(sessions, buyers).join(assignments, BUYER, join_type="inner"))
 
 

@@ -11,11 +11,11 @@ from jaxtyping import Float, Int, Shaped
 from scipy.special import rel_entr
 
 from simpersona.buyers.vectors import BuyerVectors
-from simpersona.contracts import SCALARS, STRATA, Metrics
+from simpersona.contracts import SCALARS, Metrics
+from simpersona.evaluation.metrics_table import FUNNEL
 from simpersona.evaluation.rates import BUYER
 from simpersona.evaluation.resampling import mean_interval
 
-_FUNNEL = STRATA[:4]
 _CLOSE = 0.10  # App. B counts the shops below this divergence
 
 
@@ -28,30 +28,29 @@ def population_metrics(
     replicates: int = 1000,
     seed: int = 0,
 ) -> Metrics:
-    """The figures `population.*` over the held-out shops, stratum E left out; the mean divergence with a bootstrap interval
-    over shops of so many replicates.
+    """The figures `population.*` over the held-out stores, without stratum E.
 
-    Code profiles come from the training shops; under `population.in_sample.*` they come from the
-    held-out shops themselves, as in the paper.
+    Code profiles come from the training stores. Under `population.in_sample.*` they come from the held-out stores themselves,
+    as in the paper. The mean divergence has a bootstrap interval over stores, from `replicates` samples.
     """
     recovery = recover(train, train_codes, held_out, held_out_codes, codes)
-    own = recover(held_out, held_out_codes, held_out, held_out_codes, codes)
+    in_sample = recover(held_out, held_out_codes, held_out, held_out_codes, codes)
     divergence = js_divergence(recovery.strata, recovery.real_strata)
     interval = mean_interval(divergence, replicates, seed)
     key = "population.js_mean_ci95"
     spread = Metrics(
-        {key: interval}, {} if interval else {key: f"needs two held-out shops or more; found {len(divergence)}"}
+        {key: interval}, {} if interval else {key: f"needs two held-out stores or more; found {len(divergence)}"}
     )
-    return _figures("population", recovery) | spread | _figures("population.in_sample", own)
+    return _figures("population", recovery) | spread | _figures("population.in_sample", in_sample)
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """What the code mixes of n shops predict of them, beside what is real; bouncers are left out.
+    """What the code mixes of n stores predict, beside the real values; bouncers are left out.
 
     `strata` are shares of A to D (Eq. 5), `scalars` mean raw values in the order of SCALARS (Eq. 6). `unknown` is the
-    share of the buyers whose codes have no profile: they are taken to be like the others of their shop, and a shop
-    with no others is left out.
+    share of the buyers whose codes have no profile. They count as like the other buyers of their store, and a store
+    that has no others is left out.
     """
 
     shops: Shaped[np.ndarray, " n"]
@@ -65,16 +64,17 @@ class Recovery:
 def recover(
     profiled: BuyerVectors,
     profiled_codes: Int[np.ndarray, " m"],
-    asked: BuyerVectors,
-    asked_codes: Int[np.ndarray, " n"],
+    target: BuyerVectors,
+    target_codes: Int[np.ndarray, " n"],
     codes: int,
 ) -> Recovery:
-    """The recovery of the shops of `asked` from their mixes (Eq. 4), with the codes' profiles of `profiled`: their
-    strata P(stratum | k) and their mean raw scalars.
+    """The recovery of the stores of `target` from their mixes (Eq. 4).
+
+    The codes' profiles come from the buyers `profiled`: P(stratum | k) and the mean raw scalars.
     """
-    known, here = profiled.stratum != "E", asked.stratum != "E"
+    known, kept = profiled.stratum != "E", target.stratum != "E"
     count, profile_strata, profile_scalars = _means(profiled.take(known), profiled_codes[known], codes)
-    buyers, buyer_codes = asked.take(here), asked_codes[here]
+    buyers, buyer_codes = target.take(kept), target_codes[kept]
     names, shop = np.unique(buyers.shop_id, return_inverse=True)
     sizes, strata, scalars = _means(buyers, shop.ravel(), len(names))
     mix = np.zeros((len(names), codes))
@@ -92,20 +92,21 @@ def recover(
 def predicted_strata(
     buyers: pa.Table, assignments: pa.Table, train_shops: Collection[str]
 ) -> dict[str, dict[str, float]]:
-    """Share of each stratum A-D that a shop's code mix predicts (Eq. 5), for every shop of BUYERS outside
-    `train_shops`, whose buyers the codes' profiles are counted over. See `recover`.
+    """Share of each stratum A to D that a store's code mix predicts (Eq. 5), for every store of BUYERS outside `train_shops`.
+
+    The codes' profiles are counted over the buyers of `train_shops`. See `recover`.
     """
     joined = buyers.select([*BUYER, "stratum"]).join(assignments, BUYER, join_type="inner")
     shop, stratum, code = (joined[name].to_numpy() for name in ("shop_id", "stratum", "code"))
     nothing, no_scalars = np.zeros((len(shop), 0), np.float32), np.zeros((len(shop), len(SCALARS)))
-    everybody = BuyerVectors(shop, joined["buyer_id"].to_numpy(), stratum, nothing, no_scalars)
+    everyone = BuyerVectors(shop, joined["buyer_id"].to_numpy(), stratum, nothing, no_scalars)
     train = np.isin(shop, list(train_shops))
-    found = recover(
-        everybody.take(train), code[train], everybody.take(~train), code[~train], int(code.max(initial=0)) + 1
+    recovery = recover(
+        everyone.take(train), code[train], everyone.take(~train), code[~train], int(code.max(initial=0)) + 1
     )
     return {
-        str(shop): dict(zip(_FUNNEL, row.tolist(), strict=True))
-        for shop, row in zip(found.shops, found.strata, strict=True)
+        str(shop): dict(zip(FUNNEL, row.tolist(), strict=True))
+        for shop, row in zip(recovery.shops, recovery.strata, strict=True)
     }
 
 
@@ -119,30 +120,30 @@ def js_divergence(
 
 
 def r_squared(real: Float[np.ndarray, " shops"], predicted: Float[np.ndarray, " shops"]) -> float | None:
-    """1 − SS_res / SS_tot, shops unweighted. None if the shops differ by no more than rounding does."""
+    """1 − SS_res / SS_tot, stores unweighted. None if the stores differ by no more than rounding errors."""
     scatter = float(((real - real.mean()) ** 2).sum())
-    rounding = len(real) * (1e-12 * float(np.abs(real).max(initial=0))) ** 2  # that of means of many buyers
+    rounding = len(real) * (1e-12 * float(np.abs(real).max(initial=0))) ** 2  # of means over many buyers
     return None if scatter <= rounding else 1 - float(((real - predicted) ** 2).sum()) / scatter
 
 
 def _means(vectors: BuyerVectors, group: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     count = np.bincount(group, minlength=groups)
-    strata, scalars = np.zeros((groups, len(_FUNNEL))), np.zeros((groups, len(SCALARS)))
-    np.add.at(strata, (group, np.searchsorted(_FUNNEL, vectors.stratum)), 1)
+    strata, scalars = np.zeros((groups, len(FUNNEL))), np.zeros((groups, len(SCALARS)))
+    np.add.at(strata, (group, np.searchsorted(FUNNEL, vectors.stratum)), 1)
     np.add.at(scalars, group, vectors.scalars)  # an unknown value makes the mean unknown
     divisor = np.maximum(count, 1)[:, None]
     return count, strata / divisor, scalars / divisor
 
 
-def _figures(prefix: str, found: Recovery) -> Metrics:
-    values: dict[str, float | int | None] = {f"{prefix}.shops": len(found.shops)}
+def _figures(prefix: str, recovery: Recovery) -> Metrics:
+    values: dict[str, float | int | None] = {f"{prefix}.shops": len(recovery.shops)}
     notes: dict[str, str] = {}
-    if found.unknown > 0:
-        notes[f"{prefix}.shops"] = f"{found.unknown:.2%} of the buyers have codes without a profile and are left out"
-    _strata_figures(prefix, js_divergence(found.strata, found.real_strata), values, notes)
+    if recovery.unknown > 0:
+        notes[f"{prefix}.shops"] = f"{recovery.unknown:.2%} of the buyers have codes without a profile and are left out"
+    _strata_figures(prefix, js_divergence(recovery.strata, recovery.real_strata), values, notes)
     for column, name in enumerate(SCALARS):
         key = f"{prefix}.r2.{name}"
-        values[key], note = _r2(found.real_scalars[:, column], found.scalars[:, column])
+        values[key], note = _r2(recovery.real_scalars[:, column], recovery.scalars[:, column])
         if note:
             notes[key] = note
     return Metrics(values, notes)
@@ -158,13 +159,13 @@ def _strata_figures(
         return
     for key in ("js_mean", "js_median", "shops_js_below_010"):
         values[f"{prefix}.{key}"] = None
-        notes[f"{prefix}.{key}"] = "there is no held-out shop with buyers of strata A-D and a known code"
+        notes[f"{prefix}.{key}"] = "there is no held-out store with buyers of strata A to D and a known code"
 
 
 def _r2(real: np.ndarray, predicted: np.ndarray) -> tuple[float | None, str | None]:
     if len(real) < 2:
-        return None, f"needs two held-out shops or more to vary over; found {len(real)}"
+        return None, f"needs two held-out stores or more; found {len(real)}"
     if not (np.isfinite(real).all() and np.isfinite(predicted).all()):
-        return None, "the source cannot tell this scalar for all buyers"
+        return None, "the source does not have this scalar for all buyers"
     value = r_squared(real, predicted)
-    return value, "the held-out shops do not differ in this scalar" if value is None else None
+    return value, "the held-out stores do not differ in this scalar" if value is None else None

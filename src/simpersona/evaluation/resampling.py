@@ -1,4 +1,4 @@
-"""Intervals and tests by drawing anew: bootstrap over shops or tasks, and several tests at once."""
+"""Bootstrap intervals over stores or tasks, and the correction for several tests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metrics import Findings
+from simpersona.evaluation.metric_lookup import tests
+from simpersona.evaluation.metrics_file import MetricsBuilder
 
-SURE = 0.05
-"""A test below this, adjusted for the number of tests, is counted as significant."""
+SIGNIFICANCE = 0.05
+"""Significance level (α): an adjusted p value below it counts as significant."""
 
 
 def times_drawn(units: int, replicates: int, seed: int) -> Int[np.ndarray, "replicates units"]:
@@ -19,7 +20,7 @@ def times_drawn(units: int, replicates: int, seed: int) -> Int[np.ndarray, "repl
 
 
 def interval95(drawn: Float[np.ndarray, " replicates"]) -> list[float] | None:
-    """The middle 95 % of the replicates that are known; None if none is."""
+    """The middle 95 % of the finite replicates; None if there is none."""
     known = drawn[np.isfinite(drawn)]
     return [float(edge) for edge in np.quantile(known, [0.025, 0.975])] if len(known) else None
 
@@ -32,7 +33,7 @@ def mean_interval(values: Float[np.ndarray, " units"], replicates: int, seed: in
 
 
 def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
-    """The p values adjusted after Holm (1979): the chance of any false call over all of them stays below the level."""
+    """The p values adjusted after Holm (1979), which controls the chance of any false positive among them."""
     order = np.argsort(p_values)
     steps = (len(p_values) - np.arange(len(p_values))) * p_values[order]
     adjusted = np.empty(len(p_values))
@@ -41,15 +42,15 @@ def holm(p_values: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
 
 
 def adjusted_tests(metrics: Metrics) -> Metrics:
-    """For every p value of the metrics (a key that ends with "p") the one adjusted for their number, as KEY_adjusted; and
-    tests.*: the method, how many there are in the family, and how many stay significant.
+    """KEY_adjusted for every p value KEY of `metrics`, corrected for their number, and the keys tests.*: the method, the size of
+    the family, and how many p values stay significant.
     """
-    keys = [key for key in metrics.values if key.endswith((".p", "_p"))]
-    known = [key for key in keys if metrics.values[key] is not None]
-    found = Findings()
-    of_all = dict(zip(known, holm(np.array([metrics.values[key] for key in known], float)), strict=True))
-    for key in keys:
-        found.put(f"{key}_adjusted", of_all.get(key), "" if key in of_all else metrics.notes.get(key, ""))
-    found.put("tests.family", len(known))
-    found.put("tests.significant", sum(value < SURE for value in of_all.values()))
-    return found.metrics() | Metrics({"tests.method": "holm"}, {})
+    adjusted = {test.key: test.adjusted_key for test in tests() if test.key in metrics.values}
+    known = [key for key in adjusted if metrics.values[key] is not None]
+    builder = MetricsBuilder()
+    corrected = dict(zip(known, holm(np.array([metrics.values[key] for key in known], float)), strict=True))
+    for key, name in adjusted.items():
+        builder.put(name, corrected.get(key), "" if key in corrected else metrics.notes.get(key, ""))
+    builder.put("tests.family", len(known))
+    builder.put("tests.significant", sum(value < SIGNIFICANCE for value in corrected.values()))
+    return builder.metrics() | Metrics({"tests.method": "holm"}, {})

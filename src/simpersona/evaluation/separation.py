@@ -1,7 +1,7 @@
-"""Do tokens of a higher bin behave more so? (3.3, Table 3)
+"""Does the level that a head predicts for a persona show in its simulated visits? (3.3, Table 3)
 
-A token's value is its mean score over its simulations; tokens are grouped by the bin that a head predicts
-for their code, and the groups are compared (REFERENCE 18).
+A token's value is its mean score over its visits. Tokens are grouped by the level that a head predicts for their code, and the
+groups are compared (REFERENCE 18).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from scipy import stats
 
 from simpersona.config import EvaluationConfig
 from simpersona.contracts import HEADS, LEVELS, Metrics
-from simpersona.evaluation.metrics import Findings
+from simpersona.evaluation.metrics_file import MetricsBuilder
 
 LOW, HIGH = 0, 2
 
@@ -22,25 +22,26 @@ LOW, HIGH = 0, 2
 def separation_metrics(
     episodes: pa.Table, head_levels: Int[np.ndarray, "codes 3"], config: EvaluationConfig, seed: int
 ) -> Metrics:
-    """The keys separation.*: mean score per bin, effect size and tests per head, and the purchase-bin funnel.
+    """The keys separation.*: mean score per level, effect size and tests per head, and the funnel by purchase level.
 
-    `head_levels[k]` are the bins (0 low, 1 medium, 2 high) predicted for code k, in the order of HEADS. A
-    figure whose group has no token, or a test whose groups have fewer than two, is None with the reason.
+    `head_levels[k]` are the levels (0 low, 1 medium, 2 high) predicted for code k, in the order of HEADS. A figure whose group
+    has no token, or a test whose groups have fewer than two, is None with the reason.
     """
     played = episodes.filter(pc.is_valid(episodes["code"]))
     code = played["code"].to_numpy().astype(int)
-    found = Findings()
+    builder = MetricsBuilder()
     for column, head in enumerate(HEADS):
         codes, values = token_means(code, simulation_scores(played)[head])
-        _put_head(found, f"separation.{head}", values, head_levels[codes, column], config, seed)
-    _put_funnel(found, played, head_levels[code, HEADS.index("purchase")])
-    return found.metrics()
+        _put_head(builder, f"separation.{head}", values, head_levels[codes, column], config, seed)
+    _put_funnel(builder, played, head_levels[code, HEADS.index("purchase")])
+    return builder.metrics()
 
 
 def simulation_scores(episodes: pa.Table) -> dict[str, Float[np.ndarray, " n"]]:
     """One score per episode and head.
 
-    engagement: actions taken; exploration: searches, collection views and product views; purchase: 8 with an order placed + 3 with an add-to-cart, the weights of App. E.
+    engagement: actions taken. exploration: searches, collection views and product views. purchase: 8 with an order placed plus
+    3 with an add to cart, the weights of App. E.
     """
     column = {name: np.asarray(episodes[name]) for name in episodes.column_names if name.endswith("_count")}
     return {
@@ -56,8 +57,8 @@ def token_means(
     code: Int[np.ndarray, " n"], score: Float[np.ndarray, " n"]
 ) -> tuple[Int[np.ndarray, " tokens"], Float[np.ndarray, " tokens"]]:
     """The codes that occur, and the mean score of each."""
-    codes, place = np.unique(code, return_inverse=True)
-    return codes, np.bincount(place, score, len(codes)) / np.maximum(np.bincount(place, minlength=len(codes)), 1)
+    codes, index = np.unique(code, return_inverse=True)
+    return codes, np.bincount(index, score, len(codes)) / np.maximum(np.bincount(index, minlength=len(codes)), 1)
 
 
 def cohens_d(low: Float[np.ndarray, " n"], high: Float[np.ndarray, " m"]) -> float:
@@ -70,18 +71,18 @@ def cohens_d(low: Float[np.ndarray, " n"], high: Float[np.ndarray, " m"]) -> flo
 def permutation_p(
     values: Float[np.ndarray, " tokens"], level: Int[np.ndarray, " tokens"], permutations: int, seed: int
 ) -> float:
-    """The p value of |mean of High − mean of Low| when the bins are dealt anew over all tokens: (1 + hits) / (1 + n)."""
+    """The p value of |mean of High − mean of Low| over random permutations of the levels: (1 + hits) / (1 + n)."""
     rng = np.random.default_rng(seed)
-    dealt = rng.permuted(np.broadcast_to(level, (permutations, len(level))), axis=1)
-    gaps = np.abs(_means(values, dealt == HIGH) - _means(values, dealt == LOW))
+    permuted = rng.permuted(np.broadcast_to(level, (permutations, len(level))), axis=1)
+    gaps = np.abs(_means(values, permuted == HIGH) - _means(values, permuted == LOW))
     observed = abs(values[level == HIGH].mean() - values[level == LOW].mean())
-    hits = int((gaps >= observed - 1e-12).sum())  # sums in another order differ in the last digit
+    hits = int((gaps >= observed - 1e-12).sum())  # the order of a sum changes its last digit
     return (1 + hits) / (1 + permutations)
 
 
 def _welch_p(low: np.ndarray, high: np.ndarray) -> float:
     sides = [part for group in (high, low) for part in (group.mean(), group.std(ddof=1), len(group))]
-    return float(stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue)  # one group may well be constant
+    return float(stats.ttest_ind_from_stats(*sides, equal_var=False).pvalue)  # a group may be constant
 
 
 def _means(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -89,13 +90,13 @@ def _means(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _put_head(
-    found: Findings, key: str, values: np.ndarray, level: np.ndarray, config: EvaluationConfig, seed: int
+    builder: MetricsBuilder, key: str, values: np.ndarray, level: np.ndarray, config: EvaluationConfig, seed: int
 ) -> None:
     groups = [values[level == number] for number in range(len(LEVELS))]
     for name, group in zip(LEVELS, groups, strict=True):
         mean = group.mean() if len(group) else None
-        found.put(f"{key}.{name}", mean, "" if len(group) else f"no simulated token is predicted {name}")
-        found.put(f"{key}.{name}_tokens", len(group))
+        builder.put(f"{key}.{name}", mean, "" if len(group) else f"no simulated persona has the predicted level {name}")
+        builder.put(f"{key}.{name}_tokens", len(group))
     low, high = groups[LOW], groups[HIGH]
     why = _why_untested(groups)
     tests = {
@@ -105,25 +106,25 @@ def _put_head(
         "permutation_p": lambda: permutation_p(values, level, config.permutations, seed),
     }
     for name, test in tests.items():
-        found.put(f"{key}.{name}", None if why else test(), why)
+        builder.put(f"{key}.{name}", None if why else test(), why)
 
 
 def _why_untested(groups: list[np.ndarray]) -> str:
     sizes = [len(group) for group in groups]
     if min(sizes[LOW], sizes[HIGH]) < 2:
-        return f"needs two low and two high tokens; simulated were {sizes[0]} low, {sizes[1]} medium, {sizes[2]} high"
+        return f"needs two low and two high personas; visits were made by {sizes[0]} low, {sizes[1]} medium, {sizes[2]} high ones"
     if np.ptp(groups[LOW]) == 0 and np.ptp(groups[HIGH]) == 0:
-        return "no spread within the low and the high tokens: all of a group score the same"
+        return "no spread within the low and the high personas: all of a group have the same score"
     return ""
 
 
-def _put_funnel(found: Findings, episodes: pa.Table, level: np.ndarray) -> None:
+def _put_funnel(builder: MetricsBuilder, episodes: pa.Table, level: np.ndarray) -> None:
     cart = np.asarray(episodes["add_to_cart_count"]) > 0
     checkout = (np.asarray(episodes["checkout_start_count"]) > 0) | (np.asarray(episodes["purchase_count"]) > 0)
     for number, name in enumerate(LEVELS):
-        here = level == number
-        found.put(f"separation.funnel.{name}.episodes", int(here.sum()))
+        at_level = level == number
+        builder.put(f"separation.funnel.{name}.episodes", int(at_level.sum()))
         for rate, hits in (("add_to_cart", cart), ("checkout", checkout)):
-            share = hits[here].mean() if here.any() else None
-            none = "" if here.any() else f"no episode has a token with {name} predicted purchase"
-            found.put(f"separation.funnel.{name}.{rate}", share, none)
+            share = hits[at_level].mean() if at_level.any() else None
+            missing = "" if at_level.any() else f"no visit has a persona with {name} predicted purchase level"
+            builder.put(f"separation.funnel.{name}.{rate}", share, missing)

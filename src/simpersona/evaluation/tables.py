@@ -1,4 +1,4 @@
-"""Tables of results, which the report and other tools read; see `contracts` for what flows between the stages before."""
+"""Tables of results, which the report and other tools read. The tables between earlier stages stand in `contracts`."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ TOKEN_PAIRS = Contract(
             required("shop_id", _text),
             required("code", pa.int32()),
             required("stratum", _text),  # of the token
-            required("sessions", _count),  # real ones of the shop's buyers with this code
+            required("sessions", _count),  # real ones of the store's buyers with this code
             required("episodes", _count),
             *[required(f"{side}_{rate}", _number) for side in ("real", "agent") for rate in ("atc", "purchase")],
-            # ARA of each arm of Table 2; null where it has no rate to offer
+            # ARA of each arm of Table 2; null where the arm has no rate
             *[(f"ara_{arm}", _number) for arm in ("correct", "all_mismatch", "one_random", "shop_mean")],
             *[(f"ara_{arm}", _number) for arm in ("token_mean", "no_token", "noise_ceiling")],
         ]
     ),
     key=("policy", "shop_id", "code"),
 )
-"""The (shop, token) pairs that Table 2 is the mean of."""
+"""The (store, token) pairs whose mean is Table 2."""
 
 SHOP_FIGURES = Contract(
     "shop figures",
@@ -40,7 +40,7 @@ SHOP_FIGURES = Contract(
             required("episodes", _count),  # with a persona token
             required("sessions", _count),  # real ones, without bouncers'
             *[required(ending, _number) for ending in ENDINGS],  # shares of the episodes
-            required("error", _number),  # share that did not reach its goal
+            required("error", _number),  # share of visits that did not reach their goal
             *[
                 (f"{side}_{rate}", _number)
                 for side in ("real", "agent")
@@ -50,7 +50,7 @@ SHOP_FIGURES = Contract(
     ),
     key=("policy", "shop_id"),
 )
-"""How each shop fares with each policy (Figure 8), real rates beside simulated ones."""
+"""Endings and rates of each store and policy (Figure 8), real rates beside simulated ones."""
 
 TASKS = Contract(
     "tasks",
@@ -62,7 +62,7 @@ TASKS = Contract(
             required("session_id", _text),
             required("code", pa.int32()),
             required("kind", _text),  # "cart", "checkout" or "purchase"
-            required("actions", _count),  # about how many it takes
+            required("actions", _count),  # estimated number of actions
             required("goal", _text),
         ]
     ),
@@ -71,7 +71,7 @@ TASKS = Contract(
 """Shopping tasks derived from recorded sessions (3.4, App. J)."""
 
 OUTCOMES = ("add_to_cart", "checkout_start", "purchase")
-"""What a visit may come to; each holds the ones before it."""
+"""The outcomes of a visit; a later one includes those before it."""
 
 PAIRS = Contract(
     "pairs",
@@ -83,10 +83,12 @@ PAIRS = Contract(
             ("code", pa.int32()),
             ("stratum", _text),
             *[(head, _text) for head in HEADS],  # the code's "low", "medium" or "high"
-            required("weight", _number),  # 0: an arm's visit broke; else 1 on average in each shop
+            required("weight", _number),  # 0: a visit of the pair broke off; else 1 on average in each store
             required("ending_a", _text),
             required("ending_b", _text),
-            *[(f"{outcome}_{arm}", pa.bool_()) for outcome in OUTCOMES for arm in "ab"],  # null: the store tells nobody
+            *[
+                (f"{outcome}_{arm}", pa.bool_()) for outcome in OUTCOMES for arm in "ab"
+            ],  # null: the store does not show it
         ]
     ),
     rules={"weight is not negative": lambda t: pc.greater_equal(t["weight"], 0)},

@@ -4,36 +4,42 @@ from __future__ import annotations
 
 from typing import Any
 
-FIGURES: tuple[tuple[str, str, float | None, str], ...] = (
-    ("clusters.vqvae.stratum_purity", "stratum purity of the codes (validation buyers)", 0.845, ""),
-    ("clusters.vqvae.incompatible_codes", "codes with incompatible strata", 0, ""),
-    ("population.js_mean", "JS divergence of strata, held-out shops", 0.054, ""),
-    ("conversion.pairs", "(shop, persona) pairs with enough sessions and visits", None, ""),
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
+from simpersona.evaluation.metrics_table import FUNNEL, TRAINING
+
+FIGURES: tuple[tuple[Metric, str], ...] = (
+    (metric("clusters", "vqvae", "stratum_purity"), ""),
+    (metric("clusters", "vqvae", "incompatible_codes"), ""),
+    (metric("population", "js_mean"), ""),
+    (metric("conversion", "pairs"), ""),
+    *((metric("conversion", stratum, "ara", name), "") for stratum in FUNNEL for name in ("correct", "skill")),
     *(
-        (f"conversion.{one}.ara.{key}", f"{words}, personas of stratum {one}", paper if key == "correct" else None, "")
-        for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
-        for key, words in (("correct", "conversion alignment (ARA)"), ("skill", "skill"))
+        (metric("conversion", row, "ara", name), aim)
+        for row, name, aim in (
+            ("stratified", "correct", "≥ 0.85"),
+            ("represented", "correct", "≥ 0.85"),
+            ("represented", "all_mismatch", ""),
+            ("represented", "gap", "≥ 0.25"),
+            ("represented", "gap_ceiling", ""),
+            ("represented", "shop_mean", ""),
+            ("represented", "lead", "> 0"),
+            ("represented", "token_mean", ""),
+            ("represented", "noise_ceiling", ""),
+            ("represented", "skill", "≥ 0.5"),
+        )
     ),
-    ("conversion.stratified.ara.correct", "conversion alignment (ARA), mean of the four strata", 0.787, "≥ 0.85"),
-    ("conversion.represented.ara.correct", "…, mean of the strata that personas stand for", None, "≥ 0.85"),
-    ("conversion.represented.ara.all_mismatch", "… … against the shop's other personas", None, ""),
-    ("conversion.represented.ara.gap", "… … gap to these", None, "≥ 0.25"),
-    ("conversion.represented.ara.gap_ceiling", "… … … of a perfect shopper in as many visits", None, ""),
-    ("conversion.represented.ara.shop_mean", "… … of the shop's mean rate", None, ""),
-    ("conversion.represented.ara.lead", "… … lead over it", None, "> 0"),
-    ("conversion.represented.ara.token_mean", "… … of the persona's mean rate over the training shops", None, ""),
-    ("conversion.represented.ara.noise_ceiling", "… … of a perfect shopper in as many visits", None, ""),
-    ("conversion.represented.ara.skill", "… … skill", None, "≥ 0.5"),
-    ("separation.purchase.cohens_d", "Cohen's d, purchase", 2.8, "≥ 2"),
-    ("separation.engagement.cohens_d", "Cohen's d, engagement", 0.76, "≥ 0.8"),
-    ("separation.exploration.cohens_d", "Cohen's d, exploration", 0.1, "≥ 0.8"),
-    ("conversion.overall.agent.add_to_cart", "visits that add to cart", None, ""),
-    ("conversion.overall.real.add_to_cart", "… real sessions of the same shops", None, ""),
-    ("conversion.overall.agent.purchase", "visits that buy", None, ""),
-    ("conversion.overall.real.purchase", "… real sessions of the same shops", None, ""),
-    ("outcomes.two_stage.other", "visits broken (`other`)", 0.022, "≤ 0.005"),
+    (metric("separation", "purchase", "cohens_d"), "≥ 2"),
+    (metric("separation", "engagement", "cohens_d"), "≥ 0.8"),
+    (metric("separation", "exploration", "cohens_d"), "≥ 0.8"),
+    *(
+        (metric("conversion", "overall", side, rate), "")
+        for rate in ("add_to_cart", "purchase")
+        for side in ("agent", "real")
+    ),
+    *((metric("outcomes", training, "other"), "≤ 0.005") for training in TRAINING.labels),
 )
-"""The figures on a card: key, words, the paper's, the aim."""
+"""The metrics on a card, each with the aim."""
 
 LIMITS = """
 - **Lab data.** Its buyers are generated: 24 kinds of shoppers, planted on purpose. The codes describe their differences, not those of
@@ -80,9 +86,9 @@ def model_card(about: dict[str, Any]) -> str:
         "| figure | here | paper (42 real shops) | aim |",
         "| --- | ---: | ---: | ---: |",
         *(
-            f"| {words} | {_number(about['figures'][key])} | {_number(paper)} | {aim} |"
-            for key, words, paper, aim in FIGURES
-            if key in about["figures"]
+            f"| {row.title} | {_number(about['figures'][row.key])} | {_number(row.paper.value if row.paper else None)} | {aim} |"
+            for row, aim in FIGURES
+            if row.key in about["figures"]
         ),
         *_intervals(about["figures"]),
         "",
@@ -130,7 +136,10 @@ def _number(value: Any) -> str:
 
 
 def _intervals(figures: dict[str, Any]) -> list[str]:
-    words = {"correct": "the ARA", "gap": "the gap", "lead": "the lead", "skill": "the skill"}
-    found = {name: figures.get(f"conversion.represented.ara.{key}_ci95") for key, name in words.items()}
-    told = [f"{name} {known[0]:.3f} to {known[1]:.3f}" for name, known in found.items() if known is not None]
-    return ["", f"95 % intervals over shops, of the strata that personas stand for: {', '.join(told)}."] if told else []
+    labels = {"correct": "the ARA", "gap": "the gap", "lead": "the lead", "skill": "the skill"}
+    bounds = {
+        label: figures.get(metric("conversion", "represented", "ara", name).interval_key_of(None))
+        for name, label in labels.items()
+    }
+    texts = [f"{label} {known[0]:.3f} to {known[1]:.3f}" for label, known in bounds.items() if known is not None]
+    return ["", f"95 % intervals over stores, mean of strata with pairs: {', '.join(texts)}."] if texts else []

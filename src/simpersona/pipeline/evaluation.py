@@ -1,7 +1,8 @@
-"""From buyers, codes and episodes to figures and the report: evaluation, report."""
+"""The stage `evaluation`: buyers, codes and visits to figures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,22 +13,25 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simpersona.buyers.vectors import BuyerVectors
+from simpersona.config import Config
+from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, SESSIONS, Metrics
 from simpersona.evaluation.ablation import ablation_metrics
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
 from simpersona.evaluation.by_shop import pairs_table, shop_figures
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.depth import depth_metrics
-from simpersona.evaluation.metrics import complete, of_policy, serialise
-from simpersona.evaluation.outcomes import outcome_metrics
+from simpersona.evaluation.metrics_file import complete, of_policy, serialise
+from simpersona.evaluation.outcomes import Training, outcome_metrics
 from simpersona.evaluation.planted import planted_metrics
 from simpersona.evaluation.privacy import membership_metrics, smallest_code
-from simpersona.evaluation.rates import shopper_sessions
+from simpersona.evaluation.rates import BUYER, shopper_sessions
 from simpersona.evaluation.recovery import population_metrics
 from simpersona.evaluation.resampling import adjusted_tests
 from simpersona.evaluation.separation import separation_metrics
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.files import write_json, write_table
+from simpersona.pack.folder import PackFolder
 from simpersona.personas.baselines import kmeans
 from simpersona.personas.fitted import FittedPersonas, assign_buyers
 from simpersona.pipeline.cold_start import cold_start_figures
@@ -37,43 +41,46 @@ from simpersona.pipeline.tasks import task_figures
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Every table and figure that this run's data allows, as metrics.json."""
+    """Writes every table and figure that this run's data allows: metrics.json, pairs.parquet, shop_figures.parquet."""
+    config = context.config
     context.progress(0, 3, "persona figures")
     metrics = _persona_metrics(context, out)
     context.progress(1, 3, "planted types")
     metrics |= _planted_metrics(context)
-    metrics |= cold_start_figures(context.folder.path, context.config.evaluation.bootstrap, context.config.seed)
+    metrics |= cold_start_figures(context.folder.path, config.evaluation.bootstrap, config.seed)
     context.progress(2, 3, "simulated against real buyers")
-    figures, others = _episode_metrics(context, out)
-    done, doers = task_figures(context)
-    source, policy = context.config.source.format, context.config.simulation.policy
-    metrics = complete(metrics | figures | done, source=source, policy=policy, others=others, doers=doers)
+    policies = _policies(context)
+    metrics |= _visit_metrics(context, policies, out)
+    metrics_of_tasks, doers = task_figures(context)
+    metrics |= metrics_of_tasks
+    metrics = complete(metrics, source=config.source.format, policy=policies[0], others=policies[1:], doers=doers)
     write_json(out / "metrics.json", serialise(metrics))
     known = sum(value is not None for value in metrics.values.values())
     summary = f"{known} of {len(metrics.values)} figures; the others are null, with the reason in `notes`"
     return StageResult(len(metrics.values), known, summary)
 
 
+# --- personas -----------------------------------------------------------------------------------------------------
 def _persona_metrics(context: StageContext, out: Path) -> Metrics:
-
-    pack = FittedPersonas.load(context.folder / "personas")
+    """Table 1, App. B and the membership attack; writes the validation buyers' vectors."""
+    fitted = FittedPersonas.load(context.folder / "personas")
     products, embeddings = context.products()
-    table = context.table("buyers/buyers.parquet", BUYERS)
-    _, codes, vectors = assign_buyers(pack, table, products, embeddings)
+    buyers = context.table("buyers/buyers.parquet", BUYERS)
+    _, codes, vectors = assign_buyers(fitted, buyers, products, embeddings)
     train, validation = (_rows_of(context, vectors, part) for part in ("train", "validation"))
-    held = vectors.take(validation)
-    np.save(out / "vectors.npy", held.x)
-    labels = pack.personas.bins.labels(held)
-    codebook = pack.personas.codebook
-    baseline = kmeans(vectors.x[train], len(codebook), context.config.seed)(held.x)
-    in_training = ~np.isin(vectors.shop_id, pack.held_out)
-    member, stranger = (
-        np.linalg.norm(pack.personas.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
+    validation_buyers = vectors.take(validation)
+    np.save(out / "vectors.npy", validation_buyers.x)
+    labels = fitted.personas.bins.labels(validation_buyers)
+    codebook = fitted.personas.codebook
+    kmeans_codes = kmeans(vectors.x[train], len(codebook), context.config.seed)(validation_buyers.x)
+    in_training = ~np.isin(vectors.shop_id, fitted.held_out)
+    train_distances, validation_distances = (
+        np.linalg.norm(fitted.personas.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
         for rows in (train, validation)
     )
     return (
-        cluster_metrics("vqvae", held, codes[validation], labels)
-        | cluster_metrics("kmeans", held, baseline, labels)
+        cluster_metrics("vqvae", validation_buyers, codes[validation], labels)
+        | cluster_metrics("kmeans", validation_buyers, kmeans_codes, labels)
         | population_metrics(
             vectors.take(in_training),
             codes[in_training],
@@ -83,7 +90,7 @@ def _persona_metrics(context: StageContext, out: Path) -> Metrics:
             context.config.evaluation.bootstrap,
             context.config.seed,
         )
-        | membership_metrics(member, stranger)
+        | membership_metrics(train_distances, validation_distances)
         | smallest_code(codes[train], len(codebook))
     )
 
@@ -98,52 +105,32 @@ def _rows_of(context: StageContext, vectors: BuyerVectors, part: str) -> np.ndar
 
 
 def _planted_metrics(context: StageContext) -> Metrics:
-    """Agreement of the codes with the lab's planted types, on all buyers but the bouncers."""
+    """Agreement of the codes with the lab's planted types, over all buyers without bouncers."""
     truth = context.folder / "world/truth/buyers.parquet"
     if context.config.source.format != "lab" or not truth.exists():
         return Metrics({}, {})
-    keys = ["shop_id", "buyer_id"]
-    strata = context.table("buyers/buyers.parquet", BUYERS).select([*keys, "stratum"])
-    joined = context.table("personas/assignments.parquet", ASSIGNMENTS).join(strata, keys)
-    joined = joined.join(pq.read_table(truth), keys, join_type="inner")
+    strata = context.table("buyers/buyers.parquet", BUYERS).select([*BUYER, "stratum"])
+    joined = context.table("personas/assignments.parquet", ASSIGNMENTS).join(strata, BUYER)
+    joined = joined.join(pq.read_table(truth), BUYER, join_type="inner")
     joined = joined.filter(pc.not_equal(joined["stratum"], "E"))
     return planted_metrics(joined["code"].to_numpy(), joined["type"].to_numpy())
 
 
-def _episode_metrics(context: StageContext, out: Path) -> tuple[Metrics, list[str]]:
-    """The figures of the policy that the run is named after, those of the others under keys of their own, and the others'
-    names; pairs.parquet and shop_figures.parquet hold what they are the means of.
-    """
-    episodes, headline = context.table("simulation/episodes.parquet", EPISODES), context.config.simulation.policy
-    others = sorted({*episodes["policy"].unique().to_pylist()} - {headline})
-    truth = _Truth.of(context)
-    metrics, tables = Metrics({}, {}), []
-    for name in (headline, *others):
-        own = episodes.filter(pc.equal(episodes["policy"], name))
-        figures, *found = _policy_figures(context, truth, name, own)
-        metrics |= figures if name == headline else of_policy(name, figures)
-        tables.append(found)
-    for name, contract, parts in zip(
-        ("pairs", "shop_figures"), (TOKEN_PAIRS, SHOP_FIGURES), zip(*tables, strict=True), strict=True
-    ):
-        write_table(out / f"{name}.parquet", pa.concat_tables(parts), contract)
-    return metrics, others
-
-
+# --- visits -------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
-class _Truth:
-    """The real side: all sessions (SESSIONS), those of the simulated shops without bouncers', and who the buyers are."""
+class _Real:
+    """The real side: all sessions (SESSIONS), those of the simulated stores without bouncers', and the buyers."""
 
     sessions: pa.Table
     shoppers: pa.Table
     buyers: pa.Table
     assignments: pa.Table
     train_shops: list[str]
-    levels: np.ndarray
+    head_levels: np.ndarray
 
     @classmethod
     def of(cls, context: StageContext) -> Self:
-
+        """Reads the tables of the run."""
         sessions, buyers = sessions_without_timeline(context), context.table("buyers/buyers.parquet", BUYERS)
         simulated = simulated_shops(context)
         return cls(
@@ -156,25 +143,63 @@ class _Truth:
         )
 
 
-def _policy_figures(
-    context: StageContext, truth: _Truth, policy: str, episodes: pa.Table
-) -> tuple[Metrics, pa.Table, pa.Table]:
+def _policies(context: StageContext) -> list[str]:
+    """The policies that made visits; the one that the run is named after comes first."""
+    made_visits = context.table("simulation/episodes.parquet", EPISODES)["policy"].unique().to_pylist()
+    headline = context.config.simulation.policy
+    return [headline, *sorted({*made_visits} - {headline})]
+
+
+def _visit_metrics(context: StageContext, policies: Sequence[str], out: Path) -> Metrics:
+    """The figures of each policy, and the tables of pairs and stores that they are means of."""
+    episodes, real = context.table("simulation/episodes.parquet", EPISODES), _Real.of(context)
+    metrics, pairs, shops = Metrics({}, {}), [], []
+    for policy in policies:
+        visits = episodes.filter(pc.equal(episodes["policy"], policy))
+        figures, policy_pairs, policy_shops = _policy_metrics(context.config, real, policy, visits)
+        metrics |= figures if policy == policies[0] else of_policy(policy, figures)
+        pairs.append(policy_pairs)
+        shops.append(policy_shops)
+    write_table(out / "pairs.parquet", pa.concat_tables(pairs), TOKEN_PAIRS)
+    write_table(out / "shop_figures.parquet", pa.concat_tables(shops), SHOP_FIGURES)
+    return metrics
+
+
+def _policy_metrics(config: Config, real: _Real, policy: str, episodes: pa.Table) -> tuple[Metrics, pa.Table, pa.Table]:
     """All figures of one policy's episodes, and its TOKEN_PAIRS and SHOP_FIGURES."""
-    settings, seed = context.config.evaluation, context.config.seed
-    pairs = eligible_pairs(episodes, truth.sessions, truth.buyers, truth.assignments, truth.train_shops, settings, seed)
-    played = episodes["shop_id"].unique()
-    shoppers = truth.shoppers.filter(pc.is_in(truth.shoppers["shop_id"], played))
-    tested = separation_metrics(episodes, truth.levels, settings, seed) | depth_metrics(
-        episodes, shoppers, truth.buyers, settings.bootstrap, seed
+    settings, seed = config.evaluation, config.seed
+    pairs = eligible_pairs(episodes, real.sessions, real.buyers, real.assignments, real.train_shops, settings, seed)
+    visited = episodes["shop_id"].unique()
+    shoppers = real.shoppers.filter(pc.is_in(real.shoppers["shop_id"], visited))
+    tested = separation_metrics(episodes, real.head_levels, settings, seed) | depth_metrics(
+        episodes, shoppers, real.buyers, settings.bootstrap, seed
     )
+    training, remark = training_of(config, policy)
     metrics = (
-        conversion_metrics(pairs, episodes, shoppers, truth.train_shops, settings, seed)
+        conversion_metrics(pairs, episodes, shoppers, real.train_shops, settings, seed)
         | tested
         | adjusted_tests(tested)
-        | outcome_metrics(episodes, training="two_stage")
+        | outcome_metrics(episodes, training, remark)
         | ablation_metrics(episodes)
     )
     return metrics, pairs_table(policy, pairs), shop_figures(policy, episodes, shoppers)
+
+
+def training_of(config: Config, policy: str) -> tuple[Training, str]:
+    """The row of outcomes.* for a policy's visits, and a remark where the policy has no such training.
+
+    A language model has the training of `agent.training`, or that of the pack it comes from. This includes a served one: it is
+    meant to be the run's own model. Visits of the scorer, and of a model that the run only asks, stand under two_stage, the row of
+    a default run.
+    """
+    if policy == "scorer":
+        return "two_stage", "the scorer has no such training; its visits stand under two_stage"
+    if policy not in config.agent.policies:
+        return "two_stage", "this run did not train the served model; its visits stand under two_stage"
+    pack = None if config.pack is None else PackFolder.at(config.pack)
+    if pack is not None and pack.has(policy):
+        return load_config(pack / "config.toml").agent.training, ""
+    return config.agent.training, ""
 
 
 def sessions_without_timeline(context: StageContext) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Charts of the simulated buyers: how they shop beside real buyers and the paper's agents, and how they were trained."""
+"""Charts of the simulated buyers beside real buyers and the paper's agents, and of their training."""
 
 from __future__ import annotations
 
@@ -7,68 +7,58 @@ from typing import Any
 
 import pyarrow as pa
 
-from simpersona.contracts import ENDINGS, LEVELS, STRATA
-from simpersona.report.acting import Acting
+from simpersona.contracts import ENDINGS, LEVELS
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
+from simpersona.evaluation.metrics_table import ENDING_LABELS, FUNNEL, RATE, ROW
 from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
-from simpersona.report.paper_figures import PAPER
-from simpersona.report.strata_words import STRATUM_NAMES
-from simpersona.report.wording import between, counted, written
-
-RATE_WORDS = {"add_to_cart": "put something in the cart", "checkout": "begin a checkout", "purchase": "order"}
-ENDING_WORDS = {
-    "goal_reached": "left by itself",
-    "steps_limit": "out of steps",
-    "time_limit": "out of time",
-    "other": "broken off",
-}
+from simpersona.report.formatting import counted, formatted, formatted_interval
+from simpersona.report.policies import PolicyFigures
 
 
-def conversion(policies: Sequence[Acting]) -> BarChart | None:
+def conversion(policies: Sequence[PolicyFigures]) -> BarChart | None:
     """The funnel: rates of real sessions and of simulated visits, with 95 % intervals."""
     groups = []
-    for rate, words in RATE_WORDS.items():
-        bars = [_rate(policies[0], f"conversion.overall.real.{rate}", "real sessions", "real")] if policies else []
-        bars += [
-            _rate(policy, f"conversion.overall.agent.{rate}", f"simulated: {policy.words}", policy.colour)
-            for policy in policies
-        ]
-        groups.append(BarGroup(words, tuple(bar for bar in bars if bar.value is not None)))
+    for rate, label in RATE.labels.items():
+        real, agent = (metric("conversion", "overall", side, rate) for side in ("real", "agent"))
+        bars = [_bar(policies[0], real, "real sessions", "real")] if policies else []
+        bars += [_bar(policy, agent, f"simulated: {policy.label}", policy.colour) for policy in policies]
+        groups.append(BarGroup(label, tuple(bar for bar in bars if bar.value is not None)))
     return bar_chart([group for group in groups if group.bars])
 
 
-def alignment(policy: Acting) -> BarChart | None:
-    """Table 2: ARA of the matched token and of what stands against it, by stratum."""
+def alignment(policy: PolicyFigures) -> BarChart | None:
+    """Table 2: ARA of the matched persona and of its baselines, by stratum."""
     arms = {
-        "correct": ("its own persona", policy.colour),
+        "correct": ("matched persona", policy.colour),
         "all_mismatch": ("other personas", "mismatch"),
-        "shop_mean": ("no simulation: the shop's mean rate", "baseline"),
+        "shop_mean": ("no simulation: the store's mean rate", "baseline"),
     }
     groups = []
-    for place in (*STRATA[:4], "stratified"):
+    for row in (*FUNNEL, "stratified"):
         bars = [
-            _rate(policy, f"conversion.{place}.ara.{arm}", words, colour, paper=arm == "correct")
-            for arm, (words, colour) in arms.items()
+            _bar(policy, metric("conversion", row, "ara", arm), label, colour, paper=arm == "correct")
+            for arm, (label, colour) in arms.items()
         ]
-        pairs = policy.figures.get(f"conversion.{place}.pairs")
-        name = "all four strata" if place == "stratified" else f"{place} {STRATUM_NAMES[place]}"
-        groups.append(BarGroup(name, tuple(bars), "" if pairs is None else counted(pairs, "pair")))
+        pairs = policy.value(metric("conversion", row, "pairs"))
+        groups.append(BarGroup(ROW.labels[row], tuple(bars), "" if pairs is None else counted(pairs, "pair")))
     return bar_chart(groups, top=1, percent=False)
 
 
-def purchase_funnel(policies: Sequence[Acting]) -> BarChart | None:
-    """Table 3: share of visits with a cart and with a checkout by the purchase level of their token."""
+def purchase_funnel(policies: Sequence[PolicyFigures]) -> BarChart | None:
+    """Table 3: share of visits with an add to cart and with a checkout, by the purchase level of their persona."""
     groups = []
-    for rate, words in (("add_to_cart", "cart"), ("checkout", "checkout")):
+    for rate, label in (("add_to_cart", "add to cart"), ("checkout", "checkout")):
         for level in LEVELS:
-            key = f"separation.funnel.{level}.{rate}"
-            bars = tuple(_rate(policy, key, policy.words, policy.colour, paper=True) for policy in policies)
-            sizes = [policy.figures.get(f"separation.funnel.{level}.episodes") for policy in policies]
+            share = metric("separation", "funnel", level, rate)
+            bars = tuple(_bar(policy, share, policy.label, policy.colour, paper=True) for policy in policies)
+            sizes = [policy.value(metric("separation", "funnel", level, "episodes")) for policy in policies]
             known = " and ".join(f"{size:,}" for size in sizes if size is not None)
-            groups.append(BarGroup(f"{words}, {level} purchase level", bars, f"{known} visits" if known else ""))
+            groups.append(BarGroup(f"{label}, {level} purchase level", bars, f"{known} visits" if known else ""))
     return bar_chart(groups)
 
 
-def endings(episodes: pa.Table, policy_words: Mapping[str, str]) -> StackChart | None:
+def endings(episodes: pa.Table, policy_labels: Mapping[str, str]) -> StackChart | None:
     """How visits ended: all of each policy, each shop's, and the paper's."""
     rows: list[dict[str, Any]] = [
         dict(zip(("policy", "shop_id", "ending"), row, strict=True))
@@ -77,58 +67,59 @@ def endings(episodes: pa.Table, policy_words: Mapping[str, str]) -> StackChart |
     if not rows:
         return None
     stacks = []
-    several = len(policy_words) > 1
-    for policy, words in policy_words.items():
-        own = [row for row in rows if row["policy"] == policy]
-        if own:
-            stacks.append(_ending_stack(f"all visits{f', {words}' if several else ''}", own))
-        shops = sorted({row["shop_id"] for row in own})
+    several = len(policy_labels) > 1
+    for policy, label in policy_labels.items():
+        visits = [row for row in rows if row["policy"] == policy]
+        if visits:
+            stacks.append(_ending_stack(f"all visits{f', {label}' if several else ''}", visits))
+        shops = sorted({row["shop_id"] for row in visits})
         if 1 < len(shops) <= _MOST_SHOPS:
-            stacks += [_ending_stack(f"· {shop}", [row for row in own if row["shop_id"] == shop]) for shop in shops]
-    paper = {ending: PAPER[f"outcomes.two_stage.{ending}"].value for ending in ENDINGS}
-    stacks.append(Stack("the paper's agents", _ending_parts(paper), "42 shops, Table 7"))
-    return StackChart(tuple(stacks), tuple((f"ending-{ending}", words) for ending, words in ENDING_WORDS.items()))
+            stacks += [_ending_stack(f"· {shop}", [row for row in visits if row["shop_id"] == shop]) for shop in shops]
+    in_paper = {ending: metric("outcomes", "two_stage", ending).paper for ending in ENDINGS}
+    shares = {ending: figure.value for ending, figure in in_paper.items() if figure is not None}
+    stacks.append(Stack("the paper's agents", _ending_parts(shares), "42 stores, Table 7"))
+    return StackChart(tuple(stacks), tuple((f"ending-{ending}", label) for ending, label in ENDING_LABELS.items()))
 
 
 _MOST_SHOPS = 12
 
 
-def depth(policy: Acting) -> LineChart | None:
-    """How deep visits go that end without an order: deciles of real sessions and of simulated visits."""
-    deciles = {side: policy.figures.get(f"depth.all.{side}_deciles") for side in ("real", "agent")}
+def depth(policy: PolicyFigures) -> LineChart | None:
+    """The depth of visits that end without an order: deciles of real sessions and of simulated visits."""
+    deciles = {side: policy.value(metric("depth", "all", f"{side}_deciles")) for side in ("real", "agent")}
     tenths = list(range(10, 100, 10))
     series = [
-        (words, colour, tenths, values)
-        for (side, values), words, colour in zip(
-            deciles.items(), ("real sessions", f"simulated: {policy.words}"), ("real", policy.colour), strict=True
+        (label, colour, tenths, values)
+        for values, label, colour in zip(
+            deciles.values(), ("real sessions", f"simulated: {policy.label}"), ("real", policy.colour), strict=True
         )
         if values
     ]
-    return line_chart(series, "share of visits that go no deeper, %", "events in the visit")
+    return line_chart(series, "share of visits that are no longer, %", "events in the visit")
 
 
 def model_losses(training: Mapping[str, Mapping[str, Any]]) -> LineChart | None:
-    """The language model's loss by optimiser step, one line per stage."""
-    names = {"stage1": "stage 1: persona rows", "stage2": "stage 2: everything"}
+    """The language model's loss by optimiser step, one line per phase."""
+    names = {"stage1": "phase 1: persona rows", "stage2": "phase 2: all weights"}
     series = []
     for (stage, summary), colour in zip(training.items(), ("first", "second"), strict=False):
         losses = list(summary.get("losses") or [])
         series.append((names.get(stage, stage), colour, list(range(1, len(losses) + 1)), losses))
-    return line_chart([one for one in series if one[3]], "optimiser step", "nats per answer token")
+    return line_chart([line for line in series if line[3]], "optimiser step", "nats per answer token")
 
 
-def _rate(policy: Acting, key: str, label: str, colour: str, *, paper: bool = False) -> Bar:
-    value, interval = policy.figures.get(key), policy.interval(key)
-    beside = PAPER[key].value if paper and key in PAPER else None
+def _bar(policy: PolicyFigures, shown: Metric, label: str, colour: str, *, paper: bool = False) -> Bar:
+    value, interval = policy.value(shown), policy.interval(shown)
+    in_paper = shown.paper.value if paper and shown.paper else None
     return Bar(
         label,
         value,
-        written(key, value),
+        formatted(value, shown.unit),
         colour,
         interval,
-        between(key, interval),
-        beside,
-        "" if beside is None else written(key, beside),
+        formatted_interval(interval, shown.unit),
+        in_paper,
+        "" if in_paper is None else formatted(in_paper, shown.unit),
     )
 
 
@@ -139,5 +130,7 @@ def _ending_stack(label: str, rows: list[dict[str, Any]]) -> Stack:
 
 def _ending_parts(shares: Mapping[str, float]) -> tuple[tuple[str, float, str], ...]:
     return tuple(
-        (f"ending-{ending}", share, f"{ENDING_WORDS[ending]}: {share:.1%}") for ending, share in shares.items() if share
+        (f"ending-{ending}", share, f"{ENDING_LABELS[ending]}: {share:.1%}")
+        for ending, share in shares.items()
+        if share
     )

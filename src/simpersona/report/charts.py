@@ -1,8 +1,7 @@
-"""What charts of the report are made of: plain values that a template draws as HTML and SVG.
+"""The data of the report's charts: plain values that a template draws as HTML and SVG.
 
-Shapes are drawn without a library and without a script; every text, also every value, is text of the page. So a chart
-follows light and dark, prints, can be read on a phone and read aloud. A colour is the end of a CSS class, `c-real`.
-A chart whose data are missing is None.
+Charts need no library and no script, and every value is text of the page. So a chart follows light and dark mode, prints, and
+works on a phone and with a screen reader. A colour is the end of a CSS class, `c-real`. A chart without data is None.
 """
 
 from __future__ import annotations
@@ -11,14 +10,15 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-Interval = tuple[float, float]
+from simpersona.report.formatting import MISSING, Interval
+
 Tick = tuple[float, str]
-"""A place on an axis in percent of its length, and what stands there."""
+"""A position on an axis in percent of its length, and its label."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: whose it is, its value, how that is written, its 95 % interval and the paper's value, if any."""
+    """One bar: its label, its value as number and as text, its 95 % interval and the paper's value, if any."""
 
     label: str
     value: float | None
@@ -32,7 +32,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class BarGroup:
-    """Bars of one thing, to be compared."""
+    """Bars to compare with each other."""
 
     label: str
     bars: tuple[Bar, ...]
@@ -55,17 +55,17 @@ class BarChart:
 
     @property
     def has_paper(self) -> bool:
-        """Some bar has the paper's value beside it."""
+        """Whether a bar has the paper's value beside it."""
         return any(bar.paper is not None for group in self.groups for bar in group.bars)
 
     def percent(self, value: float) -> float:
-        """A value's place on the axis in percent of its length, cut at its ends."""
+        """A value's position on the axis in percent of its length, clipped to the axis."""
         return round(100 * min(max(value / self.top, 0), 1), 2)
 
 
 @dataclass(frozen=True)
 class Stack:
-    """One whole cut into parts: (colour, share of 0..1, what it is in words)."""
+    """One stacked bar with its parts: (colour, share in 0..1, text)."""
 
     label: str
     parts: tuple[tuple[str, float, str], ...]
@@ -74,7 +74,7 @@ class Stack:
 
 @dataclass(frozen=True)
 class StackChart:
-    """Wholes beside each other, and what the colours mean."""
+    """Stacked bars and the meaning of their colours."""
 
     rows: tuple[Stack, ...]
     legend: tuple[tuple[str, str], ...]
@@ -83,7 +83,7 @@ class StackChart:
 
 @dataclass(frozen=True)
 class Line:
-    """Points in percent of the plot's width and height from its lower left; the values stand in `table`."""
+    """Points in percent of the plot's width and height from its lower left; the values are in the chart's `table`."""
 
     label: str
     colour: str
@@ -109,7 +109,7 @@ class LineChart:
 
 
 def bar_chart(groups: Sequence[BarGroup], top: float | None = None, percent: bool = True) -> BarChart | None:
-    """A chart of the groups that have a value. The axis ends at `top`, or at a round number above all that is drawn."""
+    """A chart of the groups that have a value. The axis ends at `top`, or at a round number above all values."""
     known = tuple(group for group in groups if any(bar.value is not None for bar in group.bars))
     if not known:
         return None
@@ -124,7 +124,7 @@ def line_chart(
     series: Sequence[tuple[str, str, Sequence[float], Sequence[float | None]]], x_label: str, y_label: str
 ) -> LineChart | None:
     """Lines of (label, colour, x, y) from 0 to a round number; a y that is None is left out."""
-    series = [one for one in series if any(y is not None for y in one[3])]
+    series = [line for line in series if any(y is not None for y in line[3])]
     if not series:
         return None
     first, last = min(min(x) for _, _, x, _ in series), max(max(x) for _, _, x, _ in series)
@@ -149,7 +149,7 @@ def line_chart(
 
 
 def round_up(value: float) -> float:
-    """The next of 1, 2, 4, 5, 8, 10 times a power of ten; at most 1 above one half: most charts are of shares."""
+    """The next of 1, 2, 4, 5, 8, 10 times a power of ten. Between one half and 1 it is 1, since most charts show shares."""
     if 0.5 < value <= 1:
         return 1.0
     power = 10.0 ** math.floor(math.log10(value))
@@ -167,11 +167,11 @@ def _tick(value: float, percent: bool) -> str:
 
 
 def _numbers(series: Sequence[tuple[str, str, Sequence[float], Sequence[float | None]]], x_label: str) -> Iterator:
-    """About twenty rows: what a line looks like, not each of its points."""
+    """About twenty rows: the shape of a line, not each of its points."""
     columns = [dict(zip(xs, ys, strict=True)) for _, _, xs, ys in series]
-    places = sorted({x for column in columns for x in column})
-    every = max(1, len(places) // 20)
+    positions = sorted({x for column in columns for x in column})
+    every = max(1, len(positions) // 20)
     yield (x_label, *(label for label, *_ in series))
-    for place in places[::every]:
-        values = [column.get(place) for column in columns]
-        yield (f"{place:g}", *("–" if value is None else f"{value:.4g}" for value in values))
+    for x in positions[::every]:
+        values = [column.get(x) for column in columns]
+        yield (f"{x:g}", *(MISSING if value is None else f"{value:.4g}" for value in values))

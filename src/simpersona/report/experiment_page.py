@@ -1,4 +1,4 @@
-"""An experiment's figures in words: rows for the terminal, and one small self-contained HTML page."""
+"""An experiment's figures as text: rows for the terminal, and one small self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from simpersona.evaluation.tables import OUTCOMES
+from simpersona.report.formatting import MISSING
 from simpersona.report.templating import templates
 
-MISSING = "–"
-NAMES = {"add_to_cart": "add to cart", "checkout_start": "start a checkout", "purchase": "purchase"}
-PLAIN = {"free_shipping_notice": False, "hidden_search": False, "one_page_checkout": False, "price_factor": 1.0}
+OUTCOME_LABELS: dict[str, str] = dict(zip(OUTCOMES, ("add to cart", "start a checkout", "purchase"), strict=True))
+PLAIN_STORE = {"free_shipping_notice": False, "hidden_search": False, "one_page_checkout": False, "price_factor": 1.0}
 
 
 @dataclass(frozen=True)
 class Row:
-    """One outcome of one set of pairs; the texts are for people, the places (0..100) for a drawing on a common scale."""
+    """One outcome of one set of pairs, as texts. `low`, `point` and `high` are positions in 0..100 on a common scale."""
 
     outcome: str
     pairs: str
@@ -36,29 +37,29 @@ class Row:
 def outcome_rows(
     part: Mapping[str, Any], cost: Mapping[str, Any] | None = None, scale: float | None = None
 ) -> list[Row]:
-    """Rows of one part of the figures (the whole, a shop or a group); `scale` is the largest difference that is drawn."""
+    """Rows of one part of the figures (all pairs, a store or a group); `scale` is the largest difference on the scale."""
     outcomes: Mapping[str, Mapping[str, Any]] = part["outcomes"]
     scale = scale or scale_of([part])
     rows = []
-    for name, it in outcomes.items():
+    for name, lift in outcomes.items():
         needed = cost["outcomes"][name]["buyers"] if cost else None
-        shops = "" if it["shops_low"] is None else _points(it["shops_low"], it["shops_high"])
-        low, point, high = (50 + 50 * it[side] / scale for side in ("low", "difference", "high"))
+        shops = "" if lift["shops_low"] is None else _points(lift["shops_low"], lift["shops_high"])
+        low, point, high = (50 + 50 * lift[side] / scale for side in ("low", "difference", "high"))
         relative = MISSING
-        if it["relative"] is not None:
-            relative = f"{it['relative']:+.1%} [{it['relative_low']:+.1%}, {it['relative_high']:+.1%}]"
+        if lift["relative"] is not None:
+            relative = f"{lift['relative']:+.1%} [{lift['relative_low']:+.1%}, {lift['relative_high']:+.1%}]"
         rows.append(
             Row(
-                outcome=NAMES[name],
+                outcome=OUTCOME_LABELS[name],
                 pairs=f"{part['pairs']:,}",
-                rate_a=f"{it['rate_a']:.1%}",
-                rate_b=f"{it['rate_b']:.1%}",
-                lift=f"{100 * it['difference']:+.2f} {_points(it['low'], it['high'])}",
+                rate_a=f"{lift['rate_a']:.1%}",
+                rate_b=f"{lift['rate_b']:.1%}",
+                lift=f"{100 * lift['difference']:+.2f} {_points(lift['low'], lift['high'])}",
                 shops=shops,
                 relative=relative,
-                differ=f"{it['only_a']:,} / {it['only_b']:,}",
-                p=f"{it['p_adjusted']:.2g}" if "p_adjusted" in it else "",
-                verdict=it.get("verdict", ""),
+                differ=f"{lift['only_a']:,} / {lift['only_b']:,}",
+                p=f"{lift['p_adjusted']:.2g}" if "p_adjusted" in lift else "",
+                verdict=lift.get("verdict", ""),
                 needed=MISSING if needed is None else f"{needed:,}",
                 low=max(low, 0),
                 point=min(max(point, 0), 100),
@@ -69,26 +70,26 @@ def outcome_rows(
 
 
 def scale_of(parts: Iterable[Mapping[str, Any]]) -> float:
-    """The largest bound of any difference."""
-    bounds = (abs(it[side]) for part in parts for it in part["outcomes"].values() for side in ("low", "high"))
+    """The largest absolute bound of any difference."""
+    bounds = (abs(lift[side]) for part in parts for lift in part["outcomes"].values() for side in ("low", "high"))
     return max(bounds, default=1.0) or 1.0
 
 
-def store_words(store: Mapping[str, Any]) -> str:
-    """What an arm's store is: its address, or what differs from the plain one."""
+def store_label(store: Mapping[str, Any]) -> str:
+    """A label of an arm's store: its address, or its differences from the plain store."""
     if "url" in store:
         return store["url"]
     changed = [
         name.replace("_", " ") if value is True else f"{name.replace('_', ' ')} {value:g}"
         for name, value in store.items()
-        if name in PLAIN and value != PLAIN[name]
+        if name in PLAIN_STORE and value != PLAIN_STORE[name]
     ]
     theme = store["theme"]
     return f"{', '.join(changed) or 'the plain store'}" + (f", theme {theme}" if theme != "varied" else "")
 
 
 def render_experiment(figures: Mapping[str, Any]) -> str:
-    """The page's HTML. It loads nothing from anywhere; every text that came in is escaped."""
+    """The page's HTML. It loads nothing, and every text in `figures` is escaped."""
     groups = {
         group: {name: outcome_rows(part, scale=scale_of(parts.values())) for name, part in parts.items()}
         for group, parts in figures["groups"].items()
@@ -103,11 +104,11 @@ def render_experiment(figures: Mapping[str, Any]) -> str:
         .get_template("experiment.html.j2")
         .render(
             figures=figures,
-            stores={arm: store_words(figures[arm]) for arm in "ab"},
+            stores={arm: store_label(figures[arm]) for arm in "ab"},
             rows=outcome_rows(figures, figures["cost"]),
             shops=shops,
             groups=groups,
-            names=NAMES,
+            names=OUTCOME_LABELS,
         )
     )
 

@@ -1,4 +1,4 @@
-"""What a report is made of. Every part may be missing: a partial run gets a partial report."""
+"""The inputs of a report. Every part may be missing: a partial run gets a partial report."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from simpersona.contracts import CARDS, EPISODES, MIX, STEPS
 
 
 def no_pictures(_episode_id: str) -> Mapping[int, bytes]:
-    """Those of a visit without a browser."""
+    """The screenshots of a visit without a browser: none."""
     return {}
 
 
 @dataclass(frozen=True)
 class ReportInputs:
-    """Tables in the shape of their contracts, plain dictionaries, and two arrays.
+    """Tables in the shape of their contracts, plain dictionaries, and an array.
 
-    `metrics` and `notes` are those of metrics.json; `config` the settings as nested plain values; `stages` the
-    records of the manifest (stage, rows_in, rows_out, rejected, seconds, peak_memory_mb, summary); `quality`
-    that of the events. `strata_by_shop[shop][stratum]` counts real buyers, `predicted_strata[shop][stratum]` is
-    the share that the shop's code mix predicts (Eq. 5). `persona_history` has one entry per epoch
-    ({"epoch", "train": {...}, "validation": {...}}), `training` one summary per stage of fine-tuning. `shop_figures` has a
-    row per policy and shop: visits, endings, real and simulated rates. `pictures(episode_id)` gives the JPEGs of an
-    episode's steps, by step; `folder` is how the run is named in commands.
+    - `metrics` and `notes` are those of metrics.json, `config` the settings as nested plain values, `quality` the quality of the
+      events.
+    - `stages` are the records of the manifest (stage, rows_in, rows_out, rejected, seconds, peak_memory_mb, summary).
+    - `strata_by_shop[shop][stratum]` counts real buyers. `predicted_strata[shop][stratum]` is the share that the store's code
+      mix predicts (Eq. 5).
+    - `persona_history` has one entry per epoch ({"epoch", "train": {...}, "validation": {...}}), `training` one summary per
+      phase of fine-tuning.
+    - `shop_figures` has a row per policy and store: visits, endings, real and simulated rates.
+    - `pictures(episode_id)` returns the JPEGs of an episode's steps, by step. `folder` is the run's path for commands.
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)

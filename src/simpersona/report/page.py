@@ -1,4 +1,4 @@
-"""One self-contained HTML page: what a run found, beside the paper's figures, with what is weak and why."""
+"""The report as one self-contained HTML page: a run's figures beside the paper's, with its weaknesses and their reasons."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ import pyarrow.compute as pc
 
 from simpersona.contracts import SCALARS
 from simpersona.report import agent_charts, persona_charts
-from simpersona.report.acting import Acting, acting, policy_words
-from simpersona.report.figure_tables import figure_tables
+from simpersona.report.all_figures import all_figures
 from simpersona.report.inputs import ReportInputs
+from simpersona.report.paper_tables import figure_tables
 from simpersona.report.persona_map import mix_grid, persona_map
+from simpersona.report.policies import PolicyFigures, policy_figures, policy_label
 from simpersona.report.quality_notes import quality_notes
 from simpersona.report.replays import replays, sample
-from simpersona.report.store_pages import stores
-from simpersona.report.strata_words import STRATA_LEGEND, STRATUM_MEANING
-from simpersona.report.summary import tiles, what_they_did, who_shops_here
+from simpersona.report.stores import stores
+from simpersona.report.strata import STRATA_LEGEND
+from simpersona.report.summary import privacy_sentence, tiles, what_they_did, who_shops_here
 from simpersona.report.templating import plain, templates
 from simpersona.report.trust import checks, verdict
-from simpersona.report.wording import all_rows, privacy_words
 
 __all__ = ["ReportInputs", "render_report"]
 
 MOST_VISITS = 60
-"""Visits in the report itself; `simpersona replay` shows them all."""
+"""The most visits in the report; `simpersona replay` shows all."""
 PICTURE_BYTES = 4_000_000
-"""Of screenshots in the report: it should still go by mail."""
+"""The most bytes of screenshots in the report, so that it can be sent by mail."""
 
 
 def render_report(inputs: ReportInputs) -> str:
-    """The page's HTML. It loads nothing from anywhere: styles, scripts and all data are inside, and its charts need no script.
+    """The page's HTML. It loads nothing: styles, scripts and all data are inside, and its charts need no script.
 
-    A part of `inputs` that is missing leaves its section out or says so; text of shops, buyers and pages is escaped.
+    A section without its part of `inputs` is left out or says so. Text of stores, buyers and pages is escaped.
     """
-    policies = acting(inputs.metrics)
-    found = checks(inputs, policies)
+    policies = policy_figures(inputs.metrics, inputs.notes)
+    points = checks(inputs, policies)
     shown = sample(inputs.simulated_episodes, MOST_VISITS)
     return (
         templates()
@@ -52,18 +52,17 @@ def render_report(inputs: ReportInputs) -> str:
             tiles=tiles(inputs),
             who=who_shops_here(inputs),
             did=what_they_did(inputs, policies),
-            checks=found,
-            verdict=verdict(inputs, found),
+            checks=points,
+            verdict=verdict(inputs, points),
             map=persona_map(inputs.codebook, inputs.cards),
             grid=mix_grid(inputs.mix, inputs.cards),
             cards=inputs.cards.sort_by([("buyers", "descending"), ("code", "ascending")]).to_pylist(),
             stores=stores(inputs),
             scalars=SCALARS,
             strata_legend=STRATA_LEGEND,
-            stratum_meaning=STRATUM_MEANING,
-            tables=figure_tables(policies, inputs.notes),
-            groups=all_rows(inputs),
-            privacy=privacy_words(inputs),
+            tables=figure_tables(policies),
+            groups=all_figures(inputs.metrics, inputs.notes),
+            privacy=privacy_sentence(inputs),
             quality=_flat(inputs.quality),
             quality_notes=quality_notes(inputs.quality),
             reasons=list(inputs.quality.get("reasons", {}).items()),
@@ -75,8 +74,8 @@ def render_report(inputs: ReportInputs) -> str:
     )
 
 
-def _charts(inputs: ReportInputs, policies: list[Acting]) -> dict[str, Any]:
-    names = {name: policy_words(name) for name in dict.fromkeys(inputs.simulated_episodes["policy"].to_pylist())}
+def _charts(inputs: ReportInputs, policies: list[PolicyFigures]) -> dict[str, Any]:
+    names = {name: policy_label(name) for name in dict.fromkeys(inputs.simulated_episodes["policy"].to_pylist())}
     return {
         "persona_loss": persona_charts.persona_loss(inputs.persona_history),
         "persona_terms": persona_charts.persona_terms(inputs.persona_history),
@@ -92,7 +91,7 @@ def _charts(inputs: ReportInputs, policies: list[Acting]) -> dict[str, Any]:
 
 
 def _verdicts(episodes: pa.Table) -> list[tuple[str, bool, int]]:
-    """(reason, verified, count) of the judge's words, the most common first."""
+    """(reason, verified, count) of the judge's verdicts, the most common first."""
     rows = episodes.filter(pc.is_valid(episodes["verified"])).select(["verdict", "verified"]).to_pylist()
     counts = Counter((row["verdict"] or "no reason given", row["verified"]) for row in rows)
     return [(reason, verified, count) for (reason, verified), count in counts.most_common()]

@@ -1,4 +1,4 @@
-"""Charts of the personas and of the shops they make up."""
+"""Charts of the personas and of the stores whose buyers they describe."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from simpersona.contracts import SCALARS, STRATA
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
-from simpersona.report.paper_figures import PAPER
-from simpersona.report.strata_words import STRATA_LEGEND, strata_parts
+from simpersona.report.strata import STRATA_LEGEND, strata_parts
 
 Values = Mapping[str, Any]
 _TERM_COLOURS = ("first", "real", "second", "third", "mismatch", "baseline")
 
 
 def persona_loss(history: Sequence[Mapping[str, Any]]) -> LineChart | None:
-    """The whole loss of Eq. 2 by epoch, on the training and the validation buyers."""
+    """The loss of Eq. 2 by epoch, on the training and the validation buyers."""
     series = [
         (part, colour, _epochs(history), _series(history, part, "loss"))
         for part, colour in (("train", "real"), ("validation", "first"))
@@ -25,8 +25,8 @@ def persona_loss(history: Sequence[Mapping[str, Any]]) -> LineChart | None:
 
 def persona_terms(history: Sequence[Mapping[str, Any]]) -> LineChart | None:
     """The terms of Eq. 2 by epoch on the validation buyers, each before its weight."""
-    aside = {"loss", "codes_used", "dead_resets"}
-    names = [name for name in (history[0].get("validation", {}) if history else {}) if name not in aside]
+    not_terms = {"loss", "codes_used", "dead_resets"}
+    names = [name for name in (history[0].get("validation", {}) if history else {}) if name not in not_terms]
     series = [
         (name.replace("_", " "), colour, _epochs(history), _series(history, "validation", name))
         for name, colour in zip(names, _TERM_COLOURS, strict=False)
@@ -35,32 +35,32 @@ def persona_terms(history: Sequence[Mapping[str, Any]]) -> LineChart | None:
 
 
 def codes_in_use(history: Sequence[Mapping[str, Any]]) -> LineChart | None:
-    """Codes that got a training buyer, and dead codes revived, by epoch."""
+    """Codes with a training buyer, and dead codes that were reset, by epoch."""
     series = [
-        (words, colour, _epochs(history), _series(history, "train", name))
-        for name, words, colour in (
+        (label, colour, _epochs(history), _series(history, "train", name))
+        for name, label, colour in (
             ("codes_used", "codes in use", "real"),
-            ("dead_resets", "dead codes revived", "first"),
+            ("dead_resets", "dead codes reset", "first"),
         )
     ]
     return line_chart(series if history else [], "epoch", "codes")
 
 
 def strata_by_shop(strata: Mapping[str, Mapping[str, int]], held_out: Sequence[str]) -> StackChart | None:
-    """The share of each stratum among all buyers and among each shop's; held-out shops are marked and stand last."""
+    """The share of each stratum among all buyers and among each store's; held-out stores are marked and stand last."""
     if not strata:
         return None
     everywhere = {stratum: sum(counts.get(stratum, 0) for counts in strata.values()) for stratum in STRATA}
-    rows = [_strata_stack("all shops", everywhere)] if len(strata) > 1 else []
+    rows = [_strata_stack("all stores", everywhere)] if len(strata) > 1 else []
     shops = sorted(strata, key=lambda shop: (shop in held_out, shop))
-    rows += [_strata_stack(shop + (" (held out)" if shop in held_out else ""), strata[shop]) for shop in shops]
+    rows += [_strata_stack(shop + (" (held-out store)" if shop in held_out else ""), strata[shop]) for shop in shops]
     return StackChart(tuple(rows), STRATA_LEGEND)
 
 
 def strata_recovery(
     strata: Mapping[str, Mapping[str, int]], predicted: Mapping[str, Mapping[str, float]]
 ) -> StackChart | None:
-    """Figure 6: real and predicted strata of each held-out shop, bouncers left out."""
+    """Figure 6: real and predicted strata of each held-out store, bouncers left out."""
     rows: list[Stack] = []
     for shop in (shop for shop in sorted(predicted) if shop in strata):
         total = max(sum(strata[shop].get(stratum, 0) for stratum in STRATA[:4]), 1)
@@ -71,11 +71,12 @@ def strata_recovery(
 
 
 def scalar_recovery(metrics: Values) -> BarChart | None:
-    """Figure 7: R² over the held-out shops of each mean scalar predicted from the mix; a bar below 0 has no length."""
-    known = [(name, value) for name in SCALARS if (value := metrics.get(f"population.r2.{name}")) is not None]
+    """Figure 7: R² over the held-out stores of each mean scalar predicted from the mix; a bar below 0 has no length."""
+    r2 = {name: metric("population", "r2", name) for name in SCALARS}
+    known = [(name, value) for name in SCALARS if (value := metrics.get(r2[name].key)) is not None]
     groups = []
     for name, value in sorted(known, key=lambda pair: -pair[1]):
-        paper = PAPER.get(f"population.r2.{name}")
+        paper = r2[name].paper
         bar = Bar("R²", value, f"{value:.2f}", "real")
         if paper:
             bar = Bar("R²", value, f"{value:.2f}", "real", paper=paper.value, paper_text=f"{paper.value:.2f}")
@@ -90,7 +91,7 @@ def _strata_stack(label: str, counts: Mapping[str, int]) -> Stack:
 
 
 def _epochs(history: Sequence[Mapping[str, Any]]) -> list[float]:
-    return [float(entry.get("epoch", place + 1)) for place, entry in enumerate(history)]
+    return [float(entry.get("epoch", index + 1)) for index, entry in enumerate(history)]
 
 
 def _series(history: Sequence[Mapping[str, Any]], part: str, name: str) -> list[float | None]:

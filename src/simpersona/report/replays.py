@@ -1,6 +1,6 @@
-"""Visits as a reader can step through them: goal, persona, what the store recorded, and every step with its page.
+"""Visits to step through: goal, persona, what the store recorded, and every step with its page.
 
-What is made here is plain data for `replay.js`, which draws it as text.
+The result is plain data for `replay.js`, which shows it as text.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import persona_token
-from simpersona.report.acting import policy_words
+from simpersona.report.formatting import counted
+from simpersona.report.policies import policy_label
 
 MOST_TREE = 20_000
-"""Characters of a page that are shown."""
+"""The most characters of a page that are shown."""
 REACHED = ("order", "checkout", "cart", "product", "nothing")
-"""How far a visit went, by the store's own log; the deepest first."""
+"""How far a visit went, by the store's log; the deepest first."""
 
 Pictures = Callable[[str], Mapping[int, bytes]]
 
 
 @dataclass
 class Replays:
-    """What the viewer shows. `pages` holds each distinct page once; `pictures` JPEGs in base64 by "episode/step"."""
+    """The data of the viewer. `pages` holds each distinct page once, `pictures` JPEGs in base64 by "episode/step"."""
 
     episodes: list[dict[str, Any]] = field(default_factory=list)
     pages: list[dict[str, str]] = field(default_factory=list)
@@ -38,7 +39,7 @@ class Replays:
 
     @property
     def packed(self) -> str:
-        """Episodes and pages as gzipped JSON in base64: many visits see the same pages, and text packs well."""
+        """Episodes and pages as gzipped JSON in base64."""
         text = json.dumps({"episodes": self.episodes, "pages": self.pages}, separators=(",", ":"), allow_nan=False)
         return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
 
@@ -46,48 +47,50 @@ class Replays:
 def replays(episodes: pa.Table, steps: pa.Table, cards: pa.Table, pictures: Pictures, picture_bytes: int) -> Replays:
     """The visits of `episodes` (EPISODES) with their `steps` (STEPS).
 
-    Pictures of at most `picture_bytes` in all are taken along, in the table's order; how many more there are is counted.
+    Pictures up to `picture_bytes` in all are included, in the table's order; the number of the others is counted.
     """
     rows = episodes.to_pylist()
     wanted = pa.array([row["episode_id"] for row in rows], pa.string())
     by_episode: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for step in steps.filter(pc.is_in(steps["episode_id"], wanted)).to_pylist():
         by_episode[step["episode_id"]].append(step)
-    words = {row["code"]: row["summary"] for row in cards.select(["code", "summary"]).to_pylist()}
-    found = Replays()
-    places: dict[tuple[str, str, str], int] = {}
+    summaries = {row["code"]: row["summary"] for row in cards.select(["code", "summary"]).to_pylist()}
+    result = Replays()
+    page_numbers: dict[tuple[str, str, str], int] = {}
     for row in rows:
-        own = sorted(by_episode[row["episode_id"]], key=lambda step: step["step"])
-        found.episodes.append(_episode(row, words) | {"steps": [_step(step, places) for step in own]})
+        visit_steps = sorted(by_episode[row["episode_id"]], key=lambda step: step["step"])
+        result.episodes.append(
+            _episode(row, summaries) | {"steps": [_step(step, page_numbers) for step in visit_steps]}
+        )
         for number, picture in sorted(pictures(row["episode_id"]).items()):
             picture_bytes -= len(picture)
             if picture_bytes < 0:
-                found.pictures_left_out += 1
+                result.pictures_left_out += 1
             else:
-                found.pictures[f"{row['episode_id']}/{number}"] = base64.b64encode(picture).decode("ascii")
-    found.pages = [{"url": url, "title": title, "tree": _cut(tree)} for url, title, tree in places]
-    return found
+                result.pictures[f"{row['episode_id']}/{number}"] = base64.b64encode(picture).decode("ascii")
+    result.pages = [{"url": url, "title": title, "tree": _cut(tree)} for url, title, tree in page_numbers]
+    return result
 
 
 def sample(episodes: pa.Table, most: int) -> pa.Table:
-    """At most `most` visits: of every policy and shop in turn, and there of every depth in turn. Not in proportion."""
+    """At most `most` visits, from every policy and store in turn, and within them from every depth in turn. Not in proportion."""
     turns: defaultdict[tuple[str, ...], int] = defaultdict(int)
     ranked: list[tuple[int, int, int]] = []
-    for place, row in enumerate(episodes.select([*_COUNTS, "policy", "shop_id"]).to_pylist()):
+    for index, row in enumerate(episodes.select([*_COUNTS, "policy", "shop_id"]).to_pylist()):
         group, reached = (row["policy"], row["shop_id"]), _reached(row)
         turn = turns[*group, reached]
         turns[*group, reached] += 1
-        ranked.append((turn, REACHED.index(reached), place))
+        ranked.append((turn, REACHED.index(reached), index))
     groups: defaultdict[tuple[str, str], int] = defaultdict(int)
     fair: list[tuple[int, int]] = []
     keys = list(zip(episodes["policy"].to_pylist(), episodes["shop_id"].to_pylist(), strict=True))
-    for _, _, place in sorted(ranked):
-        fair.append((groups[keys[place]], place))
-        groups[keys[place]] += 1
-    return episodes.take(pa.array(sorted(place for _, place in sorted(fair)[:most]), pa.int64()))
+    for _, _, index in sorted(ranked):
+        fair.append((groups[keys[index]], index))
+        groups[keys[index]] += 1
+    return episodes.take(pa.array(sorted(index for _, index in sorted(fair)[:most]), pa.int64()))
 
 
-def _episode(row: dict[str, Any], words: Mapping[int, str]) -> dict[str, Any]:
+def _episode(row: dict[str, Any], summaries: Mapping[int, str]) -> dict[str, Any]:
     code = row["code"]
     return {
         "id": row["episode_id"],
@@ -95,24 +98,24 @@ def _episode(row: dict[str, Any], words: Mapping[int, str]) -> dict[str, Any]:
         "goal": row["goal"],
         "code": code,
         "persona": "no persona token" if code is None else persona_token(code),
-        "summary": "" if code is None else words.get(code, ""),
-        "policy": policy_words(row["policy"]),
+        "summary": "" if code is None else summaries.get(code, ""),
+        "policy": policy_label(row["policy"]),
         "ending": row["ending"],
         "error": " ".join(part for part in (row["error_kind"], row["error"]) if part),
         "actions": row["steps"],
         "seconds": round(row["seconds"], 2),
         "tokens": row["prompt_tokens"] + row["reply_tokens"],
         "reached": _reached(row),
-        "deeds": deeds(row),
+        "recorded": recorded_actions(row),
         "verdict": ""
         if row["verified"] is None
         else f"{'verified' if row['verified'] else 'rejected'}: {row['verdict']}",
     }
 
 
-def _step(step: dict[str, Any], places: dict[tuple[str, str, str], int]) -> dict[str, Any]:
-    page = places.setdefault((step["url"], step["title"], step["tree"]), len(places))
-    told = {
+def _step(step: dict[str, Any], page_numbers: dict[tuple[str, str, str], int]) -> dict[str, Any]:
+    page = page_numbers.setdefault((step["url"], step["title"], step["tree"]), len(page_numbers))
+    values = {
         "page": page,
         "ends": step["should_end"],
         "node": step["node"],
@@ -125,7 +128,7 @@ def _step(step: dict[str, Any], places: dict[tuple[str, str, str], int]) -> dict
         "seconds": round(step["seconds"], 2),
         "tokens": (step["prompt_tokens"] or 0) + (step["reply_tokens"] or 0),
     }
-    return {name: value for name, value in told.items() if value is not False and value not in ("", None, [])}
+    return {name: value for name, value in values.items() if value is not False and value not in ("", None, [])}
 
 
 _COUNTS = tuple(
@@ -138,20 +141,18 @@ def _reached(row: Mapping[str, Any]) -> str:
     return next((name for name, count in zip(REACHED, _COUNTS, strict=False) if row[count]), "nothing")
 
 
-def deeds(row: Mapping[str, Any]) -> str:
-    """What the store recorded of a visit (a row of EPISODES), in words."""
+def recorded_actions(row: Mapping[str, Any]) -> str:
+    """The actions that the store recorded in a visit (a row of EPISODES): "2 searches, 1 order"."""
     names = {
         "search": ("search", "searches"),
         "collection_view": ("list", "lists"),
         "product_view": ("product", "products"),
-        "add_to_cart": ("cart addition", "cart additions"),
-        "checkout_start": ("checkout begun", "checkouts begun"),
+        "add_to_cart": ("add to cart", "adds to cart"),
+        "checkout_start": ("checkout started", "checkouts started"),
         "purchase": ("order", "orders"),
     }
-    counts = [(row[f"{what}_count"], one, several) for what, (one, several) in names.items()]
-    return (
-        ", ".join(f"{count} {one if count == 1 else several}" for count, one, several in counts if count) or "nothing"
-    )
+    counts = [(row[f"{action}_count"], *forms) for action, forms in names.items()]
+    return ", ".join(counted(count, singular, plural) for count, singular, plural in counts if count) or "nothing"
 
 
 def _cut(tree: str) -> str:

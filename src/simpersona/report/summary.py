@@ -1,41 +1,42 @@
-"""The top of the page in plain words: who shops here, and what the simulated buyers did."""
+"""The top of the page in sentences: who shops here, and what the simulated buyers did."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import STRATA
-from simpersona.report.acting import Acting, policy_words
+from simpersona.evaluation.metric_lookup import metric
+from simpersona.report.formatting import counted, first_sentence, formatted, formatted_interval, percent
 from simpersona.report.inputs import ReportInputs
-from simpersona.report.wording import between, counted, percent, written
+from simpersona.report.policies import PolicyFigures, policy_label
 
 
 class Tile(NamedTuple):
-    """A number and what it is."""
+    """A number and its label."""
 
     value: str
     name: str
 
 
 def tiles(inputs: ReportInputs) -> list[Tile]:
-    """The sizes of the run; what there is none of is left out."""
+    """The sizes of the run; zeros are left out."""
     buyers = sum(sum(counts.values()) for counts in inputs.strata_by_shop.values())
     shops, episodes = len(inputs.strata_by_shop), inputs.simulated_episodes
     orders = int(pc.sum(episodes["purchase_count"]).as_py() or 0)
-    found = [
+    sizes = [
         (buyers, "real buyers in the log"),
-        (shops, f"shops, {len(inputs.held_out_shops)} of them kept from training"),
-        (inputs.cards.num_rows, "personas found"),
+        (shops, f"stores, {len(inputs.held_out_shops)} of them held out from training"),
+        (inputs.cards.num_rows, "personas"),
         (episodes.num_rows, "simulated visits"),
         (orders, "orders placed by simulated buyers"),
     ]
     return [
-        Tile(f"{value:,}", name) for value, name in found if value or (name.startswith("orders") and episodes.num_rows)
+        Tile(f"{value:,}", name) for value, name in sizes if value or (name.startswith("orders") and episodes.num_rows)
     ]
 
 
@@ -47,11 +48,11 @@ def who_shops_here(inputs: ReportInputs) -> list[str]:
         return []
     share = {stratum: sum(counts.get(stratum, 0) for counts in strata.values()) / total for stratum in STRATA}
     days = (inputs.quality.get("clock") or {}).get("days")
-    seen = f" in {counted(days, 'day')}" if days else ""
+    period = f" in {counted(days, 'day')}" if days else ""
     first = (
-        f"The log shows {counted(total, 'buyer')} of {counted(len(strata), 'shop')}{seen}. "
-        f"{percent(share['D'])} only look around, {percent(share['B'] + share['C'])} fill a cart or begin a checkout but do not buy, "
-        f"{percent(share['A'])} buy, and {percent(share['E'])} leave at once."
+        f"The log shows {counted(total, 'buyer')} in {counted(len(strata), 'store')}{period}. "
+        f"{percent(share['D'])} only look around, {percent(share['B'] + share['C'])} fill a cart or start a checkout but do not buy, "
+        f"{percent(share['A'])} buy, and {percent(share['E'])} leave without looking at a product."
     )
     return [first, *_largest_personas(inputs)]
 
@@ -63,8 +64,8 @@ def _largest_personas(inputs: ReportInputs) -> Iterator[str]:
     total = sum(card["buyers"] for card in cards)
     first = cards[0]
     yield (
-        f"They behave in {len(cards)} ways that can be told apart, the personas. The most common, persona {first['code']} "
-        f"({percent(first['buyers'] / total)} of all): {_lower(_first_sentence(first['summary']))}"
+        f"Their behaviour falls into {len(cards)} personas. The most common, persona {first['code']} "
+        f"({percent(first['buyers'] / total)} of all): {_lower(first_sentence(first['summary']))}"
     )
     buyers = [card for card in cards if card["stratum"] == "A"]
     if buyers:
@@ -72,22 +73,21 @@ def _largest_personas(inputs: ReportInputs) -> Iterator[str]:
         best = buyers[0]
         yield (
             f"{counted(len(buyers), 'persona consists', 'personas consist')} mostly of buyers ({percent(together / total)} of all). "
-            f"The largest of them, persona {best['code']}: {_lower(_first_sentence(best['summary']))}"
+            f"The largest of them, persona {best['code']}: {_lower(first_sentence(best['summary']))}"
         )
 
 
-def what_they_did(inputs: ReportInputs, policies: list[Acting]) -> list[str]:
+def what_they_did(inputs: ReportInputs, policies: list[PolicyFigures]) -> list[str]:
     """Sentences on the simulated visits beside the real sessions; none without visits."""
     episodes = inputs.simulated_episodes
     if not episodes.num_rows:
         return []
-    shops = len(pc.unique(episodes["shop_id"]))
-    known = pc.unique(episodes["shop_id"]).to_pylist()
-    unseen = bool(inputs.held_out_shops) and set(known) <= set(inputs.held_out_shops)
+    shops = pc.unique(episodes["shop_id"]).to_pylist()
+    unseen = bool(inputs.held_out_shops) and set(shops) <= set(inputs.held_out_shops)
     sentences = [
-        f"{counted(episodes.num_rows, 'simulated visit')} to {counted(shops, 'shop')}"
-        + (" that nothing was trained on" if unseen else "")
-        + f", placing {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}. "
+        f"{counted(episodes.num_rows, 'simulated visit')} to {counted(len(shops), 'store')}"
+        + (" held out from training" if unseen else "")
+        + f", with {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}. "
         + _who_acted(episodes)
     ]
     sentences += [sentence for policy in policies for sentence in _conversion(policy, several=len(policies) > 1)]
@@ -101,53 +101,61 @@ def what_they_did(inputs: ReportInputs, policies: list[Acting]) -> list[str]:
 
 
 def _who_acted(episodes: pa.Table) -> str:
-    """By which policies, and with which personas."""
+    """The policies that made the visits, and their personas."""
     names = Counter(episodes["policy"].to_pylist())
-    acted = ""
+    by_policy = ""
     if len(names) > 1:
-        acted = " and ".join(f"{count:,} by the {policy_words(name)}" for name, count in names.items()) + ". "
+        by_policy = " and ".join(f"{count:,} by the {policy_label(name)}" for name, count in names.items()) + ". "
     blind = episodes["code"].null_count
-    but = f", but for {blind:,} without a persona, for comparison" if blind else ""
-    return f"{acted}Each visit drew its persona from the shop's real mix{but}."
+    except_blind = f", except {blind:,} without a persona, for comparison" if blind else ""
+    return f"{by_policy}The persona of each visit is drawn from the store's real mix{except_blind}."
 
 
-def _conversion(policy: Acting, *, several: bool) -> Iterator[str]:
+def _conversion(policy: PolicyFigures, *, several: bool) -> Iterator[str]:
     parts = []
-    for rate, words in (("add_to_cart", "put something in the cart"), ("purchase", "ordered")):
-        agent, real = (f"conversion.overall.{side}.{rate}" for side in ("agent", "real"))
-        ours, theirs = policy.figures.get(agent), policy.figures.get(real)
-        if ours is None or theirs is None:
+    for rate, label in (("add_to_cart", "added to the cart"), ("purchase", "placed an order")):
+        agent, real = (metric("conversion", "overall", side, rate) for side in ("agent", "real"))
+        simulated_rate, real_rate = policy.value(agent), policy.value(real)
+        if simulated_rate is None or real_rate is None:
             continue
         interval = policy.interval(agent)
-        spread = f" ({between(agent, interval)})" if interval else ""
+        spread = f" ({formatted_interval(interval, agent.unit)})" if interval else ""
         parts.append(
-            f"{written(agent, ours)}{spread} {words}, in real sessions {written(real, theirs)}: {_verdict(policy, rate)}"
+            f"{formatted(simulated_rate, agent.unit)}{spread} {label}, against {formatted(real_rate, real.unit)} of real "
+            f"sessions: {_difference(policy, rate)}"
         )
     if parts:
-        yield (f"With the {policy.words}, " if several else "Of them, ") + "; ".join(parts) + "."
+        yield (f"With the {policy.label}, " if several else "Of them, ") + "; ".join(parts) + "."
 
 
-def _verdict(policy: Acting, rate: str) -> str:
-    """Whether the difference is more than chance, by the two 95 % intervals."""
-    found = same_rate(policy, rate)
-    if found is None:
+def _difference(policy: PolicyFigures, rate: str) -> str:
+    """The direction of a difference that is larger than chance, judged by the two 95 % intervals."""
+    same = same_rate(policy, rate)
+    if same is None:
         return "no interval"
-    if found:
-        return "no difference to be seen"
-    agent, real = (policy.figures[f"conversion.overall.{side}.{rate}"] for side in ("agent", "real"))
+    if same:
+        return "no significant difference"
+    agent, real = (policy.value(metric("conversion", "overall", side, rate)) for side in ("agent", "real"))
     return "fewer than in reality" if agent < real else "more than in reality"
 
 
-def same_rate(policy: Acting, rate: str) -> bool | None:
-    """The 95 % intervals of the real and the simulated rate overlap; None where one is not known."""
-    sides: list[Any] = [policy.interval(f"conversion.overall.{side}.{rate}") for side in ("agent", "real")]
-    if None in sides:
+def same_rate(policy: PolicyFigures, rate: str) -> bool | None:
+    """Whether the 95 % intervals of the real and the simulated rate overlap; None where one is unknown."""
+    agent, real = (policy.interval(metric("conversion", "overall", side, rate)) for side in ("agent", "real"))
+    if agent is None or real is None:
         return None
-    return max(side[0] for side in sides) <= min(side[1] for side in sides)
+    return max(agent[0], real[0]) <= min(agent[1], real[1])
 
 
-def _first_sentence(summary: str) -> str:
-    return summary.partition(". ")[0].rstrip(".") + "."
+def privacy_sentence(inputs: ReportInputs) -> str:
+    """One sentence on whether the codes reveal their training buyers; empty where it was not measured."""
+    auc = inputs.metrics.get(metric("privacy", "membership_auc").key)
+    if auc is None:
+        return ""
+    return (
+        f"Privacy: an attack that separates training from validation buyers by the distance to their code has an AUC of {auc:.3f}; "
+        "0.5 is chance, 1 would identify every training buyer."
+    )
 
 
 def _lower(sentence: str) -> str:

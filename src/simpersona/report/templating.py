@@ -1,4 +1,4 @@
-"""The templates of the report's pages, and what they may put into a page unescaped: our own files, and JSON made safe."""
+"""The templates of all pages. Unescaped are only the package's own files and JSON that cannot close its element."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from simpersona.contracts import STRATA
-from simpersona.report.strata_words import strata_parts
+from simpersona.report.formatting import MISSING
+from simpersona.report.strata import strata_parts
 
 
 @cache
 def templates() -> Environment:
-    """All text that a template is given is escaped."""
+    """The environment of all pages. It escapes every text that a template gets."""
     environment = Environment(
         loader=PackageLoader("simpersona.report"),
         autoescape=True,
@@ -36,7 +37,7 @@ def plain(value: Any) -> str:
     """A setting or a count as text."""
     match value:
         case None | "" | () | []:
-            return "–"
+            return MISSING
         case bool():
             return "yes" if value else "no"
         case int():
@@ -50,7 +51,7 @@ def plain(value: Any) -> str:
 
 
 def _persona_parts(card: Mapping[str, Any]) -> tuple[tuple[str, float, str], ...]:
-    """The strata of a card's buyers, as parts of a stack."""
+    """The strata of a card's buyers, as parts of a stacked bar."""
     return strata_parts({stratum: card[f"share_{stratum}"] for stratum in STRATA})
 
 
@@ -59,6 +60,6 @@ def _asset(name: str) -> Markup:
 
 
 def _safe_json(value: object) -> Markup:
-    """JSON that can stand in a script element: it cannot close the element."""
+    """JSON for a script element, which it cannot close."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704 - escaped

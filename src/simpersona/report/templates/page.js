@@ -1,22 +1,22 @@
 (() => {
   "use strict";
-  const words = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
+  const split = (text) => text.toLowerCase().split(/\s+/).filter(Boolean);
 
   // --- the persona map --------------------------------------------------------------------------
   const map = document.querySelector("[data-map]");
   if (map) {
     const aside = document.querySelector(".map-card");
-    const tell = (link) => {
+    const show = (link) => {
       const card = document.getElementById(`persona-${link.dataset.code}`);
       aside.replaceChildren(...[...card.children].filter((part) => !part.matches("details")).map((part) => part.cloneNode(true)));
-      map.querySelector(".told")?.classList.remove("told");
-      link.classList.add("told");
+      map.querySelector(".shown")?.classList.remove("shown");
+      link.classList.add("shown");
     };
     for (const link of map.querySelectorAll("a")) {
-      link.addEventListener("pointerenter", () => tell(link));
-      link.addEventListener("focus", () => tell(link));
+      link.addEventListener("pointerenter", () => show(link));
+      link.addEventListener("focus", () => show(link));
     }
-    tell(map.querySelector("a"));
+    show(map.querySelector("a"));
     document.querySelector("[data-choice]").addEventListener("change", (event) => {
       map.dataset.by = event.target.value;
       for (const legend of document.querySelectorAll("[data-legend]")) {
@@ -36,9 +36,9 @@
     const count = document.querySelector("[data-cards-count]");
     let all = false;
     const draw = () => {
-      const asked = words(form.words.value);
+      const terms = split(form.text.value);
       const fits = cards.filter((card) =>
-        asked.every((word) => text.get(card).includes(word)) &&
+        terms.every((word) => text.get(card).includes(word)) &&
         ["stratum", "purchase"].every((name) => !form[name].value || card.dataset[name] === form[name].value));
       const by = form.order.value;
       const sign = by === "code" ? 1 : -1;
@@ -48,7 +48,7 @@
       for (const card of cards) card.hidden = !shown.has(card);
       more.hidden = shown.size === fits.length;
       more.textContent = `Show all ${fits.length} personas`;
-      count.textContent = fits.length === cards.length && shown.size < fits.length ? `${shown.size} of ${cards.length} personas` : `${fits.length} of ${cards.length} personas fit`;
+      count.textContent = fits.length === cards.length && shown.size < fits.length ? `${shown.size} of ${cards.length} personas` : `${fits.length} of ${cards.length} personas match`;
     };
     form.addEventListener("input", draw);
     form.addEventListener("submit", (event) => event.preventDefault());
@@ -68,15 +68,15 @@
   // --- the stores -----------------------------------------------------------------------------------
   const stores = document.querySelector("[data-stores-filter]");
   stores?.addEventListener("input", () => {
-    const asked = words(stores.value);
+    const terms = split(stores.value);
     for (const store of document.getElementById("store-list").children) {
       const text = store.textContent.toLowerCase();
-      store.hidden = !asked.every((word) => text.includes(word));
+      store.hidden = !terms.every((word) => text.includes(word));
     }
   });
   stores?.form.addEventListener("submit", (event) => event.preventDefault());
 
-  // --- the navigation marks the section that is read -----------------------------------------------
+  // --- the navigation marks the current section -----------------------------------------------
   const links = new Map([...document.querySelectorAll("nav li a")].map((link) => [link.hash.slice(1), link]));
   const reading = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries) {

@@ -1,138 +1,138 @@
 (async () => {
   "use strict";
-  const place = document.querySelector("[data-player]");
+  const player = document.querySelector("[data-player]");
   const packed = document.getElementById("visit-data").textContent.trim();
   const pictures = JSON.parse(document.getElementById("visit-pictures").textContent);
 
   // everything that comes from data becomes text, never markup
   const el = (tag, props = {}, ...inside) => {
-    const made = document.createElement(tag);
+    const element = document.createElement(tag);
     for (const [name, value] of Object.entries(props)) {
-      if (name === "class") made.className = value;
-      else if (name === "click") made.addEventListener("click", value);
-      else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+      if (name === "class") element.className = value;
+      else if (name === "click") element.addEventListener("click", value);
+      else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
     }
-    made.append(...inside.filter((one) => one !== null && one !== ""));
-    return made;
+    element.append(...inside.filter((part) => part !== null && part !== ""));
+    return element;
   };
   const unpack = async (text) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   };
-  const ENDINGS = { goal_reached: "left by itself", steps_limit: "out of steps", time_limit: "out of time", other: "broken off" };
-  const REACHED = { order: "ordered", checkout: "began a checkout", cart: "filled the cart", product: "looked at products", nothing: "looked at no product" };
+  const ENDINGS = { goal_reached: "ended by the visitor", steps_limit: "out of steps", time_limit: "out of time", other: "broken off" };
+  const REACHED = { order: "ordered", checkout: "started a checkout", cart: "filled the cart", product: "looked at products", nothing: "looked at no product" };
   const { episodes, pages } = await unpack(packed);
-  const [list, view, form, count] = [".visits", ".visit", ".filters", ".count"].map((name) => place.querySelector(name));
+  const [list, view, form, count] = [".visits", ".visit", ".filters", ".count"].map((name) => player.querySelector(name));
 
   // --- filters and the list ---------------------------------------------------------------
-  const values = (name) => [...new Set(episodes.map((one) => one[name]))];
+  const values = (name) => [...new Set(episodes.map((episode) => episode[name]))];
   const fields = [
     ["shop", "store", values("shop").sort(), (value) => value],
     ["code", "persona", values("code").sort((a, b) => (a ?? -1) - (b ?? -1)), (value) => value ?? "none"],
     ["reached", "what it did", Object.keys(REACHED).filter((name) => values("reached").includes(name)), (value) => REACHED[value]],
     ["ending", "ending", values("ending"), (value) => ENDINGS[value] ?? value],
-    ["policy", "who acts", values("policy"), (value) => value],
-  ].filter(([, , found]) => found.length > 1);
+    ["policy", "policy", values("policy"), (value) => value],
+  ].filter(([, , choices]) => choices.length > 1);
   const chosen = {};
-  for (const [name, words, found, told] of fields) {
-    const select = el("select", { name }, el("option", { value: "" }, "all"), ...found.map((value, at) => el("option", { value: at }, String(told(value)))));
+  for (const [name, label, choices, format] of fields) {
+    const select = el("select", { name }, el("option", { value: "" }, "all"), ...choices.map((value, at) => el("option", { value: at }, String(format(value)))));
     select.addEventListener("change", () => {
-      if (select.value === "") delete chosen[name]; else chosen[name] = found[Number(select.value)];
+      if (select.value === "") delete chosen[name]; else chosen[name] = choices[Number(select.value)];
       filter();
     });
-    form.append(el("label", {}, words, select));
+    form.append(el("label", {}, label, select));
   }
   const search = el("input", { type: "search", placeholder: "goal, page, action …" });
   search.addEventListener("input", () => filter());
   form.append(el("label", {}, "search", search));
   form.addEventListener("submit", (event) => event.preventDefault());
 
-  const text = new Map();  // all words of a visit, gathered when first asked for
-  const wordsOf = (one) => {
-    if (!text.has(one)) {
-      const steps = one.steps.map((step) => `${step.does ?? ""} ${step.why ?? ""} ${(step.arguments ?? []).join(" ")} ${pages[step.page].title}`);
-      text.set(one, `${one.id} ${one.goal} ${one.shop} ${one.persona} ${one.summary} ${steps.join(" ")}`.toLowerCase());
+  const texts = new Map();  // the searchable text of a visit, made at the first search
+  const textOf = (episode) => {
+    if (!texts.has(episode)) {
+      const steps = episode.steps.map((step) => `${step.does ?? ""} ${step.why ?? ""} ${(step.arguments ?? []).join(" ")} ${pages[step.page].title}`);
+      texts.set(episode, `${episode.id} ${episode.goal} ${episode.shop} ${episode.persona} ${episode.summary} ${steps.join(" ")}`.toLowerCase());
     }
-    return text.get(one);
+    return texts.get(episode);
   };
-  const buttons = episodes.map((one, at) => el("li", {},
+  const buttons = episodes.map((episode, at) => el("li", {},
     el("button", { type: "button", click: () => open(at, 0) },
-      el("b", {}, one.goal || "no goal"),
-      el("span", { class: "quiet" }, `${one.shop} · ${one.code === null ? "no persona" : `persona ${one.code}`}`),
-      el("span", {}, el("i", { class: `pill ${one.ending}` }, ENDINGS[one.ending] ?? one.ending), ` ${REACHED[one.reached]}, ${one.actions} action${one.actions === 1 ? "" : "s"}`))));
+      el("b", {}, episode.goal || "no goal"),
+      el("span", { class: "quiet" }, `${episode.shop} · ${episode.code === null ? "no persona" : `persona ${episode.code}`}`),
+      el("span", {}, el("i", { class: `pill ${episode.ending}` }, ENDINGS[episode.ending] ?? episode.ending), ` ${REACHED[episode.reached]}, ${episode.actions} action${episode.actions === 1 ? "" : "s"}`))));
   list.append(...buttons);
   const filter = () => {
-    const asked = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
-    episodes.forEach((one, at) => {
-      const fits = Object.entries(chosen).every(([name, value]) => one[name] === value) && asked.every((word) => wordsOf(one).includes(word));
+    episodes.forEach((episode, at) => {
+      const fits = Object.entries(chosen).every(([name, value]) => episode[name] === value) && terms.every((word) => textOf(episode).includes(word));
       buttons[at].hidden = !fits;
       shown += fits;
     });
     count.textContent = `${shown.toLocaleString("en")} of ${episodes.length.toLocaleString("en")} visits`;
   };
 
-  // --- one visit ------------------------------------------------------------------------------
+  // --- episode visit ------------------------------------------------------------------------------
   let [visit, step] = [-1, 0];
-  const told = (at, one) => {
-    const found = one.steps[at];
-    if (found.ends) return one.ending !== "goal_reached" && at === one.steps.length - 1 ? "Last page" : "Leaves";
-    return (found.does || `${found.method} ${found.node}`) + (found.arguments ? `: ${found.arguments.join(", ")}` : "");
+  const actionText = (at, episode) => {
+    const current = episode.steps[at];
+    if (current.ends) return episode.ending !== "goal_reached" && at === episode.steps.length - 1 ? "Last page" : "Leaves";
+    return (current.does || `${current.method} ${current.node}`) + (current.arguments ? `: ${current.arguments.join(", ")}` : "");
   };
-  const failed = (found) => !found.ends && found.result !== "Action performed successfully";
+  const failed = (current) => !current.ends && current.result !== "Action performed successfully";
   const fact = (name, value) => (value === "" || value === null ? null : el("div", {}, el("dt", {}, name), el("dd", {}, value)));
   const ROLES = { StaticText: "", RootWebArea: "page", DisclosureTriangle: "fold-out" };
   const LINE = /^\[(\d+-\d+)\] (\w+): (.*)$/;
-  const treeLine = (line, found) => {
+  const treeLine = (line, current) => {
     const parts = LINE.exec(line);
     if (!parts) return el("li", {}, el("span", { class: "role" }), el("span", {}, line));
     const [, id, role, name] = parts;
-    const acted = id === found.node;
+    const acted = id === current.node;
     const kind = role === "link" || role === "button" ? "is-link" : role === "heading" || role === "RootWebArea" ? "is-heading" : "";
     return el("li", { class: acted ? "acted" : "", "data-node": id }, el("span", { class: "role" }, ROLES[role] ?? role),
-      el("span", { class: kind }, name, acted ? el("span", { class: "mark" }, `← ${found.method}`) : null));
+      el("span", { class: kind }, name, acted ? el("span", { class: "mark" }, `← ${current.method}`) : null));
   };
-  const pageOf = (one, at) => {
-    const found = one.steps[at];
-    const page = pages[found.page];
-    const picture = pictures[`${one.id}/${at}`];
+  const pageOf = (episode, at) => {
+    const current = episode.steps[at];
+    const page = pages[current.page];
+    const picture = pictures[`${episode.id}/${at}`];
     return el("div", { class: "window" },
       el("div", { class: "bar" }, el("b", {}, page.title || "untitled page"), el("span", { class: "url quiet" }, page.url)),
       picture ? el("img", { src: `data:image/jpeg;base64,${picture}`, alt: `Screenshot of ${page.title || page.url}` }) : null,
-      el("ul", { class: "tree", tabindex: 0, "aria-label": "The page as the shopper reads it" }, ...page.tree.split("\n").map((line) => treeLine(line, found))));
+      el("ul", { class: "tree", tabindex: 0, "aria-label": "The page as the shopper reads it" }, ...page.tree.split("\n").map((line) => treeLine(line, current))));
   };
-  const answer = (words, text) => (text ? el("details", {}, el("summary", { class: "quiet" }, words), el("pre", {}, text)) : null);
+  const answer = (label, text) => (text ? el("details", {}, el("summary", { class: "quiet" }, label), el("pre", {}, text)) : null);
   const show = () => {
-    const one = episodes[visit];
-    const found = one.steps[step];
-    const last = one.steps.length - 1;
+    const episode = episodes[visit];
+    const current = episode.steps[step];
+    const last = episode.steps.length - 1;
     const facts = el("dl", { class: "facts" },
-      fact("store", one.shop), fact("persona", one.persona), fact("acts", one.policy), fact("ended", ENDINGS[one.ending] ?? one.ending),
-      fact("the store recorded", one.deeds), fact("took", `${one.seconds.toFixed(1)} s`), fact("tokens", one.tokens ? one.tokens.toLocaleString("en") : ""),
-      fact("judge", one.verdict), fact("visit", one.id));
-    const parts = [el("h3", {}, one.goal || "no goal"), one.summary ? el("p", { class: "quiet" }, `${one.persona}: ${one.summary}`) : null, facts,
-      one.error ? el("p", { class: "failed" }, one.error) : null];
-    if (!found) { view.replaceChildren(...parts.filter(Boolean), el("p", { class: "quiet" }, "No page was seen.")); return; }
+      fact("store", episode.shop), fact("persona", episode.persona), fact("policy", episode.policy), fact("ended", ENDINGS[episode.ending] ?? episode.ending),
+      fact("the store recorded", episode.recorded), fact("took", `${episode.seconds.toFixed(1)} s`), fact("tokens", episode.tokens ? episode.tokens.toLocaleString("en") : ""),
+      fact("judge", episode.verdict), fact("visit", episode.id));
+    const parts = [el("h3", {}, episode.goal || "no goal"), episode.summary ? el("p", { class: "quiet" }, `${episode.persona}: ${episode.summary}`) : null, facts,
+      episode.error ? el("p", { class: "failed" }, episode.error) : null];
+    if (!current) { view.replaceChildren(...parts.filter(Boolean), el("p", { class: "quiet" }, "No page was seen.")); return; }
     const back = el("button", { type: "button", class: "control", disabled: step === 0, click: () => go(step - 1) }, "← Back");
     const next = el("button", { type: "button", class: "control", disabled: step === last, click: () => go(step + 1) }, "Next →");
     const stepper = el("div", { class: "stepper" }, back, next, el("span", { role: "status" }, `Step ${step + 1} of ${last + 1}`), el("span", { class: "quiet" }, "← and → on the keyboard"));
-    const steps = el("ol", { class: "steps", "aria-label": "Steps" }, ...one.steps.map((other, at) => el("li", {},
-      el("button", { type: "button", "aria-current": at === step ? "step" : null, class: failed(other) ? "failed" : "", click: () => go(at) }, `${at + 1}. ${told(at, one)}`))));
-    const deed = el("div", { class: "deed" },
-      el("p", {}, el("b", {}, told(step, one))),
-      found.why ? el("p", { class: "why" }, `“${found.why}”`) : null,
-      el("p", { class: failed(found) ? "failed" : "quiet" }, found.result ?? ""),
-      el("p", { class: "quiet" }, [`${(found.seconds ?? 0).toFixed(2)} s`, found.tokens ? `${found.tokens.toLocaleString("en")} tokens` : "", found.troubles ? `survived: ${found.troubles.join(", ")}` : ""].filter(Boolean).join(" · ")),
-      answer("Why the first answer could not be used", found.refused), answer("The model's answer, word for word", found.reply));
-    view.replaceChildren(...parts.filter(Boolean), stepper, el("div", { class: "stepping" }, steps, el("div", {}, pageOf(one, step), deed)));
+    const steps = el("ol", { class: "steps", "aria-label": "Steps" }, ...episode.steps.map((other, at) => el("li", {},
+      el("button", { type: "button", "aria-current": at === step ? "step" : null, class: failed(other) ? "failed" : "", click: () => go(at) }, `${at + 1}. ${actionText(at, episode)}`))));
+    const recorded = el("div", { class: "recorded" },
+      el("p", {}, el("b", {}, actionText(step, episode))),
+      current.why ? el("p", { class: "why" }, `“${current.why}”`) : null,
+      el("p", { class: failed(current) ? "failed" : "quiet" }, current.result ?? ""),
+      el("p", { class: "quiet" }, [`${(current.seconds ?? 0).toFixed(2)} s`, current.tokens ? `${current.tokens.toLocaleString("en")} tokens` : "", current.troubles ? `recovered from: ${current.troubles.join(", ")}` : ""].filter(Boolean).join(" · ")),
+      answer("Why the first answer could not be used", current.refused), answer("The model's full answer", current.reply));
+    view.replaceChildren(...parts.filter(Boolean), stepper, el("div", { class: "stepping" }, steps, el("div", {}, pageOf(episode, step), recorded)));
     const acted = view.querySelector(".acted");
     const tree = view.querySelector(".tree");
     if (acted) tree.scrollTop = acted.offsetTop - tree.offsetTop - tree.clientHeight / 3;
     const now = view.querySelector(".steps [aria-current]");
     const strip = view.querySelector(".steps");
     if (now) strip.scrollTop = now.offsetTop - strip.offsetTop - strip.clientHeight / 2;
-    if ("linked" in place.dataset) history.replaceState(null, "", `#${encodeURIComponent(one.id)}/${step + 1}`);
+    if ("linked" in player.dataset) history.replaceState(null, "", `#${encodeURIComponent(episode.id)}/${step + 1}`);
   };
   const go = (to) => {
     if (to < 0 || to >= episodes[visit].steps.length) return;
@@ -141,7 +141,7 @@
     step = to;
     show();
     if (!inside) return;
-    const again = [...view.querySelectorAll(".control")].find((one) => one.textContent === label && !one.disabled);
+    const again = [...view.querySelectorAll(".control")].find((button) => button.textContent === label && !button.disabled);
     (again ?? view.querySelector(".steps [aria-current]"))?.focus({ preventScroll: true });
   };
   const open = (at, to) => {
@@ -154,15 +154,15 @@
     if (now < top || now > bottom) list.scrollTop = now - list.clientHeight / 3;
     show();
   };
-  place.addEventListener("keydown", (event) => {
+  player.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.matches("input, select")) return;
     if (event.key === "ArrowRight") { go(step + 1); event.preventDefault(); }
     if (event.key === "ArrowLeft") { go(step - 1); event.preventDefault(); }
   });
   filter();
-  const [id, at] = "linked" in place.dataset ? location.hash.slice(1).split("/").map(decodeURIComponent) : [];
-  const asked = episodes.findIndex((one) => one.id === id);
-  const deepest = Object.keys(REACHED).map((name) => episodes.findIndex((one) => one.reached === name)).find((found) => found >= 0) ?? 0;
-  if (episodes.length) open(asked < 0 ? deepest : asked, asked < 0 ? 0 : Number(at) - 1 || 0);
-  place.dataset.ready = "yes";
+  const [id, at] = "linked" in player.dataset ? location.hash.slice(1).split("/").map(decodeURIComponent) : [];
+  const linked = episodes.findIndex((episode) => episode.id === id);
+  const deepest = Object.keys(REACHED).map((name) => episodes.findIndex((episode) => episode.reached === name)).find((index) => index >= 0) ?? 0;
+  if (episodes.length) open(linked < 0 ? deepest : linked, linked < 0 ? 0 : Number(at) - 1 || 0);
+  player.dataset.ready = "yes";
 })();

@@ -1,4 +1,4 @@
-"""What the report says of each store: its buyers, its largest personas, and its funnel, real beside simulated."""
+"""The report's section of each store: its buyers, its largest personas, and its funnel, real beside simulated."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from simpersona.contracts import STRATA
-from simpersona.report.acting import policy_words
-from simpersona.report.agent_charts import RATE_WORDS
+from simpersona.evaluation.metrics_table import RATE
 from simpersona.report.charts import Bar, BarChart, BarGroup, bar_chart
+from simpersona.report.formatting import formatted, formatted_interval
 from simpersona.report.inputs import ReportInputs
-from simpersona.report.strata_words import strata_parts
-from simpersona.report.wording import between, written
+from simpersona.report.policies import COLOURS, policy_label
+from simpersona.report.strata import strata_parts
 
 LARGEST = 6
-"""Personas of a store that are told."""
+"""Personas of a store that are listed."""
 
 
 @dataclass(frozen=True)
 class Store:
-    """One store. `personas` are (code, share, interval in words, summary); `funnel` is None where nobody was simulated."""
+    """One store. `personas` are (code, share, interval as text, summary); `funnel` is None without simulated visits."""
 
     shop: str
     held_out: bool
@@ -34,7 +34,7 @@ class Store:
 
 
 def stores(inputs: ReportInputs) -> list[Store]:
-    """Every store with buyers or a mix; those that were simulated first, then by name."""
+    """Every store with buyers or a mix: first those with simulated visits, then by name."""
     mixes: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in inputs.mix.to_pylist():
         mixes[row["shop_id"]].append(row)
@@ -66,24 +66,24 @@ def _store(
         tuple((row["code"], row["share"], _range(row), summaries.get(row["code"], "")) for row in mix[:LARGEST]),
         max(len(mix) - LARGEST, 0),
         _funnel(simulated),
-        ", ".join(f"{row['episodes']:,} visits ({policy_words(row['policy'])})" for row in simulated),
+        ", ".join(f"{row['episodes']:,} visits ({policy_label(row['policy'])})" for row in simulated),
     )
 
 
 def _range(row: Mapping[str, Any]) -> str:
     if row["low"] is None:
         return ""
-    return between("overall", (row["low"], row["high"]))
+    return formatted_interval((row["low"], row["high"]), "share")
 
 
 def _funnel(simulated: list[Mapping[str, Any]]) -> BarChart | None:
     groups = []
-    for rate, words in RATE_WORDS.items():
+    for rate, label in RATE.labels.items():
         sides = [("real sessions", "real", row[f"real_{rate}"]) for row in simulated[:1]]
         sides += [
-            (f"simulated: {policy_words(row['policy'])}", colour, row[f"agent_{rate}"])
-            for row, colour in zip(simulated, ("first", "second", "third"), strict=False)
+            (f"simulated: {policy_label(row['policy'])}", colour, row[f"agent_{rate}"])
+            for row, colour in zip(simulated, COLOURS, strict=False)
         ]
-        bars = tuple(Bar(label, value, written("overall", value), colour) for label, colour, value in sides)
-        groups.append(BarGroup(words, bars))
+        bars = tuple(Bar(side, value, formatted(value, "share"), colour) for side, colour, value in sides)
+        groups.append(BarGroup(label, bars))
     return bar_chart(groups)

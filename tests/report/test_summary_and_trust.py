@@ -1,13 +1,13 @@
-"""The sentences at the top, and the points that say how far to trust them, against figures made by hand."""
+"""The sentences of the summary and the points of trust, against figures made by hand."""
 
 import dataclasses
 
 import pytest
 
 from simpersona.contracts import CARDS, EPISODES
-from simpersona.report.acting import acting
-from simpersona.report.figure_tables import figure_tables
 from simpersona.report.inputs import ReportInputs
+from simpersona.report.paper_tables import figure_tables
+from simpersona.report.policies import policy_figures
 from simpersona.report.summary import what_they_did, who_shops_here
 from simpersona.report.trust import checks, verdict
 
@@ -34,7 +34,7 @@ def visits(count=20, **columns):
 
 
 def marks(inputs):
-    return {check.matter: check.mark for check in checks(inputs, acting(inputs.metrics))}
+    return {check.subject: check.mark for check in checks(inputs, policy_figures(inputs.metrics))}
 
 
 def test_who_shops_here_in_shares_of_all_buyers():
@@ -44,8 +44,8 @@ def test_who_shops_here_in_shares_of_all_buyers():
         ReportInputs(strata_by_shop=strata, cards=cards, quality={"clock": {"days": 120}})
     )
     assert first == (
-        "The log shows 100 buyers of 1 shop in 120 days. 70 % only look around, 10 % fill a cart or begin a checkout "
-        "but do not buy, 10 % buy, and 10 % leave at once."
+        "The log shows 100 buyers in 1 store in 120 days. 70 % only look around, 10 % fill a cart or start a checkout "
+        "but do not buy, 10 % buy, and 10 % leave without looking at a product."
     )
     assert "persona 3 (75 % of all): looks." in common
     assert best == "1 persona consists mostly of buyers (25 % of all). The largest of them, persona 7: buys a lot."
@@ -53,9 +53,11 @@ def test_who_shops_here_in_shares_of_all_buyers():
 
 def test_what_they_did_says_where_it_differs_from_reality():
     inputs = ReportInputs(metrics=RATES, simulated_episodes=visits(), held_out_shops=["kids"])
-    what, conversion, ends = what_they_did(inputs, acting(RATES))
-    assert what.startswith("20 simulated visits to 1 shop that nothing was trained on, placing 1 order.")
-    assert conversion == "Of them, 1.3 % (0.4 – 4.7 %) ordered, in real sessions 7.3 %: fewer than in reality."
+    what, conversion, ends = what_they_did(inputs, policy_figures(RATES))
+    assert what.startswith("20 simulated visits to 1 store held out from training, with 1 order.")
+    assert conversion == (
+        "Of them, 1.3 % (0.4 – 4.7 %) placed an order, against 7.3 % of real sessions: fewer than in reality."
+    )
     assert ends == "100 % of the visits ended because the shopper chose to leave; none broke off."
 
 
@@ -63,7 +65,7 @@ def test_two_policies_and_visits_without_a_persona_are_told_apart():
     both = visits(20, policy=["lm"] * 5 + ["scorer"] * 15, code=[None] * 2 + [1] * 18)
     first, *_ = what_they_did(ReportInputs(simulated_episodes=both), [])
     assert "5 by the language model and 15 by the scorer." in first
-    assert "from the shop's real mix, but for 2 without a persona, for comparison." in first
+    assert "from the store's real mix, except 2 without a persona, for comparison." in first
 
 
 def test_nothing_is_said_of_what_there_is_not():
@@ -95,10 +97,10 @@ def test_few_visits_and_broken_ones_are_told():
 
 def test_the_verdict_never_recommends_a_rehearsal_or_a_failure():
     lab = ReportInputs(metrics={"source": "lab"})
-    assert "says nothing about a real shop" in verdict(lab, [])
+    assert "says nothing about a real store" in verdict(lab, [])
     real = ReportInputs(metrics={"source": "rees46"} | RATES, simulated_episodes=visits(5), held_out_shops=["kids"])
-    assert "do not rest a decision" in verdict(real, checks(real, acting(real.metrics)))
-    assert "nobody was simulated" in verdict(dataclasses.replace(real, simulated_episodes=EPISODES.empty()), [])
+    assert "do not base a decision" in verdict(real, checks(real, policy_figures(real.metrics)))
+    assert "no visit was simulated" in verdict(dataclasses.replace(real, simulated_episodes=EPISODES.empty()), [])
 
 
 def test_a_table_has_intervals_sizes_and_the_papers_figure_for_each_policy():
@@ -108,31 +110,31 @@ def test_a_table_has_intervals_sizes_and_the_papers_figure_for_each_policy():
         "conversion.stratified.pairs": 13,
     }
     metrics = {"policy": "lm"} | own | {f"policies.scorer.{key}": value for key, value in own.items()}
-    first, second = figure_tables(acting(metrics), {})
+    first, second = figure_tables(policy_figures(metrics))
     assert [table.title.rpartition("(")[2] for table in (first, second)] == ["language model)", "scorer)"]
-    assert first.columns == ("own persona",)
+    assert first.columns == ("matched persona",)
     ((label, sizes, (cell,)),) = first.rows
-    assert (label, sizes) == ("mean of the four", "13 pairs")
-    assert (cell.here, cell.interval, cell.paper) == ("0.800", "0.700 – 0.900", "0.787")
+    assert (label, sizes) == ("mean of the four strata", "13 pairs")
+    assert (cell.value, cell.interval, cell.paper) == ("0.800", "0.700 – 0.900", "0.787")
 
 
 def test_a_table_without_figures_says_why():
     metrics = {"policy": "lm", "ablation.with_token.crash": None}
-    (table,) = figure_tables(acting(metrics), {"ablation.with_token.crash": "no visits without a token"})
+    (table,) = figure_tables(policy_figures(metrics, {"ablation.with_token.crash": "no visits without a token"}))
     assert (table.rows, table.missing) == ((), "no visits without a token")
 
 
 def test_points_name_the_policy_where_several_act():
     table = visits(30, policy=["lm"] * 10 + ["scorer"] * 20)
     metrics = RATES | {"policies.lm.conversion.overall.agent.purchase": 0.1}
-    found = checks(ReportInputs(metrics=metrics, simulated_episodes=table), acting(metrics))
-    named = {(check.matter, check.policy) for check in found}
+    found = checks(ReportInputs(metrics=metrics, simulated_episodes=table), policy_figures(metrics))
+    named = {(check.subject, check.policy) for check in found}
     assert {("number of visits", "language model"), ("number of visits", "scorer"), ("who acts", "scorer")} <= named
-    assert next(check.short for check in found if check.matter == "number of visits") == "Few visits."
+    assert next(check.short for check in found if check.subject == "number of visits") == "Few visits."
 
 
 def test_a_gap_stands_beside_the_most_that_could_be_shown():
     key = "conversion.represented.ara.gap"
     figures = {"policy": "lm", key: 0.1, f"{key}_ci95": [0.02, 0.2], f"{key}_ceiling": 0.15}
-    words = {check.matter: check.text for check in checks(ReportInputs(metrics=figures), acting(figures))}
-    assert words["do personas matter"].endswith("(a perfect agent: by +0.150).")
+    texts = {check.subject: check.text for check in checks(ReportInputs(metrics=figures), policy_figures(figures))}
+    assert texts["do personas matter"].endswith("(a perfect agent: by +0.150).")
