@@ -43,7 +43,7 @@ def test_what_is_missing_becomes_none_with_a_reason():
     assert metrics.values["planted.adjusted_rand"] == 0.5
     assert metrics.values["extra.figure"] == 1
     assert metrics.values["tasks.lm.cart"] is None
-    assert metrics.notes["tasks.lm.cart"] == "it did no shopping tasks (settings tasks.count, tasks.policies)"
+    assert metrics.notes["tasks.lm.cart"] == "the policy did no shopping tasks (settings tasks.count, tasks.policies)"
     assert set(required_keys()) <= set(metrics.values)
     assert all(metrics.notes[key] for key, value in metrics.values.items() if value is None)
 

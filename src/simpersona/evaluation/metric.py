@@ -51,7 +51,7 @@ class Entry:
     better: Direction = "none"
     paper: Paper | None = None
     missing: str = ""
-    """Why a run may lack it; empty: the reason of its block."""
+    """Why a run may lack it, as a clause; empty: the reason of its block."""
     interval: str = ""
     """The last part of its interval's key, where it is not `name` with the suffix `_ci95`."""
     of: str = ""
@@ -109,7 +109,8 @@ class Block:
     entries: tuple[Entry, ...]
     title: str = ""
     """A metric's title, with {label} and {NAME} of each dimension; empty: the label, then the dimensions' labels."""
-    missing: str = "not computed in this run"
+    missing: str = ""
+    """Why a run may lack the metrics; empty for those that every run has."""
     by_policy: bool = False
     required: bool = True
 
@@ -159,7 +160,7 @@ class Block:
             unit=entry.unit,
             better=entry.better,
             paper=PaperFigure(value, entry.paper.where) if entry.paper and value is not None else None,
-            missing=entry.missing or self.missing,
+            missing=entry.missing or self.missing or "not computed in this run",
             interval_name=entry.interval or entry.name + INTERVAL,
             by_policy=self.by_policy,
             required=self.required,

@@ -28,7 +28,7 @@ def policy_metrics() -> list[Metric]:
     return [metric for metric in _METRICS.values() if metric.by_policy]
 
 
-def tests() -> list[Metric]:
+def adjusted_metrics() -> list[Metric]:
     """The metrics whose p value is adjusted for the number of tests."""
     keys = {metric.key for metric in _METRICS.values()}
     return [metric for metric in _METRICS.values() if metric.adjusted_key in keys]

@@ -6,6 +6,8 @@ quantities as here, on other data and another scale. A p value that the paper pr
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simpersona.contracts import ENDINGS, HEADS, LEVELS, SCALARS, STRATA
 from simpersona.evaluation.metric import Block, Dimension, Entry, Paper, adjusted_of, interval_of
 
@@ -25,6 +27,7 @@ OUTCOME = Dimension(
 SIDE = Dimension("SIDE", {"real": "real sessions", "agent": "simulated visits"})
 RATE = Dimension("RATE", {"add_to_cart": "add to cart", "checkout": "start a checkout", "purchase": "place an order"})
 HEAD = Dimension("HEAD", {head: head for head in HEADS})
+SCALAR = Dimension("SCALAR", {scalar: scalar.replace("_", " ") for scalar in SCALARS})
 LEVEL = Dimension("LEVEL", {level: f"{level} purchase level" for level in LEVELS})
 TRAINING = Dimension("TRAINING", {"two_stage": "two-stage training", "single_stage": "single-stage training"})
 TOKEN = Dimension("TOKEN", {"with_token": "with persona token", "no_token": "without persona token"})
@@ -74,39 +77,42 @@ CLUSTERS = Block(
 )  # fmt: skip
 
 
-def _recovery(paper: bool) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """The entries of the strata and of the scalars; the paper's code profiles are of the held-out stores."""
-    r2 = {"intent_strength": 0.96, "add_to_cart_rate": 0.95, "checkout_rate": 0.90, "browse_only_rate": 0.87}
-
-    def at(value: float | None) -> Paper | None:
-        return Paper("App. B", {"": value}) if paper and value is not None else None
-
-    js_mean = Entry("js_mean", "divergence of strata (JS), mean over held-out stores", better="lower", paper=at(0.054))
-    strata = (
-        js_mean,
-        *([interval_of(js_mean)] if paper else []),
-        Entry("js_median", "divergence of strata (JS), median", better="lower", paper=at(0.045)),
-        Entry("shops", "held-out stores", "count", paper=at(42)),
-        Entry("shops_js_below_010", "stores with a divergence below 0.10", "count", "higher", at(36)),
-    )
-    scalars = tuple(
-        Entry(name, f"R² of {name.replace('_', ' ')}", better="higher", paper=at(r2.get(name))) for name in SCALARS
-    )
-    return strata, scalars
-
-
-_FEW_STORES = "needs two held-out stores or more, which differ in it, and a source that has it for all buyers"
+_JS_MEAN = Entry(
+    "js_mean",
+    "divergence of strata (JS), mean over held-out stores",
+    better="lower",
+    paper=Paper("App. B", {"": 0.054}),
+)
+_RECOVERY = (
+    Entry("js_median", "divergence of strata (JS), median", better="lower", paper=Paper("App. B", {"": 0.045})),
+    Entry("shops", "held-out stores", "count", paper=Paper("App. B", {"": 42})),
+    Entry("shops_js_below_010", "stores with a divergence below 0.10", "count", "higher", Paper("App. B", {"": 36})),
+)
+_R2_PAPER = {"intent_strength": 0.96, "add_to_cart_rate": 0.95, "checkout_rate": 0.90, "browse_only_rate": 0.87}
+_FEW_STORES = "there are fewer than two held-out stores, they do not differ in it, or the source lacks it for a buyer"
 _NO_STORE = "there is no held-out store with buyers of strata A to D and a known code"
-POPULATION = Block(("population",), _recovery(paper=True)[0], missing=_NO_STORE)
-SCALAR_R2 = Block(("population", "r2"), _recovery(paper=True)[1], missing=_FEW_STORES)
-_IN_SAMPLE = tuple(
-    Block(path, entries, title="{label}, in-sample", missing=missing, required=False)
-    for path, entries, missing in zip(
-        (("population", "in_sample"), ("population", "in_sample", "r2")),
-        _recovery(paper=False),
-        (_NO_STORE, _FEW_STORES),
-        strict=True,
-    )
+POPULATION = Block(("population",), (_JS_MEAN, interval_of(_JS_MEAN), *_RECOVERY), missing=_NO_STORE)
+SCALAR_R2 = Block(
+    ("population", "r2", SCALAR),
+    (Entry("", "R²", better="higher", paper=Paper("App. B", _R2_PAPER)),),
+    title="R² of {SCALAR}",
+    missing=_FEW_STORES,
+)
+_IN_SAMPLE = (
+    Block(
+        ("population", "in_sample"),
+        tuple(replace(entry, paper=None) for entry in (_JS_MEAN, *_RECOVERY)),
+        title="{label}, in-sample",
+        missing=_NO_STORE,
+        required=False,
+    ),
+    Block(
+        ("population", "in_sample", "r2", SCALAR),
+        (Entry("", "R², in-sample", better="higher"),),
+        title="R² of {SCALAR}, in-sample",
+        missing=_FEW_STORES,
+        required=False,
+    ),
 )
 _JS_COLD = Entry("js_mean", "divergence (JS), from the catalogue", better="lower", interval="js_ci95")
 _GAIN = Entry("gain", "gain over the mean mix", better="higher")
@@ -127,13 +133,13 @@ COLD_START = Block(
         Entry("strata_js_global_mean", "divergence of strata, mean mix", better="lower"),
         Entry("coverage", "real shares inside the predicted 95 % range", "share"),
     ),
-    missing="needs two training stores and a held-out store",
+    missing="there are fewer than two training stores, or no held-out store",
 )
 _AUC = Entry("membership_auc", "AUC of the membership attack (0.5 is chance)", better="lower")
 PRIVACY = Block(
     ("privacy",),
     (_AUC, interval_of(_AUC), Entry("smallest_code", "training buyers of the rarest persona", "count", "higher")),
-    missing="needs two training buyers and two validation buyers",
+    missing="there are fewer than two training or two validation buyers",
 )
 PLANTED = Block(
     ("planted",),
@@ -181,7 +187,7 @@ _COMPARED = (
     Entry("lead", "lead over the store's mean rate", better="higher"),
 )
 _NO_PAIRS = "no pair of this row has enough real sessions and visits (settings evaluation.min_sessions, evaluation.min_episodes)"
-_NO_INTERVAL = "needs pairs of two stores or more"
+_NO_INTERVAL = "the pairs of the row are of fewer than two stores"
 ALIGNMENT = Block(("conversion", ROW, OUTCOME), _ARMS, "{OUTCOME}, {label}, {ROW}", _NO_PAIRS, by_policy=True)
 ALIGNMENT_SIZES = Block(
     ("conversion", ROW),
@@ -219,7 +225,7 @@ OVERALL = Block(
     ("conversion", "overall", SIDE),
     (*_RATES, *(interval_of(rate) for rate in _RATES)),
     "{SIDE} that {label}",
-    missing="no session, or no visit with a persona token",
+    missing="there is no session, or no visit with a persona token",
     by_policy=True,
 )
 COUNTS = Block(
@@ -241,7 +247,7 @@ def _table3(column: int) -> Paper:
     return Paper("Table 3", {head: figures[column] for head, figures in rows.items()})
 
 
-_NOT_TESTED = "needs two low and two high personas with visits, whose values differ"
+_NOT_TESTED = "visits are of fewer than two low or two high personas, or their values do not differ"
 _TESTS = tuple(
     Entry(name, label, "p value", paper=_table3(column), missing=_NOT_TESTED)
     for column, name, label in (
@@ -258,7 +264,7 @@ SEPARATION = Block(
         Entry("cohens_d", "Cohen's d, high against low", better="higher", paper=_table3(3), missing=_NOT_TESTED),
         *_TESTS,
     ),
-    missing="no visit of a persona of this level",
+    missing="no visit has a persona of this level",
     by_policy=True,
 )
 SEPARATION_ADJUSTED = Block(("separation", HEAD), tuple(adjusted_of(test) for test in _TESTS), by_policy=True)
@@ -275,7 +281,7 @@ PURCHASE_FUNNEL = Block(
         ),
         Entry("episodes", "visits", "count"),
     ),
-    missing="no visit of a persona of this level",
+    missing="no visit has a persona of this level",
     by_policy=True,
 )  # fmt: skip
 _DEPTH_P = Entry("p", "p value of the distance", "p value")
@@ -318,7 +324,7 @@ ENDING_LABELS = {
     "other": "broken off",
 }
 _TABLE_7 = dict(zip(ENDINGS, ((0.835, 0.828), (0.131, 0.126), (0.012, 0.0), (0.022, 0.046)), strict=True))
-_OTHER_TRAINING = "the visits are not of a model with this training, or there is no visit with a persona token"
+_OTHER_TRAINING = "the visits are of a model with the other training, or without a persona token"
 OUTCOMES = Block(
     ("outcomes", TRAINING),
     (
@@ -346,7 +352,7 @@ SHOP_ERROR = Block(
         Entry("cv", "standard deviation / mean", better="lower", paper=_trainings("App. F", 0.46, 0.81)),
     ),
     title="share of a store's visits that did not end by themselves, {label}, {TRAINING}",
-    missing=f"{_OTHER_TRAINING}; a spread needs two stores",
+    missing=_OTHER_TRAINING,
     by_policy=True,
 )
 
@@ -370,7 +376,7 @@ ABLATION = Block(
         Entry("pages_mean", "pages", "pages", paper=_table9(3.9, 3.6)),
         Entry("products_mean", "products viewed", "products", paper=_table9(1.39, 1.29)),
     ),
-    missing="no visit without a persona token (setting simulation.no_token_episodes), or all of them broke off",
+    missing="no visit was made without a persona token (setting simulation.no_token_episodes), or all of them broke off",
     by_policy=True,
 )
 ABLATION_SHOPS = Block(
@@ -389,8 +395,8 @@ def _task(name: str, label: str, paper: float | None = None) -> Entry:
 _KINDS = (_task("cart", "cart tasks", 0.914), _task("checkout", "checkout tasks", 0.769), _task("purchase", "purchase tasks", 0.593))  # fmt: skip
 KINDS = tuple(entry.name for entry in _KINDS)
 """Kinds of tasks, by the last action of the funnel that they ask for."""
-_NO_TASKS = "it did no shopping tasks (settings tasks.count, tasks.policies)"
-_NOT_JUDGED = 'no tasks, or no language model judged them (setting tasks.judge = "llm")'
+_NO_TASKS = "the policy did no shopping tasks (settings tasks.count, tasks.policies)"
+_NOT_JUDGED = 'no language model judged tasks (setting tasks.judge = "llm")'
 TASK_COUNTS = Block(
     ("tasks",),
     (

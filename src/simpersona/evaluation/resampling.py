@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from simpersona.contracts import Metrics
-from simpersona.evaluation.metric_lookup import tests
+from simpersona.evaluation.metric_lookup import adjusted_metrics
 from simpersona.evaluation.metrics_file import MetricsBuilder
 
 SIGNIFICANCE = 0.05
@@ -45,7 +45,7 @@ def adjusted_tests(metrics: Metrics) -> Metrics:
     """KEY_adjusted for every p value KEY of `metrics`, corrected for their number, and the keys tests.*: the method, the size of
     the family, and how many p values stay significant.
     """
-    adjusted = {test.key: test.adjusted_key for test in tests() if test.key in metrics.values}
+    adjusted = {test.key: test.adjusted_key for test in adjusted_metrics() if test.key in metrics.values}
     known = [key for key in adjusted if metrics.values[key] is not None]
     builder = MetricsBuilder()
     corrected = dict(zip(known, holm(np.array([metrics.values[key] for key in known], float)), strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simpersona.contracts import ENDINGS, HEADS, LEVELS
+from simpersona.contracts import ENDINGS, HEADS, LEVELS, SCALARS
 from simpersona.evaluation import metrics_table as table
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
@@ -51,7 +51,7 @@ class _Spec:
 
 _HERE = {"here": "this run"}
 """The column of a table with a single one."""
-_R2 = table.SCALAR_R2.labels()
+_R2 = {scalar: metric("population", "r2", scalar).title for scalar in SCALARS}
 
 _SPECS = (
     _Spec(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
@@ -166,7 +166,7 @@ def _conversion(policy: PolicyFigures) -> Iterator[Check]:
         text = "Simulated and real rates of carts, checkouts and orders do not differ significantly."
         yield Check("conversion", "good", text)
     else:
-        text = f"Simulated {' and '.join(off)} rates differ from the real ones by more than chance. See the funnel in the summary."
+        text = f"Simulated {_joined(off)} rates differ from the real ones by more than chance. See the funnel in the summary."
         yield Check("conversion", "weak" if len(off) == 1 else "bad", text)
 
 
@@ -176,7 +176,7 @@ _QUESTIONS = {
 }
 _OPPOSITES = {
     "gap": "Other personas match reality better than the matched one",
-    "lead": "The store's mean rate, which needs no simulation, matches reality better",
+    "lead": "The store's mean rate (no simulation) matches reality better",
 }
 
 
@@ -188,7 +188,7 @@ def _steering(policy: PolicyFigures) -> Iterator[Check]:
         policy,
         "lead",
         "worth simulating",
-        "Simulation matches reality better than the store's mean rate, which needs no simulation",
+        "Simulation matches reality better than the store's mean rate (no simulation)",
     )
 
 
@@ -222,6 +222,11 @@ def _compared(policy: PolicyFigures, name: Literal["gap", "lead"], subject: str,
         f"Not shown: {_QUESTIONS[name]}. The difference is {value:+.3f} of alignment{spread}{bound}, which includes 0."
     )
     return Check(subject, "weak", text)
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Names as a list in a sentence: "a, b and c"."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _paper(shown: Metric) -> str:
