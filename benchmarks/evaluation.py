@@ -18,6 +18,7 @@ from simpersona.config import (
     TasksConfig,
     TracesConfig,
 )
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.evaluation.metrics_table import KINDS
 from simpersona.pipeline.cold_start import cold_start_figures
 from simpersona.pipeline.run import run_pipeline
@@ -78,13 +79,12 @@ def _tasks(done: dict[str, Any], doers: list[str]) -> tuple[Table, str]:
     )
     rows = []
     for name in doers:
-        own = {
-            key: done[f"tasks.{name}.{key}"] for key in (*KINDS, "ordered", "verified", "self_reported", "kept_word")
-        }
-        cells = [_share(value, done.get(f"tasks.{name}.{key}_ci95")) for key, value in own.items()]
-        rows.append(
-            [f"{name}, {done[f'tasks.{name}.visits']} visits", *cells, f"{done[f'tasks.{name}.steps_mean']:.1f}"]
-        )
+        shares = [
+            metric("tasks", name, share) for share in (*KINDS, "ordered", "verified", "self_reported", "kept_word")
+        ]
+        cells = [_share(done[share.key], done.get(share.interval_key_of(None))) for share in shares]
+        visits, steps = (done[metric("tasks", name, size).key] for size in ("visits", "steps_mean"))
+        rows.append([f"{name}, {visits} visits", *cells, f"{steps:.1f}"])
     rows += [[name, *cells] for name, cells in PAPER.items()]
     least, most = done["tasks.actions"]
     note = (
@@ -99,12 +99,11 @@ def _tasks(done: dict[str, Any], doers: list[str]) -> tuple[Table, str]:
 
 
 def _cold_start(cold: dict[str, Any]) -> tuple[Table, str]:
-    key = "cold_start"
 
     def js(name: str) -> str:
-        return f"{cold[f'{key}.{name}']:.3f}"
+        return f"{cold[metric('cold_start', name).key]:.3f}"
 
-    low, high = cold[f"{key}.js_ci95"]
+    low, high = cold[metric("cold_start", "js_mean").interval_key_of(None)]
     rows = [
         ["from its catalogue", f"{js('js_mean')} [{low:.3f}, {high:.3f}]", js("strata_js_mean"), js("js_loo_mean")],
         [
@@ -115,14 +114,17 @@ def _cold_start(cold: dict[str, Any]) -> tuple[Table, str]:
         ],
         ["one training shop at random", js("js_random_shop_mean"), "–", "–"],
     ]
-    low, high = cold[f"{key}.gain_ci95"]
+    gain, coverage, shops, training_shops = (
+        metric("cold_start", name) for name in ("gain", "coverage", "shops", "training_shops")
+    )
+    low, high = cold[gain.interval_key_of(None)]
     verdict = (
         "the catalogue helps" if low > 0 else "no better than the mean mix" if high >= 0 else "worse than the mean mix"
     )
     note = (
-        f"Jensen-Shannon divergence (base 2) from the real mix, mean over {cold[f'{key}.shops']} held-out shops that nothing was known of but "
-        f"their products; last column: over the {cold[f'{key}.training_shops']} training shops, each left out in turn. Gain over the mean mix "
-        f"{cold[f'{key}.gain']:.3f} [{low:.3f}, {high:.3f}], paired over shops: {verdict}. {cold[f'{key}.coverage']:.0%} of the shops' shares lie "
+        f"Jensen-Shannon divergence (base 2) from the real mix, mean over {cold[shops.key]} held-out shops that nothing was known of but "
+        f"their products; last column: over the {cold[training_shops.key]} training shops, each left out in turn. Gain over the mean mix "
+        f"{cold[gain.key]:.3f} [{low:.3f}, {high:.3f}], paired over shops: {verdict}. {cold[coverage.key]:.0%} of the shops' shares lie "
         "in the predicted 95 % range. In the lab who visits a shop is drawn without a look at what it sells, so the catalogue can tell "
         "which codes there are (a code holds tastes in products too) and not how many of its buyers buy: the strata that the mix stands for "
         "are the test, and there no gain is to be expected."

@@ -26,7 +26,9 @@ from simpersona.config import Config
 from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS, Goal
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
-from simpersona.evaluation.metrics_table import RATES
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
+from simpersona.evaluation.metrics_table import FUNNEL, RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
@@ -47,33 +49,40 @@ from simpersona.simulation.population import draw_population
 from simpersona.simulation.visits import Limits, play_episodes
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
-ARA = "conversion.represented.ara"
 PolicyOf = Callable[[Goal, int], Policy]
 """Of a visit's goal and seed."""
-ROWS = (  # words, key, paper, aim
-    *(
-        (f"ARA, personas of stratum {one}", f"conversion.{one}.ara.correct", paper, "")
-        for one, paper in zip("ABCD", (0.724, 0.748, 0.721, 0.954), strict=True)
-    ),
-    ("ARA, mean of the strata", f"{ARA}.correct", 0.787, "≥ 0.85"),
-    ("… against the shop's other personas", f"{ARA}.all_mismatch", 0.589, ""),
-    ("gap to these", f"{ARA}.gap", 0.198, "≥ 0.25"),
-    ("… of a perfect shopper in as many visits", f"{ARA}.gap_ceiling", None, ""),
-    ("… of the shop's mean rate", f"{ARA}.shop_mean", None, "below ours"),
-    ("lead over it", f"{ARA}.lead", None, "> 0"),
-    ("… of the persona's mean rate over the training shops", f"{ARA}.token_mean", None, ""),
-    ("… of a perfect shopper in as many visits", f"{ARA}.noise_ceiling", None, ""),
-    ("skill", f"{ARA}.skill", None, "≥ 0.5"),
-    *((f"skill, personas of stratum {one}", f"conversion.{one}.ara.skill", None, "") for one in "ABCD"),
-    ("Cohen's d, purchase", "separation.purchase.cohens_d", 2.80, "≥ 2"),
-    ("Cohen's d, engagement", "separation.engagement.cohens_d", 0.76, "≥ 0.8"),
-    ("Cohen's d, exploration", "separation.exploration.cohens_d", 0.10, "≥ 0.8"),
-    ("ended by the shopper itself", "outcomes.two_stage.goal_reached", 0.835, ""),
-    ("ended by the limit of steps", "outcomes.two_stage.steps_limit", 0.131, ""),
-    ("broken (`other`)", "outcomes.two_stage.other", 0.022, "≤ 0.005"),
-    ("worst shop's share that did not end by itself", "outcomes.two_stage.shop_error.max", 0.285, "≤ 0.15"),
-    ("(shop, persona) pairs", "conversion.pairs", None, ""),
-    ("visits", "conversion.episodes", None, ""),
+REPRESENTED = ("conversion", "represented", "ara")
+Row = tuple[str, Metric, float | None, str]
+"""A label, the metric, the paper's figure and the aim."""
+
+
+def row(label: str, *parts: str, aim: str = "", paper: float | None = None) -> Row:
+    """The row of the metric with these parts; its paper's figure is that of the table of metrics, where none is given."""
+    shown = metric(*parts)
+    return label, shown, paper if paper is not None or shown.paper is None else shown.paper.value, aim
+
+
+ROWS: tuple[Row, ...] = (
+    *(row(f"ARA, personas of stratum {stratum}", "conversion", stratum, "ara", "correct") for stratum in FUNNEL),
+    row("ARA, mean of the strata", *REPRESENTED, "correct", paper=0.787, aim="≥ 0.85"),  # the paper's, of all four
+    row("… against the shop's other personas", *REPRESENTED, "all_mismatch", paper=0.589),
+    row("gap to these", *REPRESENTED, "gap", paper=0.198, aim="≥ 0.25"),
+    row("… of a perfect shopper in as many visits", *REPRESENTED, "gap_ceiling"),
+    row("… of the shop's mean rate", *REPRESENTED, "shop_mean", aim="below ours"),
+    row("lead over it", *REPRESENTED, "lead", aim="> 0"),
+    row("… of the persona's mean rate over the training shops", *REPRESENTED, "token_mean"),
+    row("… of a perfect shopper in as many visits", *REPRESENTED, "noise_ceiling"),
+    row("skill", *REPRESENTED, "skill", aim="≥ 0.5"),
+    *(row(f"skill, personas of stratum {stratum}", "conversion", stratum, "ara", "skill") for stratum in FUNNEL),
+    row("Cohen's d, purchase", "separation", "purchase", "cohens_d", aim="≥ 2"),
+    row("Cohen's d, engagement", "separation", "engagement", "cohens_d", aim="≥ 0.8"),
+    row("Cohen's d, exploration", "separation", "exploration", "cohens_d", aim="≥ 0.8"),
+    row("ended by the shopper itself", "outcomes", "two_stage", "goal_reached"),
+    row("ended by the limit of steps", "outcomes", "two_stage", "steps_limit"),
+    row("broken (`other`)", "outcomes", "two_stage", "other", aim="≤ 0.005"),
+    row("worst shop's share that did not end by itself", "outcomes", "two_stage", "shop_error", "max", aim="≤ 0.15"),
+    row("(shop, persona) pairs", "conversion", "pairs"),
+    row("visits", "conversion", "episodes"),
 )
 
 
@@ -98,8 +107,8 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
             "any move": played(run, _scored(_any_move), "any-move", shops, visits // 13),
         }
     rows = [
-        [words, *(number(one.get(key)) for one in columns.values()), number(paper), aim]
-        for words, key, paper, aim in ROWS
+        [label, *(number(figures.get(shown.key)) for figures in columns.values()), number(paper), aim]
+        for label, shown, paper, aim in ROWS
     ]
     lab = run.config.lab
     what = (
@@ -211,12 +220,13 @@ def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
     words = []
     for name, found in columns.items():
         known = {
-            figure: found.get(f"{ARA}.{figure}_ci95") for figure in ("correct", "gap", "gap_ceiling", "lead", "skill")
+            figure: found.get(metric(*REPRESENTED, figure).interval_key_of(None))
+            for figure in ("correct", "gap", "gap_ceiling", "lead", "skill")
         }
         shown = [
             f"{figure.replace('_', ' ')} {ends[0]:+.3f} to {ends[1]:+.3f}" for figure, ends in known.items() if ends
         ]
-        strata = ", ".join(one for one in "ABCD" if found[f"conversion.{one}.pairs"])
+        strata = ", ".join(stratum for stratum in FUNNEL if found[metric("conversion", stratum, "pairs").key])
         words += [f"{name}, means over {strata}: {'; '.join(shown)}"] if shown else []
     return (
         "95 % intervals over shops: "
@@ -231,8 +241,9 @@ def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
     for rate, words in (("add_to_cart", "add to cart"), ("checkout", "reach the checkout"), ("purchase", "buy")):
         rows.append([words])
         for found in columns.values():
-            shares = {side: found[f"conversion.overall.{side}.{rate}"] for side in ("agent", "real")}
-            low, high = found[f"conversion.overall.agent.{rate}_ci95"]
+            overall = {side: metric("conversion", "overall", side, rate) for side in ("agent", "real")}
+            shares = {side: found[share.key] for side, share in overall.items()}
+            low, high = found[overall["agent"].interval_key_of(None)]
             rows[-1] += [
                 f"{shares['agent']:.1%} ({low:.1%} to {high:.1%})",
                 f"{found[f'twin.{rate}']:.1%}",

@@ -19,6 +19,7 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config.file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS
 from simpersona.evaluation.clusters import cluster_metrics
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.files import read_table
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
 from simpersona.personas.vqvae_training import train_vqvae
@@ -67,9 +68,9 @@ def main() -> None:
             train, validation, config.personas.model_copy(update=setting), config.seed, lambda *_: None
         )
         codes, labels = personas.assign(validation.x), personas.bins.labels(validation)
-        values = cluster_metrics("these", validation, codes, labels).values
+        values = cluster_metrics("vqvae", validation, codes, labels).values
         loss = min(epoch["validation"]["loss"] for epoch in personas.history)
-        told = [f"{name} {values[f'clusters.these.{name}']:.4g}" for name in FIGURES]
+        told = [f"{name} {values[metric('clusters', 'vqvae', name).key]:.4g}" for name in FIGURES]
         sys.stdout.write(f"{setting}: validation loss {loss:.3f}, {', '.join(told)}\n")
         sys.stdout.flush()
 

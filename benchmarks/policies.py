@@ -32,6 +32,7 @@ from simpersona.config import (
 )
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.evaluation.alignment import happened
+from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.files import read_json
 from simpersona.pack.folder import PackFolder
@@ -47,7 +48,7 @@ from simpersona.simulation.visits import Limits, play_episodes
 MAX_STEPS, TOGETHER = 30, 4
 ROWS = (
     *grounding.ROWS,
-    ("ARA of the same policy without a persona", f"{grounding.ARA}.no_token", None, "below ours"),
+    grounding.row("ARA of the same policy without a persona", *grounding.REPRESENTED, "no_token", aim="below ours"),
 )
 DOINGS = (
     "",
@@ -97,8 +98,8 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
         doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
         figures = read_json(folder / "evaluation/metrics.json")
     rows = [
-        [words, figure(figures, key), figure(figures, f"policies.scorer.{key}"), number(paper), aim]
-        for words, key, paper, aim in ROWS
+        [label, figure(figures, shown), figure(figures, shown, "scorer"), number(paper), aim]
+        for label, shown, paper, aim in ROWS
     ]
     trained = PackFolder.at("default").about["stages"]["agent"]["summary"]
     what = (
@@ -119,11 +120,11 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
     return Section("policies", what, tables, ("torch", "transformers", "django-oscar"))
 
 
-def figure(figures: Mapping[str, Any], key: str) -> str:
-    """The figure, with its interval where it has one."""
-    interval = figures.get(f"{key}_ci95")
-    told = number(figures.get(key))
-    return f"{told} ({number(interval[0])} to {number(interval[1])})" if interval else told
+def figure(figures: Mapping[str, Any], shown: Metric, policy: str | None = None) -> str:
+    """The figure of a policy (None: the one that the run is named after), with its interval where it has one."""
+    interval = figures.get(shown.interval_key_of(policy))
+    value = number(figures.get(shown.key_of(policy)))
+    return f"{value} ({number(interval[0])} to {number(interval[1])})" if interval else value
 
 
 def _untrained(run: StageContext, visits: int) -> tuple[pa.Table, pa.Table]:

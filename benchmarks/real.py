@@ -21,7 +21,7 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import Config
 from simpersona.config.file import load_config
 from simpersona.contracts import BUYERS, PRODUCTS, SCALARS, STRATA
-from simpersona.evaluation.comparison import FIGURES, Judged, comparison_rows
+from simpersona.evaluation.comparison import COMPARED, Judged, comparison_rows
 from simpersona.files import read_json, read_table
 from simpersona.personas.baselines import kmeans
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
@@ -62,7 +62,7 @@ def _log(name: str, log: Path, seeds: Sequence[int]) -> list[tuple[Table, str]]:
             for method, values in _codes(run, buyers, config.model_copy(update={"seed": seed})):
                 figures[method].append(values)
         quality = read_json(run / "events/quality.json")
-    shown = {row: key for row, key in FIGURES.items() if not key.startswith("planted")}
+    shown = [row for row in COMPARED if row.group != "planted"]
     table = Table((name, *figures), comparison_rows(figures, shown))
     note = (
         f"Real: {name}, K = {config.personas.codes}, held out: {', '.join(config.split.held_out)}. Mean ± standard deviation "

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from benchmarks.grounding import CONFIG, ROWS, played
+from benchmarks.grounding import CONFIG, ROWS, played, row
 from benchmarks.policies import figure
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
@@ -26,6 +26,8 @@ from simpersona.agent.tokens import StartRows
 from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.config.file import load_config
 from simpersona.contracts import Goal
+from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.pages import Decision, Example, Page
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import simulated_shops
@@ -54,19 +56,18 @@ WAYS = (
     Way("two stages, from the codebook", "two_stage", "codebook"),
     Way("single stage, from the codebook", "single_stage", "codebook"),
 )
-SHOP_ERROR = "outcomes.two_stage.shop_error"
-SINGLE = {  # the paper's other model, by its figures' keys
-    "outcomes.two_stage.goal_reached": 0.828,
-    "outcomes.two_stage.steps_limit": 0.126,
-    "outcomes.two_stage.other": 0.046,
-    f"{SHOP_ERROR}.max": 0.713,
-    f"{SHOP_ERROR}.min": 0.029,
-    f"{SHOP_ERROR}.std": 0.139,
-}
 SPREAD = (
-    ("best shop's share", f"{SHOP_ERROR}.min", 0.022, ""),
-    ("standard deviation over shops", f"{SHOP_ERROR}.std", 0.076, ""),
+    row("best shop's share", "outcomes", "two_stage", "shop_error", "min"),
+    row("standard deviation over shops", "outcomes", "two_stage", "shop_error", "std"),
 )
+
+
+def single_stage(shown: Metric) -> float | None:
+    """The paper's figure of its single-stage model, for a metric of the row two_stage."""
+    if shown.group != "outcomes":
+        return None
+    other = metric("outcomes", "single_stage", *shown.parts[2:])
+    return other.paper.value if other.paper else None
 
 
 def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits: int = 50) -> Section:
@@ -97,8 +98,14 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
                     run, lambda seed, act=act: Untold(act(seed)), "untold", visits // 2
                 )
     rows = [
-        [words, *(figure(one, key) for one in columns.values()), number(paper), number(SINGLE.get(key)), aim]
-        for words, key, paper, aim in (*ROWS, *SPREAD)
+        [
+            label,
+            *(figure(figures, shown) for figures in columns.values()),
+            number(paper),
+            number(single_stage(shown)),
+            aim,
+        ]
+        for label, shown, paper, aim in (*ROWS, *SPREAD)
     ]
     what = (
         f"A Llama of {read.weights / 1e6:.1f} M weights with a vocabulary of its own ({read.words:,} words), trained from nothing: first {reading:,} steps on "
