@@ -6,7 +6,7 @@ import pytest
 
 from simpersona.contracts import CARDS, EPISODES
 from simpersona.report.inputs import ReportInputs
-from simpersona.report.paper_tables import figure_tables
+from simpersona.report.paper_tables import paper_tables
 from simpersona.report.policies import policy_figures
 from simpersona.report.summary import what_they_did, who_shops_here
 from simpersona.report.trust import checks, verdict
@@ -110,7 +110,7 @@ def test_a_table_has_intervals_sizes_and_the_papers_figure_for_each_policy():
         "conversion.stratified.pairs": 13,
     }
     metrics = {"policy": "lm"} | own | {f"policies.scorer.{key}": value for key, value in own.items()}
-    first, second = figure_tables(policy_figures(metrics))
+    first, second = paper_tables(policy_figures(metrics))
     assert [table.title.rpartition("(")[2] for table in (first, second)] == ["language model)", "scorer)"]
     assert first.columns == ("matched persona",)
     ((label, sizes, (cell,)),) = first.rows
@@ -120,7 +120,7 @@ def test_a_table_has_intervals_sizes_and_the_papers_figure_for_each_policy():
 
 def test_a_table_without_figures_says_why():
     metrics = {"policy": "lm", "ablation.with_token.crash": None}
-    (table,) = figure_tables(policy_figures(metrics, {"ablation.with_token.crash": "no visits without a token"}))
+    (table,) = paper_tables(policy_figures(metrics, {"ablation.with_token.crash": "no visits without a token"}))
     assert (table.rows, table.missing) == ((), "no visits without a token")
 
 

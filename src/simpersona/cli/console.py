@@ -14,8 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from simpersona.evaluation.metric import Metric
-from simpersona.evaluation.metric_lookup import metric
-from simpersona.evaluation.metrics_table import TRAINING
+from simpersona.evaluation.metric_lookup import measured_training, metric
 from simpersona.files import read_json
 from simpersona.pipeline.run_folder import RunFolder, StageRecord
 from simpersona.report.formatting import formatted
@@ -140,11 +139,10 @@ ENDINGS_SHOWN = ("goal_reached", "other")
 
 
 def headline_metrics(values: Mapping[str, Any]) -> list[Metric]:
-    """The metrics shown after a run with these values: endings in the row of the model's training, planted types in the lab only."""
-    endings = [[metric("outcomes", training, ending) for ending in ENDINGS_SHOWN] for training in TRAINING.labels]
-    measured = next((row for row in endings if values.get(row[0].key) is not None), endings[0])
-    shown = [metric(*parts) for parts in HEADLINE]
-    return [row for row in (*shown, *measured) if row.group != "planted" or values["source"] == "lab"]
+    """The metrics shown after a run with these values. Endings are those of the model's training; planted types are shown in the lab only."""
+    training = measured_training(values)
+    shown = [metric(*parts) for parts in (*HEADLINE, *(("outcomes", training, ending) for ending in ENDINGS_SHOWN))]
+    return [row for row in shown if row.group != "planted" or values["source"] == "lab"]
 
 
 def show_headline(folder: RunFolder) -> None:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from simpersona.evaluation.metric import Metric
-from simpersona.evaluation.metrics_table import BLOCKS, POLICY
+from simpersona.evaluation.metrics_table import BLOCKS, POLICY, TRAINING
 
 _METRICS = {metric.parts: metric for block in BLOCKS for metric in block.metrics()}
 
@@ -52,3 +52,9 @@ def metrics_of_run(
 def other_policies(values: Mapping[str, Any]) -> list[str]:
     """The policies beside the one that the run is named after that have figures in `values` (metrics.json)."""
     return [name for name in POLICY.labels if any(metric.key_of(name) in values for metric in policy_metrics())]
+
+
+def measured_training(values: Mapping[str, Any]) -> str:
+    """The row of outcomes.* that has figures in `values` (metrics.json); "two_stage" if none has."""
+    counts = {training: metric("outcomes", training, "episodes") for training in TRAINING.labels}
+    return next((training for training, count in counts.items() if values.get(count.key) is not None), "two_stage")

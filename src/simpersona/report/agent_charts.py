@@ -58,8 +58,8 @@ def purchase_funnel(policies: Sequence[PolicyFigures]) -> BarChart | None:
     return bar_chart(groups)
 
 
-def endings(episodes: pa.Table, policy_labels: Mapping[str, str]) -> StackChart | None:
-    """How visits ended: all of each policy, each shop's, and the paper's."""
+def endings(episodes: pa.Table, policy_labels: Mapping[str, str], training: str = "two_stage") -> StackChart | None:
+    """How visits ended: all of each policy, those of each store, and the paper's with the same `training`."""
     rows: list[dict[str, Any]] = [
         dict(zip(("policy", "shop_id", "ending"), row, strict=True))
         for row in zip(*(episodes[name].to_pylist() for name in ("policy", "shop_id", "ending")), strict=True)
@@ -75,7 +75,7 @@ def endings(episodes: pa.Table, policy_labels: Mapping[str, str]) -> StackChart 
         shops = sorted({row["shop_id"] for row in visits})
         if 1 < len(shops) <= _MOST_SHOPS:
             stacks += [_ending_stack(f"· {shop}", [row for row in visits if row["shop_id"] == shop]) for shop in shops]
-    in_paper = {ending: metric("outcomes", "two_stage", ending).paper for ending in ENDINGS}
+    in_paper = {ending: metric("outcomes", training, ending).paper for ending in ENDINGS}
     shares = {ending: figure.value for ending, figure in in_paper.items() if figure is not None}
     stacks.append(Stack("the paper's agents", _ending_parts(shares), "42 stores, Table 7"))
     return StackChart(tuple(stacks), tuple((f"ending-{ending}", label) for ending, label in ENDING_LABELS.items()))

@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import SCALARS
+from simpersona.evaluation.metric_lookup import measured_training
 from simpersona.report import agent_charts, persona_charts
 from simpersona.report.all_figures import all_figures
 from simpersona.report.inputs import ReportInputs
-from simpersona.report.paper_tables import figure_tables
+from simpersona.report.paper_tables import paper_tables
 from simpersona.report.persona_map import mix_grid, persona_map
 from simpersona.report.policies import PolicyFigures, policy_figures, policy_label
 from simpersona.report.quality_notes import quality_notes
@@ -60,7 +61,7 @@ def render_report(inputs: ReportInputs) -> str:
             stores=stores(inputs),
             scalars=SCALARS,
             strata_legend=STRATA_LEGEND,
-            tables=figure_tables(policies),
+            tables=paper_tables(policies),
             groups=all_figures(inputs.metrics, inputs.notes),
             privacy=privacy_sentence(inputs),
             quality=_flat(inputs.quality),
@@ -85,7 +86,7 @@ def _charts(inputs: ReportInputs, policies: list[PolicyFigures]) -> dict[str, An
         "scalar_recovery": persona_charts.scalar_recovery(inputs.metrics),
         "model_losses": agent_charts.model_losses(inputs.training),
         "conversion": agent_charts.conversion(policies),
-        "endings": agent_charts.endings(inputs.simulated_episodes, names),
+        "endings": agent_charts.endings(inputs.simulated_episodes, names, measured_training(inputs.metrics)),
         "funnel": agent_charts.purchase_funnel(policies),
     }
 

@@ -171,7 +171,7 @@ _SPECS = (
 )
 
 
-def figure_tables(policies: Sequence[PolicyFigures]) -> list[FigureTable]:
+def paper_tables(policies: Sequence[PolicyFigures]) -> list[FigureTable]:
     """Every table that metrics.json has a key of; one per policy where its figures are measured per policy.
 
     Columns and rows without a figure of this run are left out. A table without any says why.

@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import pyarrow.compute as pc
 
 from simpersona.evaluation.metric import Metric
-from simpersona.evaluation.metric_lookup import metric
+from simpersona.evaluation.metric_lookup import measured_training, metric
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.report.formatting import MISSING, counted, first_sentence, formatted, percent
 from simpersona.report.inputs import ReportInputs
@@ -21,7 +21,6 @@ _PURITY = metric("clusters", "vqvae", "stratum_purity")
 _KMEANS_PURITY = metric("clusters", "kmeans", "stratum_purity")
 _JS = metric("population", "js_mean")
 _STORES = metric("population", "shops")
-_BROKEN = metric("outcomes", "two_stage", "other")
 
 ENOUGH_PURITY = 0.8
 """The paper has 0.845 (Table 1)."""
@@ -129,7 +128,7 @@ def _visits(inputs: ReportInputs) -> Iterator[Check]:
             yield Check("number of visits", "weak" if few else "good", text, label)
     if episodes := inputs.simulated_episodes.num_rows:
         broken = (pc.sum(pc.equal(inputs.simulated_episodes["ending"], "other")).as_py() or 0) / episodes
-        text = f"{percent(broken, 1) if broken else 'None'} of the visits broke off (paper: {_paper(_BROKEN)})."
+        text = f"{percent(broken, 1) if broken else 'None'} of the visits broke off (paper: {_paper(metric('outcomes', measured_training(inputs.metrics), 'other'))})."
         yield Check("broken visits", "good" if broken <= FEW_BROKEN else "weak", text)
 
 
