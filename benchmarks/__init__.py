@@ -1,1 +1,1 @@
-"""What the package costs and how well its personas fare, measured on generated data: `python -m benchmarks`."""
+"""What the package costs and how good its personas are, measured on generated data: `python -m benchmarks`."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [SUBJECT ...]`: each subject in a process of its own, its section written to RESULTS.md."""
+"""`python -m benchmarks [SUBJECT ...]`: measures each subject in its own process and writes its section to RESULTS.md."""
 
 from __future__ import annotations
 

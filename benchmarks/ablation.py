@@ -51,13 +51,13 @@ def section(
             for name, coder in _coders(train, validation, settings, seed):
                 found.setdefault(name, []).append(judged.figures(coder))
     what = (
-        f"Generated: {config.lab.shops} shops (half of them held out) and {config.lab.buyers:,} buyers of "
+        f"Generated: {config.lab.shops} stores (half of them are held-out stores) and {config.lab.buyers:,} buyers of "
         f"{config.lab.types} types, embedder {embedder}, K = {settings.codes} for all; {len(seeds)} seeds, each with other "
-        "held-out shops, another sample, split and training."
+        "held-out stores, another sample, split and training."
     )
     note = (
         "Mean ± standard deviation over the seeds. The rows down to the codes in use are on the validation buyers; JS and R² "
-        "on the held-out shops, with the codes' profiles from the training shops; planted types on all buyers. Bouncers are "
+        "on the held-out stores, with the codes' profiles from the training stores; planted types on all buyers. Bouncers are "
         "left out. Plain VQ-VAE: neither contrastive loss nor heads. Mixture: Gaussians with diagonal covariances."
     )
     table = Table(("", *found), comparison_rows(found))

@@ -44,7 +44,7 @@ WAYS = (
     ("figure9", False, 1, 1),
     ("figure9", True, 1, 1),
 )
-"""How a step is put, whether with reasoning, threads of the model, visits at once."""
+"""Prompt format, with or without reasoning, threads of the model, visits at once."""
 KINDS = ("Skirt", "Dress", "Coat", "Scarf", "Boot", "Bag", "Shirt", "Belt")
 STYLES = ("Pleated", "Long", "Denim", "Silk", "Wool", "Corduroy", "Quilted", "Striped")
 
@@ -80,29 +80,28 @@ def section(tokens: int = 550, steps: int = 3, visits: int = 6, model: str = PAC
             share = products * 2 * weights * read / bound / step.cpu
             rows.append([f"stage {stage}", number(read / step.cpu), number(read / step.wall), f"{share:.0%}", _peak()])
     training = (
-        f"Two examples of about {tokens} tokens a step, medians of {steps - 1} steps; reading the model and writing the "
-        f"checkpoint are left out. Share of the bound: the matrix products of {number(weights / 1e6)} M weights at the speed "
+        f"Two examples of about {tokens} tokens a step, medians of {steps - 1} steps; reading the model and writing the checkpoint are not counted. Share of the bound: the matrix products of {number(weights / 1e6)} M weights at the speed "
         f"of numpy's float32 product on one thread ({number(bound / 1e9)} GFLOP per CPU-second)."
     )
     head = ("", "tokens per CPU-second", "tokens/s (wall)", "share of the bound", "peak memory so far")
     acting = Table(
-        ("", "median s (CPU)", "median s (wall)", "95 % s (wall)", "passes per step", "prompt tokens", "read anew"),
+        ("", "median s (CPU)", "median s (wall)", "95 % s (wall)", "passes per step", "prompt tokens", "read again"),
         [_acting(model, visits, *way) for way in WAYS],
     )
     note = (
         f"{visits} visits of at most {MAX_STEPS} steps in a storefront of the lab over HTTP, the model with untrained persona rows, "
-        "temperature 1: it does anything that the pages offer, so that most pages are new. Seconds of a step from page to decision; "
+        "temperature 1: it takes random actions, so most pages are new. Seconds of a step from page to decision; "
         "passes are runs of the model. Aim: at most 2 s and 20 passes with reasoning off."
     )
     what = (
-        f"SmolLM2-135M in fp32 on one thread, {CODES} persona tokens; pages of {lines} nodes made up for the purpose."
+        f"SmolLM2-135M in fp32 on one thread, {CODES} persona tokens; pages of {lines} nodes generated for this test."
     )
     tables = [(Table(head, rows), training), (acting, note)]
     return Section("agent", what, tables, ("torch", "transformers", "llguidance"))
 
 
 def example(seed: int, lines: int) -> Example:
-    """A step on a made-up page of `lines` nodes: the shopper opens the product in the middle."""
+    """A step on a generated page of `lines` nodes: the shopper opens the product in the middle."""
     page = page_of(seed, lines)
     node = page.nodes[lines // 2]
     decision = Decision(Action(node.id, "click", describe(node, "click")), f"{node.name} looks right for me.")

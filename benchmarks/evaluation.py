@@ -34,7 +34,7 @@ REPLICATES = 2000
 
 
 def section(lab: LabConfig | None = None, tasks: TasksConfig | None = None, seed: int = 0) -> Section:
-    """Tasks and cold start on the held-out half of the shops of `lab`, with the shipped pack."""
+    """Tasks and cold start on the held-out half of the stores of `lab`, with the shipped pack."""
     lab = lab or LabConfig(shops=20, buyers=6_000, seed=47, output="parquet")
     tasks = tasks or TasksConfig(count=70, repetitions=10)
     with tempfile.TemporaryDirectory() as scratch:
@@ -58,10 +58,7 @@ def section(lab: LabConfig | None = None, tasks: TasksConfig | None = None, seed
         figures, slow = task_figures(StageContext(once, folder, lambda *_: None))
         done, doers = figures.values | done, [*doers, *slow]
         cold = cold_start_figures(folder.path, REPLICATES, seed).values
-    what = (
-        f"A generated world of {lab.shops} shops ({cold['cold_start.shops']} of them held out) and {lab.buyers:,} buyers, in none of which the pack "
-        "that acts here was trained."
-    )
+    what = f"A generated world of {lab.shops} stores ({cold['cold_start.shops']} of them held out) and {lab.buyers:,} buyers, none of which the pack was trained on."
     return Section(
         "evaluation", what, [_tasks(done, doers), _cold_start(cold)], ("scipy", "scikit-learn", "django-oscar")
     )
@@ -88,11 +85,9 @@ def _tasks(done: dict[str, Any], doers: list[str]) -> tuple[Table, str]:
     rows += [[name, *cells] for name, cells in PAPER.items()]
     least, most = done["tasks.actions"]
     note = (
-        f"{done['tasks.count']} tasks of {least} to {most} actions from sessions of shops not trained on, over HTTP, 30 steps at most, "
-        f"{done['tasks.repetitions']} visits each (the teacher and the language model once). Cart tasks: something put into the cart; checkout and purchase tasks: the "
-        "checkout reached, as in the paper; ordered: of the purchase tasks, an order placed; whole instruction: everything asked for happened in "
-        "order and nothing more, by the store's log. 95 % intervals over tasks. The replay teacher knows the session: an upper bound, no "
-        "policy. The scorer is a surrogate that is trained on goals of one sentence (to buy, to browse) and does not read instructions; the "
+        f"{done['tasks.count']} tasks of {least} to {most} actions from sessions of held-out stores, over HTTP, 30 steps at most, "
+        f"{done['tasks.repetitions']} visits each (the teacher and the language model once). Cart tasks: something is added to the cart; checkout and purchase tasks: the "
+        "checkout reached, as in the paper; ordered: an order is placed (purchase tasks only); whole instruction: everything asked for happened in order and nothing more, by the store's log. 95 % intervals over tasks. The replay teacher knows the session: it is an upper bound, not a policy. The scorer is a surrogate that is trained on goals of one sentence (to buy, to browse) and does not read instructions; the "
         "pack's language model is under-trained, on such goals too."
     )
     return Table(head, rows), note
@@ -122,12 +117,12 @@ def _cold_start(cold: dict[str, Any]) -> tuple[Table, str]:
         "the catalogue helps" if low > 0 else "no better than the mean mix" if high >= 0 else "worse than the mean mix"
     )
     note = (
-        f"Jensen-Shannon divergence (base 2) from the real mix, mean over {cold[shops.key]} held-out shops that nothing was known of but "
-        f"their products; last column: over the {cold[training_shops.key]} training shops, each left out in turn. Gain over the mean mix "
-        f"{cold[gain.key]:.3f} [{low:.3f}, {high:.3f}], paired over shops: {verdict}. {cold[coverage.key]:.0%} of the shops' shares lie "
-        "in the predicted 95 % range. In the lab who visits a shop is drawn without a look at what it sells, so the catalogue can tell "
-        "which codes there are (a code holds tastes in products too) and not how many of its buyers buy: the strata that the mix stands for "
-        "are the test, and there no gain is to be expected."
+        f"Jensen-Shannon divergence (base 2) from the real mix, mean over {cold[shops.key]} held-out stores of which only the "
+        f"products were known; last column: over the {cold[training_shops.key]} training stores, each left out in turn. Gain over "
+        f"the mean mix {cold[gain.key]:.3f} [{low:.3f}, {high:.3f}], paired over stores: {verdict}. {cold[coverage.key]:.0%} of the "
+        "stores' shares lie in the predicted 95 % range. In the lab the buyers of a store are drawn independently of what it sells. "
+        "So the catalogue can predict which codes occur (a code includes tastes in products), but not how many buyers buy. The "
+        "strata that the mix stands for are the test; no gain is expected there."
     )
     return Table(("mix", "JS over codes", "JS over strata A–D", "JS over codes, left out"), rows), note
 

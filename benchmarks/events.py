@@ -65,16 +65,16 @@ def section(shops: int = 3, buyers: int = 20_000, repeats: int = 3) -> Section:
     )
     note = (
         f"Ours also sets malformed rows aside, drops duplicates, hashes ids, writes the timelines of {sessions:,} sessions "
-        "and lists the products of each buyer, and it spills to disk. Pandas does none of this: it holds all in memory and "
-        f"computes the scalars only, on the finished frame in {plain.cpu / shopify.cpu:.2f} of our CPU seconds. The "
+        "and lists the products of each buyer, and it spills to disk. Pandas does not do this: it holds everything in memory "
+        f"and computes only the scalars, on the finished frame in {plain.cpu / shopify.cpu:.2f} of our CPU seconds. The "
         f"{len(scalars):,} × 16 scalars of both differ by at most {apart:.1g}."
     )
-    what = f"A generated world of {shops} shops and {buyers:,} buyers; medians of {repeats}."
+    what = f"A generated world of {shops} stores and {buyers:,} buyers; medians of {repeats}."
     return Section("events", what, [(table, note)], ("duckdb", "ibis-framework", "pandas"))
 
 
 def _ours(source: EventSource, path: Path, folder: Path, settings: EventsConfig) -> tuple[pa.Table, pa.Table, int]:
-    """Buyers, clean events and the number of sessions, by way of files as in a run."""
+    """Buyers, clean events and the number of sessions, through files as in a run."""
     engine = connect(folder / "spill")
     raw = source.read(path, engine)
     prepared = prepare(raw, settings, KEY)
@@ -87,7 +87,7 @@ def _ours(source: EventSource, path: Path, folder: Path, settings: EventsConfig)
 
 
 def _as_rees46(events: pa.Table, path: Path) -> Path:
-    """The events that REES46's format can tell, as such a file."""
+    """The events that REES46's format has, as such a file."""
     name_of = {ours: theirs for theirs, ours in EVENT_OF.items()}
     frame = events.to_pandas()
     frame = frame[frame.event.isin(list(name_of))].sort_values("time")
@@ -112,7 +112,7 @@ def _lines(file: Path) -> int:
 
 
 def _parsed(log: Path) -> pd.DataFrame:
-    """What reading alone costs without us: every line as Python objects, the leading fields as columns."""
+    """The cost of reading alone, without our code: every line as Python objects, the leading fields as columns."""
     rows = []
     for file in sorted(log.glob("*.jsonl")):
         with file.open(encoding="utf-8") as lines:
@@ -124,7 +124,7 @@ def _parsed(log: Path) -> pd.DataFrame:
 
 
 def plain_scalars(events: pd.DataFrame, gap_minutes: float = 30) -> pd.DataFrame:
-    """The 16 scalars by pandas from clean events of a source without session ids, indexed by shop and buyer."""
+    """The 16 scalars by pandas from clean events of a source without session ids, indexed by store and buyer."""
     frame = events.sort_values([*BUYER, "time"], kind="stable")
     starts = frame.groupby(BUYER, sort=False).time.diff() > pd.Timedelta(minutes=gap_minutes)
     frame["session"] = starts.groupby([frame.shop_id, frame.buyer_id], sort=False).cumsum()

@@ -27,7 +27,7 @@ CHANGES = {
     "prices × 1.1": Variant(price_factor=1.1),
     "prices × 1.25": Variant(price_factor=1.25),
 }
-"""Of each shop, weak and strong ones."""
+"""Of each store, weak and strong ones."""
 LEVEL, POWER = 0.05, 0.8
 MOST_PAIRS = 6000
 """Lifts that need more pairs are not tried for their power."""
@@ -37,12 +37,12 @@ SHARED_LUCK = 0.5
 
 @dataclass(frozen=True)
 class Planted:
-    """One shop's buyers and what one change does to them."""
+    """One store's buyers and what one change does to them."""
 
     shop: int
     change: str
     shares: np.ndarray
-    """Of the m kinds of visits (a type with an intent): a buyer of the shop makes one of that kind."""
+    """Of the m kinds of visits (a type with an intent): a buyer of the store makes one of that kind."""
     code: np.ndarray
     """The type of each kind: here its persona is known."""
     rates: tuple[np.ndarray, np.ndarray]
@@ -96,7 +96,7 @@ class Trial:
 def section(
     shops: int = 12, sizes: Sequence[int] = (300, 1000, 3000), repeats: int = 2, plain_repeats: int = 40
 ) -> Section:
-    """Every change in every shop `repeats` times at each size, a store against itself `plain_repeats` times per shop."""
+    """Every change in every store `repeats` times at each size, a store against itself `plain_repeats` times per store."""
     types = make_types(24, np.random.default_rng(0))
     tests = [test for shop in range(shops) for test in planted_tests(shop, types)]
     against_itself = [
@@ -115,9 +115,8 @@ def section(
         "Brackets: 95 % intervals. Aim: at least 90 % right, A/A called in at most 5 %."
     )
     what = (
-        f"Generated buyers of {shops} shops and {len(types)} types, whose chances to reach each outcome are planted, so that every "
-        f"lift is known exactly; {len(CHANGES)} changes of each shop ({len(tests)} A/B tests, {repeats} times each) and each shop "
-        f"against itself ({plain_repeats} times). Here the buyers react as planted: this measures the statistics alone."
+        f"Generated buyers of {shops} stores and {len(types)} types, whose probabilities of each outcome are planted, so every lift is known exactly; {len(CHANGES)} changes of each store ({len(tests)} A/B tests, {repeats} times each) and each store "
+        f"against itself ({plain_repeats} times). The buyers react as planted, so this measures the statistics only."
     )
     return Section(
         "experiments",
@@ -132,7 +131,7 @@ def section(
             ),
             (
                 Table(("change", "true lift in purchases", "called", "of these right"), by_change),
-                f"{sizes[-1]:,} buyers; the true relative lift as its least, median and most over the shops.",
+                f"{sizes[-1]:,} buyers; the true relative lift as its least, median and most over the stores.",
             ),
             powered,
         ],
@@ -141,7 +140,7 @@ def section(
 
 
 def planted_tests(shop: int, types: Sequence[ShopperType]) -> list[Planted]:
-    """The shop's mix against each change; bouncers are not simulated."""
+    """The store's mix against each change; bouncers are not simulated."""
     mix = draw_mix(shop, types, np.random.default_rng([15, shop]))[:-1]
     kinds = [(one, intent) for one in types for intent in INTENTS]
     shares = np.array([mix[one.number] * one.intent_shares[intent] for one, intent in kinds])
@@ -211,8 +210,8 @@ def _powered(tests: Sequence[Planted], repeats: int) -> tuple[Table, str]:
     row = [f"{len(sizes)} of {len(tests)}", needed, f"{POWER:.0%}", _share(*_counted(found))]
     table = Table(head, [row])
     return table, (
-        "The true difference in purchases, looked for with as many buyers as the power calculator asks for after a pilot of 1,000 "
-        f"(rate and discordance are the pilot's); those that need more than {MOST_PAIRS:,} are left out."
+        "Tests for the true difference in purchases, with as many buyers as the power calculator asks for after a pilot of 1,000 "
+        f"(rate and discordance are the pilot's); tests that need more than {MOST_PAIRS:,} are left out."
     )
 
 

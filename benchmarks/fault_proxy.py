@@ -14,7 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 ERRORS, DROPS, STALLS, REDRAWS = 0.02, 0.01, 0.005, 0.2
-"""Shares of the requests for pages, and of the pages that draw themselves anew under the mouse."""
+"""Shares of the requests for pages, and of the pages that redraw themselves under the mouse."""
 STALL_SECONDS = 10
 _REDRAW = b"""<script>addEventListener('mousedown', event => {
     const main = event.target.closest('main');
@@ -25,7 +25,7 @@ _KEPT_BACK = frozenset({"connection", "keep-alive", "transfer-encoding", "conten
 
 
 class FaultyStore:
-    """The store at `url`, at an address of its own; a context manager. `injected` counts what was broken."""
+    """The store at `url`, at another address; a context manager. `injected` counts what was broken."""
 
     def __init__(self, url: str, seed: int = 0) -> None:
         self.behind = urlsplit(url)

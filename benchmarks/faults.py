@@ -38,7 +38,7 @@ GOAL = Goal("You are here to browse toys.", "shop", "", "", None)
 
 
 class Wanderer:
-    """Does anything that a page offers, and leaves at some time; now and then loses the tab or the browser."""
+    """Takes random actions and leaves at a random step; sometimes loses the tab or the browser."""
 
     name = "wanderer"
 
@@ -86,11 +86,10 @@ def section(episodes: int = VISITS, concurrency: int = 4) -> Section:
                     watch.lap()
     table = Table(("window", "injected", "survived", "endings", "steps", "seconds"), rows)
     note = (
-        f"Each request: 2 % answered with a 500, 1 % dropped without an answer, 0.5 % held for {STALL_SECONDS} s; every fifth page draws its main part anew "
-        f"under the first press of the mouse. Each step in Chromium: {CLOSED:.0%} lose the tab, {KILLED:.2%} the whole browser with all its visitors. "
+        f"Each request: 2 % answered with a 500, 1 % dropped without an answer, 0.5 % held for {STALL_SECONDS} s; every fifth page redraws its main part when the mouse button is first pressed. Each step in Chromium: {CLOSED:.0%} lose the tab, {KILLED:.2%} the whole browser with all its visitors. "
         "The paper counts 5.3 % crashed episodes on stores that do not fail on purpose; the aim is less than 1 % `other`."
     )
-    what = f"{episodes:,} visits, {concurrency} at once, of a shopper who does anything that a page offers, in a storefront of the lab that fails on purpose."
+    what = f"{episodes:,} visits, {concurrency} at once, of a shopper who takes random actions, in a storefront of the lab that fails on purpose."
     return Section("faults", what, [(table, note)], ("playwright", "httpx2", "django-oscar"))
 
 

@@ -1,6 +1,6 @@
-"""Grounding: do simulated buyers act as the personas they stand for, in shops and in themes that nothing was trained on?
+"""Grounding: do simulated buyers act as the personas they stand for, in stores and in themes that nothing was trained on?
 
-The pack that comes with the package in the held-out shops of the world it was trained on (configs/pack.toml), and, with its personas, scorers
+The pack that comes with the package in the held-out stores of the world it was trained on (configs/pack.toml), and, with its personas, scorers
 that never saw the theme they act in, and a shopper who knows nothing.
 """
 
@@ -87,7 +87,7 @@ ROWS: tuple[Row, ...] = (
 
 
 def section(config: Path = CONFIG, visits: int = 200) -> Section:
-    """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each shop by
+    """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each store by
     the scorers of unseen themes; the baselines make fewer.
     """
     settings = _with_the_pack(load_config(config))
@@ -98,13 +98,13 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     with TemporaryDirectory() as scratch:
         novice = _novices(run, theme, Path(scratch))
         columns = {
-            "unseen shops": read_json(run.folder / "evaluation/metrics.json")
+            "unseen stores": read_json(run.folder / "evaluation/metrics.json")
             | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
             "unseen themes": played(
                 run, lambda goal, seed: ScorerPolicy(novice[theme[goal.shop_id]], seed), "themes", shops, visits
             ),
             "no persona": played(run, _scored(_blind(run)), "no-persona", shops, visits // 5),
-            "any move": played(run, _scored(_any_move), "any-move", shops, visits // 13),
+            "random actions": played(run, _scored(_any_move), "any-move", shops, visits // 13),
         }
     rows = [
         [label, *(number(figures.get(shown.key)) for figures in columns.values()), number(paper), aim]
@@ -112,46 +112,44 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     ]
     lab = run.config.lab
     what = (
-        f"{lab.shops} generated shops with {lab.buyers:,} buyers; personas and scorer of the pack `default`, trained on {len(training_shops(run))} of them, acting in "
-        f"the {len(shops)} others over plain HTTP. Unseen themes: for each storefront theme of these {len(shops)} ({', '.join(novice)}) a scorer that was trained on the training "
-        "shops of the other themes alone acts in the held-out shops of that theme."
+        f"{lab.shops} generated stores with {lab.buyers:,} buyers; personas and scorer of the pack `default`, trained on {len(training_shops(run))} of them, acting in "
+        f"the {len(shops)} others over plain HTTP. Unseen themes: for each storefront theme of these {len(shops)} ({', '.join(novice)}) a scorer that was trained only on the training stores of the other themes acts in the held-out stores of that theme."
     )
     tables = [
         (
             Table(("scorer, lab data", *columns, "paper", "aim"), rows),
             _intervals(columns)
-            + " No persona: the same scorer, not told the persona, with the same goals; any move: all that a page offers is as likely. Means over other strata cannot be compared with each other, and a skill of few pairs, or above 1, is noise.",
+            + " No persona: the same scorer without the persona, with the same goals; random actions: all that a page offers is equally likely. Means over other strata cannot be compared with each other, and a skill of few pairs, or above 1, is noise.",
         ),
         (
             _funnel(columns),
             (
-                "Share of visits with 95 % intervals. The same sessions: those that gave the visits their goals, the fair comparison; all: the sessions of the same shops, without bouncers'. Visits are shared evenly by the "
-                "shops and their buyers, sessions are as they came: those who come often weigh more."
+                "Share of visits with 95 % intervals. The same sessions: those that gave the visits their goals (the fair comparison); all: the sessions of the same stores, without bouncers'. Visits are shared evenly by the stores and their buyers. Sessions are not: buyers who come often weigh more."
             ),
         ),
         (
             _separation(run),
             (
-                "Means over personas by the level that the head predicts for their code, in the unseen shops; d between high and low. Real: "
-                "the same figure of the real sessions of these shops, the most that a faithful shopper shows."
+                "Means over personas by the level that the head predicts for their code, in the unseen stores; d between high and low. Real: "
+                "the same figure of the real sessions of these stores, the most that a perfect simulation would show."
             ),
         ),
         (
             _cost(run),
-            "One decision on pages of its own visits, on one thread, features included; texts seen before are looked up.",
+            "One decision on pages of its own visits, on one thread, features included; vectors of texts seen before are looked up.",
         ),
     ]
     return Section("grounding", what, tables, ("torch", "django-oscar"))
 
 
 def _with_the_pack(config: Config) -> Config:
-    """Its world and held-out shops, with the personas and the scorer of the pack that was trained on them."""
+    """Its world and held-out stores, with the personas and the scorer of the pack that was trained on them."""
     agent = config.agent.model_copy(update={"policies": ("scorer",)})
     return config.model_copy(update={"name": f"{config.name}-measured", "pack": "default", "agent": agent})
 
 
 def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
-    """By each theme of the held-out shops, a scorer of the training shops of all others."""
+    """By each theme of the held-out stores, a scorer of the training stores of all others."""
     examples = read_lines(run.folder / "traces/stage2.jsonl")
     codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
     funnel = training_funnel(run, len(codebook))
@@ -167,7 +165,7 @@ def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict
 
 
 def _blind(run: StageContext) -> Score:
-    """The run's scorer, which is not told the persona."""
+    """The run's scorer without the persona."""
     score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
     return lambda one, code: score(one, None)  # noqa: ARG005 - a Score
 
@@ -181,7 +179,7 @@ def _scored(score: Score) -> PolicyOf:
 
 
 def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str], visits: int) -> dict[str, Any]:
-    """The figures of a shopper in these shops of the run, from so many `visits` to each."""
+    """The figures of a shopper in these stores of the run, from so many `visits` to each."""
     mix, sessions = simulated_buyers(run)
     simulation = run.config.simulation
     goals = draw_population(
@@ -209,7 +207,7 @@ def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str],
 
 
 def _twins(run: StageContext, episodes: pa.Table) -> dict[str, float]:
-    """What happened in the real sessions that the visits' goals come from."""
+    """What happened in the real sessions that gave the visits their goals."""
     keys = ["shop_id", "buyer_id", "session_id"]
     drawn = episodes.filter(pc.is_valid(episodes["code"])).select(keys)
     real = drawn.join(sessions_without_timeline(run).drop_columns(["timeline"]), keys, join_type="inner")
@@ -229,10 +227,10 @@ def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
         strata = ", ".join(stratum for stratum in FUNNEL if found[metric("conversion", stratum, "pairs").key])
         words += [f"{name}, means over {strata}: {'; '.join(shown)}"] if shown else []
     return (
-        "95 % intervals over shops: "
+        "95 % intervals over stores: "
         + ". ".join(words)
-        + ". A stratum that is the most common one of no persona's buyers "
-        "(B here: checkout abandoners are few, and share personas with A and C) has no figure, and is in no mean."
+        + ". A stratum that is not the most common one of any persona's buyers "
+        "(B here: checkout abandoners are few, and share personas with A and C) has no figure and is left out of the means."
     )
 
 

@@ -1,4 +1,4 @@
-"""CPU and wall seconds of a piece of work, with the processes that it starts; a machine in words."""
+"""CPU and wall seconds of a piece of work, with the processes that it starts; a description of the machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Cost:
 
 
 class Stopwatch:
-    """Tells the cost since it was made, or since the last lap."""
+    """The cost since it was made, or since the last lap."""
 
     def __init__(self) -> None:
         self._wall, self._cpu = time.perf_counter(), tree_cpu()
@@ -92,7 +92,7 @@ def sgemm_flops(size: int = 1024, repeats: int = 5) -> float:
 
 
 class Machine:
-    """The machine in words, and how busy others kept it since this was made."""
+    """A description of the machine, and how busy other processes made it since this was created."""
 
     def __init__(self) -> None:
         self._watch, self._busy = Stopwatch(), _busy_seconds()

@@ -2,7 +2,7 @@
 
     python benchmarks/persona_search.py RUN_FOLDER --buyers N
 
-The vectors of held-out shops are never made. Prints one line per setting as soon as it is known.
+The vectors of held-out stores are never made. Prints one line per setting as soon as it is known.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Personas: what training and assigning cost, and their codes beside those of other clusterings on 81 shops."""
+"""Personas: what training and assigning cost, and their codes beside those of other clusterings on 81 stores."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def section(
         buyers=BuyersConfig(embedder=embedder),  # pyright: ignore[reportArgumentType] - checked there
     )
     what = (
-        f"Costs: {buyers:,} made-up buyers (the paper's number) of 403 dimensions, K = {codes}, on one thread. Quality: the "
-        f"generated world of {config.lab.shops} shops and {config.lab.buyers:,} buyers, embedder {embedder}, "
-        f"K = {settings.codes}; {len(seeds)} seeds, each with other held-out shops, another sample, split and training."
+        f"Costs: {buyers:,} random buyer vectors (the paper's number) of 403 dimensions, K = {codes}, on one thread. Quality: the "
+        f"generated world of {config.lab.shops} stores and {config.lab.buyers:,} buyers, embedder {embedder}, "
+        f"K = {settings.codes}; {len(seeds)} seeds, each with other held-out stores, another sample, split and training."
     )
     tables = [_costs(buyers, codes, settings), _quality(config, seeds)]
     return Section("personas", what, tables, ("torch", "numpy", "scikit-learn"))
@@ -173,9 +173,8 @@ def _quality(config: Config, seeds: Sequence[int]) -> tuple[Table, str]:
                 found.setdefault(name, []).append(judged.figures(coder))
     note = (
         "Mean ± standard deviation over the seeds. The rows down to the codes in use are on the validation buyers, as in "
-        "Table 1 of the paper; JS and R² on the held-out shops, with the codes' profiles from the training shops; planted "
-        "types on all buyers. Bouncers are left out. k-means: MiniBatch, as in the paper; Lloyd: k-means run to its end, which "
-        "minimises what the Calinski-Harabasz index divides by. Mixture: Gaussians with diagonal covariances."
+        "Table 1 of the paper; JS and R² on the held-out stores, with the codes' profiles from the training stores; planted "
+        "types on all buyers. Bouncers are left out. k-means: MiniBatch, as in the paper; Lloyd: k-means run until it converges; it minimises the denominator of the Calinski-Harabasz index. Mixture: Gaussians with diagonal covariances."
     )
     return Table(("", *found), comparison_rows(found)), note
 

@@ -104,13 +104,13 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
     trained = PackFolder.at("default").about["stages"]["agent"]["summary"]
     what = (
         f"The pack's language model (SmolLM2-135M with persona rows and low-rank matrices; {trained}) and its scorer in the "
-        f"{len(set(episodes['shop_id'].to_pylist()))} held-out shops of a generated world of {lab.shops} with {lab.buyers:,} buyers, which is not the one they "
+        f"{len(set(episodes['shop_id'].to_pylist()))} held-out stores of a generated world of {lab.shops} with {lab.buyers:,} buyers, which is not the one they "
         f"were trained in; over HTTP, temperature 1, {visits} visits of each with the same goals, at most {MAX_STEPS} steps."
     )
     tables = [
         (
             Table(("lab data", "language model", "scorer", "paper", "aim"), rows),
-            "In brackets 95 % intervals over the shops. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata. Of one pair or a few an alignment is chance: read Cohen's d and the shares of visits instead.",
+            "In brackets 95 % intervals over the stores. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata. With one pair or a few, an alignment is mostly chance: read Cohen's d and the shares of visits instead.",
         ),
         (
             Table(DOINGS, doings),

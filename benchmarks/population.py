@@ -114,9 +114,9 @@ def _killed(folder: Path, episodes: int, kills: int) -> tuple[Table, str]:
     same = _metrics(calm) == _metrics(folder)
     differing = _differing(calm, folder)
     note = (
-        f"A run with the scorer as its policy, killed (SIGKILL) at {kills} random moments of its {episodes:,} visits and begun again each time. "
-        f"Rows of the two tables of episodes that differ in anything but seconds: {differing}. "
-        f"`metrics.json` is {'the same' if same else 'NOT the same'} in every figure. Aim: none lost, none doubled, same figures."
+        f"A run with the scorer as its policy, killed (SIGKILL) at {kills} random times during its {episodes:,} visits and started again each time. "
+        f"Rows of the two tables of episodes that differ in more than the seconds: {differing}. "
+        f"`metrics.json` is {'the same' if same else 'NOT the same'} in every figure. Aim: no visit lost, none twice, same figures."
     )
     head = ("run", "visits kept when killed", "episodes", "distinct", "steps", "seconds")
     return Table(head, rows), note
@@ -238,10 +238,9 @@ async def _throughput(folder: Path, visits: tuple[int, int], shops: int, rounds:
         )
     head = ("", "visits/hour", "steps/s", "our CPU ms/step", "the store's CPU ms/step", "requests/s beside bare")
     note = (
-        f"{shops} stores in one server process, visitors of all of them at once: {visits[0]} over HTTP (8 at once), {visits[1]} in Chromium (4 at once), medians of "
-        f"{rounds} rounds that take turns. A shopper does anything a page offers and leaves with a chance of {LEAVES:.0%} a step. The bare row sends the very bytes that the visits over HTTP "
-        "sent, from 8 sockets, and reads no page: what the store can serve. Aim: 0.8 of it. The server is one process: with a core for each, "
-        "visitors keep up with it while their CPU a step is below its own; on a busy machine the ratio of wall times tells who got the processor."
+        f"{shops} stores in one server process, visited at once: {visits[0]} over HTTP (8 at once), {visits[1]} in Chromium (4 at once), medians of "
+        f"{rounds} rounds that take turns. A shopper takes random actions and leaves with a chance of {LEAVES:.0%} a step. The bare row sends the same bytes as the visits over HTTP, from 8 sockets, and reads no page: it shows what the store can serve. Aim: 0.8 of it. The server is one process: with a core for each, "
+        "visitors are as fast as the server while their CPU a step is below the server's. On a busy machine the ratio of wall times shows which process got the processor."
     )
     return Table(head, rows), note
 

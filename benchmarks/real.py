@@ -1,4 +1,4 @@
-"""Real: the codes beside k-means on two public logs, and what these logs cannot tell.
+"""Real: the codes beside k-means on two public logs, and what these logs do not contain.
 
 The logs are not part of the repository. $SIMPERSONA_REAL_DATA names the folder that holds rees46/ (any part of a month
 of the REES46 multi-category store) and webshop/human_sessions.zip; what is not there is skipped, and said so.
@@ -32,7 +32,7 @@ from simpersona.pipeline.run_folder import RunFolder
 FOLDER = "SIMPERSONA_REAL_DATA"
 EXAMPLES = Path(__file__).parent.parent / "examples"
 LOGS = {"rees46": "rees46", "webshop": "webshop/human_sessions.zip"}
-"""Where each log lies in the folder; examples/NAME.toml tells how it is read."""
+"""Where each log lies in the folder; examples/NAME.toml says how to read it."""
 Figures = dict[str, float | int | None]
 
 
@@ -43,7 +43,7 @@ def section(data: Path | None = None, seeds: Sequence[int] = (0, 1, 2)) -> Secti
     missing = [name for name in LOGS if name not in found]
     skipped = f" Skipped, because ${FOLDER} names no folder that holds it: {', '.join(missing)}." if missing else ""
     what = (
-        f"Real logs, {len(seeds)} seeds each (another sample, split and training; the held-out shops are those of the "
+        f"Real logs, {len(seeds)} seeds each (another sample, split and training; the held-out stores are those of the "
         f"example's settings).{skipped}"
     )
     tables = [table for name, log in found.items() for table in _log(name, log, seeds)]
@@ -66,8 +66,8 @@ def _log(name: str, log: Path, seeds: Sequence[int]) -> list[tuple[Table, str]]:
     table = Table((name, *figures), comparison_rows(figures, shown))
     note = (
         f"Real: {name}, K = {config.personas.codes}, held out: {', '.join(config.split.held_out)}. Mean ± standard deviation "
-        "over the seeds; the rows down to the codes in use are on the validation buyers, JS and R² on the held-out shops "
-        "with the codes' profiles from the training shops. A dash cannot be computed from this log; R² over "
+        "over the seeds; the rows down to the codes in use are on the validation buyers, JS and R² on the held-out stores "
+        "with the codes' profiles from the training stores. A dash: the figure cannot be computed from this log; R² over "
         f"{len(config.split.held_out)} shops says little."
     )
     return [(_size(name, buyers, quality), _masks(buyers)), (table, note)]
@@ -82,7 +82,7 @@ def _size(name: str, buyers: pa.Table, quality: dict[str, object]) -> Table:
 
 
 def _masks(buyers: pa.Table) -> str:
-    """Which of the 16 scalars the log cannot tell."""
+    """Which of the 16 scalars the log does not contain."""
     unknown = [name for name in SCALARS if buyers[name].null_count == len(buyers)]
     names = ", ".join(name.replace("_", " ") for name in unknown)
     return f"Unknown for every buyer, and masked: {names}." if unknown else "No scalar is unknown for every buyer."

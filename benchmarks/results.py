@@ -14,9 +14,8 @@ from benchmarks.measure import NOT_IDLE, Machine
 RESULTS = Path(__file__).parent / "RESULTS.md"
 TOP = """# Results
 
-Measured by `make bench` (`python -m benchmarks`); one subject by `python -m benchmarks NAME`, which writes its section
-only. All data are generated, but for the sections `real` and `webshop_replays`. CPU seconds count all threads and all processes started
-(browser, store); times are medians. Ratios are of CPU seconds unless a row says otherwise, since wall times depend on what else runs.
+`make bench` (`python -m benchmarks`) writes this file; `python -m benchmarks NAME` writes one section. All data are generated, except
+in the sections `real` and `webshop_replays`. CPU seconds count all threads and all processes started (browser, store); times are medians. Ratios are of CPU seconds unless a row says otherwise, since wall times depend on other processes.
 """
 
 
@@ -28,14 +27,14 @@ class Table:
     rows: Sequence[Sequence[str]]
 
     def lines(self) -> list[str]:
-        """Markdown; columns after the first are set to the right."""
+        """Markdown; columns after the first are right-aligned."""
         rule = ["---", *["---:"] * (len(self.head) - 1)]
         return ["| " + " | ".join(cells) + " |" for cells in (self.head, rule, *self.rows)]
 
 
 @dataclass(frozen=True)
 class Section:
-    """What one subject found: a sentence on what was done, tables with a sentence below each, packages it rests on."""
+    """The results of one subject: a sentence on what was done, tables with a sentence below each, the packages it depends on."""
 
     subject: str
     what: str
@@ -64,7 +63,7 @@ class Section:
 
 
 def write_section(path: Path, subject: str, text: str, order: Sequence[str]) -> None:
-    """Puts the section into the file, in the place of the one with its name; the others stay as they are."""
+    """Replaces the section of the same name in the file, or adds it; the other sections stay unchanged."""
     sections: dict[str, str] = {}
     if path.exists():
         for part in path.read_text(encoding="utf-8").split("\n## ")[1:]:

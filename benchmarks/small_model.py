@@ -1,6 +1,6 @@
-"""A small language model that has read the shops' pages: what stands for a pretrained one where two cores have to train it.
+"""A small language model that has read the stores' pages: what stands for a pretrained one where two cores have to train it.
 
-A Llama with a vocabulary of its own, trained from nothing on what visitors of the training shops saw and did, whole texts, with
+A Llama with a vocabulary of its own, trained from nothing on what visitors of the training stores saw and did, whole texts, with
 no word of who they were: it knows pages and what is done on them, and no persona.
 """
 

@@ -1,6 +1,6 @@
 """Stages: the language model's two stages of training against a single one, from random rows and from the codebook (App. F, Tables 7, 8).
 
-On the examples of the run of configs/pack.toml and in its held-out shops, every way with as many steps of as many examples. The
+On the examples of the run of configs/pack.toml and in its held-out stores, every way with as many steps of as many examples. The
 model is a small one that two cores can train (small_model.py).
 """
 
@@ -72,7 +72,7 @@ def single_stage(shown: Metric) -> float | None:
 
 def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits: int = 50) -> Section:
     """`reading` steps on pages, then `steps` of each way, a third of them stage 1 where there is one; `visits` of each to every
-    held-out shop, and half as many of the two-stage model without its token.
+    held-out store, and half as many of the two-stage model without its token.
     """
     settings = load_config(config)
     run = StageContext(settings, run_pipeline(settings, Quiet(), upto="traces"), lambda *_: None, "stages")
@@ -94,7 +94,7 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
             act = model_policies(place / "stage2", settings.agent.prompt, settings.simulation.temperature)
             columns[way.name] = _acted(run, act, way.name, visits)
             if way is WAYS[0]:
-                columns["two stages, token not told"] = _acted(
+                columns["two stages, no token"] = _acted(
                     run, lambda seed, act=act: Untold(act(seed)), "untold", visits // 2
                 )
     rows = [
@@ -108,24 +108,22 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
         for label, shown, paper, aim in (*ROWS, *SPREAD)
     ]
     what = (
-        f"A Llama of {read.weights / 1e6:.1f} M weights with a vocabulary of its own ({read.words:,} words), trained from nothing: first {reading:,} steps on "
-        f"the whole texts of {len(train[1]):,} examples without their tokens ({read.seconds:,.0f} s, {read.loss:.2f} nats a token at the end), then {steps:,} steps each way of {BATCH} "
-        f"examples ({steps * BATCH / len(train[2]):.1f} epochs); of two stages a third is stage 1. {visits * len(simulated_shops(run)):,} visits each to the {len(simulated_shops(run))} held-out shops of the run of "
-        "`configs/pack.toml`, over plain HTTP. A stand-in for a pretrained model, which two cores cannot train this far: it tells how the ways compare, not what a large "
-        "model reaches."
+        f"A Llama of {read.weights / 1e6:.1f} M weights with its own vocabulary ({read.words:,} words), trained from scratch: first {reading:,} steps on "
+        f"the full texts of {len(train[1]):,} examples without their tokens ({read.seconds:,.0f} s, {read.loss:.2f} nats a token at the end), then {steps:,} steps for each model of {BATCH} "
+        f"examples ({steps * BATCH / len(train[2]):.1f} epochs); of two stages a third is stage 1. {visits * len(simulated_shops(run)):,} visits each to the {len(simulated_shops(run))} held-out stores of the run of "
+        "`configs/pack.toml`, over plain HTTP. This replaces a pretrained model, which two cores cannot train this far. It shows how the models compare, not what a large model reaches."
     )
     tables = [
         (
             Table(
                 ("small language model, lab data", *columns, "paper, two stages", "paper, single stage", "aim"), rows
             ),
-            "In brackets 95 % intervals over the shops. Token not told: the two-stage model with the same goals and no persona token.",
+            "In brackets 95 % intervals over the stores. No token: the two-stage model with the same goals and no persona token.",
         ),
         (
             Table(("", "seconds", "tokens/s", "loss, own token", "another's", "none"), trained),
             (
-                f"Learning rates {ROWS_RATE:g} for the rows alone and {RATE:g} for everything. Loss in nats per answer token of {HELD_OUT} examples from visits kept from training: with the buyer's own "
-                "token, with the one half the codebook away, with none."
+                f"Learning rates {ROWS_RATE:g} for the rows only and {RATE:g} for everything. Loss in nats per answer token of {HELD_OUT} test examples: with matched token, with a mismatched one (half the codebook away), with no token."
             ),
         ),
     ]
@@ -133,7 +131,7 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
 
 
 class Untold:
-    """A policy that is not told whose visit it is."""
+    """A policy that gets no persona."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy, self.name = policy, policy.name

@@ -34,7 +34,7 @@ def section(
                 looks = themes(folder / "themes", catalogue, pages)
         many = together(folder / "many", catalogues(folder / "world", max(shops), sizes[0]), shops)
     what = (
-        f"The lab's storefronts. One shop with catalogues of {', '.join(f'{size:,}' for size in sizes)} products; "
+        f"The lab's storefronts. One store with catalogues of {', '.join(f'{size:,}' for size in sizes)} products; "
         f"all else with {sizes[0]} products a shop."
     )
     tables = [serving(found, pages), looks, many, crowds]

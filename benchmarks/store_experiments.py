@@ -1,4 +1,4 @@
-"""Experiments in stores: simulated buyers of the scorer, taught in other shops that differ in such changes, against the planted truth."""
+"""Experiments in stores: simulated buyers of the scorer, taught in other stores that differ in such changes, against the planted truth."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SIDES = {"A wins": -1, "B wins": 1, "cannot tell": 0}
 
 @dataclass(frozen=True)
 class Tried:
-    """One change in one shop: what was found and what is true, three outcomes each."""
+    """One change in one store: the measured and the true lift of three outcomes."""
 
     shop: str
     change: str
@@ -64,7 +64,7 @@ def section(
     embedder: str = "minilm",
     folder: Path | None = None,
 ) -> Section:
-    """A world of `lab` whose shops differ in their variants; `buyers` over the held-out shops visit each change of them.
+    """A world of `lab` whose stores differ in their variants; `buyers` over the held-out stores visit each change of them.
 
     With a `folder` the run is kept there, and one that was stopped goes on.
     """
@@ -83,8 +83,8 @@ def section(
     called = [one for one in tests if one.called]
     nothing = [one for one in tried if one.change not in CHANGES]
     what = (
-        f"Generated: {lab.shops} shops whose stores take turns through the plain one and four changes; the scorer learns from {sessions:,} "
-        f"replayed sessions of the shops that are not held out. In each of {len(held_out)} held-out shops, plain ones, "
+        f"Generated: {lab.shops} stores that take turns through the plain variant and four changes; the scorer learns from {sessions:,} "
+        f"replayed sessions of the training stores. In each of {len(held_out)} held-out stores, plain ones, "
         f"{buyers // len(held_out)} of its simulated buyers visit it plain and changed, over HTTP: {len(tests)} A/B tests, and as A/A test the plain "
         "store again with other seeds. A surrogate acts, not a language model."
     )
@@ -164,7 +164,7 @@ def _rates(shares: np.ndarray, types: Sequence[ShopperType], variant: Variant, d
 
 
 def _shares(mixes: pa.Table, shops: Sequence[str]) -> dict[str, np.ndarray]:
-    """The planted mix of each shop, the bouncer last."""
+    """The planted mix of each store, the bouncer last."""
     return {shop: mixes.filter(pc.equal(mixes["shop_id"], shop))["share"].to_numpy() for shop in shops}
 
 

@@ -1,4 +1,4 @@
-"""The lab's storefronts over plain HTTP: to build, start and reset, CPU per page, visitors at once, shops in one process."""
+"""The lab's storefronts over plain HTTP: to build, start and reset, CPU per page, visitors at once, stores in one process."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from simpersona.lab.storefront.themes import THEMES
 from simpersona.lab.world import generate_world
 
 Catalogue = tuple[str, pa.Table, pa.Table]
-"""A shop's id, its products and its collections."""
+"""A store's id, its products and its collections."""
 
 
 def catalogues(folder: Path, shops: int, size: int) -> list[Catalogue]:
-    """The lab's shops of `size` products each."""
+    """The lab's stores of `size` products each."""
     generate_world(folder, LabConfig(shops=shops, buyers=20 * shops, products_per_shop=size), lambda *_: None)
     products = pq.read_table(folder / "events/products.parquet")
     collections = pq.read_table(folder / "events/collections.parquet")
@@ -48,7 +48,7 @@ class Visitor:
         self.page = ""
 
     def get(self, path: str) -> str:
-        """The page at `path`, which may be relative to the shop's first page."""
+        """The page at `path`, which may be relative to the store's first page."""
         return self._ask("GET", path if path.startswith("/") else self.home + path)
 
     def post(self, path: str, **fields: str) -> str:
@@ -185,7 +185,7 @@ def serving(found: dict[int, Answers], pages: int) -> tuple[Table, str]:
     ]
     note = (
         f"Pages over plain HTTP by one visitor on one connection, medians of {pages}: CPU of the server's threads, and "
-        "wall milliseconds seen by the visitor. Reset puts the store back while it is served."
+        "wall milliseconds seen by the visitor. Reset restores the store while it is served."
     )
     return Table(("", *(f"{size:,} products" for size in found)), rows), note
 
@@ -213,7 +213,7 @@ def _milliseconds(cost: Cost) -> str:
 
 
 def together(folder: Path, shops: Sequence[Catalogue], counts: Sequence[int]) -> tuple[Table, str]:
-    """Memory of one process with so many shops, each of them visited; beside as many processes of one shop."""
+    """Memory of one process with so many stores, each of them visited; beside as many processes of one store."""
     with LabStore(folder / "single") as store:
         store.build(*shops[0])
         single = _memory([store.start()])
@@ -234,8 +234,8 @@ def together(folder: Path, shops: Sequence[Catalogue], counts: Sequence[int]) ->
         )
     head = ("shops", "one process, MiB", "a process each, MiB", "build all, s", "start, s", "reset of one, s")
     note = (
-        f"Proportional set size of the server's processes after a visit to each shop (home, collection, product, into the cart, "
-        f"search); a process each is {number(single)} MiB, measured, times the number of shops."
+        f"Proportional set size of the server's processes after a visit to each store (home, collection, product, into the cart, "
+        f"search); one process per store is {number(single)} MiB, measured for one, times the number of stores."
     )
     return Table(head, rows), note
 
@@ -252,10 +252,10 @@ def _memory(urls: Iterable[str]) -> float:
 
 
 def crowd(url: str, visitors: Sequence[int], seconds: float) -> tuple[Table, str]:
-    """Requests a second that so many visitors at once are given."""
+    """Requests a second that the store serves to so many visitors at once."""
     rows = [[str(count), number(_rate(url, count, seconds))] for count in visitors]
     note = (
-        f"Each visitor has a cart of its own and asks in turn for home, collection, product, search and cart, for {seconds:g} s; "
+        f"Each visitor has its own cart and requests home, collection, product, search and cart in turn, for {seconds:g} s; "
         "the visitors share the machine with the store."
     )
     return Table(("visitors at once", "requests/s"), rows), note

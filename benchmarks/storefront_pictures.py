@@ -1,6 +1,6 @@
 """Draws the pictures of the storefront's themes for the docs: python -m benchmarks.storefront_pictures docs/pictures.
 
-Four generated shops, one in each theme, seen in the browser that the project finds.
+Four generated stores, one in each theme, seen in the browser that the project finds.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from simpersona.lab.storefront.store_folder import Look
 from simpersona.lab.storefront.themes import THEMES, get_theme
 
 WIDTH, HEIGHT, GAP = 1160, 870, 12
-"""Of one shop's window, in pixels."""
+"""Of one store's window, in pixels."""
 SHOWN = 0.43
 """Of that size, four of them on a picture."""
 
@@ -60,7 +60,7 @@ def _list(page: Page, url: str) -> bytes:
 
 
 def _product(page: Page, theme: str) -> bytes:
-    """One of its products; with a drawer, just after it was put there."""
+    """One of its products; with a drawer, just after it was added."""
     page.locator(".cards a").nth(1).click()
     if get_theme(theme).has_drawer:
         page.get_by_role("button", name=get_theme(theme).add).click()

@@ -20,7 +20,7 @@ PAPER = {"sessions": "3,600", "examples of a stage": "34,000"}
 
 
 def section(config: Config | None = None) -> Section:
-    """Counts, seconds and megabytes of the run, which is made if it is not up to date and goes on if it was killed."""
+    """Counts, seconds and megabytes of the run, which is made if it is not up to date and continues if it was killed."""
     run = run_pipeline(config or load_config(CONFIG), Quiet(), upto="traces")
     record, quality = run.records["traces"], read_json(run / "traces/quality.json")
     episodes = EPISODES.conform(pq.read_table(run / "traces/episodes.parquet")).to_pylist()
@@ -42,8 +42,8 @@ def section(config: Config | None = None) -> Section:
         ["all of traces/, MB", "–", number(_megabytes(run / "traces", "*"))],
     ]
     reasons = sorted({one["verdict"] for one in episodes if not one["verified"]})
-    note = f"Not verified: {'; '.join(reasons) or 'none'}. A killed run goes on with the visits that are not over."
-    what = f"`simpersona traces examples/{CONFIG.name}`, over plain HTTP, lab data; the times are those that the run's manifest tells."
+    note = f"Not verified: {'; '.join(reasons) or 'none'}. A killed run continues with the unfinished visits."
+    what = f"`simpersona traces examples/{CONFIG.name}`, over plain HTTP, lab data; the times are those of the run's manifest."
     return Section("trace_volume", what, [(Table(("", "paper", "here"), rows), note)], ("django-oscar", "httpx2"))
 
 

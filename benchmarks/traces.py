@@ -64,7 +64,7 @@ def section(lab: LabConfig | None = None, sessions: int = 300, in_browser: int =
         if in_browser:
             ways.append(_replayed(config, "browser", in_browser, concurrency))
     what = (
-        f"Recorded sessions of a generated world ({lab.shops} shops, {lab.buyers:,} buyers) done again in the stores of its training "
+        f"Recorded sessions of a generated world ({lab.shops} stores, {lab.buyers:,} buyers) replayed in the stores of its training "
         f"shops: {sessions} over plain HTTP and a sample of {in_browser} in Chromium, {concurrency} at once."
     )
     tables = [_fidelity(ways), _prompts(ways[0]), _costs(ways)]

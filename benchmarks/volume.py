@@ -73,7 +73,7 @@ def section(events: int = EVENTS, worlds: Path | None = None) -> Section:
         )
     what = (
         f"Generated worlds of about {', '.join(f'{size:,}' for size in sizes)} events, {_DAYS} days, about "
-        f"{_EVENTS_PER_BUYER:.0f} events per buyer, as typed parquet; each way in a process of its own, once. CPU seconds after "
+        f"{_EVENTS_PER_BUYER:.0f} events per buyer, as typed parquet; each method runs once, in its own process. CPU seconds after "
         "imports; memory is the process's peak."
     )
     return Section("volume", what, tables, ("duckdb", "ibis-framework", "numba", "pandas", "polars"))
@@ -118,17 +118,17 @@ def _ways(log: Path, out: Path, cost: dict[str, dict[str, float]]) -> tuple[Tabl
     note = (
         f"{rows:,} rows, {len(reference):,} buyers. All make sessions by a gap of 30 minutes, the 16 scalars and the stratum, and "
         f"write one row per buyer; strata are equal and scalars differ by at most what the last column says (relative above 1). "
-        f"The fast path also judges rows, drops doubles and lists each buyer's products: it takes {cost['pandas']['cpu'] / fused:.1f}"
+        f"The fast path also judges rows, drops duplicates and lists each buyer's products: it takes {cost['pandas']['cpu'] / fused:.1f}"
         f" times less CPU than pandas and {cost['polars']['cpu'] / fused:.1f} times less than Polars. The general path also hashes "
-        "ids, keeps rejected rows, writes clean events and the timeline of every session, in order, and reports on "
-        "quality and bots; it runs on Spark unchanged. The query, pandas and Polars do none of that: they trust every row."
+        "ids, stores rejected rows, writes clean events and the timeline of every session, in order, and reports on "
+        "quality and bots; it runs on Spark unchanged. The query, pandas and Polars do not: they trust every row."
     )
     head = ("", "CPU-s", "relative to the query", "CPU-s per million rows", "peak memory, MB", "difference")
     return Table(head, cells), note
 
 
 def buyers_of(file: Path, like: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Stratum and scalars by shop and buyer; hashed ids are told by hashing those of `like`."""
+    """Stratum and scalars by store and buyer; hashed ids are matched by hashing those of `like`."""
     frame = pd.read_parquet(file, columns=[*BUYER, "stratum", *SCALARS]).set_index(BUYER).sort_index()
     if like is None:
         return frame
@@ -176,7 +176,7 @@ def _channels(log: Path) -> tuple[Table, str]:
         ["project once, then average (ours)", number(soon.cpu), f"{soon.cpu / max(late.cpu, _TICK):.3f}"],
     ]
     note = (
-        f"{len(buyers):,} buyers, {len(products):,} products with made-up embeddings of {DIM} dimensions, 128 kept, three "
+        f"{len(buyers):,} buyers, {len(products):,} products with random embeddings of {DIM} dimensions, 128 kept, three "
         f"channels, one thread, medians of 3. Ours takes {late.cpu / max(soon.cpu, _TICK):.1f} times less; the results differ by at most "
         f"{differ:.1g}."
     )
@@ -210,9 +210,9 @@ def _end_to_end(log: Path, small: Path, scratch: Path) -> tuple[Table, str]:
         *([f"of the CPU: {name}", f"{seconds / total:.0%}"] for name, seconds in phases.items()),
     ]
     note = (
-        f"{rows:,} rows of typed parquet to the codes of {whole['buyers']:,.0f} buyers and the mixes of {whole['shops']:.0f} shops "
-        f"with a pack of 64 codes and made-up embeddings of {DIM} dimensions (embedding the catalogue is not counted). "
-        f"In the world of {_rows(small):,} rows, {same:,} of {of:,} codes are those of the general path. Phases are of one worker alone."
+        f"{rows:,} rows of typed parquet to the codes of {whole['buyers']:,.0f} buyers and the mixes of {whole['shops']:.0f} stores "
+        f"with a pack of 64 codes and random embeddings of {DIM} dimensions (embedding the catalogue is not counted). "
+        f"In the world of {_rows(small):,} rows, {same:,} of {of:,} codes are those of the general path. Phases are those of a single worker."
     )
     return Table(("events to p_s(k), fast path", ""), cells), note
 
@@ -250,7 +250,7 @@ def _catalogue(file: Path) -> tuple[pa.Table, np.ndarray]:
 
 
 def _assign(log: Path, folder: Path) -> dict[str, float]:
-    """All codes and mixes, the shops in parallel."""
+    """All codes and mixes, the stores in parallel."""
     pack = FittedPersonas.load(folder)
     products, embeddings = _catalogue(log / "products.parquet")
     watch = Stopwatch()
@@ -267,7 +267,7 @@ def _assign(log: Path, folder: Path) -> dict[str, float]:
 
 
 def _phases(log: Path, folder: Path) -> dict[str, float]:
-    """CPU seconds of each part of the same work, in one thread, over the largest shops."""
+    """CPU seconds of each part of the same work, in one thread, over the largest stores."""
     pack = FittedPersonas.load(folder)
     products, embeddings = _catalogue(log / "products.parquet")
     spent: dict[str, float] = {}

@@ -1,5 +1,5 @@
-# ruff: noqa: PLC0415 - each way loads what it needs alone: its memory is measured
-"""The ways from a typed parquet log to the 16 scalars and the stratum; each is run in a process of its own."""
+# ruff: noqa: PLC0415 - each way loads only what it needs, because its memory is measured
+"""The ways from a typed parquet log to the 16 scalars and the stratum; each runs in its own process."""
 
 # pyright: reportIndexIssue=false, reportArgumentType=false, reportCallIssue=false, reportOperatorIssue=false
 # pyright: reportReturnType=false, reportGeneralTypeIssues=false
@@ -73,7 +73,7 @@ from n join days using (shop_id, buyer_id)
 
 
 def by_general(log: Path, out: Path) -> None:
-    """`prepare` and `aggregate` by way of files, as in a run."""
+    """`prepare` and `aggregate` through files, as in a run."""
     from simpersona.adapters.engines.duckdb import connect
     from simpersona.adapters.engines.open import write_sessions
     from simpersona.adapters.sources.table import TableSource
@@ -94,7 +94,7 @@ def by_general(log: Path, out: Path) -> None:
 
 
 def by_fused(log: Path, out: Path) -> None:
-    """The fast path, one shop after the other."""
+    """The fast path, one store after the other."""
     from simpersona.adapters.sources.typed_log import TypedLog
     from simpersona.buyers.fused import fused_buyers
     from simpersona.config import EventsConfig
@@ -192,7 +192,7 @@ LOADED = {
 
 
 def measured(way: str, log: Path, out: Path) -> dict[str, float]:
-    """CPU and wall seconds and peak memory in MB of one way, in a process of its own; `out` gets the buyers."""
+    """CPU and wall seconds and peak memory in MB of one way, in its own process; `out` gets the buyers."""
     return apart("benchmarks.volume_ways", way, str(log), str(out))
 
 
@@ -209,7 +209,7 @@ def _files(log: Path) -> list[str]:
 
 
 def warm_up() -> None:
-    """Compiled functions are kept on disk by numba; loading them is no part of the work."""
+    """Numba caches compiled functions on disk; loading them is not part of the work."""
     from datetime import UTC, datetime
 
     from simpersona.buyers.fused import fused_buyers

@@ -1,4 +1,4 @@
-"""The same training with the quantiser of vector-quantize-pytorch in the place of ours, to compare costs."""
+"""The same training with the quantiser of vector-quantize-pytorch instead of ours, to compare costs."""
 
 from __future__ import annotations
 

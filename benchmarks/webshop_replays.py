@@ -1,4 +1,4 @@
-"""WebShop replays: real human sessions (Yao et al. 2022) done again in lab stores that sell the products they name.
+"""WebShop replays: real human sessions (Yao et al. 2022) replayed in lab stores that sell the products they name.
 
 The log is not part of the repository: $SIMPERSONA_REAL_DATA names the folder that holds webshop/human_sessions.zip.
 """
@@ -75,10 +75,9 @@ def section(data: Path | None = None, sessions: int = 150) -> Section:
     ]
     note = (
         f"The log names {named:,} of the {len(products):,} products it shows, those of the shoppers' tasks; the others are sold under their "
-        "ids here, and a search for what the shopper typed does not find them: the teacher then types the id. A replay says that the "
-        "pages, searches and orders can be made to happen again in order, not that WebShop's search would have led there."
+        "ids here, and a search for what the shopper typed does not find them: the teacher then types the id. A replay shows that the pages, searches and orders can be repeated in order, not that WebShop's search would have led there."
     )
-    what = "Real data: WebShop's human sessions, five categories as five shops, each sold in a lab store with the products the log shows; over plain HTTP."
+    what = "Real data: WebShop's human sessions, five categories as five stores, each sold in a lab store with the products the log shows; over plain HTTP."
     return Section("webshop_replays", what, [(Table(("", "sessions"), rows), note)], ("django-oscar",))
 
 

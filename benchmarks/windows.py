@@ -73,7 +73,7 @@ def section(rounds: int = 5, walks: int = 4, visitors: Sequence[int] = (1, 2, 4)
                         found.setdefault((way.name, count), []).append(turn)
     what = (
         f"Three clicks on links (collection, product, home) in a storefront of the lab, over and over. Medians of {rounds} rounds in turn, "
-        f"each of {walks} walks per visitor after {WARM} to warm up; a window is opened before the clock starts."
+        f"each of {walks} walks per visitor after {WARM} to warm up; the driver opens before the clock starts."
     )
     return Section(
         "windows", what, [_table(found)], ("playwright", "httpx2", *(("stagehand",) if _extensible() else ()))
@@ -136,7 +136,7 @@ def _table(found: dict[tuple[str, int], list[Turn]]) -> tuple[Table, str]:
     )
     note = (
         "Client CPU: browser, driver and Python, all processes; the store's server apart. The bare loop has our browser, our flags and our viewport, clicks by "
-        "role and name, waits for the load, and never looks at the page; ours waits until the page rests (30 ms at least) and reads its tree. Stagehand "
+        "role and name, waits for the load, and never looks at the page; ours waits until the page is settled (30 ms at least) and reads its tree. Stagehand "
         "clicks by the xpath of its snapshot, waits for the address to change, and takes the next snapshot; it cannot use the headless shell, so ours is "
         "measured in its Chromium too. Aims: ours at most 1.3 times Playwright's client CPU; without a browser at least 15 times less than with one."
         + missing

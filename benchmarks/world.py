@@ -30,7 +30,7 @@ from simpersona.lab.variants import Variant
 from simpersona.lab.world import generate_world
 
 WORLD = LabConfig(buyers=40_000, output="parquet")
-"""The shops and types of the default world, with more buyers."""
+"""The stores and types of the default world, with more buyers."""
 LIFT_BUYERS = 250_000
 """Of the worlds that lifts are measured in: a tenth of them would leave most lifts below their standard error."""
 TYPES_SHOWN = 5
@@ -57,10 +57,8 @@ def section(
         changed, many = Path(scratch) / "changed", config.model_copy(update={"buyers": lift_buyers})
         bought = {name: _purchases(changed, many, variant) for name, variant in NAMED_VARIANTS.items()}
     what = (
-        f"The generated world (`[lab]`): {config.shops} shops, {config.buyers:,} buyers, {config.types} types, seed "
-        f"{config.seed}; {len(sessions):,} visits, {sessions.event_count.sum():,} events. Measured by our own importer, sessions "
-        f"and strata; lifts by counting visits and orders in worlds of {lift_buyers:,} buyers. A deviation is told in standard errors of the measured figure: the "
-        "largest of as many independent normal ones is given beside the largest found."
+        f"The generated world (`[lab]`): {config.shops} stores, {config.buyers:,} buyers, {config.types} types, seed "
+        f"{config.seed}; {len(sessions):,} visits, {sessions.event_count.sum():,} events. Measured with our own importer, sessions and strata; lifts by counting visits and orders in worlds of {lift_buyers:,} buyers. Deviations are in standard errors of the measured figure. Beside the largest one is the largest expected of as many independent normal ones."
     )
     tables = (
         _rates_by_type(truth, sessions),
@@ -89,7 +87,7 @@ def _measured(events: Path, spill: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _purchases(folder: Path, config: LabConfig, variant: Variant) -> pd.DataFrame:
-    """Visits and orders of each shop of a world of this variant; a visit has one order at most."""
+    """Visits and orders of each store of a world of this variant; a visit has one order at most."""
     generate_world(folder, config.model_copy(update={"variant": VariantConfig(**asdict(variant))}), _silent)
     rows = f"read_parquet('{folder}/events/*-[0-9][0-9][0-9][0-9].parquet')"
     query = f"select shop_id, count(*) filter (seq = 0) as visits, count(distinct order_id) as orders from {rows} group by 1"
@@ -119,10 +117,7 @@ def _rates_by_type(truth: dict[str, pd.DataFrame], sessions: pd.DataFrame) -> tu
         deviations.append((own.event_count.mean() - length) / error)
         if number_ in shown:
             rows.append([types[number_], f"{len(own):,}", *cells, f"{length:.2f} / {own.event_count.mean():.2f}"])
-    note = (
-        f"Planted / measured per visit, of {TYPES_SHOWN} of the {len(types) - 1} types drawn at random; visits are those made as "
-        f"the type. {_deviations(deviations, 'over all types')}"
-    )
+    note = f"Planted / measured per visit, of {TYPES_SHOWN} of the {len(types) - 1} types drawn at random; a visit counts for the type that its buyer had in it. {_deviations(deviations, 'over all types')}"
     return Table(("type", "visits", *COUNTS, "events"), rows), note
 
 
@@ -148,9 +143,9 @@ def _mixes(mixes: pd.DataFrame, types: pd.DataFrame) -> tuple[Table, str]:
     wide = mixes.pivot_table(index="shop_id", columns="type", values="share").to_numpy()
     apart = np.abs(wide[:, None] - wide[None]).sum(-1)[np.triu_indices(len(wide), 1)] / 2
     note = (
-        "Planted / drawn shares of the buyers by the drive of their type, and bouncers. Two shops differ in "
+        "Planted / drawn shares of the buyers by the drive of their type, and bouncers. Two stores differ in "
         f"{apart.min():.0%} to {apart.max():.0%} of their buyers' types (total variation; median {np.median(apart):.0%}). "
-        f"{_deviations(deviations[size * mixes.share > 5], 'over types and shops with more than 5 buyers expected')}"
+        f"{_deviations(deviations[size * mixes.share > 5], 'over types and stores with more than 5 buyers expected')}"
     )
     return Table(("shop", "buyers", *DRIVES, "bouncers"), rows), note
 
@@ -165,8 +160,8 @@ def _strata(shops: pd.DataFrame, strata: pd.DataFrame) -> tuple[Table, str]:
         deviations += [(found[one] - expected[one]) / _error(expected[one], size) for one in STRATA]
         rows.append([shop, *(f"{expected[one]:.3f} / {found[one]:.3f}" for one in STRATA)])
     note = (
-        "Expected from the planted mix / measured shares of the buyers: A bought, B started a checkout, C filled a cart, D looked, "
-        f"E none of these. {_deviations(deviations, 'over strata and shops')}"
+        "Expected from the planted mix / measured shares of the buyers: A bought, B started a checkout, C added to the cart, D looked, "
+        f"E none of these. {_deviations(deviations, 'over strata and stores')}"
     )
     return Table(("shop", *STRATA), rows), note
 
@@ -192,9 +187,9 @@ def _lifts(lifts: pd.DataFrame, bought: dict[str, pd.DataFrame]) -> tuple[Table,
     best = (found.idxmax(axis=1) == true[list(CHANGES)].idxmax(axis=1)).sum()
     note = (
         "Percent of visits that buy in the plain world, and what a change of the store adds to it in points: true / measured ± "
-        "standard error, in a world generated with the change; the same visits are planned in both, which makes the error smaller than "
-        f"told. {_deviations(deviations, 'over changes and shops')} The change "
-        f"that lifts most is the true one in {best} of {len(found)} shops."
+        "standard error, in a world generated with the change; the same visits are planned in both, "
+        f"so the true error is smaller than this. {_deviations(deviations, 'over changes and stores')} The change "
+        f"with the largest measured lift is the true one in {best} of {len(found)} stores."
     )
     heads = [name.replace("_", " ") for name in CHANGES]
     return Table(("shop", "plain", *heads), rows), note

@@ -38,9 +38,9 @@ def volume(sizes: tuple[int, int] = SIZES) -> tuple[Table, str]:
     large = measured[-1]
     ratio = (large["cpu"] / large["events"]) / (random["cpu"] / random["events"])
     note = (
-        f"Each in a process of its own, {SHOPS} shops of {PRODUCTS} products, parquet. A row of the world costs {ratio:.2f} times"
+        f"Each in its own process, {SHOPS} stores of {PRODUCTS} products, parquet. A row of the world costs {ratio:.2f} times"
         f" the processor time of a random one, and memory is {large['peak'] / measured[0]['peak']:.2f} times that of a world a"
-        " tenth its size: a shop is made 10,000 buyers at a time. Random: numpy draws every column, pyarrow writes the same"
+        " tenth its size: a store is generated 10,000 buyers at a time. Random: numpy draws every column, pyarrow writes the same"
         f" schema with the same settings, {ROWS_AT_ONCE:,} rows a file."
     )
     return Table(("", "events", "CPU-seconds", "events per CPU-second", "peak memory, MB", "files, MB"), rows), note
