@@ -1,12 +1,17 @@
 """Documents name modules, settings, functions and headings that exist."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from simpersona.cli.main import app
 from simpersona.config import Config
+from simpersona.config.file import parse_config
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/simpersona"
@@ -18,6 +23,7 @@ MODULE = re.compile(r"(?:[a-z_0-9]+/)*[a-z_0-9]+\.py")
 ROOM = re.compile(r"(?:[a-z_0-9]+/)+")
 SETTING = re.compile(r"[a-z_0-9]+(?:\.[a-z_0-9]+)+")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:\.venv/bin/|-m )?\bsimpersona ([a-z][^#`\n]*)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FILE_TYPES = (".csv", ".json", ".jsonl", ".parquet", ".npy", ".md", ".toml", ".py", ".html", ".safetensors")
 
@@ -67,6 +73,31 @@ def test_every_name_in_the_walk_of_the_architecture_is_defined_in_its_module():
             name for name in CODE.findall(names) if not re.search(definition.format(name), source, re.MULTILINE)
         ]
     assert missing == []
+
+
+@each_document
+def test_every_command_and_option_that_a_document_names_exists(document):
+    text = document.read_text(encoding="utf-8")
+    code = [*re.findall(r"```\n(.*?)```", text, flags=re.DOTALL), *CODE.findall(prose(document))]
+    given = [line for block in code for line in COMMAND.findall(block)]
+    assert [line for line in given if not is_accepted(line.split())] == []
+
+
+@each_document
+def test_every_config_that_a_document_shows_is_valid(document):
+    for block in re.findall(r"```toml\n(.*?)```", document.read_text(encoding="utf-8"), flags=re.DOTALL):
+        parse_config(tomllib.loads(block), document.name)
+
+
+def is_accepted(words: list[str]) -> bool:
+    """The words after `simpersona` name a command, or a group and its command, and options that it has."""
+    command = get_command(app)
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
+        command, words = command.commands.get(words[0]), words[1:]
+    if command is None:
+        return False
+    known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    return {word.strip("[]") for word in words if word.lstrip("[").startswith("--")} <= {*known, "--help"}
 
 
 def prose(document: Path) -> str:
