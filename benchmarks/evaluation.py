@@ -102,7 +102,7 @@ def _cold_start(cold: dict[str, Any]) -> tuple[Table, str]:
     rows = [
         ["from its catalogue", f"{js('js_mean')} [{low:.3f}, {high:.3f}]", js("strata_js_mean"), js("js_loo_mean")],
         [
-            "the mean mix of the training shops",
+            "the mean mix of the training stores",
             js("js_global_mean"),
             js("strata_js_global_mean"),
             js("js_loo_global_mean"),

@@ -81,7 +81,7 @@ ROWS: tuple[Row, ...] = (
     row("ended by the limit of steps", "outcomes", "two_stage", "steps_limit"),
     row("broken (`other`)", "outcomes", "two_stage", "other", aim="≤ 0.005"),
     row("worst shop's share that did not end by itself", "outcomes", "two_stage", "shop_error", "max", aim="≤ 0.15"),
-    row("(shop, persona) pairs", "conversion", "pairs"),
+    row("(store, persona) pairs", "conversion", "pairs"),
     row("visits", "conversion", "episodes"),
 )
 

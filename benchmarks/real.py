@@ -78,7 +78,7 @@ def _size(name: str, buyers: pa.Table, quality: dict[str, object]) -> Table:
     counts = [number(int((strata == stratum).sum()), 6) for stratum in STRATA]
     shops = len(pc.unique(buyers["shop_id"]))
     cells = [f"{quality['rows_kept']:,} of {quality['rows_in']:,}", str(shops), f"{len(buyers):,}", *counts]
-    return Table((f"{name}: rows kept", "shops", "buyers, each in one shop", *STRATA), [cells])
+    return Table((f"{name}: rows kept", "stores", "buyers, each in one store", *STRATA), [cells])
 
 
 def _masks(buyers: pa.Table) -> str:

@@ -57,8 +57,8 @@ WAYS = (
     Way("single stage, from the codebook", "single_stage", "codebook"),
 )
 SPREAD = (
-    row("best shop's share", "outcomes", "two_stage", "shop_error", "min"),
-    row("standard deviation over shops", "outcomes", "two_stage", "shop_error", "std"),
+    row("best store's share", "outcomes", "two_stage", "shop_error", "min"),
+    row("standard deviation over stores", "outcomes", "two_stage", "shop_error", "std"),
 )
 
 

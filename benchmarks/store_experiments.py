@@ -111,7 +111,7 @@ def section(
         what,
         [
             (summary, note),
-            (Table(("shop", "change", *(name.replace("_", " ") for name in OUTCOMES), "verdict"), rows), each),
+            (Table(("store", "change", *(name.replace("_", " ") for name in OUTCOMES), "verdict"), rows), each),
             (levels, "Shares of visits to the plain store: planted / simulated."),
         ],
         ("scipy", "torch"),
@@ -147,7 +147,7 @@ def _tried(
         ]
         for one in tried[: len(shares)]
     ]
-    return tried, Table(("shop", *(f"{name.replace('_', ' ')}, %" for name in OUTCOMES)), rows)
+    return tried, Table(("store", *(f"{name.replace('_', ' ')}, %" for name in OUTCOMES)), rows)
 
 
 def _played(run: StageContext, visitors: Arm, name: str, variant: Variant, seed: int = 0) -> pa.Table:

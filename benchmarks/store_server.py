@@ -232,7 +232,7 @@ def together(folder: Path, shops: Sequence[Catalogue], counts: Sequence[int]) ->
         rows.append(
             [str(count), number(memory), number(single * count), *(number(cost.wall) for cost in (build, start, reset))]
         )
-    head = ("shops", "one process, MiB", "a process each, MiB", "build all, s", "start, s", "reset of one, s")
+    head = ("stores", "one process, MiB", "one process per store, MiB", "build all, s", "start, s", "reset of one, s")
     note = (
         f"Proportional set size of the server's processes after a visit to each store (home, collection, product, into the cart, "
         f"search); one process per store is {number(single)} MiB, measured for one, times the number of stores."

@@ -30,7 +30,7 @@ def section(config: Config | None = None) -> Section:
         ["of them verified", "–", f"{record.rows_out:,} ({record.rows_out / record.rows_in:.1%})"],
         ["actions per session, mean", "10", number(sum(one["steps"] for one in episodes) / len(episodes))],
         ["examples of a stage", PAPER["examples of a stage"], f"{lines[1]:,}"],
-        ["shops", "39", f"{len({one['shop_id'] for one in episodes})}"],
+        ["stores", "39", f"{len({one['shop_id'] for one in episodes})}"],
         [
             "codes with examples",
             "all",

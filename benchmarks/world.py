@@ -147,7 +147,7 @@ def _mixes(mixes: pd.DataFrame, types: pd.DataFrame) -> tuple[Table, str]:
         f"{apart.min():.0%} to {apart.max():.0%} of their buyers' types (total variation; median {np.median(apart):.0%}). "
         f"{_deviations(deviations[size * mixes.share > 5], 'over types and stores with more than 5 buyers expected')}"
     )
-    return Table(("shop", "buyers", *DRIVES, "bouncers"), rows), note
+    return Table(("store", "buyers", *DRIVES, "bouncers"), rows), note
 
 
 def _strata(shops: pd.DataFrame, strata: pd.DataFrame) -> tuple[Table, str]:
@@ -163,7 +163,7 @@ def _strata(shops: pd.DataFrame, strata: pd.DataFrame) -> tuple[Table, str]:
         "Expected from the planted mix / measured shares of the buyers: A bought, B started a checkout, C added to the cart, D looked, "
         f"E none of these. {_deviations(deviations, 'over strata and stores')}"
     )
-    return Table(("shop", *STRATA), rows), note
+    return Table(("store", *STRATA), rows), note
 
 
 def _lifts(lifts: pd.DataFrame, bought: dict[str, pd.DataFrame]) -> tuple[Table, str]:
@@ -192,7 +192,7 @@ def _lifts(lifts: pd.DataFrame, bought: dict[str, pd.DataFrame]) -> tuple[Table,
         f"with the largest measured lift is the true one in {best} of {len(found)} stores."
     )
     heads = [name.replace("_", " ") for name in CHANGES]
-    return Table(("shop", "plain", *heads), rows), note
+    return Table(("store", "plain", *heads), rows), note
 
 
 def _error(share: float, count: float) -> float:
