@@ -33,7 +33,7 @@ from simpersona.shopper.rollout import Visit, rollout, visits_of
 STEPS, LEAVES, CLOSED, KILLED = 30, 0.1, 0.01, 0.0005
 """At most, in a visit; the chances of a step to be the last, to lose its tab, and to lose the whole browser."""
 VISITS = int(os.environ.get("SIMPERSONA_BENCH_VISITS", "1000"))
-"""Of each window."""
+"""Of each driver."""
 GOAL = Goal("You are here to browse toys.", "shop", "", "", None)
 
 
@@ -84,7 +84,7 @@ def section(episodes: int = VISITS, concurrency: int = 4) -> Section:
                     played, broken = asyncio.run(_visits(windows, faulty.url, episodes, concurrency))
                     rows.append(_row(name, played, faulty.injected + broken, time.perf_counter() - began))
                     watch.lap()
-    table = Table(("window", "injected", "survived", "endings", "steps", "seconds"), rows)
+    table = Table(("driver", "injected", "survived", "endings", "steps", "seconds"), rows)
     note = (
         f"Each request: 2 % answered with a 500, 1 % dropped without an answer, 0.5 % held for {STALL_SECONDS} s; every fifth page redraws its main part when the mouse button is first pressed. Each step in Chromium: {CLOSED:.0%} lose the tab, {KILLED:.2%} the whole browser with all its visitors. "
         "The paper counts 5.3 % crashed episodes on stores that do not fail on purpose; the aim is less than 1 % `other`."

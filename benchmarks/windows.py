@@ -1,4 +1,4 @@
-"""Our windows on a store beside a bare Playwright loop and Stagehand, doing the same clicks on the same pages."""
+"""Our drivers of a store beside a bare Playwright loop and Stagehand, doing the same clicks on the same pages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Walk = Callable[[], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to do the walk: opens so many visitors' windows on the store, and gives the walk of each."""
+    """A way to do the walk: opens so many visitors' sessions in the store, and gives the walk of each."""
 
     name: str
     open: Callable[[AsyncExitStack, str, Sequence[str], int], Awaitable[list[Walk]]]
@@ -127,7 +127,7 @@ def _table(found: dict[tuple[str, int], list[Turn]]) -> tuple[Table, str]:
         "client CPU-ms per step",
         "store CPU-ms per step",
         "client CPU, to Playwright's",
-        "to our window's",
+        "to our driver's",
     )
     missing = (
         ""
@@ -158,7 +158,10 @@ def _names(catalogue: Catalogue) -> tuple[str, str]:
 
 # --- the ways ---------------------------------------------------------------------------------
 
-OURS, PLAYWRIGHT = "our window: click, wait until the page rests, read its tree", "Playwright: click, wait for the load"
+OURS, PLAYWRIGHT = (
+    "our driver: click, wait until the page is settled, read its tree",
+    "Playwright: click, wait for the load",
+)
 
 
 def _ways(visitors: Sequence[int]) -> list[Way]:
@@ -168,7 +171,7 @@ def _ways(visitors: Sequence[int]) -> list[Way]:
         Way(PLAYWRIGHT, partial(_bare, None), visitors),
         Way("Playwright: click, wait for the load, `aria_snapshot`", partial(_bare, _snapshot), few),
         Way(
-            "our window without a browser: the same tree over HTTP",
+            "our driver without a browser: the same tree over HTTP",
             partial(_ours, HttpVisitors, StoreConfig()),
             visitors,
             10,
@@ -176,7 +179,7 @@ def _ways(visitors: Sequence[int]) -> list[Way]:
     ]
     if whole is not None:
         ways += [
-            Way("our window in a whole Chromium", partial(_ours, Browser, StoreConfig(browser_path=whole)), few),
+            Way("our driver in a full Chromium", partial(_ours, Browser, StoreConfig(browser_path=whole)), few),
             Way("Stagehand in that Chromium: click, wait, `snapshot`", partial(_stagehand, whole), few),
         ]
     return ways
