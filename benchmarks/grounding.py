@@ -65,12 +65,12 @@ def row(label: str, *parts: str, aim: str = "", paper: float | None = None) -> R
 ROWS: tuple[Row, ...] = (
     *(row(f"ARA, personas of stratum {stratum}", "conversion", stratum, "ara", "correct") for stratum in FUNNEL),
     row("ARA, mean of the strata", *REPRESENTED, "correct", paper=0.787, aim="≥ 0.85"),  # the paper's, of all four
-    row("… against the shop's other personas", *REPRESENTED, "all_mismatch", paper=0.589),
+    row("… against the store's other personas", *REPRESENTED, "all_mismatch", paper=0.589),
     row("gap to these", *REPRESENTED, "gap", paper=0.198, aim="≥ 0.25"),
     row("… of a perfect shopper in as many visits", *REPRESENTED, "gap_ceiling"),
-    row("… of the shop's mean rate", *REPRESENTED, "shop_mean", aim="below ours"),
+    row("… of the store's mean rate", *REPRESENTED, "shop_mean", aim="below ours"),
     row("lead over it", *REPRESENTED, "lead", aim="> 0"),
-    row("… of the persona's mean rate over the training shops", *REPRESENTED, "token_mean"),
+    row("… of the persona's mean rate over the training stores", *REPRESENTED, "token_mean"),
     row("… of a perfect shopper in as many visits", *REPRESENTED, "noise_ceiling"),
     row("skill", *REPRESENTED, "skill", aim="≥ 0.5"),
     *(row(f"skill, personas of stratum {stratum}", "conversion", stratum, "ara", "skill") for stratum in FUNNEL),
@@ -80,7 +80,7 @@ ROWS: tuple[Row, ...] = (
     row("ended by the shopper itself", "outcomes", "two_stage", "goal_reached"),
     row("ended by the limit of steps", "outcomes", "two_stage", "steps_limit"),
     row("broken (`other`)", "outcomes", "two_stage", "other", aim="≤ 0.005"),
-    row("worst shop's share that did not end by itself", "outcomes", "two_stage", "shop_error", "max", aim="≤ 0.15"),
+    row("worst store's share that did not end by itself", "outcomes", "two_stage", "shop_error", "max", aim="≤ 0.15"),
     row("(store, persona) pairs", "conversion", "pairs"),
     row("visits", "conversion", "episodes"),
 )

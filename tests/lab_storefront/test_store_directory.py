@@ -260,7 +260,7 @@ def test_themes_take_turns_in_the_order_of_the_ids():
 def test_what_cannot_be_served_is_said(stores, tables, tmp_path):
     with pytest.raises(ConfigError, match="named more than once: cart"):
         stores.start(shops=[CART, GREEN, CART])
-    with pytest.raises(ConfigError, match="no store of shop 'none' was built here. Built shops: Böse Ecke"):
+    with pytest.raises(ConfigError, match=r"no store of shop 'none' was built here\. Built shops: Böse Ecke"):
         stores.start(shops=["none"])
     for ask in (stores.reset, stores.events_log):
         with pytest.raises(ConfigError, match=r"no store of shop '\.\./cart' was built here"):
