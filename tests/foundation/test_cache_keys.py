@@ -8,7 +8,9 @@ from simpersona.config import Config
 from simpersona.config.file import parse_config
 from simpersona.config.section import settings_of
 from simpersona.errors import ConfigError
+from simpersona.pipeline.experiment import Plan, require_one_run
 from simpersona.pipeline.run import STAGE_NAMES, STAGES, Stage, cache_keys
+from simpersona.simulation.experiment import Question
 
 SERVER = {"url": "http://127.0.0.1:8000/v1", "model": "m"}
 SETTINGS = list(settings_of(Config()))
@@ -176,3 +178,27 @@ def test_an_experiment_reads_what_its_visits_depend_on():
     assert key() != key(store={"theme": "outlet"})
     served = {"model": "llm"}
     assert key(simulation=served) != key(simulation=served, llm={**SERVER, "max_reply_tokens": 9})
+
+
+def test_the_two_arms_of_an_experiment_may_differ_in_the_store_and_in_what_changes_no_visit():
+    a = parse_config({})
+    free = {
+        "name": "b",
+        "store": {"theme": "outlet", "images": False},
+        "tasks": {"count": 3},
+        "traces": {"concurrency": 9},
+    }
+    require_one_run(a, parse_config(free))
+    with pytest.raises(ConfigError, match=r"traces\.max_actions: 22 and 9"):
+        require_one_run(a, parse_config(merged(free, {"traces": {"max_actions": 9}})))
+
+
+def test_an_experiment_keeps_its_name_when_a_setting_changes_that_no_visit_depends_on():
+    def name(**store: Any) -> str:
+        plan = Plan(parse_config({"store": store}), Config(), Question(0.05, 0.02, 0.8), "scorer", 3)
+        return plan.name
+
+    assert name() == name(
+        visitors_per_browser=9, politeness={"requests_per_minute": 9}, browser_path="/usr/bin/chromium"
+    )
+    assert name() != name(theme="outlet")

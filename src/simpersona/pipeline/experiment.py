@@ -27,10 +27,8 @@ FIGURES = "experiment.json"
 TABLES = {"episodes": EPISODES, "steps": STEPS}
 OF_STORE = frozenset({"store.theme", "store.variant", "simulation.store_url"})
 """The settings in which two arms may differ: those that say what the store is."""
-NOT_ASKED = frozenset(
-    {"name", "folder", "simulation.episodes", "simulation.no_token_episodes", "simulation.engine", "evaluation"}
-)
-"""Settings that no visit of an experiment depends on."""
+READERS = ("world", "events", "buyers", "personas", "traces", "agent", "experiment")
+"""An experiment, and the stages that it depends on: what none of them reads cannot change a visit."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Plan:
     def asked(self) -> dict[str, Any]:
         """What the experiment depends on beside the run and A's settings."""
         return {
-            "store": self.b.store.model_dump(mode="json"),
+            "store": _read_of_store(self.b),
             "url": self.b.simulation.store_url,
             "question": vars(self.question),
             "policy": self.policy,
@@ -71,18 +69,17 @@ class Plan:
     @property
     def name(self) -> str:
         """Of the stage and its folder: other stores give another name."""
-        a = [self.a.store.model_dump(mode="json"), self.a.simulation.store_url]
+        a = [_read_of_store(self.a), self.a.simulation.store_url]
         return f"experiment-{fingerprint(a, self.asked['store'], self.asked['url'], self.reseed)[:6]}"
 
 
 def require_one_run(a: Config, b: Config) -> None:
     """Raises ConfigError that lists the settings that differ and say more than what the store is."""
-    one, other = (_flat(config.model_dump(mode="json")) for config in (a, b))
-    free = OF_STORE | NOT_ASKED
+    one, other = ({name: value for reader in READERS for name, value in arm.read_by(reader).items()} for arm in (a, b))
     wrong = [
         f"  {name}: {one.get(name)!r} and {other.get(name)!r}"
         for name in sorted(one.keys() | other.keys())
-        if one.get(name) != other.get(name) and not any(name == it or name.startswith(f"{it}.") for it in free)
+        if one.get(name) != other.get(name) and not any(name == it or name.startswith(f"{it}.") for it in OF_STORE)
     ]
     if wrong:
         raise ConfigError(
@@ -156,15 +153,12 @@ def _levels(context: StageContext) -> dict[int, dict[str, str]]:
     }
 
 
+def _read_of_store(config: Config) -> dict[str, Any]:
+    """The settings of [store] that a visit of an experiment depends on."""
+    return {name: value for name, value in config.read_by("experiment").items() if name.startswith("store.")}
+
+
 def _store(config: Config) -> dict[str, Any]:
     if config.simulation.store_url is not None:
         return {"url": config.simulation.store_url}
     return {"theme": config.store.theme, **config.store.variant.model_dump()}
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
