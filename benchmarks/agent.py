@@ -24,16 +24,18 @@ from simpersona.agent.masks import encode
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
 from simpersona.agent.transformers_model import TransformersModel
 from simpersona.config import AgentConfig, Config, LabConfig, PhaseConfig, StoreConfig
-from simpersona.contracts import PRODUCTS, Goal
+from simpersona.contracts import PRODUCTS
 from simpersona.files import read_table
 from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
 from simpersona.pipeline.visits import visit_place
 from simpersona.shopper.affordances import describe
-from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+from simpersona.shopper.goals import goal_for
+from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.prompt import answer, messages
 from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.visits import Observation
 
 CODES, LATENT = 32, 96
 MAX_STEPS = 8
@@ -122,10 +124,9 @@ def page_of(seed: int, lines: int) -> Page:
 
 
 def _asked(seed: int, page: Page) -> list[Message]:
-    goal = Goal(
-        f"You are here to buy {KINDS[seed % len(KINDS)].lower()}s.", "shop", "buyer", str(seed), seed % CODES, "buy"
-    )
-    return messages(goal, ["- Navigated to http://localhost/"], page)
+    kind = KINDS[seed % len(KINDS)].lower()
+    goal = goal_for(f"{kind}s", "buy", shop_id="shop", buyer_id="buyer", session_id=str(seed), code=seed % CODES)
+    return messages(Observation(page, goal))
 
 
 def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int, together: int) -> list[str]:
@@ -140,7 +141,7 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
         products = read_table(folder / "events/products.parquet", PRODUCTS).to_pylist()
         kinds = sorted({one["product_type"] for one in products if one["product_type"]})
         goals = [
-            Goal(f"You are here to buy {kinds[n % len(kinds)].lower()}.", products[0]["shop_id"], "", "", n % CODES)
+            goal_for(kinds[n % len(kinds)].lower(), "buy", shop_id=products[0]["shop_id"], code=n % CODES)
             for n in range(visits)
         ]
         grounded, tokenizer = load_backbone(model)
@@ -150,9 +151,11 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
         acting = TransformersModel(Path(scratch) / "model")
         timed = _Timed(acting, laps, tokens)
         run = StageContext(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
-        words = wording(prompt, reasoning=reasoning)
+        rendered = prompt_format(prompt, reasoning=reasoning)
         limits = Limits(MAX_STEPS, 600, together)
-        play_episodes(visit_place(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, words), limits, "visit")
+        play_episodes(
+            visit_place(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, rendered), limits, "visit"
+        )
     torch.set_num_threads(1)
     wall = [lap.wall for lap in laps]
     name = f"{prompt}{', reasoning' if reasoning else ''}; {threads} thread(s), {together} visit(s) at once"

@@ -22,19 +22,20 @@ from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.browser_driver import Window
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
-from simpersona.contracts import ENDINGS, Episode, Goal
 from simpersona.lab.storefront.launch import LabStore
-from simpersona.pages import Decision, Page
+from simpersona.pages import Decision
 from simpersona.ports import Storefront
 from simpersona.shopper.affordances import choices
 from simpersona.shopper.candidates import Candidate, as_action
+from simpersona.shopper.goals import goal_for
 from simpersona.shopper.rollout import Visit, rollout, visits_of
+from simpersona.visits import ENDINGS, Episode, Observation
 
 STEPS, LEAVES, CLOSED, KILLED = 30, 0.1, 0.01, 0.0005
 """At most, in a visit; the chances of a step to be the last, to lose its tab, and to lose the whole browser."""
 VISITS = int(os.environ.get("SIMPERSONA_BENCH_VISITS", "1000"))
 """Of each driver."""
-GOAL = Goal("You are here to browse toys.", "shop", "", "", None)
+GOAL = goal_for("toys", "browse", shop_id="shop")
 
 
 class Wanderer:
@@ -45,17 +46,17 @@ class Wanderer:
     def __init__(self, window: Storefront, broken: Counter[str], seed: int) -> None:
         self._window, self._broken, self._rng = window, broken, np.random.default_rng(seed)
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port
+    async def act(self, observation: Observation) -> Decision:
         """Anything."""
         if self._rng.random() < LEAVES:
             return Decision(None, "")
         if isinstance(self._window, Window):
             await self._break(self._window)
-        able = list(choices(page))
+        able = list(choices(observation.page))
         if not able:
             return Decision(None, "")
         node, method = able[int(self._rng.integers(len(able)))]
-        return Decision(as_action(Candidate(node, method), goal.text, self._rng), "")
+        return Decision(as_action(Candidate(node, method), observation.goal, self._rng), "")
 
     async def _break(self, window: Window) -> None:
         opened, chance = window._tab, self._rng.random()  # noqa: SLF001 - no shopper can do this

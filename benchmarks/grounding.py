@@ -21,10 +21,10 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.policies import words_of
-from simpersona.agent.scorer_training import load_score, scorer_from_examples
+from simpersona.agent.scorer_training import load_score, scorer_from_steps
 from simpersona.config import Config
 from simpersona.config.file import load_config
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS, Goal
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
@@ -32,10 +32,10 @@ from simpersona.evaluation.metrics_table import FUNNEL, RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
-from simpersona.files import read_json, read_lines
+from simpersona.files import read_json
 from simpersona.lab.storefront.launch import looks
 from simpersona.personas.fitted import FittedPersonas
-from simpersona.pipeline.agent import training_funnel
+from simpersona.pipeline.agent import training_funnel, training_steps
 from simpersona.pipeline.evaluation import sessions_without_timeline
 from simpersona.pipeline.recorded import simulated_buyers, simulated_shops, training_shops
 from simpersona.pipeline.run import run_pipeline
@@ -43,10 +43,12 @@ from simpersona.pipeline.stage import StageContext
 from simpersona.pipeline.visits import visit_place
 from simpersona.ports import Policy
 from simpersona.shopper.candidates import Situation, situation
+from simpersona.shopper.goals import goal_for
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.scorer_policy import Score, ScorerPolicy
 from simpersona.simulation.population import draw_population
 from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.visits import Goal, Observation
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 PolicyOf = Callable[[Goal, int], Policy]
@@ -150,16 +152,16 @@ def _with_the_pack(config: Config) -> Config:
 
 def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
     """By each theme of the held-out stores, a scorer of the training stores of all others."""
-    examples = read_lines(run.folder / "traces/stage2.jsonl")
+    steps = training_steps(run)[2]
     codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
     funnel = training_funnel(run, len(codebook))
     embedder = words_of(run.config.buyers)
     novices: dict[str, Score] = {}
     for unseen in sorted({theme[shop] for shop in simulated_shops(run)}):
-        known = [one for one in examples if theme[one["shop_id"]] != unseen]
+        known = [step for step in steps if theme[step.goal.shop_id] != unseen]
         folder = scratch / unseen
         folder.mkdir()
-        scorer_from_examples(known, codebook, funnel, embedder, folder, run.config.seed, run.progress)
+        scorer_from_steps(known, codebook, funnel, embedder, folder, run.config.seed, run.progress)
         novices[unseen] = load_score(folder, embedder)
     return novices
 
@@ -287,11 +289,12 @@ def _scores(table: pa.Table) -> dict[str, np.ndarray]:
 def _cost(run: StageContext, pages: int = 400) -> Table:
     score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
     trees = run.table("simulation/steps.parquet", STEPS)["tree"].slice(0, pages).to_pylist()
+    goal = goal_for("skirts", "buy", code=0)
     seconds = []
     for tree in trees:
         page = scripted_page("", tree)
         started = perf_counter()
-        score(situation(page, "You are here to buy skirts.", []), 0)
+        score(situation(Observation(page, goal)), 0)
         seconds.append(1000 * (perf_counter() - started))
     return Table(
         ("", "median", "95 %"),

@@ -28,13 +28,14 @@ from benchmarks.store_server import catalogues
 from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
-from simpersona.contracts import Episode, Goal
 from simpersona.lab.storefront.launch import LabStores, looks
-from simpersona.pages import Decision, Page
+from simpersona.pages import Decision
 from simpersona.ports import Storefront
 from simpersona.shopper.affordances import choices
 from simpersona.shopper.candidates import Candidate, as_action
+from simpersona.shopper.goals import goal_for
 from simpersona.shopper.rollout import Visit, rollout, visits_of
+from simpersona.visits import Episode, Observation
 
 STEPS, LEAVES = 30, 0.1
 """Of a scripted visit: at most, and the chance of a step to be the last."""
@@ -172,13 +173,13 @@ class Stroller:
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port
+    async def act(self, observation: Observation) -> Decision:
         """Anything."""
-        able = list(choices(page))
+        able = list(choices(observation.page))
         if not able or self._rng.random() < LEAVES:
             return Decision(None, "")
         node, method = able[int(self._rng.integers(len(able)))]
-        return Decision(as_action(Candidate(node, method), goal.text, self._rng), "")
+        return Decision(as_action(Candidate(node, method), observation.goal, self._rng), "")
 
 
 class Recorder(httpx2.AsyncBaseTransport):
@@ -257,7 +258,7 @@ async def _play(
     windows: HttpVisitors | Browser, addresses: dict[str, str], count: int, concurrency: int
 ) -> list[Episode]:
     shops = list(addresses)
-    goals = [Goal("You are here to browse toys.", shops[n % len(shops)], "", "", None) for n in range(count)]
+    goals = [goal_for("toys", "browse", shop_id=shops[n % len(shops)]) for n in range(count)]
 
     def window(visit: Visit) -> Storefront:
         address = addresses[visit.goal.shop_id]

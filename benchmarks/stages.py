@@ -18,22 +18,22 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.small_model import CONTEXT, read_shops
 from simpersona.agent.finetune import finetune
-from simpersona.agent.grounding import training_examples
+from simpersona.agent.grounding import examples_of
 from simpersona.agent.held_out import keep_some, losses_by_token
 from simpersona.agent.policies import model_policies
-from simpersona.agent.short_examples import short_examples
 from simpersona.agent.tokens import StartRows
 from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.config.file import load_config
-from simpersona.contracts import Goal
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
-from simpersona.pages import Decision, Example, Page
+from simpersona.pages import Decision, Example
 from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.agent import training_steps
 from simpersona.pipeline.recorded import simulated_shops
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
 from simpersona.ports import Policy
+from simpersona.visits import Observation
 
 BATCH, HELD_OUT = 16, 400
 ROWS_RATE, RATE = 5e-3, 1e-3
@@ -76,7 +76,7 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
     """
     settings = load_config(config)
     run = StageContext(settings, run_pipeline(settings, Quiet(), upto="traces"), lambda *_: None, "stages")
-    both = {stage: short_examples(own) for stage, own in training_examples(run.folder / "traces").items()}
+    both = {phase: examples_of(steps, "short") for phase, steps in training_steps(run).items()}
     train = {stage: keep_some(own, HELD_OUT, settings.seed)[0] for stage, own in both.items()}
     held = keep_some(both[2], HELD_OUT, settings.seed)[1]
     columns: dict[str, dict[str, Any]] = {}
@@ -136,8 +136,8 @@ class Untold:
     def __init__(self, policy: Policy) -> None:
         self.policy, self.name = policy, policy.name
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
-        return await self.policy.act(page, replace(goal, code=None), log)
+    async def act(self, observation: Observation) -> Decision:
+        return await self.policy.act(replace(observation, goal=replace(observation.goal, code=None)))
 
 
 def _train(run: StageContext, way: Way, base: Path, examples: Examples, steps: int, out: Path) -> tuple[float, int]:

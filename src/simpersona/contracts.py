@@ -1,4 +1,4 @@
-"""Every table and record that passes between stages. Pages and actions are in `pages`, buyer vectors in `vectors`.
+"""Every table and record that passes between stages. The records of a visit are in `visits`, pages and actions in `pages`.
 
 Tables are declared as `tables.Contract` over Arrow types; records are frozen dataclasses. Event
 names are those of Shopify's Web Pixels standard events, in every table and in the lab store's log.
@@ -7,13 +7,13 @@ names are those of Shopify's Web Pixels standard events, in every table and in t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.pages import Decision, Page
 from simpersona.tables import Contract, required
+from simpersona.visits import ENDINGS
 
 if TYPE_CHECKING:
     import ibis
@@ -312,60 +312,6 @@ def persona_token(code: int) -> str:
 
 # --- episodes ---------------------------------------------------------------------------------
 
-Ending = Literal["goal_reached", "steps_limit", "time_limit", "other"]
-ENDINGS: tuple[Ending, ...] = ("goal_reached", "steps_limit", "time_limit", "other")
-Intent = Literal["buy", "browse"]
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What one episode is about: its text, and whose session it comes from.
-
-    `code` is None for an agent without a persona token; `intent` is None for a neutral goal.
-    """
-
-    text: str
-    shop_id: str
-    buyer_id: str
-    session_id: str
-    code: int | None
-    intent: Intent | None = None
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of an episode: the page, the decision taken on it and what came of it."""
-
-    number: int
-    page: Page
-    decision: Decision
-    result: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Episode:
-    """One visit of one store, from `open` to its ending. `error` tells which part failed and how."""
-
-    episode_id: str
-    goal: Goal
-    policy: str
-    seed: int
-    ending: Ending
-    steps: tuple[Step, ...]
-    seconds: float
-    error_kind: str | None = None
-    error: str | None = None
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A judge's word on one episode."""
-
-    verified: bool
-    reason: str
-
-
 EPISODES = Contract(
     "episodes",
     pa.schema(
@@ -377,6 +323,7 @@ EPISODES = Contract(
             ("code", pa.int32()),  # null: no persona token
             ("intent", _text),
             required("goal", _text),
+            ("wish", _text),  # the kind of product that the goal asks for; null where its text alone says it
             required("policy", _text),
             required("seed", _count),
             required("ending", _text),
@@ -408,6 +355,18 @@ EPISODES = Contract(
     rules={"ending is one of four": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
 )
 
+NODE = pa.struct(
+    [
+        required("id", _text),
+        required("role", _text),
+        required("name", _text),
+        required("value", _text),
+        required("options", pa.list_(_text)),
+        required("depth", pa.int32()),
+    ]
+)
+"""One node of a page; the fields of `pages.Node`."""
+
 STEPS = Contract(
     "steps",
     pa.schema(
@@ -417,16 +376,20 @@ STEPS = Contract(
             required("url", _text),
             required("title", _text),
             required("tree", _text),
+            required("nodes", pa.list_(NODE)),  # the page as structure; `tree` is rendered from it
+            required("goes_back", pa.bool_()),
+            ("failure", _text),  # why the action before could not be performed
             required("should_end", pa.bool_()),
             ("node", _text),
             ("method", _text),
             ("description", _text),
             ("arguments", pa.list_(_text)),
+            ("stands_for", _text),  # the product that was looked for, where another one was taken
             required("reasoning", _text),
             required("result", _text),
             ("troubles", pa.list_(_text)),
             required("seconds", _number),
-            # where a language model acted; `shopper.records.sent_prompts` gives what it was sent
+            # where a language model acted; `shopper.records.sent_prompts` renders what it was sent
             ("prompt_tokens", _count),
             ("reply_tokens", _count),
             ("reply", _text),  # as it came
@@ -435,6 +398,26 @@ STEPS = Contract(
     ),
     key=("episode_id", "step"),
 )
+"""One row per step. `shopper.records.read_episodes` reads the rows back as records."""
+
+SPLITS = ("train", "validation")
+
+TRAINING_GOALS = Contract(
+    "goals",
+    pa.schema(
+        [
+            required("episode_id", _text),
+            required("phase", pa.int32()),  # of fine-tuning, 1 or 2
+            required("split", _text),
+            required("goal", _text),
+            ("intent", _text),
+            ("wish", _text),
+        ]
+    ),
+    key=("episode_id", "phase"),
+    rules={"split is train or validation": lambda t: pc.is_in(t["split"], pa.array(SPLITS))},
+)
+"""The verified visits that are training examples, and the goal that each has in each phase of fine-tuning."""
 
 # --- results ----------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What a shopper sees and does: pages as accessibility trees, actions, decisions, and the chat messages made of them."""
+"""What a shopper sees and does: pages as accessibility trees, actions, decisions, and the chat messages rendered from them."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Method = Literal[
 Trouble = Literal[
     "no_answer", "server_error", "slow_page", "tab_lost", "browser_lost", "stale_node", "dialog", "new_tab", "led_away"
 ]
-"""What can go wrong on the way to a page without ending the visit."""
+"""Faults on the way to a page that do not end the visit."""
 
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+|\n")
 _WHOLE_PIECE, _PART_OF_PIECE = 6, 5
-"""Letters that a tokenizer takes as one token, and as one part of a longer word."""
+"""The longest word that counts as one token, and the length of a token in a longer word, in letters."""
 
 
 def estimated_tokens(text: str) -> int:
-    """About how many tokens a language model's tokenizer makes of a page's lines, without one.
+    """An estimate of the tokens in a page's lines that needs no tokenizer.
 
-    Within a tenth of SmolLM2's count on nine of ten pages of the lab's storefronts.
+    It is within 10 % of SmolLM2's count on 90 % of the pages of the lab's storefronts.
     """
     return sum(1 if len(piece) <= _WHOLE_PIECE else -(-len(piece) // _PART_OF_PIECE) for piece in _PIECE.findall(text))
 
@@ -58,9 +58,9 @@ class Node:
 class Page:
     """What a shopper sees: the address, the title and the nodes in document order.
 
-    `failure` says in words why the last action could not be done; None when it was done. `goes_back` says that there
-    is a page before this one, `troubles` what was survived on the way here. `screenshot` is a JPEG of it where a browser
-    was asked for one; two pages that read the same are the same page, however they look.
+    `failure` says why the last action could not be performed; None if it was. `goes_back` says that there is a page before
+    this one, `troubles` lists the faults on the way here. `screenshot` is a JPEG of the page if a browser was asked for one;
+    it does not count when pages are compared.
     """
 
     url: str
@@ -88,9 +88,14 @@ class Page:
 
 def node_line(node: Node) -> str:
     """A node in Stagehand's format."""
+    return f"[{node.id}] {node_text(node)}"
+
+
+def node_text(node: Node) -> str:
+    """A node in Stagehand's format, without its id."""
     value = f" = {node.value}" if node.value else ""
     options = f" ({' | '.join(node.options)})" if node.options else ""
-    return f"[{node.id}] {node.role}: {node.name}{value}{options}"
+    return f"{node.role}: {node.name}{value}{options}"
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,10 @@ class Action:
 
 @dataclass(frozen=True)
 class Decision:
-    """A policy's answer: an action, or None to end the session; and why.
+    """A policy's decision: an action, or None to end the visit; and why.
 
-    For a policy with a language model: `reply` is the model's text as it came, `refused` says why its first answer on
-    this page could not be used, if so, and the tokens are those of both. Without one they are None and 0.
+    With a language model, `reply` is the model's text unchanged, `refused` says why its first answer on this page could
+    not be used, if so, and the tokens are those of both answers. Without one they are None and 0.
     """
 
     action: Action | None
@@ -116,7 +121,7 @@ class Decision:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     stands_for: str | None = None
-    """The title of the product that was looked for, where the action takes another one in its place."""
+    """The title of the product that was looked for, if the action takes another product in its place."""
     reply: str | None = None
     refused: str | None = None
 
@@ -134,7 +139,7 @@ class Message(TypedDict):
 
 
 class LossSpan(TypedDict):
-    """What is learned of an example: the characters `start` to `end` (not included) of the message at place `message`."""
+    """The part of an example that has a loss: the characters `start` to `end` (exclusive) of message number `message`."""
 
     message: int
     start: int
@@ -151,15 +156,15 @@ class Example(TypedDict):
     step: int
     stage: NotRequired[int]
     goes_back: NotRequired[bool]
-    """There was a page before the one shown."""
+    """Whether there was a page before the one shown."""
     episode_id: NotRequired[str]
-    """Of the visit; a session's id is its buyer's alone."""
+    """The visit's id; a session's id is unique only within its buyer."""
     loss_spans: NotRequired[list[LossSpan]]
-    """All else is read, not learned."""
+    """The parts with a loss; everything else is context."""
 
 
 def visit_of(example: Example) -> str:
-    """What tells the examples of one visit from those of another."""
+    """The id of the visit that an example comes from; without an episode id one made from store, session and persona."""
     return example.get("episode_id") or "{shop_id}/{session_id}/{code}".format(**example)
 
 

@@ -9,11 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from simpersona.contracts import Goal, RawLog
+from simpersona.contracts import RawLog
 from simpersona.pages import Action, Decision, Message, Page, Reply
+from simpersona.visits import Observation
 
 Progress = Callable[[int, int, str], None]
-"""Told (done, total, note) as long work goes on; a bar on a terminal, or nothing."""
+"""Is called with (done, total, note) as long work goes on: a progress bar on a terminal, or nothing."""
 
 
 class EventSource(Protocol):
@@ -22,8 +23,8 @@ class EventSource(Protocol):
     def read(self, path: Path, engine: Any) -> RawLog:
         """The log at `path` (a file or a folder) as Ibis tables on `engine`, an Ibis connection.
 
-        Raises DuckDBOnlyError where another engine cannot do the reading, as of text: then DuckDB does, and hands the
-        rows over. Raises SourceError if there is nothing to read or a needed column is missing.
+        Raises DuckDBOnlyError where another engine cannot read the format, such as text: DuckDB then reads it and hands
+        over the rows. Raises SourceError if there is nothing to read or a needed column is missing.
         """
         ...
 
@@ -61,11 +62,11 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """Labels the figures: "lm", "replay", "scripted" …"""
+        """The policy's label in figures: "lm", "replay", "scripted" …"""
         ...
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
-        """The next action on `page`, or the end. The persona is `goal.code`; `log` is the progress log.
+    async def act(self, observation: Observation) -> Decision:
+        """The next action on the observed page, or the end of the visit. The persona is `observation.goal.code`.
 
         Raises ModelError or ReplyError.
         """
@@ -73,16 +74,16 @@ class Policy(Protocol):
 
 
 class Storefront(Protocol):
-    """One visitor's window on one store."""
+    """One visitor's session in one store."""
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer."""
         ...
 
     async def act(self, action: Action) -> Page:
-        """The page after the action; its `failure` says why it could not be done, if so.
+        """The page after the action; its `failure` says why the action could not be performed, if so.
 
-        Raises StorefrontError when the window itself is lost.
+        Raises StorefrontError when the session itself is lost.
         """
         ...
 

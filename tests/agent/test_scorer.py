@@ -1,6 +1,7 @@
 """The policy without a language model: its scores, what it learns, and that it only does what a page offers."""
 
 import asyncio
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,16 @@ import torch
 from simpersona.adapters.embedders.hashing import HashingEmbedder
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
-from simpersona.agent.scorer_training import load_score, scorer_from_examples
-from simpersona.contracts import Goal
+from simpersona.agent.scorer_training import load_score, scorer_from_steps
 from simpersona.errors import ConfigError
-from simpersona.pages import Decision
+from simpersona.pages import Action, Decision
 from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
+from simpersona.shopper.goals import goal_for
 from simpersona.shopper.moves import MOVES
-from simpersona.shopper.prompt import answer, messages, parse_reply
+from simpersona.shopper.prompt import answer, parse_reply
 from simpersona.shopper.scorer_policy import ScorerPolicy
+from simpersona.traces.examples import TrainingStep
+from simpersona.visits import SUCCESS, Observation, Step
 
 PAGES = [
     "[0-1] RootWebArea: Shop = part 1 of 2\n[0-2] link: Skirts\n[0-3] searchbox: Search\n[0-4] heading: New",
@@ -25,7 +28,14 @@ PAGES = [
     "[0-1] RootWebArea: Empty",
 ]
 TYPED = {"Search": "linen skirts", "Email": "shopper@example.com", "Pieces": "1"}
-BUY = "You are here to buy linen skirts."
+BUY = goal_for("linen skirts", "buy", shop_id="shop", buyer_id="buyer", session_id="session", code=3)
+OPENED = Step(
+    0,
+    scripted_page("", "[0-1] link: Linen Skirt"),
+    Decision(Action("0-1", "click", "Clicking on the Linen Skirt link"), ""),
+    SUCCESS,
+    0.1,
+)
 
 
 def page(number):
@@ -91,7 +101,7 @@ def test_the_chances_of_each_situation_add_up_to_one():
 
 
 def test_a_situation_tells_what_the_page_and_the_goal_tell():
-    one = situation(page(1), BUY, ["clicking on the Linen Skirt link"])
+    one = situation(Observation(page(1), BUY, (OPENED,)))
     assert [candidate.key for candidate in one.candidates] == [
         (None, None),
         ("0-2", "click"),
@@ -99,13 +109,13 @@ def test_a_situation_tells_what_the_page_and_the_goal_tell():
         ("0-4", "click"),
     ]
     assert one.texts == ("leave the store", "Cart (2)", "Size", "Add to cart")
-    assert one.context == (BUY, "Skirt", "clicking on the Linen Skirt link")
+    assert one.context == (BUY.text, "Skirt", "clicking on the Linen Skirt link")
     assert one.numbers.shape == (4, NUMBERS)
     assert one.state.shape == (STATE,)
     assert [MOVES[move] for move in one.move] == ["leave", "cart", "option", "add"]
     assert not one.numbers[0].any()
     assert one.numbers[1, -1] == pytest.approx(2 / 3)  # two things in the cart, of three at most
-    links = situation(page(0), BUY, [])
+    links = situation(Observation(page(0), BUY))
     assert [MOVES[move] for move in links.move] == ["leave", "page", "link", "search"]
     assert links.numbers[2, -6] == pytest.approx(1 / 2)  # "skirts", of "linen skirts"
 
@@ -113,7 +123,7 @@ def test_a_situation_tells_what_the_page_and_the_goal_tell():
 @pytest.mark.parametrize("number", range(len(PAGES)))
 def test_every_candidate_is_an_action_that_can_be_tried(number):
     seen, rng = page(number), np.random.default_rng(0)
-    for candidate in situation(seen, BUY, []).candidates:
+    for candidate in situation(Observation(seen, BUY)).candidates:
         action = as_action(candidate, BUY, rng)
         assert parse_reply(answer(Decision(action, "")), seen).action == action
         if action and action.method == "fill":
@@ -123,15 +133,13 @@ def test_every_candidate_is_an_action_that_can_be_tried(number):
 
 
 def test_it_draws_as_scored_and_repeats_with_its_seed():
-    goal = Goal(BUY, "shop", "buyer", "session", 3)
-
     def score(one, code):
         assert code == 3
         return np.log([0.5, 0.3, 0.2, 1e-300])
 
     def drawn(seed):
         policy = ScorerPolicy(score, seed)
-        decisions = [asyncio.run(policy.act(page(1), goal, [])) for _ in range(400)]
+        decisions = [asyncio.run(policy.act(Observation(page(1), BUY))) for _ in range(400)]
         return ["leave" if one.action is None else one.action.node for one in decisions]
 
     found = drawn(0)
@@ -165,32 +173,28 @@ def test_more_products_on_a_page_make_nobody_stay_longer():
     assert chance_to_leave(2) == pytest.approx(chance_to_leave(30), abs=1e-6)
 
 
-def test_it_learns_from_the_language_models_examples_and_is_read_back_the_same(tmp_path):
-    examples = [
-        {
-            "messages": [
-                *messages(
-                    Goal(BUY, "shop", "b", str(visit), visit % 2), ["- Navigated to http://shop.example/"], page(1)
-                ),
-                {"role": "assistant", "content": answer(Decision(None, "") if visit % 2 else Decision(add, ""))},
-            ],
-            "code": visit % 2,
-            "shop_id": "shop",
-            "session_id": str(visit),
-            "step": 0,
-        }
-        for add in [as_action(situation(page(1), BUY, []).candidates[3], BUY, np.random.default_rng(0))]
+def test_it_learns_from_the_language_models_training_steps_and_is_read_back_the_same(tmp_path):
+    offers = situation(Observation(page(1), BUY)).candidates
+    add = as_action(offers[3], BUY, np.random.default_rng(0))
+    steps = [
+        TrainingStep(
+            Observation(page(1), replace(BUY, code=visit % 2)),
+            Decision(None if visit % 2 else add, ""),
+            str(visit),
+            0,
+            2,
+        )
         for visit in range(120)
     ]
     codebook = np.eye(2, 4, dtype=np.float32)
-    told = scorer_from_examples(examples, codebook, None, HashingEmbedder(), tmp_path, 0, lambda *_: None)
+    told = scorer_from_steps(steps, codebook, None, HashingEmbedder(), tmp_path, 0, lambda *_: None)
     assert told["left_out"] == 0
     assert {path.name for path in tmp_path.iterdir()} == {"scorer.safetensors", "scorer.json"}  # and nothing pickled
     again = tmp_path / "again"
-    scorer_from_examples(examples, codebook, None, HashingEmbedder(), again, 0, lambda *_: None)
+    scorer_from_steps(steps, codebook, None, HashingEmbedder(), again, 0, lambda *_: None)
     assert (again / "scorer.safetensors").read_bytes() == (tmp_path / "scorer.safetensors").read_bytes()
     score = load_score(tmp_path, HashingEmbedder())
-    one = situation(page(1), BUY, [])
+    one = situation(Observation(page(1), BUY))
     assert score(one, 0)[3] > np.log(0.8)
     assert score(one, 1)[0] > np.log(0.8)
 
@@ -199,5 +203,5 @@ def test_no_scorer_and_one_of_another_version_are_told_in_words(tmp_path):
     with pytest.raises(ConfigError, match="no trained scorer here"):
         load_score(tmp_path, HashingEmbedder())
     Scorer(np.zeros((2, 3)), NUMBERS, STATE - 1, 4, len(MOVES)).save(tmp_path)
-    with pytest.raises(ConfigError, match=f"'state': {STATE - 1}.*Train it anew"):
+    with pytest.raises(ConfigError, match=f"'state': {STATE - 1}.*Train it again"):
         load_score(tmp_path, HashingEmbedder())

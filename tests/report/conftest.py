@@ -4,18 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from simpersona.contracts import (
-    CARDS,
-    ENDINGS,
-    EPISODES,
-    HEADS,
-    LEVELS,
-    MIX,
-    SCALARS,
-    STEPS,
-    STRATA,
-)
+from simpersona.contracts import CARDS, EPISODES, HEADS, LEVELS, MIX, SCALARS, STEPS, STRATA
 from simpersona.report.inputs import ReportInputs
+from simpersona.visits import ENDINGS
 
 SHOPS = ("apparel", "auto", "electronics", "kids")
 HELD_OUT = ("electronics", "kids")

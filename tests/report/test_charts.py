@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from simpersona.contracts import CARDS, ENDINGS, STRATA
+from simpersona.contracts import CARDS, STRATA
 from simpersona.evaluation.metric_lookup import metric, metrics_of_run
 from simpersona.report import agent_charts, persona_charts
 from simpersona.report.all_figures import all_figures
@@ -11,6 +11,7 @@ from simpersona.report.inputs import ReportInputs
 from simpersona.report.page import _charts
 from simpersona.report.persona_map import mix_grid, persona_map
 from simpersona.report.policies import policy_figures
+from simpersona.visits import ENDINGS
 
 
 def charts(inputs):

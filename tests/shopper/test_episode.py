@@ -2,14 +2,15 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.contracts import Goal
 from simpersona.errors import ModelError, ReplyError, StorefrontError
 from simpersona.pages import Action, Decision
 from simpersona.shopper.episode import run_episode
+from simpersona.visits import Goal, Observation
 
 GOAL = Goal("You are interested in skirts.", "shop", "buyer", "session", 1)
 HOME = scripted_page(
@@ -30,17 +31,17 @@ class Scripted:
 
     def __init__(self, *script):
         self.script = list(script)
-        self.logs = []
+        self.observed = []
 
-    async def act(self, page, goal, log):
-        self.logs.append(list(log))
-        found = self.script.pop(0)
-        if isinstance(found, Exception):
-            raise found
-        if isinstance(found, float):
-            await asyncio.sleep(found)
-            found = None
-        return Decision(found, "Because.")
+    async def act(self, observation):
+        self.observed.append(observation)
+        entry = self.script.pop(0)
+        if isinstance(entry, Exception):
+            raise entry
+        if isinstance(entry, float):
+            await asyncio.sleep(entry)
+            entry = None
+        return Decision(entry, "Because.")
 
 
 def click(node="0-2"):
@@ -59,12 +60,11 @@ def test_the_policy_leaves():
     assert (episode.ending, episode.error, episode.seed, episode.policy) == ("goal_reached", None, 7, "scripted")
     assert [step.page.title for step in episode.steps] == ["Shop", "Skirts", "Shop"]
     assert [step.decision.ends for step in episode.steps] == [False, False, True]
-    assert policy.logs[1] == [
-        "- Navigated to http://shop.example/",
-        "- I thought: Because.",
-        "- Action: clicking on the link",
-        "- Action performed successfully",
-    ]
+    assert [episode.observation(number) for number in range(3)] == policy.observed
+    second = policy.observed[1]
+    assert (second.page, second.goal, second.steps) == (replace(SKIRTS, goes_back=True), GOAL, episode.steps[:1])
+    assert (second.first_url, second.refused) == ("http://shop.example/", None)
+    assert episode.steps[0].succeeded
 
 
 def test_the_steps_run_out():
@@ -84,7 +84,7 @@ def test_the_time_runs_out_in_a_policy_that_waits():
 
 def test_the_time_runs_out_in_a_policy_that_computes():
     class Busy(Scripted):
-        async def act(self, page, goal, log):
+        async def act(self, observation):
             time.sleep(0.06)  # noqa: ASYNC251 - a model that computes without a pause
             return Decision(click(), "")
 
@@ -119,7 +119,7 @@ def test_a_store_that_does_not_open_gives_an_episode_without_steps():
 def test_one_bad_reply_is_told_and_asked_again_two_end_the_visit():
     policy = Scripted(ReplyError("no node 9"), None)
     assert run(store(), policy).ending == "goal_reached"
-    assert policy.logs[1][-1] == "- Your answer could not be used: no node 9"
+    assert policy.observed == [Observation(HOME, GOAL), Observation(HOME, GOAL, refused="no node 9")]
     episode = run(store(), Scripted(ReplyError("no node 9"), ReplyError("no node 8")))
     assert (episode.ending, episode.error_kind, episode.error) == ("other", "ReplyError", "no node 8")
 
@@ -127,6 +127,7 @@ def test_one_bad_reply_is_told_and_asked_again_two_end_the_visit():
 def test_what_cannot_be_done_is_the_step_s_result():
     episode = run(store(), Scripted(click("0-4"), None))
     assert episode.ending == "goal_reached"
+    assert not episode.steps[0].succeeded
     assert episode.steps[0].result == "click cannot be done on the Hi StaticText"
 
 

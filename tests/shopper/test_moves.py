@@ -1,11 +1,11 @@
-"""Kinds of moves, on the words of the lab's four themes and of stores that are none of them."""
+"""Kinds of moves, with names from the lab's four themes and from other stores."""
 
 import pytest
 
-from simpersona.pages import Action, Node
+from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.affordances import describe
-from simpersona.shopper.moves import move_of, move_told
-from simpersona.shopper.prompt import as_told
+from simpersona.shopper.moves import move_of, past_move
+from simpersona.visits import SUCCESS, Step
 
 KNOWN = [  # role, name, value, method: kind
     ("link", "Hawholt Ornate Stone Rake in Chalk - $25.99", "", "click", "product"),
@@ -47,20 +47,26 @@ KNOWN = [  # role, name, value, method: kind
 ]
 
 
+def step(node, action):
+    return Step(0, Page("", "", (node,)), Decision(action, ""), SUCCESS, 0.1)
+
+
 @pytest.mark.parametrize(("role", "name", "value", "method", "kind"), KNOWN)
-def test_a_move_has_the_kind_that_its_words_tell(role, name, value, method, kind):
+def test_a_candidate_has_the_kind_that_its_name_and_method_say(role, name, value, method, kind):
     assert move_of(Node("0-1", role, name, value), method) == kind
 
 
 @pytest.mark.parametrize(("role", "name", "value", "method", "kind"), KNOWN)
-def test_the_progress_log_tells_the_same_kind(role, name, value, method, kind):
+def test_a_past_step_has_the_same_kind(role, name, value, method, kind):
     node = Node("0-1", role, name, value)
     arguments = {"fill": ("a: b link",), "press": ("Enter",), "goto": ("back",)}.get(method, ())
-    told = move_told(as_told(Action(node.id, method, describe(node, method), arguments)))
-    was_filled = kind == "refill" and method == "fill" and role == "textbox"  # not told: it counts as a first filling
-    assert told == ("field" if was_filled else kind)
+    move = past_move(step(node, Action(node.id, method, describe(node, method), arguments)))
+    was_filled = kind == "refill" and method == "fill" and role == "textbox"  # the history counts it as a first filling
+    assert move == ("field" if was_filled else kind)
 
 
-def test_leaving_needs_no_node_and_strange_words_are_a_button():
+def test_leaving_has_no_node_and_a_node_that_is_not_on_its_page_is_a_button():
+    node = Node("0-1", "link", "Skirts")
     assert move_of(None, None) == "leave"
-    assert move_told("waving at the shop") == "button"
+    assert past_move(step(node, None)) == "leave"
+    assert past_move(step(node, Action("0-9", "click", "Waving at the shop"))) == "button"

@@ -1,16 +1,17 @@
 """The chat of one step against Figure 9, and what may be answered."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpersona.contracts import Goal, Step
 from simpersona.errors import ReplyError
 from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.affordances import describe, offered, part_words
-from simpersona.shopper.prompt import answer, messages, parse_reply, progress, reply_schema
+from simpersona.shopper.prompt import answer, messages, parse_reply, progress_log, reply_schema
+from simpersona.visits import Goal, Observation, Step
 
 PAGE = Page(
     "https://www.XXX.com/",
@@ -29,8 +30,8 @@ PAGE = Page(
 GOAL = Goal("You are interested in skirts.", "shop", "buyer", "session", 42)
 
 
-def step(action, reasoning, result="Action performed successfully"):
-    return Step(0, PAGE, Decision(action, reasoning), result, 0.1)
+def step(action, reasoning, result="Action performed successfully", page=PAGE):
+    return Step(0, page, Decision(action, reasoning), result, 0.1)
 
 
 LOG_STEPS = (
@@ -40,7 +41,8 @@ LOG_STEPS = (
 
 
 def test_the_user_turn_is_that_of_figure_9():
-    system, user = messages(GOAL, progress("https://www.XXX.com", LOG_STEPS), PAGE)
+    first = replace(LOG_STEPS[0], page=replace(PAGE, url="https://www.XXX.com"))
+    system, user = messages(Observation(PAGE, GOAL, (first, *LOG_STEPS[1:])))
     assert system == {
         "role": "system",
         "content": "You are simulating the behavior of a potential human buyer in an e-commerce website.\n"
@@ -100,17 +102,38 @@ def test_the_assistant_turn_is_that_of_figure_9():
 
 def test_an_agent_without_a_token_has_an_empty_profile():
     goal = Goal(GOAL.text, "shop", "buyer", "session", None)
-    assert messages(goal, [], PAGE)[1]["content"].startswith("<BuyerProfile>\n</BuyerProfile>\n<MainGoal>")
+    assert messages(Observation(PAGE, goal))[1]["content"].startswith("<BuyerProfile>\n</BuyerProfile>\n<MainGoal>")
 
 
 def test_a_long_log_keeps_its_first_line_and_its_last_three_steps():
-    log = ["- Navigated to X", *(f"- line {i}" for i in range(30))]
-    shown = messages(GOAL, log, PAGE)[1]["content"].split("<ProgressLog>\n")[1].split("\n</ProgressLog>")[0].split("\n")
-    assert shown == ["- Navigated to X", *(f"- line {i}" for i in range(21, 30))]
+    steps = tuple(
+        step(Action("0-64", "click", f"Click {number}"), f"Thought {number}", f"Result {number}")
+        for number in range(10)
+    )
+    seen = Observation(PAGE, GOAL, steps)
+    shown, whole = (
+        messages(seen, **more)[1]["content"].split("<ProgressLog>\n")[1].split("\n</ProgressLog>")[0].split("\n")
+        for more in ({}, {"last": None})
+    )
+    lines = [
+        line
+        for number in range(10)
+        for line in (f"- I thought: Thought {number}", f"- Action: click {number}", f"- Result {number}")
+    ]
+    assert shown == ["- Navigated to https://www.xxx.com/", *lines[-9:]]
+    assert whole == ["- Navigated to https://www.xxx.com/", *lines]
+
+
+def test_a_refused_answer_is_the_last_line_of_the_log():
+    assert progress_log(Observation(PAGE, GOAL, LOG_STEPS[:1], refused="no node 9"))[-2:] == [
+        "- Action performed successfully",
+        "- Your answer could not be used: no node 9",
+    ]
 
 
 def test_the_log_leaves_out_the_port():
-    assert progress("http://127.0.0.1:40123/a?b=1", ()) == ["- Navigated to http://127.0.0.1/a"]
+    page = replace(PAGE, url="http://127.0.0.1:40123/a?b=1")
+    assert progress_log(Observation(page, GOAL)) == ["- Navigated to http://127.0.0.1/a"]
 
 
 def every_answer(page):

@@ -9,14 +9,16 @@ import pyarrow as pa
 
 from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS, Episode, Goal, Step, Verdict
-from simpersona.pages import Action, Decision
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS
+from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+from simpersona.shopper.goals import goal_for
+from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.recorded import recorded_sessions
-from simpersona.shopper.records import episode_tables, sent_prompts, trouble_counts
-from simpersona.shopper.short_prompt import short_messages_of
+from simpersona.shopper.records import episode_tables, read_episodes, sent_prompts, trouble_counts
+from simpersona.shopper.short_prompt import short_messages
+from simpersona.visits import Episode, Goal, Step, Verdict
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
@@ -145,15 +147,17 @@ def reply(method="click", node="0-2", reasoning="Because.", **more):
 
 
 def asked_of_a_model(replies, prompt="figure9"):
-    """(the messages that were sent, the rows of EPISODES, those of STEPS); the store has two pages."""
+    """(the messages that were sent, the episode read back from its tables, its rows of EPISODES and STEPS); the store has two pages."""
     model = ScriptedModel(replies)
     store = ScriptedStore(
         {"home": HOME, "skirts": SKIRTS}, {("home", "0-2"): "skirts", ("skirts", "0-3"): "home"}, first="home"
     )
-    policy = LanguageModelPolicy(model, 3, wording(prompt, reasoning=prompt == "figure9"))
+    policy = LanguageModelPolicy(model, 3, prompt_format(prompt, reasoning=prompt == "figure9"))
     ended = asyncio.run(run_episode(store, policy, GOAL, episode_id="e-0", seed=3, max_steps=30, time_limit_seconds=60))
     episodes, steps = episode_tables([ended], EVENTS.empty(), {})
-    return model.asked, episodes.to_pylist()[0], steps.to_pylist()
+    (again,) = read_episodes(episodes, steps)
+    assert again == ended
+    return model.asked, again, episodes.to_pylist()[0], steps.to_pylist()
 
 
 LEFT = '{"shouldEnd": true, "action": null, "reasoning": "Done."}'
@@ -164,9 +168,9 @@ def test_what_a_model_was_sent_is_made_again_byte_for_byte():
     back = reply("goto", "0-1", arguments=["back"])
     refused = reply(node="0-99")
     replies = [reply(), typed, refused, back, reply(), reply("click", "0-3"), reply("scrollTo", "0-1"), LEFT]
-    sent, row, steps = asked_of_a_model(replies)
+    sent, again, _, steps = asked_of_a_model(replies)
     del sent[2]  # the question whose answer was refused; the one after it says why
-    assert sent_prompts(row, steps) == sent
+    assert sent_prompts(again) == sent
     assert "there is no node '0-99' on the page" in sent[2][1]["content"]
     assert "<|persona_3|>" in sent[-1][1]["content"]
     assert [one["reply"] for one in steps] == [text for text in replies if text != refused]
@@ -176,9 +180,9 @@ def test_what_a_model_was_sent_is_made_again_byte_for_byte():
 def test_a_short_prompt_is_made_again_too():
     added = '{"action": "Clicking on the Add to Cart button"}'
     searched = '{"action": "Typing into the Search textbox", "text": "red skirt"}'
-    sent, row, steps = asked_of_a_model([added, "{}", searched, '{"action": "Leaving the store"}'], "short")
+    sent, again, _, _ = asked_of_a_model([added, "{}", searched, '{"action": "Leaving the store"}'], "short")
     del sent[1]
-    assert sent_prompts(row, steps, short_messages_of) == sent
+    assert sent_prompts(again, short_messages) == sent
     assert "could not be used" in sent[1][1]["content"]
     assert sent[2][1]["content"].endswith(
         "- clicking on the Add to Cart button\n- typing into the Search textbox: red skirt"
@@ -186,7 +190,7 @@ def test_a_short_prompt_is_made_again_too():
 
 
 def test_tokens_are_kept_by_step_with_those_of_refused_answers():
-    sent, row, steps = asked_of_a_model([reply(node="0-99"), reply(), LEFT])
+    sent, _, row, steps = asked_of_a_model([reply(node="0-99"), reply(), LEFT])
     words = [sum(len(message["content"].split()) for message in question) for question in sent]
     assert [one["prompt_tokens"] for one in steps] == [words[0] + words[1], words[2]]
     assert [one["reply_tokens"] for one in steps] == [12 + 12, 6]
@@ -194,9 +198,9 @@ def test_tokens_are_kept_by_step_with_those_of_refused_answers():
 
 
 def test_an_end_on_answers_that_cannot_be_used_keeps_their_cost_and_has_no_prompt():
-    sent, row, steps = asked_of_a_model([reply(), "nothing", "nothing more"])
+    sent, again, row, steps = asked_of_a_model([reply(), "nothing", "nothing more"])
     assert (row["ending"], row["error_kind"], row["reply_tokens"]) == ("other", "ReplyError", 12 + 1 + 2)
-    assert sent_prompts(row, steps) == [sent[0], None]
+    assert sent_prompts(again) == [sent[0], None]
     assert "not a valid answer" in steps[-1]["refused"]
 
 
@@ -205,4 +209,28 @@ def test_steps_without_a_model_have_neither_prompt_nor_tokens():
     episodes, steps = episode_tables([ended], EVENTS.empty(), {})
     (row,) = steps.to_pylist()
     assert [row[name] for name in ("prompt_tokens", "reply_tokens", "reply", "refused")] == [None] * 4
-    assert sent_prompts(episodes.to_pylist()[0], [row]) == [None]
+    assert sent_prompts(*read_episodes(episodes, steps)) == [None]
+
+
+def test_episodes_survive_their_tables_with_all_that_a_page_and_a_decision_have():
+    rich = Page(
+        "https://shop.example/p",
+        "P",
+        (
+            Node("0-1", "RootWebArea", "P", "part 1 of 2"),
+            Node("0-2", "link", "a = b (c | d)", depth=1),
+            Node("0-3", "combobox", "Size", "S", ("S", "M"), 2),
+        ),
+        failure="There is no node 0-9 on the page",
+        goes_back=True,
+        troubles=("slow_page",),
+    )
+    choose = Action("0-3", "selectOptionFromDropdown", "Choosing in the Size combobox", ("M",))
+    first = Step(0, rich, Decision(choose, "Because.", 10, 2, "Linen Skirt", "{}", "no node 9"), "It failed", 1.5)
+    last = Step(1, Page("about:blank", "", ()), Decision(None, ""), "The visit ended: other", 0.5)
+    goal = goal_for("skirts", "buy", shop_id="shop", buyer_id="b", session_id="s", code=3)
+    ended = [
+        Episode("e-0", goal, "lm", 1, "other", (first, last), 2.0, "ModelError", "gone"),
+        Episode("e-1", replace(goal, code=None, intent=None, wish=None), "replay", 2, "goal_reached", (), 0.1),
+    ]
+    assert read_episodes(*episode_tables(ended, EVENTS.empty(), {})) == ended

@@ -4,10 +4,10 @@ import asyncio
 
 from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.contracts import Goal
 from simpersona.pages import Decision
-from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.rollout import episode_seed, rollout, visits_of
+from simpersona.visits import Goal
 
 HOME = scripted_page("http://shop.example/", "[0-1] RootWebArea: Shop\n[0-2] link: Skirts")
 GOALS = [Goal(f"goal {i}", "shop", "b", "s", i) for i in range(6)]
@@ -34,7 +34,7 @@ class Leaver:
     def __init__(self, pause):
         self.pause = pause
 
-    async def act(self, page, goal, log):
+    async def act(self, observation):
         await asyncio.sleep(self.pause)
         return Decision(None, "Done.")
 
@@ -85,5 +85,5 @@ def test_a_visit_has_its_seed_from_its_shop_and_number_alone():
 
 def test_the_language_model_policy_asks_and_reads():
     model = ScriptedModel(['{"shouldEnd": true, "action": null, "reasoning": "Done."}'] * 6)
-    episodes = run(policy=lambda _, seed: LanguageModelPolicy(model, seed, wording("figure9", reasoning=True)))
+    episodes = run(policy=lambda _, seed: LanguageModelPolicy(model, seed, prompt_format("figure9", reasoning=True)))
     assert {(e.policy, e.ending, e.steps[0].decision.reasoning) for e in episodes} == {("lm", "goal_reached", "Done.")}

@@ -1,23 +1,23 @@
-"""The short form of a step: what is told, what may be answered, and that the two forms mean the same."""
+"""The short form of a step: the prompt, the valid answers, and their parsing."""
 
 import json
+from dataclasses import replace
 
 import llguidance
 import pytest
 
 from simpersona.adapters.storefronts.scripted import scripted_page
-from simpersona.agent.short_examples import short_examples
-from simpersona.contracts import Goal
 from simpersona.errors import ReplyError
-from simpersona.pages import Action, Decision
-from simpersona.shopper.prompt import answer, messages
+from simpersona.pages import Action, Decision, Page
 from simpersona.shopper.short_prompt import (
     LEAVING,
     short_answer,
+    short_decision,
     short_messages,
     short_parse,
     short_schema,
 )
+from simpersona.visits import SUCCESS, Goal, Observation, Step
 
 PAGE = scripted_page(
     "http://shop.example/",
@@ -33,19 +33,21 @@ GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "visit", 42)
 CLICK = Action("0-3", "click", "Clicking on the Skirts link")
 FILL = Action("0-2", "fill", "Typing into the Search searchbox", ("skirt",))
 CHOOSE = Action("0-5", "selectOptionFromDropdown", "Choosing in the Size combobox", ("M",))
-LOG = [
-    "- Navigated to http://shop.example/",
-    "- I thought: skirts are nice",
-    "- Action: clicking on the Skirts link",
-    "- Action performed successfully",
-    "- Action: clicking on the Add button",
-    "- There is no node 0-9 on the page",
-]
+
+
+def step(action, result=SUCCESS, reasoning=""):
+    return Step(0, PAGE, Decision(action, reasoning), result, 0.1)
+
+
+STEPS = (
+    step(CLICK, reasoning="skirts are nice"),
+    step(Action("0-9", "click", "Clicking on the Add button"), "There is no node 0-9 on the page"),
+)
 
 
 def test_the_page_comes_first_and_what_differs_from_buyer_to_buyer_last():
     assert (
-        short_messages(GOAL, LOG, PAGE)[1]["content"]
+        short_messages(Observation(PAGE, GOAL, STEPS))[1]["content"]
         == """<accessibility_tree>
 RootWebArea: Shop
 searchbox: Search
@@ -64,10 +66,15 @@ Done:
     )
 
 
-def test_what_was_done_long_ago_is_not_told():
-    log = ["- Navigated to x", *(f"- Action: step {number}" for number in range(20))]
-    told = short_messages(GOAL, log, PAGE)[1]["content"].partition("Done:\n")[2].split("\n")
-    assert told == [f"- step {number}" for number in range(14, 20)]
+def test_the_prompt_shows_the_last_six_lines_of_the_history():
+    steps = tuple(step(Action("0-3", "click", f"Step {number}")) for number in range(20))
+    done = short_messages(Observation(PAGE, GOAL, steps))[1]["content"].partition("Done:\n")[2].split("\n")
+    assert done == [f"- step {number}" for number in range(14, 20)]
+
+
+def test_a_page_without_nodes_is_an_empty_line():
+    user = short_messages(Observation(Page("", "", ()), GOAL))[1]["content"]
+    assert user.startswith("<accessibility_tree>\n\n</accessibility_tree>\nBuyer:")
 
 
 @pytest.mark.parametrize("action", [CLICK, FILL, CHOOSE, None])
@@ -107,23 +114,10 @@ def test_the_schema_has_each_offer_once_and_the_way_out():
     assert [one["properties"]["action"] for one in short_schema(nothing)["anyOf"]] == [{"enum": [LEAVING]}]
 
 
-def figure9(decision, step, page=PAGE):
-    turns = [*messages(GOAL, LOG[:1], page), {"role": "assistant", "content": answer(decision)}]
-    return {"messages": turns, "code": 42, "shop_id": "shop", "session_id": "visit", "step": step, "stage": 2}
-
-
-def test_examples_are_put_in_the_short_form():
+def test_only_what_the_page_offers_becomes_an_answer_in_its_own_description():
     scroll = Action("0-7", "scrollTo", "Scrolling to the Free shipping StaticText")
-    whole = [figure9(Decision(one, "why"), step) for step, one in enumerate([FILL, scroll, CLICK, None])]
-    short = short_examples(whole)
-    assert [one["step"] for one in short] == [0, 2, 3]  # the page offers no scrolling
-    assert [json.loads(one["messages"][2]["content"]) for one in short] == [
-        {"action": "Typing into the Search searchbox", "text": "skirt"},
-        {"action": "Clicking on the Skirts link"},
-        {"action": LEAVING},
-    ]
-    assert short[2]["messages"][1]["content"].endswith(
-        "Done:\n- typing into the Search searchbox: skirt\n- scrolling to the Free shipping StaticText\n"
-        "- clicking on the Skirts link"
-    )
-    assert {one["code"] for one in short} == {42}
+    free = Decision(replace(CLICK, description="I click on skirts"), "why")
+    assert short_decision(free, PAGE) == Decision(CLICK, "why")
+    assert short_decision(Decision(scroll, ""), PAGE) is None
+    assert short_decision(Decision(replace(CLICK, node="0-99"), ""), PAGE) is None
+    assert short_decision(Decision(None, "why"), PAGE) == Decision(None, "why")

@@ -5,12 +5,13 @@ import os
 
 import pytest
 
-from simpersona.contracts import Episode, Goal, Step
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action, Decision, Node, Page
+from simpersona.shopper.goals import goal_for
 from simpersona.simulation.journal import Played, Shard, StoreLog, VisitJournal
+from simpersona.visits import Episode, Step
 
-GOAL = Goal("You are here to buy skirts.", "shop", "buyer", "session", 3, "buy")
+GOAL = goal_for("skirts", "buy", shop_id="shop", buyer_id="buyer", session_id="session", code=3)
 PAGE = Page(
     "http://shop/", "Shop", (Node("0-1", "link", "Röcke\u2028& mehr", options=("a", "b")),), troubles=("dialog",)
 )

@@ -9,11 +9,10 @@ from sklearn.metrics import cohen_kappa_score
 
 from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.adapters.storefronts.scripted import scripted_page
-from simpersona.contracts import Episode, Goal, Step
 from simpersona.errors import ModelError
 from simpersona.pages import Action, Decision
-from simpersona.shopper.prompt import SUCCESS
 from simpersona.traces.llm_judge import agreement, judge_episode, judge_messages
+from simpersona.visits import SUCCESS, Episode, Goal, Step
 
 PAGE = scripted_page("http://shop.example/products/gid-771/", "[0-1] RootWebArea: Mini Bag\n[0-2] button: Add to cart")
 

@@ -9,14 +9,14 @@ from simpersona.adapters.models.openai import OpenAiModel
 from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.adapters.storefronts.scripted import ScriptedStore
 from simpersona.config import LlmConfig
-from simpersona.contracts import Goal
 from simpersona.errors import ConfigError, ModelError
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.goals import replay_goal
+from simpersona.shopper.goals import neutral_goal, replay_goal
 from simpersona.shopper.prompt import answer
-from simpersona.traces.examples import episode_examples
+from simpersona.traces.examples import chat_example, training_steps
 from simpersona.traces.model_teacher import TEACHER, ModelTeacher, teacher_messages
 from simpersona.traces.replay import ReplayPolicy
+from simpersona.visits import Goal, Observation
 
 from .conftest import PAGES, TRANSITIONS
 
@@ -52,7 +52,9 @@ def test_a_model_that_does_what_is_asked_makes_the_same_examples(replayed, purch
         episode = taught(ModelTeacher(model, 3), purchase)
         assert (episode.policy, episode.ending) == ("model", "goal_reached")
         assert actions(episode) == actions(replayed)
-        assert episode_examples(episode, purchase, 1) == episode_examples(replayed, purchase, 1)
+        goal = neutral_goal(purchase)
+        examples = [[chat_example(step) for step in training_steps(one, goal, 1)] for one in (episode, replayed)]
+        assert examples[0] == examples[1]
         assert episode.steps[0].decision.prompt_tokens > 0
     assert len({question["seed"] for _, _, question in chat_server.asked}) == len(answers)
 
@@ -102,6 +104,6 @@ def test_a_model_that_cannot_be_asked_ends_the_stage(purchase):
 
 def test_the_goal_s_text_is_the_replay_goal(purchase):
     page = PAGES["home"]
-    _, user = teacher_messages(Goal("View it.", "s", "b", "x", 5), ["- Navigated"], page)
+    _, user = teacher_messages(Observation(page, Goal("View it.", "s", "b", "x", 5)))
     assert "<BuyerProfile>\n</BuyerProfile>" in user["content"]
     assert "<MainGoal>\nView it.\n</MainGoal>" in user["content"]

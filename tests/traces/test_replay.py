@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
 from simpersona.contracts import Moment, RecordedSession, persona_token
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.goals import replay_goal
+from simpersona.shopper.goals import neutral_goal, replay_goal
 from simpersona.shopper.prompt import MAX_REASONING_CHARS, answer, parse_reply, reply_schema
 from simpersona.traces.draw import estimated_actions
-from simpersona.traces.examples import episode_examples
+from simpersona.traces.examples import chat_example, training_steps
 from simpersona.traces.replay import ReplayPolicy
 from simpersona.traces.sight import says
 from simpersona.traces.voice import SENTENCES, Voice
@@ -395,7 +395,8 @@ def test_buyers_with_the_same_session_differ_by_their_token_alone(timeline, one,
     for stratum, code in (one, other):
         session = RecordedSession("shop", "buyer", "session", stratum, code, tuple(timeline))
         episode = replayed(ScriptedStore(PAGES, TRANSITIONS), session)
-        lines = json.dumps([example["messages"] for example in episode_examples(episode, session, 1)])
+        steps = training_steps(episode, neutral_goal(session), 1)
+        lines = json.dumps([chat_example(step)["messages"] for step in steps])
         assert lines.count("persona") == lines.count(f"<BuyerProfile>\\n{persona_token(code)}\\n</BuyerProfile>")
         told.append(lines.replace(persona_token(code), "TOKEN"))
         assert not any("stratum" in step.decision.reasoning for step in episode.steps)

@@ -16,10 +16,10 @@ from simpersona.lab.storefront.launch import LabStores
 from simpersona.lab.storefront.store_folder import Look
 from simpersona.lab.storefront.themes import THEMES
 from simpersona.shopper.episode import run_episode
-from simpersona.shopper.goals import replay_goal
-from simpersona.shopper.records import episode_tables
+from simpersona.shopper.goals import neutral_goal, replay_goal
+from simpersona.shopper.records import episode_tables, read_episodes
 from simpersona.shopper.rollout import rollout, visits_of
-from simpersona.traces.examples import episode_examples
+from simpersona.traces.examples import training_steps
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.replay import ReplayPolicy
 
@@ -128,9 +128,8 @@ def test_sessions_happen_again_and_become_examples(stores, sessions, tmp_path, t
     assert table["purchase_count"].to_pylist() == [1, 0, 0]
     assert steps.num_rows == sum(len(episode.steps) for episode in episodes)
     assert not judge(sessions[0], rows[episodes[2].episode_id]).verified
-    for stage in (1, 2):
-        examples = episode_examples(episodes[0], sessions[0], stage)
-        assert len(examples) == len(episodes[0].steps)
+    assert len(training_steps(episodes[0], neutral_goal(sessions[0]), 1)) == len(episodes[0].steps)
+    assert read_episodes(table, steps) == episodes
     assert median(len(step.page.nodes) for episode in episodes for step in episode.steps) <= 30  # a prompt's room
 
 

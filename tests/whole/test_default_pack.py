@@ -12,8 +12,10 @@ import pytest
 import simpersona
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.config import LabConfig
-from simpersona.contracts import Goal
 from simpersona.lab.world import generate_world
+from simpersona.pages import Action, Decision
+from simpersona.shopper.goals import goal_for
+from simpersona.visits import SUCCESS, Observation, Step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -64,9 +66,12 @@ def test_its_agent_buys_as_its_persona_does(pack):
     make = pack.agent("scorer")
 
     def adds(code, intent):
-        goal = Goal(f"You are here to {intent} skirts.", "shop", "buyer", "session", code, intent)
-        log = ["- Navigated to http://shop.example/", "- Action: clicking on the Linen Skirt - $20.00 link"]
-        decisions = [asyncio.run(make(seed).act(page, goal, log)) for seed in range(200)]
+        goal = goal_for("skirts", intent, shop_id="shop", code=code)
+        opened = Action("0-9", "click", "Clicking on the Linen Skirt - $20.00 link")
+        shelf = scripted_page("http://shop.example/", "[0-9] link: Linen Skirt - $20.00")
+        before = Step(0, shelf, Decision(opened, ""), SUCCESS, 0.1)
+        seen = Observation(page, goal, (before,))
+        decisions = [asyncio.run(make(seed).act(seen)) for seed in range(200)]
         return sum(one.action is not None and one.action.node == "0-8" for one in decisions) / 200
 
     wants, looks = adds(keen, "buy"), adds(idle, "browse")

@@ -10,9 +10,9 @@ import pytest
 
 import simpersona
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.contracts import Goal
 from simpersona.errors import ConfigError
 from simpersona.shopper.episode import run_episode
+from simpersona.shopper.goals import goal_for
 
 from .conftest import POPULATION, command
 
@@ -102,7 +102,7 @@ def test_a_pack_gives_the_codes_of_its_run_and_an_agent_that_acts(folder):
     with pytest.raises(ConfigError, match="no shop 'elsewhere'"):
         pack.mix("elsewhere")
     assert pack.cards["code"].to_pylist() == list(range(pack.about["codes"]))
-    goal = Goal("You are here to buy skirts.", shop, "b", "s", 3, "buy")
+    goal = goal_for("skirts", "buy", shop_id=shop, code=3)
     episode = asyncio.run(
         run_episode(store(), pack.agent()(1), goal, episode_id="e", seed=1, max_steps=40, time_limit_seconds=60)
     )

@@ -14,8 +14,11 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from simpersona.contracts import ENDINGS, EPISODES, STEPS
+from simpersona.contracts import EPISODES, STEPS, TRAINING_GOALS
+from simpersona.files import read_table
 from simpersona.pipeline.run import STAGE_NAMES
+from simpersona.traces.examples import chat_example, read_training_steps
+from simpersona.visits import ENDINGS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -144,10 +147,13 @@ def test_examples_come_from_verified_replays_of_training_shops_alone(finished):
     held_out = json.loads((run / "personas/personas.json").read_text(encoding="utf-8"))["held_out"]
     episodes = pq.read_table(run / "traces/episodes.parquet")
     verified = {row["session_id"] for row in episodes.to_pylist() if row["verified"]}
+    tables = {"episodes": EPISODES, "steps": STEPS, "goals": TRAINING_GOALS}
+    steps = read_training_steps(*(read_table(run / f"traces/{name}.parquet", tables[name]) for name in tables))
     for stage in (1, 2):
         lines = (run / f"traces/stage{stage}.jsonl").read_text(encoding="utf-8").splitlines()
         examples = [json.loads(line) for line in lines]
         assert examples
+        assert examples == [chat_example(step) for step in steps[stage]]
         assert {example["session_id"] for example in examples} == verified
         assert not {example["shop_id"] for example in examples} & set(held_out)
         assert all([m["role"] for m in e["messages"]] == ["system", "user", "assistant"] for e in examples)

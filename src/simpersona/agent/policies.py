@@ -12,10 +12,10 @@ from simpersona.adapters.embedders.hashing import HashingEmbedder
 from simpersona.adapters.embedders.minilm import MiniLmEmbedder
 from simpersona.adapters.models.served import served_model
 from simpersona.config import BuyersConfig, LlmConfig
-from simpersona.contracts import Goal
 from simpersona.ports import Embedder, Policy
-from simpersona.shopper.model_policy import LanguageModelPolicy, wording
+from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.scorer_policy import ScorerPolicy
+from simpersona.visits import Goal
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class PolicyMaker:
             make = scorer_policies(self._place, settings.buyers, settings.temperature)
             return lambda _goal, seed: make(seed)
         if settings.model == "llm":
-            words = wording(settings.prompt, reasoning=settings.reasoning)
+            prompt = prompt_format(settings.prompt, reasoning=settings.reasoning)
             model = served_model(settings.llm, settings.temperature)
-            return lambda _goal, seed: LanguageModelPolicy(model, seed, words)
+            return lambda _goal, seed: LanguageModelPolicy(model, seed, prompt)
         act = model_policies(self._place, settings.prompt, settings.temperature, reasoning=settings.reasoning)
         return lambda _goal, seed: act(seed)
 
@@ -69,9 +69,10 @@ def model_policies(place: Path, prompt: str, temperature: float, *, reasoning: b
     from simpersona.agent.persona_adapter import is_adapter, read_adapter  # noqa: PLC0415 - heavy
     from simpersona.agent.transformers_model import TransformersModel  # noqa: PLC0415 - heavy
 
-    words = wording(read_adapter(place)["prompt"] if is_adapter(place) else prompt, reasoning=reasoning)
+    name = read_adapter(place)["prompt"] if is_adapter(place) else prompt
+    rendered = prompt_format(name, reasoning=reasoning)
     model = TransformersModel(place, temperature)
-    return lambda seed: LanguageModelPolicy(model, seed, words)
+    return lambda seed: LanguageModelPolicy(model, seed, rendered)
 
 
 def scorer_policies(place: Path, buyers: BuyersConfig, temperature: float) -> Callable[[int], Policy]:

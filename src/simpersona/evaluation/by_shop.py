@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.contracts import ENDINGS
 from simpersona.evaluation.alignment import Pair, happened
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
+from simpersona.visits import ENDINGS
 
 
 def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from simpersona.contracts import ENDINGS, HEADS, LEVELS, SCALARS, STRATA
+from simpersona.contracts import HEADS, LEVELS, SCALARS, STRATA
 from simpersona.evaluation.metric import Block, Dimension, Entry, Paper, adjusted_of, interval_of
+from simpersona.visits import ENDINGS
 
 FUNNEL = STRATA[:4]
 """The strata that visits are simulated for: all but bouncers."""

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.contracts import ENDINGS, Metrics
+from simpersona.contracts import Metrics
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import OUTCOMES, SHOP_ERROR, TRAINING
+from simpersona.visits import ENDINGS
 
 Training = Literal["two_stage", "single_stage"]
 """How a language model was fine-tuned: in the two stages of the paper, or in the second one alone."""

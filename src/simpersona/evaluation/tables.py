@@ -5,8 +5,9 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.contracts import ENDINGS, HEADS
+from simpersona.contracts import HEADS
 from simpersona.tables import Contract, required
+from simpersona.visits import ENDINGS
 
 _text, _number, _count = pa.string(), pa.float64(), pa.int64()
 

@@ -82,7 +82,7 @@ class LoadedPack:
     def agent(
         self, policy: Literal["scorer", "lm"] | None = None, *, temperature: float = 1.0
     ) -> Callable[[int], Policy]:
-        """What makes the policy of one visit from a seed: `act(page, goal, log)`, the persona being `goal.code`.
+        """What makes the policy of one visit from a seed: `act(observation)`, the persona being `observation.goal.code`.
 
         "scorer" needs no language model, "lm" is the language model with the pack's persona tokens; without a name the pack's first
         policy. Raises ConfigError if the pack has no such policy.

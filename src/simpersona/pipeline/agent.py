@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from simpersona.agent.grounding import ground, process_number, take_trained, training_examples
+from simpersona.agent.grounding import ground, process_number, take_trained
 from simpersona.agent.persona_funnel import SESSION_COLUMNS, PersonaFunnel, persona_funnel
 from simpersona.agent.policies import words_of
-from simpersona.contracts import ASSIGNMENTS, BUYERS
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, STEPS, TRAINING_GOALS
 from simpersona.errors import ConfigError
 from simpersona.files import write_json
 from simpersona.pack.folder import POLICIES, PackFolder
-from simpersona.pages import Example
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import training_shops
 from simpersona.pipeline.stage import StageContext, StageResult
+from simpersona.traces.examples import Phase, TrainingStep, read_training_steps
 
 
 def run(context: StageContext, out: Path) -> StageResult:
@@ -30,7 +30,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     pack = None if config.pack is None else PackFolder.at(config.pack)
     taken = [policy for policy in wanted if pack is not None and pack.has(policy)]
     trained = [policy for policy in wanted if policy not in taken]
-    examples = training_examples(context.folder / "traces") if trained else {2: []}
+    steps: dict[Phase, list[TrainingStep]] = training_steps(context) if trained else {1: [], 2: []}
     codebook = FittedPersonas.load(context.folder / "personas").personas.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
@@ -39,7 +39,7 @@ def run(context: StageContext, out: Path) -> StageResult:
         shutil.copytree(pack / policy, out / POLICIES[policy])
         words.append(f"{policy} of the pack")
     if "scorer" in trained:
-        told = _scorer(context, examples[2], codebook, out)
+        told = _scorer(context, steps[2], codebook, out)
         figures["scorer"] = told["epochs"]
         words.append(
             f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
@@ -47,7 +47,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     work = training_work(context)
     stages: dict[str, dict[str, Any]] = {}
     if "lm" in trained:
-        stages = ground(config.agent, examples, codebook, work, config.seed, context.progress)
+        stages = ground(config.agent, steps, codebook, work, config.seed, context.progress)
     take_trained(work, out)
     context.folder.forget_work(context.stage)
     for name, told in stages.items():
@@ -60,17 +60,27 @@ def run(context: StageContext, out: Path) -> StageResult:
             f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}{on_held}"
         )
     write_json(out / "training.json", stages)
-    return StageResult(len(examples[2]), len(examples[2]), "; ".join(words), figures=figures)
+    return StageResult(len(steps[2]), len(steps[2]), "; ".join(words), figures=figures)
 
 
-def _scorer(context: StageContext, examples: list[Example], codebook: np.ndarray, out: Path) -> dict[str, Any]:
-    from simpersona.agent.scorer_training import scorer_from_examples  # noqa: PLC0415 - heavy
+def training_steps(context: StageContext) -> dict[Phase, list[TrainingStep]]:
+    """The training split of the stage `traces`, by phase of fine-tuning. Raises ConfigError if it has no visit."""
+    steps = read_training_steps(
+        context.table("traces/episodes.parquet", EPISODES),
+        context.table("traces/steps.parquet", STEPS),
+        context.table("traces/goals.parquet", TRAINING_GOALS),
+    )
+    if not all(steps.values()):
+        raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
+    return steps
+
+
+def _scorer(context: StageContext, steps: list[TrainingStep], codebook: np.ndarray, out: Path) -> dict[str, Any]:
+    from simpersona.agent.scorer_training import scorer_from_steps  # noqa: PLC0415 - heavy
 
     funnel = training_funnel(context, len(codebook))
     embedder = words_of(context.config.buyers)
-    told = scorer_from_examples(
-        examples, codebook, funnel, embedder, out / "scorer", context.config.seed, context.progress
-    )
+    told = scorer_from_steps(steps, codebook, funnel, embedder, out / "scorer", context.config.seed, context.progress)
     write_json(out / "scorer/training.json", told)
     return told
 
@@ -93,14 +103,13 @@ def help_training(context: StageContext) -> None:
 
     The stages before are done by then: run `simpersona traces` first. Raises ConfigError if they are not.
     """
-    if not (context.folder / "traces/stage2.jsonl").is_file():
+    if not (context.folder / "traces/goals.parquet").is_file():
         raise ConfigError(
             f"{context.folder.path}: process {process_number()} of a training finds no examples. Run `simpersona traces` "
             "on one process first, then `simpersona agent` on several."
         )
     config, codebook = context.config, FittedPersonas.load(context.folder / "personas").personas.codebook
-    examples = training_examples(context.folder / "traces")
-    ground(config.agent, examples, codebook, training_work(context), config.seed, context.progress)
+    ground(config.agent, training_steps(context), codebook, training_work(context), config.seed, context.progress)
 
 
 def _trend(losses: Sequence[float]) -> str:

@@ -8,11 +8,12 @@ import pyarrow.compute as pc
 from ibis import _
 
 from simpersona.adapters.engines.duckdb import connect
-from simpersona.contracts import MIX, SESSIONS, Goal, RecordedSession
+from simpersona.contracts import MIX, SESSIONS, RecordedSession
 from simpersona.files import read_json
 from simpersona.personas.fitted import META
 from simpersona.pipeline.stage import StageContext
 from simpersona.shopper.recorded import recorded_sessions
+from simpersona.visits import Goal
 
 
 def simulated_shops(context: StageContext) -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from simpersona.contracts import EPISODES, STEPS, Episode
+from simpersona.contracts import EPISODES, STEPS
 from simpersona.files import write_json, write_table
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.stage import StageContext, StageResult
@@ -14,6 +14,7 @@ from simpersona.pipeline.visits import play_arm
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
 from simpersona.simulation.arms import arms_of, told_of
+from simpersona.visits import Episode
 
 
 def run(context: StageContext, out: Path) -> StageResult:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.adapters.models.served import served_model
-from simpersona.contracts import EPISODES, STEPS, Episode, Goal, Metrics, RecordedSession
+from simpersona.contracts import EPISODES, STEPS, Metrics, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.evaluation.tables import TASKS
 from simpersona.evaluation.task_success import task_metrics
@@ -27,6 +27,7 @@ from simpersona.traces.llm_judge import judge_episode
 from simpersona.traces.llm_questions import Asking
 from simpersona.traces.replay import ReplayPolicy
 from simpersona.traces.tasks import draw_tasks
+from simpersona.visits import Episode, Goal
 
 PER_CELL = 200
 """Sessions of one (shop, code) that tasks are drawn from."""

@@ -1,8 +1,9 @@
-"""Recorded sessions replayed in their stores, judged, and told as training examples: traces."""
+"""The stage `traces`: recorded sessions are replayed in their stores, judged, and written as training examples."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,28 +12,29 @@ import pyarrow.parquet as pq
 
 from simpersona import __version__
 from simpersona.adapters.models.served import served_model
-from simpersona.contracts import EPISODES, MIX, STEPS, Episode, Goal, RecordedSession
+from simpersona.contracts import EPISODES, MIX, SPLITS, STEPS, TRAINING_GOALS, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.files import read_json, write_json, write_lines, write_table, write_text
 from simpersona.lab.variants import Variant
-from simpersona.pages import Example
 from simpersona.personas.fitted import META
 from simpersona.pipeline.recorded import rows_by_episode, session_key, sessions_by_code
 from simpersona.pipeline.stage import StageContext, StageResult
 from simpersona.pipeline.visits import visit_place
 from simpersona.ports import LanguageModel, Policy
+from simpersona.shopper.goals import intent_goal
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
 from simpersona.simulation.visits import Limits, play_episodes
 from simpersona.traces.coverage import code_coverage
 from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
 from simpersona.traces.draw import candidates_per_cell, draw_sessions
-from simpersona.traces.examples import episode_examples
+from simpersona.traces.examples import Phase, chat_example, training_steps
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.llm_questions import Asking, chosen_verdicts, goals_of, traces_quality
 from simpersona.traces.llm_writer import WrittenGoals
 from simpersona.traces.model_teacher import ModelTeacher
 from simpersona.traces.replay import ReplayPolicy
+from simpersona.visits import Episode, Goal
 
 REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
@@ -75,7 +77,9 @@ def run(context: StageContext, out: Path) -> StageResult:
     write_table(out / "steps.parquet", step_table, STEPS)
     verified = [episode for episode in episodes if verdicts[episode.episode_id].verified]
     apart = {session_key(session) for session in drawn.validation}
-    counts = _write_examples(out, verified, session_of, written, apart)
+    lessons = _lessons(verified, session_of, written, apart)
+    write_table(out / "goals.parquet", _goal_table(lessons), TRAINING_GOALS)
+    counts = _write_examples(out, lessons, SPLITS if apart else SPLITS[:1])
     trained_on = {
         session_of[session_key(episode.goal)].code for episode in verified if session_key(episode.goal) not in apart
     }
@@ -130,28 +134,61 @@ def _played(
         raise found from None
 
 
-def _write_examples(
-    out: Path,
+@dataclass(frozen=True)
+class _Lesson:
+    """A verified visit with the goal that it has in one phase of fine-tuning."""
+
+    episode: Episode
+    goal: Goal
+    phase: Phase
+    split: str
+
+
+def _lessons(
     verified: Sequence[Episode],
     session_of: Mapping[_Key, RecordedSession],
     written: Sequence[WrittenGoals],
     apart: set[_Key],
-) -> dict[str, dict[int, Counted]]:
-    """Writes each split's two files and gives what they hold, by split and stage; no files for a split without sessions."""
+) -> list[_Lesson]:
     neutral = {session_key(goals.neutral): goals.neutral for goals in written}
+    lessons: list[_Lesson] = []
+    for episode in verified:
+        key = session_key(episode.goal)
+        split = "validation" if key in apart else "train"
+        lessons.append(_Lesson(episode, neutral[key], 1, split))
+        lessons.append(_Lesson(episode, intent_goal(session_of[key]), 2, split))
+    return lessons
+
+
+def _goal_table(lessons: Sequence[_Lesson]) -> pa.Table:
+    rows = [
+        {
+            "episode_id": lesson.episode.episode_id,
+            "phase": lesson.phase,
+            "split": lesson.split,
+            "goal": lesson.goal.text,
+            "intent": lesson.goal.intent,
+            "wish": lesson.goal.wish,
+        }
+        for lesson in lessons
+    ]
+    return pa.Table.from_pylist(rows, TRAINING_GOALS.schema)
+
+
+def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]) -> dict[str, dict[int, Counted]]:
+    """Writes the two files of each split and returns their sizes by split and phase."""
     counts: dict[str, dict[int, Counted]] = {}
-    for split, place in PLACES.items():
-        if split == "validation" and not apart:
-            continue
-        (out / place).mkdir(exist_ok=True)
-        own = [episode for episode in verified if (session_key(episode.goal) in apart) == (split == "validation")]
-        for stage in (1, 2):
-            examples: list[Example] = []
-            for episode in own:
-                key = session_key(episode.goal)
-                examples += episode_examples(episode, session_of[key], stage, neutral[key])
-            write_lines(out / place / f"stage{stage}.jsonl", examples)
-            counts.setdefault(split, {})[stage] = counted(examples)
+    for split in splits:
+        (out / PLACES[split]).mkdir(exist_ok=True)
+        for phase in (1, 2):
+            examples = [
+                chat_example(step)
+                for lesson in lessons
+                if (lesson.split, lesson.phase) == (split, phase)
+                for step in training_steps(lesson.episode, lesson.goal, phase)
+            ]
+            write_lines(out / PLACES[split] / f"stage{phase}.jsonl", examples)
+            counts.setdefault(split, {})[phase] = counted(examples)
     return counts
 
 

@@ -9,10 +9,11 @@ import pyarrow as pa
 
 from simpersona.agent.policies import PolicyMaker, PolicySettings
 from simpersona.config import Config
-from simpersona.contracts import COLLECTIONS, PRODUCTS, Episode
+from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.pipeline.stage import StageContext
 from simpersona.simulation import arms
 from simpersona.simulation.visits import VisitPlace
+from simpersona.visits import Episode
 
 
 def visit_place(context: StageContext) -> VisitPlace:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from simpersona.contracts import ENDINGS, LEVELS
+from simpersona.contracts import LEVELS
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
 from simpersona.evaluation.metrics_table import ENDING_LABELS, FUNNEL, RATE, ROW
 from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
 from simpersona.report.formatting import counted, formatted, formatted_interval
 from simpersona.report.policies import PolicyFigures
+from simpersona.visits import ENDINGS
 
 
 def conversion(policies: Sequence[PolicyFigures]) -> BarChart | None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from simpersona.contracts import ENDINGS, HEADS, LEVELS, SCALARS
+from simpersona.contracts import HEADS, LEVELS, SCALARS
 from simpersona.evaluation import metrics_table as table
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
 from simpersona.report.formatting import formatted, formatted_interval
 from simpersona.report.policies import PolicyFigures
+from simpersona.visits import ENDINGS
 
 
 @dataclass(frozen=True)

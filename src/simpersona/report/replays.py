@@ -52,7 +52,8 @@ def replays(episodes: pa.Table, steps: pa.Table, cards: pa.Table, pictures: Pict
     rows = episodes.to_pylist()
     wanted = pa.array([row["episode_id"] for row in rows], pa.string())
     by_episode: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for step in steps.filter(pc.is_in(steps["episode_id"], wanted)).to_pylist():
+    shown = steps.drop_columns(["nodes"]).filter(pc.is_in(steps["episode_id"], wanted))  # the tree is enough
+    for step in shown.to_pylist():
         by_episode[step["episode_id"]].append(step)
     summaries = {row["code"]: row["summary"] for row in cards.select(["code", "summary"]).to_pylist()}
     result = Replays()

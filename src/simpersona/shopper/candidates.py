@@ -1,7 +1,7 @@
-"""What can be done next, and the situation it is chosen in, as texts and numbers for a policy that scores them.
+"""The actions that a page offers and the situation of the choice, as texts and numbers for a policy that scores them.
 
-A candidate is a node with a method that is offered for it, or to leave. All that is told of it and of the situation is
-what a language model's prompt tells: the page, the goal, what was done so far.
+A candidate is a node with a method that is offered for it, or leaving. Candidates and situation use only what a language
+model's prompt shows: the page, the goal and the actions so far.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from simpersona.pages import Action, Method, Node, Page
+from simpersona.pages import Action, Method, Node
 from simpersona.shopper.affordances import BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
 from simpersona.shopper.form_values import form_value
-from simpersona.shopper.moves import MOVES, move_of, move_told
+from simpersona.shopper.moves import MOVES, move_of, past_move
+from simpersona.shopper.prompt import action_text
+from simpersona.visits import Goal, Observation
 
 LEAVE = "leave the store"
 _METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropdown", "nextChunk", "prevChunk", "goto")
 _SEARCH = re.compile(r"\b(search|find)\b", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d+)\)$")
-_GOAL = re.compile(r"^You are (?:interested in|here to (?:buy|browse)) (.+?)\.$")
 _WORD = re.compile(r"[^\W\d_]{3,}")
-_BUY = re.compile(r"\bto buy\b")
 MOST_LINES = 4
-"""Things in the cart from which on their number is not told apart."""
+"""The largest number of things in the cart that is distinguished."""
 NUMBERS = len(_METHODS) + 4 + 6
-"""Of one candidate."""
+"""The number of features of one candidate."""
 STATE = 6 + MOST_LINES + 4 * len(MOVES)
-"""Numbers of a situation."""
+"""The number of features of a situation."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Something that can be done; `node` and `method` are None for leaving."""
+    """A possible action; `node` and `method` are None for leaving."""
 
     node: Node | None = None
     method: Method | None = None
@@ -48,7 +48,7 @@ class Candidate:
 
     @property
     def text(self) -> str:
-        """What it is about, in words."""
+        """The text that is embedded."""
         return self.node.name or self.node.role if self.node is not None else LEAVE
 
 
@@ -58,42 +58,44 @@ class Situation:
 
     candidates: tuple[Candidate, ...]
     move: Int[np.ndarray, " n"]
-    """The kind of each candidate, as its place in MOVES."""
+    """The kind of each candidate, as its index in MOVES."""
     numbers: Float[np.ndarray, "n NUMBERS"]
     context: tuple[str, str, str]
-    """The goal, the page's title, and what was done last, in words."""
+    """The texts of the goal, the page's title and the last action."""
     state: Float[np.ndarray, " STATE"]
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """Of the candidates."""
+        """The candidates' texts."""
         return tuple(candidate.text for candidate in self.candidates)
 
 
-def situation(page: Page, goal: str, done: Sequence[str]) -> Situation:
-    """The choice on a page for a goal; `done` are the actions so far, as the progress log has them ("clicking on …")."""
-    able = tuple(Candidate(node, method) for node, method in choices(page))
-    kinds = [MOVES.index(move_of(one.node, one.method)) for one in (Candidate(), *able)]
+def situation(observation: Observation) -> Situation:
+    """The choice that a policy has: what the page offers, and leaving."""
+    page, goal = observation.page, observation.goal
+    offered = tuple(Candidate(node, method) for node, method in choices(page))
+    kinds = [MOVES.index(move_of(candidate.node, candidate.method)) for candidate in (Candidate(), *offered)]
+    done = [action_text(action) for _, action in observation.actions]
     wanted = _stems(wish(goal))
-    among, of_kind = Counter[int](), Counter(kinds)
+    before, of_kind = Counter[int](), Counter(kinds)
     rows = [np.zeros(NUMBERS, np.float32)]
-    for one, kind in zip(able, kinds[1:], strict=True):
-        rows.append(_numbers(one, among[kind] / of_kind[kind], wanted, done))
-        among[kind] += 1
+    for candidate, kind in zip(offered, kinds[1:], strict=True):
+        rows.append(_numbers(candidate, before[kind] / of_kind[kind], wanted, done))
+        before[kind] += 1
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
     move = np.array(kinds, np.int64)
-    return Situation((Candidate(), *able), move, np.stack(rows), (goal, title, last), _state(page, goal, done, move))
+    context = (goal.text, title, last)
+    return Situation((Candidate(), *offered), move, np.stack(rows), context, _state(observation, move))
 
 
-def wish(goal: str) -> str:
-    """What a goal is about: "skirts" of "You are here to buy skirts."; the whole of another sentence."""
-    found = _GOAL.match(goal)
-    return found[1] if found else goal
+def wish(goal: Goal) -> str:
+    """What a goal asks for: "skirts", or the whole text of a goal without a wish."""
+    return goal.wish or goal.text
 
 
-def as_action(candidate: Candidate, goal: str, rng: np.random.Generator) -> Action | None:
-    """The candidate as an action, its argument from the goal, from the test values or drawn; None to leave."""
+def as_action(candidate: Candidate, goal: Goal, rng: np.random.Generator) -> Action | None:
+    """The candidate as an action, its argument from the goal, from the test values or drawn; None for leaving."""
     node, method = candidate.node, candidate.method
     if node is None or method is None:
         return None
@@ -112,19 +114,17 @@ def as_action(candidate: Candidate, goal: str, rng: np.random.Generator) -> Acti
     return Action(node.id, method, describe(node, method), arguments)
 
 
-def done_actions(log: Sequence[str]) -> list[str]:
-    """The actions that a progress log tells, in order."""
-    return [line.removeprefix("- Action: ") for line in log if line.startswith("- Action: ")]
-
-
-def _numbers(one: Candidate, place: float, wanted: set[str], done: Sequence[str]) -> Float[np.ndarray, " NUMBERS"]:
-    node = one.node
+def _numbers(candidate: Candidate, rank: float, wanted: set[str], done: Sequence[str]) -> Float[np.ndarray, " NUMBERS"]:
+    """One candidate's features; `rank` is the share of the candidates of its kind that stand before it, `done` the texts of
+    the actions so far, in which a name counts wherever it occurs.
+    """
+    node = candidate.node
     assert node is not None
     name, stems = node.name, _stems(node.name)
     times = sum(name in action for action in done) if name else 0
     return np.array(
         [
-            *(float(one.method == method) for method in _METHODS),
+            *(float(candidate.method == method) for method in _METHODS),
             float(node.role == "link"),
             float(node.role in TYPED),
             float(node.role in CHOSEN),
@@ -133,43 +133,44 @@ def _numbers(one: Candidate, place: float, wanted: set[str], done: Sequence[str]
             float(bool(node.value)),
             min(times, 3) / 3,
             float(bool(done) and bool(name) and name in done[-1]),
-            place,
+            rank,
             min(_count(name), 3) / 3,
         ],
         np.float32,
     )
 
 
-def _state(page: Page, goal: str, done: Sequence[str], move: Int[np.ndarray, " n"]) -> Float[np.ndarray, " STATE"]:
-    """What a shopper knows of the visit: its length, the cart, what the page offers, what was done, and what last."""
+def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.ndarray, " STATE"]:
+    """The state of the visit: its length, the cart, what the page offers, the moves so far and the last two of them."""
+    page = observation.page
     part, parts = part_shown(page.nodes[0]) if page.nodes else (1, 1)
     lines = max((_count(node.name) for node in page.nodes), default=0)
-    told = [MOVES.index(move_told(action)) for action in done]
+    past = [MOVES.index(past_move(step)) for step, _ in observation.actions]
     last = np.zeros((2, len(MOVES)))
-    for row, kind in zip(last, told[:-3:-1], strict=False):
+    for row, kind in zip(last, past[:-3:-1], strict=False):
         row[kind] = 1
     return np.concatenate(
         [
             [
-                float(bool(_BUY.search(goal))),
-                float(not done),
-                np.log1p(min(len(done), 100)) / 3,
+                float(observation.goal.intent == "buy"),
+                float(not past),
+                np.log1p(min(len(past), 100)) / 3,
                 part / parts,
                 float(page.goes_back),
-                np.log1p(_since_product(told)) / 3,
+                np.log1p(_since_product(past)) / 3,
             ],
             np.arange(1, MOST_LINES + 1) <= lines,
             np.log1p(np.bincount(move, minlength=len(MOVES))) / 2,
-            np.log1p(np.bincount(told, minlength=len(MOVES))) / 2 if told else np.zeros(len(MOVES)),
+            np.log1p(np.bincount(past, minlength=len(MOVES))) / 2 if past else np.zeros(len(MOVES)),
             *last,
         ]
     ).astype(np.float32)
 
 
-def _since_product(told: Sequence[int]) -> int:
-    """Actions since a product was last chosen from a list; all of them where none was."""
-    chosen = [number for number, kind in enumerate(told) if MOVES[kind] == "product"]
-    return len(told) - chosen[-1] - 1 if chosen else len(told)
+def _since_product(past: Sequence[int]) -> int:
+    """The number of moves since a product was last chosen from a list; all of them if none was."""
+    chosen = [number for number, kind in enumerate(past) if MOVES[kind] == "product"]
+    return len(past) - chosen[-1] - 1 if chosen else len(past)
 
 
 def _stems(text: str) -> set[str]:
@@ -178,5 +179,5 @@ def _stems(text: str) -> set[str]:
 
 def _count(name: str) -> int:
     """The number in "Cart (2)"."""
-    found = _COUNT.search(name)
-    return int(found[1]) if found else 0
+    count = _COUNT.search(name)
+    return int(count[1]) if count else 0

@@ -2,8 +2,8 @@
 
     open -> (decide -> act)* -> ending
 
-Every ending is data (the four outcomes of App. F): the policy left, the steps or the time ran out,
-or something broke: what, where, and the last page are kept.
+Every ending is data (the four outcomes of App. F): the policy left, the steps or the time ran out, or an error
+occurred. The episode records the error and the last page.
 """
 
 from __future__ import annotations
@@ -13,14 +13,13 @@ import contextlib
 import time
 from dataclasses import dataclass, field, replace
 
-from simpersona.contracts import Ending, Episode, Goal, Step
 from simpersona.errors import EpisodeError, ReplyError
 from simpersona.pages import Decision, Page
 from simpersona.ports import Policy, Storefront
-from simpersona.shopper.prompt import SUCCESS, progress, refusal
+from simpersona.visits import SUCCESS, Ending, Episode, Goal, Observation, Step
 
 CLOSE_SECONDS = 10
-"""A window that takes longer to close is left to its browser."""
+"""A session that takes longer to close is left to its browser."""
 
 
 async def run_episode(
@@ -33,9 +32,9 @@ async def run_episode(
     max_steps: int,
     time_limit_seconds: float,
 ) -> Episode:
-    """One visit of `store` from opening to ending, at most `max_steps` actions; the window is closed.
+    """One visit of `store` from opening to ending, at most `max_steps` actions; the session is closed.
 
-    `seed` is recorded with the episode; the policy is made with it by the caller. No EpisodeError
+    `seed` is recorded with the episode; the caller makes the policy with it. No EpisodeError
     leaves this function: it becomes the ending "other". Unless the policy ended the visit itself,
     the last step holds the last page, no action, and what ended the visit.
     """
@@ -56,7 +55,7 @@ async def run_episode(
         async with asyncio.timeout(CLOSE_SECONDS):
             await store.close()
     if ending != "goal_reached":
-        visit.keep_last_page(f"{type(error).__name__}: {error}" if error else f"The visit ended: {ending}")
+        visit.add_last_page(f"{type(error).__name__}: {error}" if error else f"The visit ended: {ending}")
     return Episode(
         episode_id=episode_id,
         goal=goal,
@@ -77,13 +76,11 @@ class _Visit:
     goal: Goal
     steps: list[Step] = field(default_factory=list)
     page: Page | None = None
-    first_url: str = ""
     unusable: list[ReplyError] = field(default_factory=list)
-    """Answers on the page shown that could not be used."""
+    """The answers on the current page that could not be used."""
 
     async def run(self, max_steps: int, deadline: float) -> Ending:
         self.page = await self.store.open()
-        self.first_url = self.page.url
         for _ in range(max_steps):
             started = time.perf_counter()
             page, decision = self.page, await self._decide(self.page)
@@ -101,13 +98,13 @@ class _Visit:
         return "steps_limit"
 
     async def _decide(self, page: Page) -> Decision:
-        log = progress(self.first_url, self.steps)
+        observation = Observation(page, self.goal, tuple(self.steps))
         try:
-            return await self.policy.act(page, self.goal, log)
+            return await self.policy.act(observation)
         except ReplyError as error:
             self.unusable = [error]
         try:
-            decision = await self.policy.act(page, self.goal, [*log, refusal(str(self.unusable[0]))])
+            decision = await self.policy.act(replace(observation, refused=str(self.unusable[0])))
         except ReplyError as error:
             self.unusable.append(error)
             raise
@@ -115,7 +112,7 @@ class _Visit:
         return decision
 
     def _with_refused(self, decision: Decision) -> Decision:
-        """The decision with the answers before it that could not be used: why, and their cost."""
+        """The decision with the reason and the cost of the answers before it that could not be used."""
         if not self.unusable:
             return decision
         return replace(
@@ -128,6 +125,6 @@ class _Visit:
     def _add(self, page: Page, decision: Decision, result: str, started: float) -> None:
         self.steps.append(Step(len(self.steps), page, decision, result, time.perf_counter() - started))
 
-    def keep_last_page(self, result: str) -> None:
+    def add_last_page(self, result: str) -> None:
         if self.page is not None:
             self._add(self.page, self._with_refused(Decision(None, "")), result, time.perf_counter())

@@ -1,68 +1,89 @@
-"""Goals written from recorded sessions by rules: deterministic, and no language model needed.
+"""Goals from recorded sessions by rules: deterministic, without a language model.
 
-Three kinds: the replay goal keeps the session's structure (2.1.2), the neutral goal names only what
-the buyer was interested in (stage 1), the intent goal adds to buy or to browse (stage 2).
+There are three kinds. The replay goal keeps the session's structure (2.1.2), the neutral goal names only what
+the buyer was interested in (phase 1), the intent goal adds to buy or to browse (phase 2).
 """
 
 from __future__ import annotations
 
 from collections import Counter
 
-from simpersona.contracts import Goal, Moment, RecordedSession
+from simpersona.contracts import Moment, RecordedSession
+from simpersona.visits import Goal, Intent
 
 BUYING_STRATA = frozenset("ABC")
 SOMETHING = "something new"
 
 
+def goal_for(
+    wish: str,
+    intent: Intent | None,
+    *,
+    shop_id: str = "",
+    buyer_id: str = "",
+    session_id: str = "",
+    code: int | None = None,
+) -> Goal:
+    """The goal with a wish and an intent: "You are here to buy skirts."; without an intent "You are interested in skirts."."""
+    text = f"You are interested in {wish}." if intent is None else f"You are here to {intent} {wish}."
+    return Goal(text, shop_id, buyer_id, session_id, code, intent, wish)
+
+
 def neutral_goal(session: RecordedSession) -> Goal:
-    """What the buyer was interested in, and no more: "You are interested in skirts."."""
-    return _goal(session, f"You are interested in {category(session)}.")
+    """What the buyer was interested in, and no more."""
+    return _from_session(session, None)
 
 
 def intent_goal(session: RecordedSession) -> Goal:
-    """To buy for strata A-C ("You are here to buy skirts."), to browse for the others."""
-    intent = "buy" if session.stratum in BUYING_STRATA else "browse"
-    goal = _goal(session, f"You are here to {intent} {category(session)}.")
-    return Goal(**{**vars(goal), "intent": intent})
+    """The goal with the intent: to buy for strata A-C, to browse for the others."""
+    return _from_session(session, "buy" if session.stratum in BUYING_STRATA else "browse")
 
 
 def replay_goal(session: RecordedSession) -> Goal:
     """The session as instructions: "Search for 'skirt', view Pleated Skirt and add it to the cart."."""
-    told: list[str] = []
+    instructions: list[str] = []
     seen: str | None = None
     for moment in session.timeline:
-        words = _told(moment, seen)
-        if words and (not told or told[-1] != words):
-            told.append(words)
+        instruction = _instruction(moment, seen)
+        if instruction and (not instructions or instructions[-1] != instruction):
+            instructions.append(instruction)
         seen = moment.title or seen
-    text = _listed(told) if told else "look around"
-    return _goal(session, text[0].upper() + text[1:] + ".")
-
-
-def category(session: RecordedSession) -> str:
-    """What the session was about, in plain words: its products' most common type (the first seen among
-    equals), else its collection, else its query, else "something new".
-    """
-    for field in ("product_type", "collection", "query"):
-        found = Counter(value for moment in session.timeline if (value := getattr(moment, field)))
-        if found:
-            return _plain(found.most_common(1)[0][0])
-    return SOMETHING
-
-
-def _goal(session: RecordedSession, text: str) -> Goal:
+    text = _listed(instructions) if instructions else "look around"
+    text = text[0].upper() + text[1:] + "."
     return Goal(text, session.shop_id, session.buyer_id, session.session_id, session.code)
 
 
+def category(session: RecordedSession) -> str:
+    """What the session was about: its products' most common type (the first seen among equals), else its
+    collection, else its query, else "something new".
+    """
+    for field in ("product_type", "collection", "query"):
+        counts = Counter(value for moment in session.timeline if (value := getattr(moment, field)))
+        if counts:
+            return _plain(counts.most_common(1)[0][0])
+    return SOMETHING
+
+
+def _from_session(session: RecordedSession, intent: Intent | None) -> Goal:
+    return goal_for(
+        category(session),
+        intent,
+        shop_id=session.shop_id,
+        buyer_id=session.buyer_id,
+        session_id=session.session_id,
+        code=session.code,
+    )
+
+
 def _plain(text: str) -> str:
-    """Lower case, but for abbreviations."""
+    """Lower case except for abbreviations."""
     return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in text.split())
 
 
-def _told(moment: Moment, seen: str | None) -> str:
+def _instruction(moment: Moment, seen: str | None) -> str:
     title = moment.title or "a product"
     it = "it" if moment.title is not None and moment.title == seen else title
-    words = {
+    instructions = {
         "search_submitted": f"search for '{moment.query}'",
         "collection_viewed": f"look at the {moment.collection or 'next'} collection",
         "product_viewed": f"view {title}",
@@ -72,7 +93,7 @@ def _told(moment: Moment, seen: str | None) -> str:
         "checkout_started": "go to checkout",
         "checkout_completed": "place the order",
     }
-    return words.get(moment.event, "")
+    return instructions.get(moment.event, "")
 
 
 def _listed(parts: list[str]) -> str:

@@ -1,7 +1,7 @@
-"""What kind of move an action is, told as a shopper tells it: by what is done, to what sort of control, of which name.
+"""The kind of move that an action is, from its method and the role and name of its control.
 
-The kinds are the steps of a store's funnel and of the ways between them. They hold for any store whose controls name
-what they do; nothing is known of a store's addresses or looks.
+The kinds are the steps of a store's funnel and the ways between them. They apply to any store whose controls name what
+they do; they use neither a store's addresses nor its looks.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import re
 from typing import Literal, get_args
 
 from simpersona.pages import Method, Node
-from simpersona.shopper.affordances import ADD, CHOSEN, TYPED, WORDS
+from simpersona.shopper.affordances import ADD
+from simpersona.visits import Step
 
 Move = Literal[
     "leave",
@@ -18,7 +19,7 @@ Move = Literal[
     "link",  # another link, or what opens a menu: collections, home, the shelves
     "page",  # further products of a list, or another part of a long page
     "back",
-    "search",  # words into the search field, or the way to it
+    "search",  # typing into the search field, or the way to it
     "submit",  # Enter in the search field
     "option",  # of a product, or how a list is sorted
     "add",
@@ -35,7 +36,7 @@ MOVES: tuple[Move, ...] = get_args(Move)
 
 _SEARCH = re.compile(r"\b(search|find|looking for)\b", re.IGNORECASE)
 _CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
-_PRESSED: dict[Move, re.Pattern[str]] = {  # the first that a button's or a link's name fits
+_PRESSED: dict[Move, re.Pattern[str]] = {  # the first that matches the name of a button or link
     "add": ADD,
     "order": re.compile(
         r"\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase)\b|^pay\b", re.IGNORECASE
@@ -49,7 +50,7 @@ _BUTTONS: dict[Move, re.Pattern[str]] = {
     "cart": _CART,
 }
 _LINKS: dict[Move, re.Pattern[str]] = {
-    # nothing but a product is called so long that its name is cut
+    # only a product has a name so long that it is cut
     "product": re.compile(
         r"^[$€£]\s?\d|(?<!under )(?<!over )(?<!below )(?<!above )[$€£]\s?\d[\d.,]*$|…$", re.IGNORECASE
     ),
@@ -58,42 +59,33 @@ _LINKS: dict[Move, re.Pattern[str]] = {
     "search": re.compile(r"^(search|find)\b", re.IGNORECASE),
     "page": re.compile(r"^((next|previous)\b|more$)", re.IGNORECASE),
 }
-_CALLED: dict[Move, dict[Move, re.Pattern[str]]] = {"button": _BUTTONS, "link": _LINKS}
+_NAMED: dict[Move, dict[Move, re.Pattern[str]]] = {"button": _BUTTONS, "link": _LINKS}
 _DONE: dict[Method, Move] = {
     "goto": "back",
     "nextChunk": "page",
     "prevChunk": "page",
     "selectOptionFromDropdown": "option",
 }
-_TOLD = re.compile(
-    rf"^({'|'.join(map(str.lower, WORDS.values()))}) the (?:(.*) )?({'|'.join(sorted(TYPED | CHOSEN))})(?:: .*)?$"
-    rf"|^({'|'.join(map(str.lower, WORDS.values()))}) the (?:(.*) )?(\w+)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_METHODS: dict[str, Method] = {words.lower(): method for method, words in reversed(WORDS.items())}
 
 
 def move_of(node: Node | None, method: Method | None) -> Move:
-    """The kind of a node with a method; leaving is neither."""
+    """The kind of a node with a method; without both it is leaving."""
     if node is None or method is None:
         return "leave"
     return _move(method, node.role, node.name, filled=bool(node.value))
 
 
-def move_told(action: str) -> Move:
-    """The kind of an action in the words of the progress log, such as "clicking on the Add to cart button".
+def past_move(step: Step) -> Move:
+    """The kind of the move that a step made; "button" if its node is not on its page.
 
-    What a field held before is not told: a field counts as empty.
+    The history does not say what a field held before: a field that is filled in counts as empty, so that correcting an
+    entry is the kind "field" here and "refill" among the candidates.
     """
-    if action.startswith("going back"):
-        return "back"
-    if action.startswith("looking at"):
-        return "page"
-    found = _TOLD.match(action)
-    if found is None:
-        return "button"
-    verb, name, role = found.group(1, 2, 3) if found[1] else found.group(4, 5, 6)
-    return _move(_METHODS[verb.lower()], role, name or "", filled=False)
+    action = step.decision.action
+    if action is None:
+        return "leave"
+    node = step.page.node(action.node)
+    return "button" if node is None else _move(action.method, node.role, node.name, filled=False)
 
 
 def _move(method: Method, role: str, name: str, *, filled: bool) -> Move:
@@ -104,8 +96,8 @@ def _move(method: Method, role: str, name: str, *, filled: bool) -> Move:
     if method in ("fill", "type"):
         return "search" if _searches(role, name) else "refill" if filled or role == "spinbutton" else "field"
     other: Move = "button" if role == "button" else "link"
-    for move, words in _CALLED[other].items():
-        if words.search(name):
+    for move, pattern in _NAMED[other].items():
+        if pattern.search(name):
             return move
     return other
 

@@ -1,7 +1,7 @@
-"""What happened in a store that keeps no event log for us, inferred from what the shopper saw and did.
+"""Events of a store without an event log, inferred from what the shopper saw and did.
 
-An inference, not a record: addresses and button names follow the usual patterns of web shops, and
-nothing says whether the store took an action as it was meant. Figures that rest on it must say so.
+This is an inference, not a record: it assumes the usual addresses and button names of web shops, and it cannot know
+whether the store took an action as it was meant. Figures that rest on it must say so.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pyarrow as pa
 
-from simpersona.contracts import EVENTS, Episode, Step
+from simpersona.contracts import EVENTS
 from simpersona.pages import Page
 from simpersona.shopper.affordances import ADD
-from simpersona.shopper.prompt import SUCCESS
+from simpersona.visits import Episode, Step
 
 _ADDRESSES = {  # in order of precedence
     event: re.compile(pattern, re.IGNORECASE)
@@ -44,29 +44,29 @@ def observed_events(episodes: Sequence[Episode]) -> pa.Table:
 def _episode_rows(episode: Episode) -> Iterator[dict[str, Any]]:
     elapsed, last_seen = 0.0, None
     for step in episode.steps:
-        found = _page_event(step.page)
-        if found is not None and found != last_seen:
-            yield _row(episode, elapsed, **found)
-        last_seen = found
+        event = _page_event(step.page)
+        if event is not None and event != last_seen:
+            yield _row(episode, elapsed, **event)
+        last_seen = event
         elapsed += step.seconds
         if _adds(step):
-            product = None if found is None else found.get("product_id")
+            product = None if event is None else event.get("product_id")
             yield _row(episode, elapsed, event="product_added_to_cart", product_id=product)
 
 
-def _row(episode: Episode, elapsed: float, **found: Any) -> dict[str, Any]:
+def _row(episode: Episode, elapsed: float, **columns: Any) -> dict[str, Any]:
     time = datetime.fromtimestamp(0, UTC) + timedelta(seconds=elapsed)
     return dict.fromkeys(EVENTS.columns) | {
         "shop_id": episode.goal.shop_id,
         "buyer_id": episode.episode_id,
         "session_id": episode.episode_id,
         "time": time,
-        **found,
+        **columns,
     }
 
 
 def _page_event(page: Page) -> dict[str, Any] | None:
-    """The event that seeing this page stands for, with what it is about; None for other pages."""
+    """The event that seeing this page stands for, with its product, collection or query; None for other pages."""
     address = urlsplit(page.url)
     event = next((event for event, pattern in _ADDRESSES.items() if pattern.search(address.path)), None)
     match event:
@@ -77,15 +77,15 @@ def _page_event(page: Page) -> dict[str, Any] | None:
         case "collection_viewed":
             return {"event": event, "collection_id": _last(address.path)}
         case "search_submitted":
-            asked = parse_qs(address.query)
-            words = next((asked[key][0] for key in ("q", "query", "s", "keyword") if key in asked), None)
-            return {"event": event, "query": words}
+            parameters = parse_qs(address.query)
+            query = next((parameters[key][0] for key in ("q", "query", "s", "keyword") if key in parameters), None)
+            return {"event": event, "query": query}
     return {"event": event}
 
 
 def _adds(step: Step) -> bool:
     action = step.decision.action
-    if action is None or action.method not in ("click", "doubleClick", "press") or step.result != SUCCESS:
+    if action is None or action.method not in ("click", "doubleClick", "press") or not step.succeeded:
         return False
     node = step.page.node(action.node)
     return node is not None and bool(ADD.search(node.name))

@@ -1,6 +1,6 @@
-"""The chat messages of one step, exactly as in Figure 9, and the answer: written, bounded and read back.
+"""The chat messages of one step, exactly as in Figure 9, and the answer: its text, its schema and its parser.
 
-The persona is one token in <BuyerProfile>; nothing else in a prompt tells buyers apart.
+The persona is one token in <BuyerProfile>; nothing else in a prompt distinguishes buyers.
 """
 
 from __future__ import annotations
@@ -12,85 +12,69 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from simpersona.contracts import Goal, Step, persona_token
+from simpersona.contracts import persona_token
 from simpersona.errors import ReplyError
-from simpersona.pages import Action, Decision, Example, Message, Method, Node, Page
+from simpersona.pages import Action, Decision, Message, Method, Node, Page
 from simpersona.shopper.affordances import BACK, MAX_TYPED_CHARS, choices, describe, fits
+from simpersona.visits import Observation
 
 SYSTEM = (
     "You are simulating the behavior of a potential human buyer in an e-commerce website.\n"
     "You must answer with a JSON object that {shouldEnd, action: {nodeSelector, method, description, arguments}, "
     "reasoning}"
 )
-SUCCESS = "Action performed successfully"
-"""The result of a step whose action was done; anything else is why it was not."""
 MAX_REASONING_CHARS = 120
 LAST_LOG_LINES = 9
-"""Three steps: with the first line, what a prompt shows of the progress log."""
+"""The lines of three steps: what a prompt shows of the progress log beside its first line."""
 
 
 # --- the prompt -------------------------------------------------------------------------------
 
 
-def progress(url: str, steps: Sequence[Step]) -> list[str]:
-    """The progress log after `steps`, for a visit that began at `url`; one "- ..." line each.
-
-    The address is told without its port, which differs from run to run for a store on this machine.
-    """
-    address = urlsplit(url)
-    log = [f"- Navigated to {address.scheme}://{address.hostname or ''}{address.path}"]
-    for step in steps:
-        action = step.decision.action
-        if action is None:
-            continue
-        if step.decision.reasoning:
-            log.append(f"- I thought: {step.decision.reasoning}")
-        log.append(f"- Action: {as_told(action)}")
-        log.append(f"- {step.result}")
-    return log
-
-
-def as_told(action: Action) -> str:
-    """An action in the words of the progress log."""
-    words = action.description[:1].lower() + action.description[1:]
-    if action.method == "goto":
-        return words
-    return words + (f": {', '.join(action.arguments)}" if action.arguments else "")
-
-
-def asked(example: Example) -> tuple[Goal, str]:
-    """What an example's prompt asks: the goal, and the page's lines. What `messages` wrote."""
-    text = example["messages"][1]["content"]
-    goal, tree = (
-        text.partition(f"<{tag}>\n")[2].rpartition(f"\n</{tag}>")[0] for tag in ("MainGoal", "accessibility_tree")
-    )
-    return Goal(goal, example["shop_id"], "", example["session_id"], example["code"]), tree
-
-
-def refusal(why: str) -> str:
-    """The last line of the progress log of a model that is asked again: why its answer could not be used."""
-    return f"- Your answer could not be used: {why}"
-
-
-def messages(goal: Goal, log: Sequence[str], page: Page, last: int = LAST_LOG_LINES) -> list[Message]:
+def messages(observation: Observation, last: int | None = LAST_LOG_LINES) -> list[Message]:
     """The system and the user turn of one step (Figure 9).
 
-    The log is shown with its first line and its `last` ones, so that a prompt stays short.
+    The prompt shows the first line of the progress log and its `last` lines, so that it stays short; None shows all lines.
     """
-    return messages_of(goal, log, page.tree, last)
-
-
-def messages_of(goal: Goal, log: Sequence[str], tree: str, last: int = LAST_LOG_LINES) -> list[Message]:
-    """`messages` for a page of which the lines are known."""
-    shown = log if len(log) <= last + 1 else [log[0], *log[-last:]]
+    log = progress_log(observation)
+    shown = log if last is None or len(log) <= last + 1 else [log[0], *log[-last:]]
+    goal = observation.goal
     profile = [] if goal.code is None else [persona_token(goal.code)]
     lines = [
         *_element("BuyerProfile", profile),
         *_element("MainGoal", [goal.text]),
         *_element("ProgressLog", shown),
-        *_element("current_page_info", _element("accessibility_tree", [tree])),
+        *_element("current_page_info", _element("accessibility_tree", [observation.page.tree])),
     ]
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
+
+
+def progress_log(observation: Observation) -> list[str]:
+    """The progress log of a visit, one "- ..." line each; after a refused answer the last line gives the reason.
+
+    The address has no port, because the port of a store on this machine differs from run to run.
+    """
+    address = urlsplit(observation.first_url)
+    log = [f"- Navigated to {address.scheme}://{address.hostname or ''}{address.path}"]
+    for step, action in observation.actions:
+        if step.decision.reasoning:
+            log.append(f"- I thought: {step.decision.reasoning}")
+        log.append(f"- Action: {action_text(action)}")
+        log.append(f"- {step.result}")
+    return [*log, *refusal(observation)]
+
+
+def action_text(action: Action) -> str:
+    """An action as the progress log shows it: "clicking on the Skirts link"."""
+    text = action.description[:1].lower() + action.description[1:]
+    if action.method == "goto":
+        return text
+    return text + (f": {', '.join(action.arguments)}" if action.arguments else "")
+
+
+def refusal(observation: Observation) -> list[str]:
+    """The line for a model that is asked again: why its answer could not be used. No line if it is asked for the first time."""
+    return [] if observation.refused is None else [f"- Your answer could not be used: {observation.refused}"]
 
 
 def _element(tag: str, lines: Sequence[str]) -> list[str]:
@@ -100,7 +84,7 @@ def _element(tag: str, lines: Sequence[str]) -> list[str]:
 def answer(decision: Decision) -> str:
     """The assistant's turn: one line of JSON with the keys in the figure's order.
 
-    `arguments` is there only when there are some; a decision to end has `"action": null`.
+    `arguments` is left out if the action has none; a decision to end has `"action": null`.
     """
     action: dict[str, Any] | None = None
     if decision.action is not None:
@@ -119,11 +103,11 @@ def answer(decision: Decision) -> str:
 
 
 def reply_schema(page: Page, *, reasoning: bool = True) -> dict[str, Any]:
-    """The JSON schema of every valid answer on this page, keys in the order in which they are written; the reasoning is
-    left out where it is not asked for: it comes after the action, which it cannot change.
+    """The JSON schema of every valid answer on this page, keys in the order in which they are written.
 
-    Ending and acting are apart; acting has one alternative per node and method offered, with the
-    page's real node ids, so that an answer that keeps the schema can always be tried.
+    Without `reasoning` that key is left out. It comes after the action and cannot change it.
+    Ending and acting are separate alternatives. Acting has one alternative per node and method offered, with the
+    page's real node ids, so that an answer that matches the schema can always be tried.
     """
     actions = [_action_schema(node, method) for node, method in choices(page)]
     why = {"reasoning": {"type": "string", "maxLength": MAX_REASONING_CHARS}} if reasoning else {}
@@ -179,22 +163,22 @@ class _Answer(BaseModel):
 
 
 def parse_reply(text: str, page: Page) -> Decision:
-    """The decision that an answer on `page` states. Accepts everything that `reply_schema` does.
+    """The decision that an answer on `page` states. Accepts everything that `reply_schema` accepts.
 
-    Raises ReplyError in words when it is not JSON of that form, names a node that is not on the
+    Raises ReplyError if the text is not JSON of that form, names a node that is not on the
     page, a method that does not fit the node, or arguments that the method cannot use.
     """
     try:
-        found = _Answer.model_validate_json(text)
+        parsed = _Answer.model_validate_json(text)
     except (ValidationError, UnicodeEncodeError) as error:
         raise ReplyError(f"not a valid answer: {_problems(error)}; found {text[:200]!r}") from error
-    if found.ends:
-        if found.action is not None:
+    if parsed.ends:
+        if parsed.action is not None:
             raise ReplyError("shouldEnd is true, so action must be null")
-        return Decision(None, found.reasoning)
-    if found.action is None:
+        return Decision(None, parsed.reasoning)
+    if parsed.action is None:
         raise ReplyError("shouldEnd is false, so an action is needed")
-    return Decision(_checked(found.action, page), found.reasoning)
+    return Decision(_checked(parsed.action, page), parsed.reasoning)
 
 
 def _problems(error: ValidationError | UnicodeEncodeError) -> str:
@@ -203,18 +187,18 @@ def _problems(error: ValidationError | UnicodeEncodeError) -> str:
     return "; ".join(f"{'.'.join(map(str, problem['loc'])) or 'JSON'}: {problem['msg']}" for problem in error.errors())
 
 
-def _checked(found: _ActionAnswer, page: Page) -> Action:
-    node = page.node(found.node)
+def _checked(answer: _ActionAnswer, page: Page) -> Action:
+    node = page.node(answer.node)
     if node is None:
-        raise ReplyError(f"there is no node {found.node!r} on the page")
-    if not fits(node, found.method):
-        raise ReplyError(f"{found.method} cannot be done on [{node.id}] {node.role}: {node.name}")
-    _check_arguments(found, node, page)
-    return Action(node.id, found.method, found.description or describe(node, found.method), tuple(found.arguments))
+        raise ReplyError(f"there is no node {answer.node!r} on the page")
+    if not fits(node, answer.method):
+        raise ReplyError(f"{answer.method} cannot be done on [{node.id}] {node.role}: {node.name}")
+    _check_arguments(answer, node, page)
+    return Action(node.id, answer.method, answer.description or describe(node, answer.method), tuple(answer.arguments))
 
 
-def _check_arguments(found: _ActionAnswer, node: Node, page: Page) -> None:
-    method, arguments = found.method, found.arguments
+def _check_arguments(answer: _ActionAnswer, node: Node, page: Page) -> None:
+    method, arguments = answer.method, answer.arguments
     needed = 1 if method in ("fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop", "goto") else 0
     if len(arguments) < needed or len(arguments) > max(needed, 1):
         raise ReplyError(f"{method} takes {needed or 'no'} argument(s), found {len(arguments)}")

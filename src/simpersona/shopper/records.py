@@ -1,4 +1,4 @@
-"""Episodes as tables: one row per episode with what the store's log says happened, one row per step."""
+"""Episodes as tables, and back: one row per episode with the counts of the store's log, one row per step."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from simpersona.contracts import EPISODES, STEPS, Episode, Goal, Step, Verdict
-from simpersona.pages import Action, Decision, Message, Page
-from simpersona.shopper.prompt import messages_of, progress, refusal
+from simpersona.contracts import EPISODES, NODE, STEPS
+from simpersona.pages import Action, Decision, Message, Node, Page
+from simpersona.shopper.prompt import messages
+from simpersona.visits import Episode, Goal, Observation, Step, Verdict
 
 _COUNTED = {
     "product_viewed": "product_view_count",
@@ -19,12 +21,13 @@ _COUNTED = {
     "product_added_to_cart": "add_to_cart_count",
     "checkout_started": "checkout_start_count",
 }
+_WITHOUT_NODES = pa.schema([column for column in STEPS.schema if column.name != "nodes"])
 
 
 def episode_tables(
     episodes: Sequence[Episode], events: pa.Table, verdicts: Mapping[str, Verdict]
 ) -> tuple[pa.Table, pa.Table]:
-    """(EPISODES, STEPS). Counts come from `events`, the rows (EVENTS) whose buyer_id is the episode id.
+    """The tables EPISODES and STEPS. Counts come from `events`, the rows (EVENTS) whose buyer_id is the episode id.
 
     `steps` counts the actions tried; `pages` the distinct addresses seen. An order is an order id;
     completed checkouts without one count as a single order per time stamp.
@@ -35,52 +38,82 @@ def episode_tables(
     rows = [
         _episode_row(episode, by_episode[episode.episode_id], verdicts.get(episode.episode_id)) for episode in episodes
     ]
-    steps = [_step_row(episode, step) for episode in episodes for step in episode.steps]
+    steps = [(episode, step) for episode in episodes for step in episode.steps]
+    flat = pa.Table.from_pylist([_step_row(*pair) for pair in steps], schema=_WITHOUT_NODES)
+    nodes = _nodes([step.page for _, step in steps])
     return (
         EPISODES.check(pa.Table.from_pylist(rows, schema=EPISODES.schema)),
-        STEPS.check(pa.Table.from_pylist(steps, schema=STEPS.schema)),
+        STEPS.check(flat.append_column("nodes", nodes)),
     )
+
+
+def read_episodes(episodes: pa.Table, steps: pa.Table) -> list[Episode]:
+    """The episodes of the tables that `episode_tables` made (EPISODES, STEPS), in their order and equal to the originals."""
+    by_episode: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in steps.to_pylist():
+        by_episode[row["episode_id"]].append(row)
+    return [_episode(row, by_episode[row["episode_id"]]) for row in episodes.to_pylist()]
 
 
 def sent_prompts(
-    episode: Mapping[str, Any],
-    steps: Sequence[Mapping[str, Any]],
-    prompt: Callable[[Goal, Sequence[str], str], list[Message]] = messages_of,
+    episode: Episode, prompt: Callable[[Observation], list[Message]] = messages
 ) -> list[list[Message] | None]:
-    """What the language model was sent at each step, byte for byte: from the episode's row (EPISODES) and its rows of
-    STEPS in order, in the words of `prompt` (`messages_of`, or `short_messages_of` with agent.prompt = "short").
-    None for a step without a model's answer. Where an answer was refused, it is the second question.
+    """What the language model was sent at each step, byte for byte. None for a step without a model's answer; where an answer
+    was refused, it is the second question.
+
+    `prompt` renders a step: `prompt.messages`, or `short_prompt.short_messages` for `agent.prompt = "short"`.
     """
-    goal = Goal(episode["goal"], episode["shop_id"], "", "", episode["code"])
-    done = [_done(row) for row in steps]
     return [
-        prompt(goal, [*progress(done[0].page.url, done[:place]), *_refusal(row)], row["tree"])
-        if row["reply"] is not None
-        else None
-        for place, row in enumerate(steps)
+        prompt(episode.observation(number)) if step.decision.reply is not None else None
+        for number, step in enumerate(episode.steps)
     ]
 
 
-def _refusal(row: Mapping[str, Any]) -> list[str]:
-    return [] if row["refused"] is None else [refusal(row["refused"])]
-
-
-def _done(row: Mapping[str, Any]) -> Step:
-    """A row as a step, as far as the progress log tells of it."""
-    action = None
-    if row["node"] is not None:
-        action = Action(row["node"], row["method"], row["description"], tuple(row["arguments"]))
-    return Step(
-        row["step"],
-        Page(row["url"], row["title"], ()),
-        Decision(action, row["reasoning"]),
-        row["result"],
+def _episode(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Episode:
+    goal = Goal(
+        row["goal"], row["shop_id"], row["buyer_id"], row["session_id"], row["code"], row["intent"], row["wish"]
+    )
+    return Episode(
+        row["episode_id"],
+        goal,
+        row["policy"],
+        row["seed"],
+        row["ending"],
+        tuple(map(_step, steps)),
         row["seconds"],
+        row["error_kind"],
+        row["error"],
     )
 
 
+def _step(row: Mapping[str, Any]) -> Step:
+    nodes = tuple(Node(**{**node, "options": tuple(node["options"])}) for node in row["nodes"])
+    page = Page(row["url"], row["title"], nodes, row["failure"], row["goes_back"], tuple(row["troubles"] or ()))
+    action = None
+    if row["node"] is not None:
+        action = Action(row["node"], row["method"], row["description"], tuple(row["arguments"]))
+    decision = Decision(
+        action,
+        row["reasoning"],
+        row["prompt_tokens"] or 0,
+        row["reply_tokens"] or 0,
+        row["stands_for"],
+        row["reply"],
+        row["refused"],
+    )
+    return Step(row["step"], page, decision, row["result"], row["seconds"])
+
+
+def _nodes(pages: Sequence[Page]) -> pa.ListArray:
+    """The pages' nodes as a column; built by field, which takes far less memory than one dict per node."""
+    flat = [node for page in pages for node in page.nodes]
+    columns = [pa.array([getattr(node, field.name) for node in flat], field.type) for field in NODE]
+    ends = np.cumsum([0, *(len(page.nodes) for page in pages)], dtype=np.int32)
+    return pa.ListArray.from_arrays(pa.array(ends), pa.StructArray.from_arrays(columns, fields=list(NODE)))
+
+
 def trouble_counts(steps: pa.Table) -> dict[str, int]:
-    """How often each kind of trouble was survived (STEPS), the most frequent first."""
+    """The number of faults of each kind on the way to pages (STEPS), the most frequent first."""
     counted = Counter(kind for kinds in steps["troubles"].to_pylist() for kind in kinds or ())
     return dict(counted.most_common())
 
@@ -98,6 +131,7 @@ def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdic
         "code": goal.code,
         "intent": goal.intent,
         "goal": goal.text,
+        "wish": goal.wish,
         "policy": episode.policy,
         "seed": episode.seed,
         "ending": episode.ending,
@@ -124,11 +158,14 @@ def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
         "url": step.page.url,
         "title": step.page.title,
         "tree": step.page.tree,
+        "goes_back": step.page.goes_back,
+        "failure": step.page.failure,
         "should_end": step.decision.ends,
         "node": action.node if action else None,
         "method": action.method if action else None,
         "description": action.description if action else None,
         "arguments": list(action.arguments) if action else None,
+        "stands_for": step.decision.stands_for,
         "reasoning": step.decision.reasoning,
         "result": step.result,
         "troubles": list(step.page.troubles),

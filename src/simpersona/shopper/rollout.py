@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simpersona.contracts import Episode, Goal
 from simpersona.ports import Policy, Storefront
 from simpersona.shopper.episode import run_episode
+from simpersona.visits import Episode, Goal
 
 
 @dataclass(frozen=True)

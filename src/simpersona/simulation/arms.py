@@ -11,12 +11,13 @@ import pyarrow.compute as pc
 
 from simpersona.agent.policies import PolicyMaker
 from simpersona.config import Driver, LlmConfig, ScorerVisitsConfig, SimulationConfig
-from simpersona.contracts import ENDINGS, Episode, Goal, RecordedSession
+from simpersona.contracts import RecordedSession
 from simpersona.lab.variants import Variant
 from simpersona.shopper.records import trouble_counts
 from simpersona.simulation.population import draw_population, first_of_each_shop, without_tokens
 from simpersona.simulation.ray_visits import ray_player
 from simpersona.simulation.visits import Limits, VisitPlace, play_episodes
+from simpersona.visits import ENDINGS, Episode, Goal
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import Self
 from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
-from simpersona.contracts import Episode
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.files import write_text
+from simpersona.visits import Episode
 
 
 @dataclass(frozen=True)

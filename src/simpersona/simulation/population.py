@@ -11,10 +11,11 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from simpersona.config.simulation import Sampling
-from simpersona.contracts import Goal, RecordedSession
+from simpersona.contracts import RecordedSession
 from simpersona.errors import ContractError
 from simpersona.shopper.goals import intent_goal
 from simpersona.shopper.rollout import seed_words
+from simpersona.visits import Goal
 
 Buyers = dict[str, list[RecordedSession]]
 """The sessions of each buyer, by buyer id."""

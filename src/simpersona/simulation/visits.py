@@ -17,7 +17,7 @@ import pyarrow as pa
 from simpersona.adapters.engines.duckdb import connect
 from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.config import Driver, StoreConfig
-from simpersona.contracts import EVENTS, Episode, Goal
+from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.files import write_text
 from simpersona.lab.storefront.launch import LabStores, looks
@@ -27,6 +27,7 @@ from simpersona.shopper.observed import observed_events
 from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.shopper.screenshots import PicturedWindow, episode_pictures
 from simpersona.simulation.journal import Played, Shard, StoreLog, VisitJournal
+from simpersona.visits import Episode, Goal
 
 if TYPE_CHECKING:
     from simpersona.adapters.storefronts.browser import Browser

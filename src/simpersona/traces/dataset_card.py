@@ -45,7 +45,8 @@ examples = load_dataset("FOLDER", "stage1")  # or "stage2"
 
 - `stage1` has the neutral goal: what the buyer was interested in. `stage2` has the goal with the intent, to buy or to browse.
 - The splits are by shop. {evaluation_shops} further shop(s) of the run are kept for its evaluation: none of their buyers is in here.
-- `episodes.parquet` and `steps.parquet` hold all replays, those too that were not verified, with the reason.
+- `episodes.parquet` and `steps.parquet` hold all replays as records, those too that were not verified, with the reason.
+  `goals.parquet` has the goals of the verified ones in each stage; the examples are rendered from these three tables.
 
 ## Columns
 

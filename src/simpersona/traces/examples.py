@@ -1,48 +1,95 @@
-"""A verified episode as training examples: one chat per step, the assistant's turn last (Figure 9)."""
+"""The steps of verified visits as typed records to learn from, and their rendering as chat examples.
+
+    tables (EPISODES, STEPS, TRAINING_GOALS) -> TrainingStep -> chat example (Figure 9 or short), or the scorer's situation
+
+Every kind of agent learns from the same records.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from simpersona.contracts import Episode, Goal, RecordedSession, Step
-from simpersona.pages import Example, Message
-from simpersona.shopper.goals import intent_goal, neutral_goal
-from simpersona.shopper.prompt import SUCCESS, answer, messages, progress
+import pyarrow as pa
+
+from simpersona.pages import Decision, Example, Message
+from simpersona.shopper.prompt import answer, messages
+from simpersona.shopper.records import read_episodes
+from simpersona.shopper.short_prompt import short_answer, short_decision, short_messages
+from simpersona.visits import Episode, Goal, Observation
+
+Phase = Literal[1, 2]
+"""Of fine-tuning: 1 has the neutral goal, 2 the goal with the intent."""
 
 
-def episode_examples(
-    episode: Episode, session: RecordedSession, stage: Literal[1, 2], neutral: Goal | None = None
-) -> list[Example]:
-    """The examples of one stage: what was seen and done stays, the goal is that of the stage.
+@dataclass(frozen=True)
+class TrainingStep:
+    """One step of a verified visit: what a shopper with the phase's goal would know, and what the teacher decided."""
 
-    Stage 1 has the neutral goal, `neutral` or else the rules', stage 2 the goal with the intent. The end of the visit is an
-    example too; an action that failed is not, but stays in the log of the steps after it.
+    observation: Observation
+    decision: Decision
+    visit_id: str
+    number: int
+    phase: Phase
+
+    @property
+    def goal(self) -> Goal:
+        """The goal of the phase, with the persona."""
+        return self.observation.goal
+
+
+def training_steps(episode: Episode, goal: Goal, phase: Phase) -> list[TrainingStep]:
+    """The steps of a verified visit that are learned in a phase, with the phase's goal in place of the visit's own.
+
+    The end of the visit is a training step too. An action that failed is not, but it stays in the history of the steps
+    after it.
     """
-    goal = (neutral or neutral_goal(session)) if stage == 1 else intent_goal(session)
-    if not episode.steps:
-        return []
-    first_url = episode.steps[0].page.url
+    visit = replace(episode, goal=goal)
     return [
-        _example(
-            episode, session, stage, step, messages(goal, progress(first_url, episode.steps[:position]), step.page)
+        TrainingStep(
+            replace(visit.observation(number), refused=None), step.decision, episode.episode_id, step.number, phase
         )
-        for position, step in enumerate(episode.steps)
-        if step.result == SUCCESS or (step.decision.ends and episode.ending == "goal_reached")
+        for number, step in enumerate(episode.steps)
+        if step.succeeded or (step.decision.ends and episode.ending == "goal_reached")
     ]
 
 
-def _example(
-    episode: Episode, session: RecordedSession, stage: Literal[1, 2], step: Step, asked: list[Message]
-) -> Example:
-    answered = answer(step.decision)
+def read_training_steps(
+    episodes: pa.Table, steps: pa.Table, goals: pa.Table, split: str = "train"
+) -> dict[Phase, list[TrainingStep]]:
+    """The training steps of a split in each phase, in the order of the visits, from EPISODES, STEPS and TRAINING_GOALS."""
+    visits = {episode.episode_id: episode for episode in read_episodes(episodes, steps)}
+    phases: dict[Phase, list[TrainingStep]] = {1: [], 2: []}
+    for row in goals.to_pylist():
+        if row["split"] == split:
+            visit = visits[row["episode_id"]]
+            goal = replace(visit.goal, text=row["goal"], intent=row["intent"], wish=row["wish"])
+            phases[row["phase"]] += training_steps(visit, goal, row["phase"])
+    return phases
+
+
+def chat_example(step: TrainingStep) -> Example:
+    """The step as the chat of Figure 9, the assistant's turn last."""
+    return _example(step, messages(step.observation), answer(step.decision))
+
+
+def short_example(step: TrainingStep) -> Example | None:
+    """The step in the short form; None if the page does not offer its action."""
+    decision = short_decision(step.decision, step.observation.page)
+    return None if decision is None else _example(step, short_messages(step.observation), short_answer(decision))
+
+
+def _example(step: TrainingStep, prompt: list[Message], answered: str) -> Example:
+    goal = step.goal
+    assert goal.code is not None  # recorded sessions have a persona
     return {
-        "messages": [*asked, {"role": "assistant", "content": answered}],
-        "loss_spans": [{"message": len(asked), "start": 0, "end": len(answered)}],
-        "code": session.code,
-        "shop_id": session.shop_id,
-        "session_id": session.session_id,
-        "episode_id": episode.episode_id,
+        "messages": [*prompt, {"role": "assistant", "content": answered}],
+        "loss_spans": [{"message": len(prompt), "start": 0, "end": len(answered)}],
+        "code": goal.code,
+        "shop_id": goal.shop_id,
+        "session_id": goal.session_id,
+        "episode_id": step.visit_id,
         "step": step.number,
-        "stage": stage,
-        "goes_back": step.page.goes_back,
+        "stage": step.phase,
+        "goes_back": step.observation.page.goes_back,
     }

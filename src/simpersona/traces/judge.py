@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from simpersona.contracts import Episode, Moment, RecordedSession, Verdict
+from simpersona.contracts import Moment, RecordedSession
 from simpersona.traces.outline import ordered, outline
+from simpersona.visits import Episode, Verdict
 
 _WORDS = {
     "product_viewed": "view",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from simpersona.contracts import Episode, Verdict
 from simpersona.pages import Message
 from simpersona.ports import LanguageModel
-from simpersona.shopper.prompt import as_told
+from simpersona.shopper.prompt import action_text
 from simpersona.traces.llm_question import Form, ask
+from simpersona.visits import Episode, Verdict
 
 SYSTEM = (
     "You judge whether a shopper's visit of an online store did what its goal asked.\n"
@@ -66,7 +66,7 @@ def judge_messages(episode: Episode) -> list[Message]:
     lines = []
     for number, step in enumerate(episode.steps, start=1):
         action = step.decision.action
-        done = step.result if action is None else f"{as_told(action)}: {step.result}"
+        done = step.result if action is None else f"{action_text(action)}: {step.result}"
         if step.decision.stands_for is not None:
             done += f" (the store does not have {step.decision.stands_for!r}: this is the nearest title)"
         lines.append(f"{number}. On the page {step.page.title!r}: {done}")

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from simpersona.config import TracesConfig
-from simpersona.contracts import Episode, RecordedSession, Verdict
+from simpersona.contracts import RecordedSession
 from simpersona.ports import LanguageModel, Progress
 from simpersona.shopper.goals import neutral_goal, replay_goal
 from simpersona.shopper.rollout import episode_seed
 from simpersona.traces.llm_judge import Judged, agreement, judge_episode
 from simpersona.traces.llm_writer import WrittenGoals, write_goals
+from simpersona.visits import Episode, Verdict
 
 T = TypeVar("T")
 R = TypeVar("R")

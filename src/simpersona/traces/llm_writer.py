@@ -11,12 +11,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from simpersona.contracts import Goal, Moment, RecordedSession
+from simpersona.contracts import Moment, RecordedSession
 from simpersona.pages import Message
 from simpersona.ports import LanguageModel
 from simpersona.shopper.goals import neutral_goal, replay_goal
 from simpersona.traces.llm_question import Form, ask
 from simpersona.traces.outline import outline
+from simpersona.visits import Goal
 
 MAX_REPLAY_CHARS = 2000
 MAX_NEUTRAL_CHARS = 120

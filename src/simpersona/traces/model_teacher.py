@@ -1,19 +1,18 @@
-"""A language model as teacher: it is told what a session did, and does it again on the live store (2.1.2)."""
+"""A language model as teacher: its goal is what a session did, and it repeats that on the live store (2.1.2)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from simpersona.contracts import Goal
 from simpersona.errors import ConfigError, ModelError
-from simpersona.pages import Decision, Message, Page
+from simpersona.pages import Decision, Message
 from simpersona.ports import LanguageModel
-from simpersona.shopper.prompt import SYSTEM, as_told, messages, parse_reply, reply_schema
+from simpersona.shopper.prompt import SYSTEM, action_text, messages, parse_reply, reply_schema
 from simpersona.traces.voice import Voice
+from simpersona.visits import Observation
 
 TEACHER = (
     SYSTEM + "\n"
@@ -23,7 +22,7 @@ TEACHER = (
     "reasoning: one short sentence on what you see on this page and want to do, as a shopper would think it, without a word of "
     "goals, tasks or instructions."
 )
-_TOLD = re.compile(
+_REVEALING = re.compile(
     r"<\||\b(persona|personas|stratum|strata|goals?|tasks?|instruct(ed|ions?)|instruction)\b", re.IGNORECASE
 )
 
@@ -31,8 +30,8 @@ _TOLD = re.compile(
 class ModelTeacher:
     """Asks a language model for each step of a replay (Policy "model"). One policy per episode.
 
-    The model is told the replay goal, all that was done so far and the page; neither the persona's token nor the stratum.
-    Reasoning that speaks of goals or personas, which a shopper does not know, is replaced by a plain sentence on the action.
+    The prompt has the replay goal, the whole history and the page, but neither the persona's token nor the stratum.
+    Reasoning about goals or personas, which a shopper does not know, is replaced by a plain sentence on the action.
     """
 
     name = "model"
@@ -41,13 +40,13 @@ class ModelTeacher:
         self._model, self._voice = model, Voice(seed)
         self._seeds = np.random.default_rng(seed)
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:
-        """The model's decision, with what it cost. Raises ReplyError for an answer that cannot be used, and ConfigError, which
+    async def act(self, observation: Observation) -> Decision:
+        """The model's decision and its cost. Raises ReplyError for an answer that cannot be used, and ConfigError, which
         ends the stage, for a model that cannot be asked.
         """
-        seed = int(self._seeds.integers(2**31))
+        seed, page = int(self._seeds.integers(2**31)), observation.page
         try:
-            reply = await self._model.reply(teacher_messages(goal, log, page), reply_schema(page), seed)
+            reply = await self._model.reply(teacher_messages(observation), reply_schema(page), seed)
         except ModelError as error:
             raise ConfigError(f"the teacher of traces cannot be asked: {error}") from error
         decision = parse_reply(reply.text, page)
@@ -59,15 +58,15 @@ class ModelTeacher:
         )
 
     def _as_a_shopper(self, decision: Decision) -> str:
-        words = " ".join(decision.reasoning.split())
-        if words and not _TOLD.search(words):
-            return words
+        reasoning = " ".join(decision.reasoning.split())
+        if reasoning and not _REVEALING.search(reasoning):
+            return reasoning
         if decision.action is None:
             return self._voice.say("leave")
-        return self._voice.say("act", as_told(decision.action))
+        return self._voice.say("act", action_text(decision.action))
 
 
-def teacher_messages(goal: Goal, log: Sequence[str], page: Page) -> list[Message]:
-    """What the model is told: as a shopper, but with the replay goal and the whole log, and without a persona."""
-    _, user = messages(replace(goal, code=None), log, page, last=len(log))
+def teacher_messages(observation: Observation) -> list[Message]:
+    """The model's prompt: a shopper's, but with the replay goal, the whole log and no persona."""
+    _, user = messages(replace(observation, goal=replace(observation.goal, code=None)), last=None)
     return [{"role": "system", "content": TEACHER}, user]

@@ -7,15 +7,16 @@ it cannot find it says, and ends the visit; the judge then rejects the episode.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator
 
-from simpersona.contracts import Goal, Moment, RecordedSession
+from simpersona.contracts import Moment, RecordedSession
 from simpersona.pages import Action, Decision, Method, Node, Page
 from simpersona.shopper.affordances import BACK, DISCLOSURE, describe
 from simpersona.traces import sight
 from simpersona.traces.checkout_form import next_entry
 from simpersona.traces.outline import outline, shortened
 from simpersona.traces.voice import Voice
+from simpersona.visits import Observation
 
 Visit = Generator[Decision, Page, Page]
 """Yields decisions, is sent the pages that they led to, returns the last one."""
@@ -43,8 +44,9 @@ class ReplayPolicy:
         self._addresses: dict[str, str] = {}  # of the products seen, by title
         self._stand_ins: dict[str, str] = {}  # title of what the store does not have -> title of what is taken instead
 
-    async def act(self, page: Page, goal: Goal, log: Sequence[str]) -> Decision:  # noqa: ARG002 - the port's signature
+    async def act(self, observation: Observation) -> Decision:
         """The next step of the session, or the end."""
+        page = observation.page
         try:
             if self._visit is None:
                 self._visit = self._shop(page)
