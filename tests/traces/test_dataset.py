@@ -9,7 +9,7 @@ from simpersona.config import TracesConfig
 from simpersona.contracts import Moment, RecordedSession
 from simpersona.files import write_lines, write_text
 from simpersona.traces.coverage import code_coverage
-from simpersona.traces.dataset_card import PLACES, Made, counted, dataset_card
+from simpersona.traces.dataset_card import SPLIT_FOLDERS, Made, counted, dataset_card
 
 os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 datasets = pytest.importorskip("datasets", reason="the package datasets is not installed")
@@ -35,10 +35,10 @@ def written(folder, source, splits):
     """A data set of these splits, each a list of (shop, session, steps)."""
     counts = {}
     for split, visits in splits.items():
-        (folder / PLACES[split]).mkdir(parents=True, exist_ok=True)
+        (folder / SPLIT_FOLDERS[split]).mkdir(parents=True, exist_ok=True)
         for stage in (1, 2):
             rows = [example(shop, name, step, stage) for shop, name, steps in visits for step in range(steps)]
-            write_lines(folder / PLACES[split] / f"stage{stage}.jsonl", rows)
+            write_lines(folder / SPLIT_FOLDERS[split] / f"stage{stage}.jsonl", rows)
             counts.setdefault(split, {})[stage] = counted(rows)
     write_lines(folder / "episodes.jsonl", [{"not": "an example"}])
     made = Made("0.1.0", "demo", source, 7, TracesConfig(), 9, 4)

@@ -26,7 +26,7 @@ from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
 from simpersona.simulation.visits import Limits, play_episodes
 from simpersona.traces.coverage import code_coverage
-from simpersona.traces.dataset_card import PLACES, Counted, Made, counted, dataset_card
+from simpersona.traces.dataset_card import SPLIT_FOLDERS, Counted, Made, counted, dataset_card
 from simpersona.traces.draw import candidates_per_cell, draw_sessions
 from simpersona.traces.examples import Phase, chat_example, training_steps
 from simpersona.traces.judge import judge, replaced_titles
@@ -179,7 +179,7 @@ def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]
     """Writes the two files of each split and returns their sizes by split and phase."""
     counts: dict[str, dict[int, Counted]] = {}
     for split in splits:
-        (out / PLACES[split]).mkdir(exist_ok=True)
+        (out / SPLIT_FOLDERS[split]).mkdir(exist_ok=True)
         for phase in (1, 2):
             examples = [
                 chat_example(step)
@@ -187,7 +187,7 @@ def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]
                 if (lesson.split, lesson.phase) == (split, phase)
                 for step in training_steps(lesson.episode, lesson.goal, phase)
             ]
-            write_lines(out / PLACES[split] / f"stage{phase}.jsonl", examples)
+            write_lines(out / SPLIT_FOLDERS[split] / f"stage{phase}.jsonl", examples)
             counts.setdefault(split, {})[phase] = counted(examples)
     return counts
 

@@ -1,7 +1,7 @@
-"""What can be done with a node of a page, and how it is put in words.
+"""The actions that a node of a page allows, and their descriptions.
 
-The model's reply schema, the replay teacher and the adapters share these rules, so that what is
-learned, what may be answered and what can be done are the same.
+The model's reply schema, the replay teacher and the adapters share these rules, so that training examples, valid
+answers and possible actions agree.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from simpersona.pages import Method, Node, Page
 
 DISCLOSURE = "DisclosureTriangle"
-"""Chromium's role for what opens and closes a part of the page."""
+"""Chromium's role for a control that opens and closes a part of the page."""
 CLICKED = frozenset(
     {
         "link",
@@ -33,13 +33,13 @@ CHOSEN = frozenset({"combobox", "listbox"})
 ADD = re.compile(
     r"\b(add|put) (it )?(to|in|into) (the |my |your )?(cart|basket|bag|trolley)\b|^buy( it)?( now)?$", re.IGNORECASE
 )
-"""The name of what puts a product into the cart."""
+"""The name of a control that adds a product to the cart."""
 MAX_TYPED_CHARS = 40
 """The longest text that the reply schema lets a shopper type."""
 DISABLED = "(disabled)"
 """The value of a control that is shown but cannot be used."""
 
-WORDS: dict[Method, str] = {
+DESCRIPTIONS: dict[Method, str] = {
     "click": "Clicking on",
     "fill": "Typing into",
     "type": "Typing into",
@@ -58,7 +58,7 @@ def typed(node: Node) -> bool:
 
 
 def usable(node: Node) -> bool:
-    """Whether the node is a control that answers."""
+    """Whether the node is a control that is not disabled."""
     return node.value != DISABLED and node.role in CLICKED | TYPED | CHOSEN
 
 
@@ -68,13 +68,13 @@ def part_words(part: int, parts: int) -> str:
 
 
 def part_shown(node: Node) -> tuple[int, int]:
-    """Which part of how many is shown; (1, 1) for a page shown whole."""
-    words = node.value.split() if node.role == "RootWebArea" else []
-    return (int(words[1]), int(words[3])) if len(words) == 4 and words[0] == "part" else (1, 1)
+    """The number of the part that is shown and the number of parts; (1, 1) for a page shown whole."""
+    value = node.value.split() if node.role == "RootWebArea" else []
+    return (int(value[1]), int(value[3])) if len(value) == 4 and value[0] == "part" else (1, 1)
 
 
 def offered(node: Node) -> tuple[Method, ...]:
-    """The methods a language model is offered for the node: the fewest that make everything possible."""
+    """The methods that a language model is offered for the node: the smallest set that makes everything possible."""
     if node.role == "RootWebArea":
         part, parts = part_shown(node)
         return (*(("nextChunk",) if part < parts else ()), *(("prevChunk",) if part > 1 else ()))
@@ -92,7 +92,7 @@ BACK = "back"
 
 
 def choices(page: Page) -> Iterator[tuple[Node, Method]]:
-    """All that a shopper is offered on a page, in the page's order; the way back, if there is one, with the page's own node."""
+    """Everything that a shopper is offered on a page, in the page's order; the way back, if there is one, with the root node."""
     for node in page.nodes:
         if page.goes_back and node is page.nodes[0]:
             yield node, "goto"
@@ -112,11 +112,15 @@ def fits(node: Node, method: Method) -> bool:
 
 
 def describe(node: Node, method: Method) -> str:
-    """The action in words, as in Figure 9: "Clicking on the Shop all Skirts link"."""
+    """The description of an action, as in Figure 9: "Clicking on the Shop all Skirts link"."""
     if method == "nextChunk":
         return "Looking at the next part of the page"
     if method == "prevChunk":
         return "Looking at the previous part of the page"
     if method == "goto":
         return "Going back to the page before"
-    return f"{WORDS[method]} the {node.name} {node.role}" if node.name else f"{WORDS[method]} the {node.role}"
+    return (
+        f"{DESCRIPTIONS[method]} the {node.name} {node.role}"
+        if node.name
+        else f"{DESCRIPTIONS[method]} the {node.role}"
+    )

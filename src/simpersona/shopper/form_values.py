@@ -1,4 +1,4 @@
-"""What a shopper without words of its own types into fields: fixed test values that belong to nobody."""
+"""Fixed test values, which belong to nobody, for a shopper who cannot write to type into fields."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ _VALUES: tuple[tuple[str, str], ...] = (  # the first that fits the label
 
 
 def form_value(label: str) -> str | None:
-    """The test value for a field of this label; None for one that a checkout form does not have."""
+    """The test value for a field with this label; None for a field that a checkout form does not have."""
     return next((value for pattern, value in _VALUES if re.search(pattern, label, re.IGNORECASE)), None)

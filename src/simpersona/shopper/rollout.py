@@ -1,4 +1,4 @@
-"""Many episodes, several at a time; each is handed over as soon as it is done."""
+"""Many episodes, several at a time; each is handed over as soon as it ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simpersona.visits import Episode, Goal
 
 @dataclass(frozen=True)
 class Visit:
-    """An episode to be played. `name` is its id, and the visitor's name in the store's log."""
+    """A visit to be made. `name` is its episode id, and the visitor's name in the store's log."""
 
     name: str
     goal: Goal
@@ -36,13 +36,15 @@ def visits_of(goals: Sequence[Goal], seed: int, prefix: str) -> list[Visit]:
 
 
 def episode_seed(seed: int, *what: int | str) -> int:
-    """The seed of one episode, from the run's seed and what the episode is: the order of work does not matter."""
+    """The seed of one episode, from the run's seed and the episode's identity, so that the order of work does not matter."""
     return int(np.random.SeedSequence(seed_words(seed, *what)).generate_state(1)[0])
 
 
 def seed_words(*what: int | str) -> list[int]:
-    """Numbers and names as numpy's generators take them for a seed."""
-    return [one if isinstance(one, int) else int.from_bytes(hashlib.sha256(one.encode()).digest()[:8]) for one in what]
+    """Numbers and names as the integers from which numpy's generators are seeded."""
+    return [
+        part if isinstance(part, int) else int.from_bytes(hashlib.sha256(part.encode()).digest()[:8]) for part in what
+    ]
 
 
 async def rollout(
@@ -57,8 +59,8 @@ async def rollout(
 ) -> list[Episode]:
     """One episode per visit, in the order of the visits.
 
-    `window` opens a visit's window, `make_policy` makes a policy for a goal and a seed.
-    At most `concurrency` episodes run at once; `on_episode` is told each as it ends.
+    `window` opens a visit's session, `make_policy` makes a policy for a goal and a seed.
+    At most `concurrency` episodes run at once; `on_episode` is called with each as it ends.
     """
     episodes: dict[str, Episode] = {}
     waiting = iter(visits)

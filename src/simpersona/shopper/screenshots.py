@@ -11,27 +11,27 @@ from simpersona.pages import Action, Page
 from simpersona.ports import Storefront
 
 SCREENSHOTS = "screenshots"
-"""The folder of a stage that they lie in."""
+"""The name of their folder in a stage's folder."""
 
 
 class PicturedWindow:
-    """A window whose pictures go to disk and not on with the page (Storefront)."""
+    """A session whose pictures go to disk and not on with the page (Storefront)."""
 
     def __init__(self, window: Storefront, folder: Path) -> None:
         self._window, self._folder = window, folder
         self._seen = 0
 
     async def open(self) -> Page:
-        """As the window does; pictures of a visit that was cut off before are thrown away."""
+        """Opens the session, and deletes the pictures of an earlier visit that was interrupted."""
         shutil.rmtree(self._folder, ignore_errors=True)
         return self._kept(await self._window.open())
 
     async def act(self, action: Action) -> Page:
-        """As the window does."""
+        """Performs the action in the session."""
         return self._kept(await self._window.act(action))
 
     async def close(self) -> None:
-        """As the window does."""
+        """Ends the session."""
         await self._window.close()
 
     def _kept(self, page: Page) -> Page:
@@ -45,17 +45,17 @@ class PicturedWindow:
 
 
 def episode_pictures(stage: Path, episode_id: str) -> Path:
-    """Where the pictures of one episode lie in a stage's folder."""
+    """The folder of one episode's pictures in a stage's folder."""
     return stage / SCREENSHOTS / quote(episode_id, safe="")
 
 
 def pictures_of(stage: Path, episode_id: str) -> dict[int, bytes]:
-    """The pictures of one episode by step; empty where none were taken."""
+    """The pictures of one episode by step; empty if none were taken."""
     return {int(file.stem): file.read_bytes() for file in sorted(episode_pictures(stage, episode_id).glob("*.jpg"))}
 
 
 def keep_pictures(work: Path, out: Path) -> None:
-    """Moves the pictures from anywhere in a stage's work to its results."""
+    """Moves all pictures from a stage's work folder to its results."""
     for folder in sorted(work.glob(f"**/{SCREENSHOTS}/*")):
         (out / SCREENSHOTS).mkdir(exist_ok=True)
         shutil.move(folder, out / SCREENSHOTS / folder.name)

@@ -1,4 +1,4 @@
-"""Which persona codes the examples speak of, and why the others are missing (3.2)."""
+"""The persona codes that have examples, and why the others have none (3.2)."""
 
 from __future__ import annotations
 

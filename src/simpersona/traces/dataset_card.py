@@ -1,4 +1,4 @@
-"""The dataset card of a run's examples: what `datasets` loads, what is in it, how it was made (README.md of the folder)."""
+"""The dataset card of a run's examples (README.md of the folder): its configurations, contents and origin."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from simpersona.config import TracesConfig
 from simpersona.pages import Example
 
-PLACES = {"train": "", "validation": "validation/"}
-"""Where the files of each split are, in the dataset's folder."""
+SPLIT_FOLDERS = {"train": "", "validation": "validation/"}
+"""The subfolder of each split in the dataset's folder."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _CARD = r"""---
 pretty_name: Visits of online stores, run {run}
@@ -79,7 +79,7 @@ search words and product names are as they stood in the log."""
 
 @dataclass(frozen=True)
 class Counted:
-    """What one file of examples holds."""
+    """The sizes of one file of examples."""
 
     examples: int
     visits: int
@@ -111,22 +111,22 @@ def counted(examples: Sequence[Example]) -> Counted:
 
 
 def dataset_card(made: Made, counts: Mapping[str, Mapping[int, Counted]]) -> str:
-    """The card in Markdown; its first lines (YAML) are those by which `datasets.load_dataset(FOLDER, "stage1")` finds the files.
+    """The card in Markdown; its first lines (YAML) list the files for `datasets.load_dataset(FOLDER, "stage1")`.
 
     `counts` are by split ("train", "validation") and stage (1, 2).
     """
     is_lab = made.source == "lab"
     files = {(stage, split): of_stage[stage] for stage in (1, 2) for split, of_stage in counts.items()}
-    examples = sum(one.examples for one in files.values())
+    examples = sum(file.examples for file in files.values())
     return _CARD.format(
         run=made.run,
         licence="apache-2.0" if is_lab else "other\nlicense_name: that-of-the-log",
-        size=next((words for limit, words in _SIZES if examples < limit), "n>1M"),
+        size=next((label for limit, label in _SIZES if examples < limit), "n>1M"),
         configs="\n".join(line for stage in (1, 2) for line in _config(stage, counts)),
         data=_LAB if is_lab else _REAL.format(source=made.source),
         rows="\n".join(
-            f"| stage{stage} | {split} | {one.examples:,} | {one.visits:,} | {one.shops:,} | {one.codes:,} |"
-            for (stage, split), one in files.items()
+            f"| stage{stage} | {split} | {file.examples:,} | {file.visits:,} | {file.shops:,} | {file.codes:,} |"
+            for (stage, split), file in files.items()
         ),
         evaluation_shops=made.evaluation_shops,
         version=made.version,
@@ -148,4 +148,4 @@ def _config(stage: int, splits: Iterable[str]) -> Iterator[str]:
     yield "  data_files:"
     for split in splits:
         yield f"  - split: {split}"
-        yield f"    path: {PLACES[split]}stage{stage}.jsonl"
+        yield f"    path: {SPLIT_FOLDERS[split]}stage{stage}.jsonl"

@@ -1,4 +1,4 @@
-"""Which recorded sessions are replayed: spread over the persona codes, short enough, worth showing, split by shop."""
+"""The choice of recorded sessions to replay: spread over the persona codes, short enough, informative, split by shop."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ACTIONS = {
     "checkout_completed": 7,  # a guest's form
 }
 CANDIDATES = 100_000
-"""Sessions to draw from, where they are spread over few shops and codes."""
+"""The number of sessions to draw from if few shops and codes have them."""
 _WORTH = frozenset({"product_viewed", "collection_viewed", "search_submitted"})
 
 
@@ -67,10 +67,12 @@ def draw_sessions(sessions: Sequence[RecordedSession], config: TracesConfig, see
     ]
     shops = {session.shop_id for session in usable}
     rng = np.random.default_rng(seed)
-    apart = _validation_shops(usable, round(config.validation_share * len(shops)), rng)
-    wanted = round(config.sessions * len(apart) / max(len(shops), 1))
-    validation = in_turns([session for session in usable if session.shop_id in apart], attrgetter("code"), rng)[:wanted]
-    train = [session for session in usable if session.shop_id not in apart]
+    validation_shops = _validation_shops(usable, round(config.validation_share * len(shops)), rng)
+    wanted = round(config.sessions * len(validation_shops) / max(len(shops), 1))
+    validation = in_turns(
+        [session for session in usable if session.shop_id in validation_shops], attrgetter("code"), rng
+    )[:wanted]
+    train = [session for session in usable if session.shop_id not in validation_shops]
     return Drawn(in_turns(train, attrgetter("code"), rng)[: config.sessions - len(validation)], validation)
 
 
@@ -79,21 +81,21 @@ def _validation_shops(sessions: Sequence[RecordedSession], wanted: int, rng: np.
     for session in sessions:
         codes_of[session.shop_id].add(session.code)
     left = Counter(code for codes in codes_of.values() for code in codes)
-    apart: set[str] = set()
+    validation_shops: set[str] = set()
     shops = sorted(codes_of)
     for shop in (shops[i] for i in rng.permutation(len(shops))):
-        if len(apart) < wanted and all(left[code] > 1 for code in codes_of[shop]):
-            apart.add(shop)
+        if len(validation_shops) < wanted and all(left[code] > 1 for code in codes_of[shop]):
+            validation_shops.add(shop)
             left.subtract(codes_of[shop])
-    return apart
+    return validation_shops
 
 
 def in_turns(items: Sequence[T], kind: Callable[[T], Any], rng: np.random.Generator) -> list[T]:
-    """All items, at random but for this: the kinds take turns, so that the first few hold as many kinds as they can."""
+    """All items in random order, except that the kinds take turns: the first few items have as many kinds as possible."""
     by_kind: defaultdict[Any, list[T]] = defaultdict(list)
     for item in items:
         by_kind[kind(item)].append(item)
-    queues = [[own[i] for i in rng.permutation(len(own))] for _, own in sorted(by_kind.items())]
+    queues = [[of_kind[i] for i in rng.permutation(len(of_kind))] for _, of_kind in sorted(by_kind.items())]
     queues = [queues[i] for i in rng.permutation(len(queues))]
     rounds = max(map(len, queues), default=0)
     return [queue[turn] for turn in range(rounds) for queue in queues if turn < len(queue)]

@@ -1,4 +1,4 @@
-"""The judge: did the store's own event log see what the session did? (2.1.2, by rules.)"""
+"""The judge by rules (2.1.2): whether the store's own event log shows what the session did."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from simpersona.contracts import Moment, RecordedSession
 from simpersona.traces.outline import ordered, outline
 from simpersona.visits import Episode, Verdict
 
-_WORDS = {
+_NOUNS = {
     "product_viewed": "view",
     "collection_viewed": "view of the collection",
     "search_submitted": "search for",
@@ -27,9 +27,9 @@ def judge(session: RecordedSession, store_events: Sequence[dict[str, Any]], repl
 
     `store_events` are the log's rows (EVENTS) of this episode. Further views, searches and looks at
     the cart on the way are allowed; further additions, removals, checkouts and orders are not. For a title in `replaced`, that
-    of a product which the store did not have, the first other product met in its place counts as it, and the verdict says so.
+    of a product which the store did not have, the first other product met counts as its replacement, and the verdict says so.
     """
-    wanted = [moment for moment in outline(session) if moment.event in _WORDS]
+    wanted = [moment for moment in outline(session) if moment.event in _NOUNS]
     happened = _merged(sorted(store_events, key=lambda row: row["time"]))
     if not wanted:
         return Verdict(verified=False, reason="the session has nothing that can be checked")
@@ -37,22 +37,24 @@ def judge(session: RecordedSession, store_events: Sequence[dict[str, Any]], repl
     stand_ins: dict[str | None, str] = {}
     for number, moment in enumerate(wanted, start=1):
         if not any(_is(moment, row, replaced, stand_ins) for row in rest):
-            return Verdict(verified=False, reason=f"missing: {_told(moment)} (event {number} of {len(wanted)})")
-    expected, found = Counter(m.event for m in wanted), Counter(row["event"] for row in happened)
+            return Verdict(verified=False, reason=f"missing: {_described(moment)} (event {number} of {len(wanted)})")
+    expected, counted = Counter(m.event for m in wanted), Counter(row["event"] for row in happened)
     for event in _COUNTED:
-        if found[event] > expected[event]:
-            return Verdict(verified=False, reason=f"too many: {_WORDS[event]} ({found[event]}, not {expected[event]})")
+        if counted[event] > expected[event]:
+            return Verdict(
+                verified=False, reason=f"too many: {_NOUNS[event]} ({counted[event]}, not {expected[event]})"
+            )
     bought = {row["product_id"] for row in store_events if row["event"] == "checkout_completed"}
     missing = [product for product in ordered(session) if not bought & {product, stand_ins.get(product)}]
     if expected["checkout_completed"] and missing:
         return Verdict(verified=False, reason=f"not in the order: {', '.join(missing)}")
     instead = [moment.title or "" for moment in wanted if moment.product_id in stand_ins]
-    said = f"; the nearest title in place of {', '.join(dict.fromkeys(instead))}" if instead else ""
-    return Verdict(verified=True, reason=f"everything happened, in order{said}")
+    note = f"; the nearest title in place of {', '.join(dict.fromkeys(instead))}" if instead else ""
+    return Verdict(verified=True, reason=f"everything happened, in order{note}")
 
 
 def replaced_titles(episode: Episode) -> set[str]:
-    """The titles of products which the store did not have, and for which the teacher took another, as it said."""
+    """The titles of products which the store did not have and the teacher replaced."""
     return {step.decision.stands_for for step in episode.steps if step.decision.stands_for is not None}
 
 
@@ -73,7 +75,7 @@ def _orders_once(rows: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _is(moment: Moment, row: dict[str, Any], replaced: Collection[str], stand_ins: dict[str | None, str]) -> bool:
-    """Whether the row is what the moment asks for; a product met in the place of another is put in `stand_ins`."""
+    """Whether the row is the event of the moment; a product that replaces another is added to `stand_ins`."""
     if row["event"] != moment.event:
         return False
     match moment.event:
@@ -94,6 +96,6 @@ def _plain(query: str | None) -> str:
     return " ".join((query or "").casefold().split())
 
 
-def _told(moment: Moment) -> str:
+def _described(moment: Moment) -> str:
     what = moment.title or moment.collection or moment.query
-    return _WORDS[moment.event] + (f" {what}" if what and not moment.event.startswith("checkout") else "")
+    return _NOUNS[moment.event] + (f" {what}" if what and not moment.event.startswith("checkout") else "")

@@ -49,7 +49,7 @@ class _Judgement(Form):
 
 
 async def judge_episode(model: LanguageModel, episode: Episode, seed: int) -> Judged:
-    """The model's word on whether the episode did what its goal says. An answer that cannot be used is asked for once more.
+    """The model's verdict on whether the episode did what its goal says. An answer that cannot be used is asked for once more.
 
     Raises ModelError if the model cannot be asked.
     """
@@ -62,7 +62,7 @@ async def judge_episode(model: LanguageModel, episode: Episode, seed: int) -> Ju
 
 
 def judge_messages(episode: Episode) -> list[Message]:
-    """What the model is told: the goal, and each step's action and result. Not the shopper's reasoning, nor who it was."""
+    """The model's prompt: the goal, and each step's action and result, without the shopper's reasoning and persona."""
     lines = []
     for number, step in enumerate(episode.steps, start=1):
         action = step.decision.action
@@ -79,7 +79,7 @@ def agreement(first: Sequence[bool], second: Sequence[bool]) -> Agreement:
     pairs = list(zip(first, second, strict=True))
     if not pairs:
         return Agreement(0, None, None)
-    observed = sum(one == other for one, other in pairs) / len(pairs)
+    observed = sum(left == right for left, right in pairs) / len(pairs)
     yes, also = sum(first) / len(pairs), sum(second) / len(pairs)
     by_chance = yes * also + (1 - yes) * (1 - also)
     kappa = None if by_chance == 1 else (observed - by_chance) / (1 - by_chance)

@@ -1,4 +1,4 @@
-"""A question to a language model whose answer is checked: one that cannot be used is asked for once more."""
+"""A question to a language model whose answer is checked; after an answer that cannot be used it is asked once more."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Form)
 
 @dataclass(frozen=True)
 class Asked(Generic[F]):
-    """The answer, None where no try gave one that can be used; what was wrong with each such try; and the cost."""
+    """The answer, None if no attempt gave one that can be used; the fault of each such attempt; and the cost."""
 
     answer: F | None
     wrong: tuple[str, ...]
@@ -39,7 +39,7 @@ async def ask(
 ) -> Asked[F]:
     """The model's answer in the shape of `form`, in which `fault` finds nothing wrong (None).
 
-    After a wrong answer the model is told what is wrong and asked again, with another seed. Raises ModelError.
+    After a wrong answer the model gets the fault and is asked again, with another seed. Raises ModelError.
     """
     wrong: list[str] = []
     asked, prompt_tokens, reply_tokens = list(messages), 0, 0
@@ -55,16 +55,16 @@ async def ask(
             answer = form.model_validate_json(reply.text)
         except ValidationError as error:
             problem = error.errors()[0]
-            found = f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['msg']}"
+            problem_text = f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['msg']}"
         else:
-            found = fault(answer)
-            if found is None:
+            problem_text = fault(answer)
+            if problem_text is None:
                 return Asked(answer, tuple(wrong), prompt_tokens, reply_tokens)
-        wrong.append(found)
+        wrong.append(problem_text)
         asked = [
             *messages,
             {"role": "assistant", "content": reply.text},
-            {"role": "user", "content": f"That cannot be used: {found}. Answer again."},
+            {"role": "user", "content": f"That cannot be used: {problem_text}. Answer again."},
         ]
     return Asked(None, tuple(wrong), prompt_tokens, reply_tokens)
 

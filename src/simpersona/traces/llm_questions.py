@@ -1,4 +1,4 @@
-"""The language model in the stage `traces`: the goals it words, the replays it judges, and what is told of both."""
+"""The language model in the stage `traces`: the goals that it writes, the replays that it judges, and the figures of both."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Judging:
 
 @dataclass(frozen=True)
 class Asking:
-    """How a model is asked about many items: side by side, each question with a seed of its own."""
+    """How a model is asked about many items: concurrently, each question with its own seed."""
 
     concurrency: int
     seed: int
@@ -41,7 +41,7 @@ class Asking:
         free = asyncio.Semaphore(self.concurrency)
         done = 0
 
-        async def one(index: int, item: T) -> R:
+        async def ask_one(index: int, item: T) -> R:
             nonlocal done
             async with free:
                 answer = await question(item, episode_seed(self.seed, index))
@@ -50,7 +50,7 @@ class Asking:
             return answer
 
         async def all_of_them() -> list[R]:
-            return list(await asyncio.gather(*(one(index, item) for index, item in enumerate(items))))
+            return list(await asyncio.gather(*(ask_one(index, item) for index, item in enumerate(items))))
 
         return asyncio.run(all_of_them())
 
@@ -75,26 +75,26 @@ def chosen_verdicts(
     if by == "rules" or model is None:
         return by_rules, Judging(by_rules, {})
     judged = asking.in_turn(episodes, lambda episode, seed: judge_episode(model, episode, seed), "replays judged")
-    by_model = {episode.episode_id: one for episode, one in zip(episodes, judged, strict=True)}
-    return {name: one.verdict for name, one in by_model.items()}, Judging(by_rules, by_model)
+    by_model = {episode.episode_id: result for episode, result in zip(episodes, judged, strict=True)}
+    return {name: result.verdict for name, result in by_model.items()}, Judging(by_rules, by_model)
 
 
 def traces_quality(
     settings: TracesConfig, model: str | None, written: Sequence[WrittenGoals], judging: Judging
 ) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """What quality.json tells of the writer and the judge; the same in words for the stage's summary, and its figures."""
+    """The entries of quality.json on the writer and the judge, the same as text for the stage's summary, and its figures."""
     quality: dict[str, Any] = {"writer": {"by": settings.writer}, "judge": {"by": settings.judge}, "model": model}
-    words, figures = "", {}
+    text, figures = "", {}
     if settings.writer == "llm":
         figures["goals_by_rules"] = sum(goals.by_rules for goals in written)
         quality["writer"] |= _writer_quality(written)
-        words += f"; {model} worded {len(written) - figures['goals_by_rules']} of {len(written)} goals"
+        text += f"; {model} worded {len(written) - figures['goals_by_rules']} of {len(written)} goals"
     if settings.judge == "llm":
-        told = quality["judge"] = quality["judge"] | _judge_quality(judging)
-        figures |= {"judges_agree": told["agreement"]["share"], "judges_kappa": told["agreement"]["kappa"]}
+        judge = quality["judge"] = quality["judge"] | _judge_quality(judging)
+        figures |= {"judges_agree": judge["agreement"]["share"], "judges_kappa": judge["agreement"]["kappa"]}
         kappa = "none" if figures["judges_kappa"] is None else f"{figures['judges_kappa']:.2f}"
-        words += f"; {model} and the rules judge {figures['judges_agree']:.1%} alike, κ {kappa}"
-    return quality, words, figures
+        text += f"; {model} and the rules judge {figures['judges_agree']:.1%} alike, κ {kappa}"
+    return quality, text, figures
 
 
 def _writer_quality(written: Sequence[WrittenGoals]) -> dict[str, Any]:
@@ -109,17 +109,17 @@ def _writer_quality(written: Sequence[WrittenGoals]) -> dict[str, Any]:
 
 
 def _judge_quality(judging: Judging) -> dict[str, Any]:
-    both = [(name, judging.rules[name], one.verdict) for name, one in judging.llm.items()]
+    both = [(name, judging.rules[name], judged.verdict) for name, judged in judging.llm.items()]
     return {
-        "agreement": asdict(agreement([one.verified for _, one, _ in both], [one.verified for _, _, one in both])),
+        "agreement": asdict(agreement([rules.verified for _, rules, _ in both], [llm.verified for _, _, llm in both])),
         "verified_by_rules": sum(rules.verified for _, rules, _ in both),
         "verified_by_llm": sum(llm.verified for _, _, llm in both),
-        "unusable": sum(not one.usable for one in judging.llm.values()),
+        "unusable": sum(not judged.usable for judged in judging.llm.values()),
         "disagreements": [
             {"episode_id": name, "rules": asdict(rules), "llm": asdict(llm)}
             for name, rules, llm in both
             if rules.verified != llm.verified
         ],
-        "prompt_tokens": sum(one.prompt_tokens for one in judging.llm.values()),
-        "reply_tokens": sum(one.reply_tokens for one in judging.llm.values()),
+        "prompt_tokens": sum(judged.prompt_tokens for judged in judging.llm.values()),
+        "reply_tokens": sum(judged.reply_tokens for judged in judging.llm.values()),
     }

@@ -1,7 +1,7 @@
-"""Goals worded by a language model from what a recorded session did (2.1.2).
+"""Goals written by a language model from what a recorded session did (2.1.2).
 
-The model is told titles, collections and queries, nothing that tells who the buyer was: no ids, no persona, no stratum.
-What it answers is checked by rules, for a goal that leaks the outcome or leaves a product out would teach something else.
+The prompt has titles, collections and queries, and nothing about the buyer: no ids, no persona, no stratum.
+Rules check the answer, because a goal that leaks the outcome or omits a product would teach something else.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Goals(Form):
 
 
 async def write_goals(model: LanguageModel, session: RecordedSession, seed: int) -> WrittenGoals:
-    """The goals in the model's words. An answer that cannot be used is asked for once more; then the rules' are taken.
+    """The goals as the model writes them. An answer that cannot be used is asked for once more; then the rules' are taken.
 
     Raises ModelError if the model cannot be asked.
     """
@@ -75,8 +75,8 @@ async def write_goals(model: LanguageModel, session: RecordedSession, seed: int)
 
 
 def writer_messages(session: RecordedSession) -> list[Message]:
-    """What the model is told: what the replay will do, one line each, in plain words."""
-    lines = [f"{number}. {_told(moment)}" for number, moment in enumerate(outline(session), start=1)]
+    """What the model is moments: what the replay will do, one line each, in plain words."""
+    lines = [f"{number}. {_described(moment)}" for number, moment in enumerate(outline(session), start=1)]
     return [
         {"role": "system", "content": SYSTEM},
         {"role": "user", "content": "\n".join(["The visitor", *lines])},
@@ -84,65 +84,67 @@ def writer_messages(session: RecordedSession) -> list[Message]:
 
 
 def fault(replay: str, neutral: str, session: RecordedSession) -> str | None:
-    """Why two goals cannot be used, in words that the model can mend them by; None if they can.
+    """Why two goals cannot be used, as a message by which the model can correct them; None if they can.
 
     The replay goal has to name all products, collections and queries of the session's outline, and to ask for no purchase
-    that did not happen. The neutral goal must not name a product or tell what was done, but for words that the catalogue or
-    the queries use themselves. Neither may tell of personas or strata.
+    that did not happen. The neutral goal must not name a product or an action, except for words that the catalogue or
+    the queries use themselves. Neither may mention personas or strata.
     """
-    told = outline(session)
-    return next(chain(_of_both(replay, neutral, told), _of_replay(replay, told), _of_neutral(neutral, told)), None)
+    moments = outline(session)
+    return next(
+        chain(_of_both(replay, neutral, moments), _of_replay(replay, moments), _of_neutral(neutral, moments)), None
+    )
 
 
-def _of_both(replay: str, neutral: str, told: Sequence[Moment]) -> Iterator[str]:
+def _of_both(replay: str, neutral: str, moments: Sequence[Moment]) -> Iterator[str]:
     for name, text, limit in (("replay", replay, MAX_REPLAY_CHARS), ("neutral", neutral, MAX_NEUTRAL_CHARS)):
         if not text.strip():
             yield f"{name} is empty"
         if len(text) > limit:
             yield f"{name} has {len(text)} characters, more than {limit}"
-        if leak := _unknown(_PERSON, text, told):
+        if leak := _unknown(_PERSON, text, moments):
             yield f"{name} holds {leak!r}, which tells of the data and not of the visit"
 
 
-def _of_replay(replay: str, told: Sequence[Moment]) -> Iterator[str]:
-    missing = [one for one in _names(told, "title", "collection", "query") if _plain(one) not in _plain(replay)]
+def _of_replay(replay: str, moments: Sequence[Moment]) -> Iterator[str]:
+    missing = [name for name in _names(moments, "title", "collection", "query") if _plain(name) not in _plain(replay)]
     if missing:
         yield f"replay does not name {', '.join(map(repr, missing))} word for word"
-    bought = any(moment.event == "checkout_completed" for moment in told)
-    if not bought and (extra := _unknown(_PURCHASE, replay, told)):
+    bought = any(moment.event == "checkout_completed" for moment in moments)
+    if not bought and (extra := _unknown(_PURCHASE, replay, moments)):
         yield f"replay says {extra!r}, but the visitor ordered nothing"
 
 
-def _of_neutral(neutral: str, told: Sequence[Moment]) -> Iterator[str]:
-    kinds = _plain(" ".join(_names(told, "product_type", "collection", "query")))
-    for title in _names(told, "title"):
+def _of_neutral(neutral: str, moments: Sequence[Moment]) -> Iterator[str]:
+    kinds = _plain(" ".join(_names(moments, "product_type", "collection", "query")))
+    for title in _names(moments, "title"):
         if _plain(title) in _plain(neutral) and _plain(title) not in kinds:
             yield f"neutral names the product {title!r}: it must tell only the kind of product"
-    if leak := _unknown(_DEEDS, neutral, told):
+    if leak := _unknown(_DEEDS, neutral, moments):
         yield f"neutral says {leak!r}: it must tell only what the visitor was interested in"
 
 
-def _unknown(pattern: re.Pattern[str], text: str, told: Sequence[Moment]) -> str | None:
+def _unknown(pattern: re.Pattern[str], text: str, moments: Sequence[Moment]) -> str | None:
     """The first match in `text` that is not among the catalogue's and the queries' own words."""
-    known = _plain(" ".join(_names(told, "title", "product_type", "collection", "query")))
-    words = set(known.split())
-    found = (match[0] for match in pattern.finditer(text))
-    return next((one for one in found if one.casefold() not in (words if one.isalpha() else known)), None)
+    known = _plain(" ".join(_names(moments, "title", "product_type", "collection", "query")))
+    known_words = set(known.split())
+    matches = (match[0] for match in pattern.finditer(text))
+    return next((text for text in matches if text.casefold() not in (known_words if text.isalpha() else known)), None)
 
 
 def _names(moments: Iterable[Moment], *fields: str) -> list[str]:
     """The texts in these fields that the outline goes by, each once."""
-    found = (
+    names = (
         value
         for moment in moments
         if not moment.event.startswith("checkout")
         for name in fields
         if (value := getattr(moment, name))
     )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(names))
 
 
-def _told(moment: Moment) -> str:
+def _described(moment: Moment) -> str:
     product = f'"{moment.title}"' + (f" ({moment.product_type})" if moment.product_type else "")
     return {
         "search_submitted": f'searched for "{moment.query}"',

@@ -1,6 +1,6 @@
-"""The outline of a recorded session: what a replay has to make happen, in order.
+"""The outline of a recorded session: the events that a replay has to cause, in order.
 
-Teacher and judge work from the same outline, so that one cannot ask what the other does not do.
+Teacher and judge work from the same outline, so that the judge cannot ask for what the teacher does not do.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ _ALWAYS = frozenset({"cart_viewed", "checkout_started", "checkout_completed"})
 
 
 def outline(session: RecordedSession) -> tuple[Moment, ...]:
-    """The moments that a new visitor, who comes with an empty cart, has to bring about.
+    """The moments that a new visitor, who starts with an empty cart, has to cause.
 
-    Left out: page views, repeats of the moment before, what has no name to be found by, removals of
-    what is not in the cart, checkouts with nothing to buy, and returns to a checkout already begun. Put in: additions of what is bought
-    without having been added in this session, and the start of a checkout that is only seen
-    completed. The lines of an order are one moment, and a query is cut to what may be typed.
+    It leaves out page views, repeats of the moment before, moments without a name, removals of what is not in the cart,
+    checkouts with nothing to buy, and returns to a checkout already begun. It adds additions of what is bought without
+    having been added in this session, and the start of a checkout that is only recorded as completed. The lines of an order
+    are one moment, and a query is cut to the length that may be typed.
     """
-    told = [_typeable(moment) for moment in session.timeline if _can_be_told(moment)]
+    moments = [_typeable(moment) for moment in session.timeline if _can_be_replayed(moment)]
     done: list[Moment] = []
     cart: list[Moment] = []
     started = False
-    for position, moment in enumerate(told):
+    for position, moment in enumerate(moments):
         if moment.event == "product_added_to_cart":
             cart.append(moment)
         elif moment.event == "product_removed_from_cart":
-            held = next((one for one in cart if one.product_id == moment.product_id), None)
+            held = next((added for added in cart if added.product_id == moment.product_id), None)
             if held is None:
                 continue
             cart.remove(held)
         elif moment.event in ("checkout_started", "checkout_completed"):
-            done.extend(_implied(told, position, cart))
+            done.extend(_implied(moments, position, cart))
             if not cart or (started and moment.event == "checkout_started"):
                 continue
             if not started and moment.event == "checkout_completed":
@@ -57,7 +57,7 @@ def outline(session: RecordedSession) -> tuple[Moment, ...]:
 
 
 def replayable(session: RecordedSession) -> bool:
-    """Whether the outline keeps every kind of event that the session had, but page views."""
+    """Whether the outline has every kind of event that the session had, except page views."""
     kinds = {moment.event for moment in session.timeline} - {"page_viewed"}
     kept = outline(session)
     return bool(kept) and kinds <= {moment.event for moment in kept}
@@ -69,27 +69,27 @@ def ordered(session: RecordedSession) -> list[str]:
     return [product for product in dict.fromkeys(bought) if product is not None]
 
 
-def _can_be_told(moment: Moment) -> bool:
+def _can_be_replayed(moment: Moment) -> bool:
     return moment.event in _ALWAYS or (moment.event in _NEEDS and bool(getattr(moment, _NEEDS[moment.event])))
 
 
-def shortened(words: str) -> str:
-    """At most as many characters as may be typed, cut between words where there are several."""
-    if len(words) <= MAX_TYPED_CHARS:
-        return words
-    return words[: MAX_TYPED_CHARS + 1].rpartition(" ")[0] or words[:MAX_TYPED_CHARS]
+def shortened(text: str) -> str:
+    """The text cut to the characters that may be typed, between words if there are several."""
+    if len(text) <= MAX_TYPED_CHARS:
+        return text
+    return text[: MAX_TYPED_CHARS + 1].rpartition(" ")[0] or text[:MAX_TYPED_CHARS]
 
 
 def _typeable(moment: Moment) -> Moment:
     return moment if moment.query is None else replace(moment, query=shortened(moment.query))
 
 
-def _implied(told: Sequence[Moment], position: int, cart: list[Moment]) -> list[Moment]:
-    """Additions that the checkout at `position` needs; they are put in the cart."""
-    if position and told[position - 1].event == "checkout_completed":
+def _implied(moments: Sequence[Moment], position: int, cart: list[Moment]) -> list[Moment]:
+    """The additions that the checkout at `position` needs; they are added to `cart`."""
+    if position and moments[position - 1].event == "checkout_completed":
         return []  # a further line of the same order
     bought: list[Moment] = []
-    for moment in told[position:]:
+    for moment in moments[position:]:
         if moment.event == "checkout_completed":
             bought.append(moment)
         elif bought or moment.event == "product_added_to_cart":
@@ -97,7 +97,7 @@ def _implied(told: Sequence[Moment], position: int, cart: list[Moment]) -> list[
     held = {moment.product_id for moment in cart}
     wanted = [moment for moment in bought if moment.title and moment.product_id not in held]
     if not cart and not bought:
-        wanted = [moment for moment in told[:position] if moment.event == "product_viewed"][-1:]
+        wanted = [moment for moment in moments[:position] if moment.event == "product_viewed"][-1:]
     added = [replace(moment, event="product_added_to_cart") for moment in wanted]
     cart.extend(added)
     return added

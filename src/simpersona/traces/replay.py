@@ -1,7 +1,7 @@
 """The teacher: follows a recorded session on the live store, step by step (2.1.2).
 
-It sees the page and nothing else, so it works on any store whose pages name what they hold. What
-it cannot find it says, and ends the visit; the judge then rejects the episode.
+It sees only the page, so it works on any store whose pages name what they hold. If it cannot find something, it says
+so and ends the visit; the judge then rejects the episode.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from simpersona.traces.voice import Voice
 from simpersona.visits import Observation
 
 Visit = Generator[Decision, Page, Page]
-"""Yields decisions, is sent the pages that they led to, returns the last one."""
+"""Yields decisions, receives the pages that they led to, returns the last page."""
 Find = Callable[[Page], Node | None]
 
 _ANYWHERE = frozenset({"search_submitted", "collection_viewed", "product_viewed", "product_added_to_cart"})
 MAX_LIST_PAGES = 5
 MAX_FORM_ROUNDS = 10
 MAX_STAND_INS = 3
-"""Products tried in the place of one that is sold out."""
+"""The number of replacements that are tried for a product that is sold out."""
 
 
 class ReplayPolicy:
@@ -42,7 +42,7 @@ class ReplayPolicy:
         self._list_moment: Moment | None = None
         self._before = ""  # the address of the page before this one
         self._addresses: dict[str, str] = {}  # of the products seen, by title
-        self._stand_ins: dict[str, str] = {}  # title of what the store does not have -> title of what is taken instead
+        self._stand_ins: dict[str, str] = {}  # title of a missing product -> title of its replacement
 
     async def act(self, observation: Observation) -> Decision:
         """The next step of the session, or the end."""
@@ -90,13 +90,13 @@ class ReplayPolicy:
 
     # --- the moments --------------------------------------------------------------------------
 
-    def _search(self, words: str, situation: str, page: Page) -> Visit:
+    def _search(self, query: str, situation: str, page: Page) -> Visit:
         page, box = yield from self._leaf_through(page, sight.search_box, list_pages=0)
         if box is None:
             page, link = yield from self._look(page, sight.search_link, "the search field")
-            page = yield from self._do(link, "click", "to search", words, page)
+            page = yield from self._do(link, "click", "to search", query, page)
             page, box = yield from self._look(page, sight.search_box, "the search field")
-        page = yield from self._do(box, "fill", situation, words, page, shortened(words))
+        page = yield from self._do(box, "fill", situation, query, page, shortened(query))
         box = sight.search_box(page) or box
         return (yield from self._do(box, "press", "submit search", "", page, "Enter"))
 
@@ -282,10 +282,10 @@ class ReplayPolicy:
         stands_for: str | None = None,
     ) -> Visit:
         """One action; tried once more if it fails."""
-        for told in (situation, "again"):
+        for reason in (situation, "again"):
             action = Action(node.id, method, describe(node, method), arguments)
             here = page.url
-            page = yield Decision(action, self._voice.say(told, what), stands_for=stands_for)
+            page = yield Decision(action, self._voice.say(reason, what), stands_for=stands_for)
             if page.url != here:
                 self._before = here
             if page.failure is None:

@@ -44,8 +44,8 @@ def in_cart(page: Page) -> bool:
 
 def confirmed(page: Page) -> bool:
     """Whether the page says that an order was placed."""
-    said = (node.name for node in page.nodes if node.role in ("RootWebArea", "heading", "StaticText"))
-    return any(_CONFIRMED.search(words) for words in said)
+    texts = (node.name for node in page.nodes if node.role in ("RootWebArea", "heading", "StaticText"))
+    return any(_CONFIRMED.search(text) for text in texts)
 
 
 def more_below(page: Page) -> Node | None:
@@ -171,9 +171,9 @@ def named_link(page: Page, name: str) -> Node | None:
 
 def product_link(page: Page, title: str, price: float | None) -> Node | None:
     """The link of this product; of several with one title the one with the price."""
-    found = [node for node in _controls(page, "link") if says(node.name, title)]
-    priced = (node for node in found if price is not None and f"{price:.2f}" in node.name.replace(",", ""))
-    return next(priced, None) or next(iter(found), None)
+    links = [node for node in _controls(page, "link") if says(node.name, title)]
+    priced = (node for node in links if price is not None and f"{price:.2f}" in node.name.replace(",", ""))
+    return next(priced, None) or next(iter(links), None)
 
 
 def nearest_product(page: Page, title: str, but: Collection[str] = ()) -> Node | None:
@@ -183,7 +183,7 @@ def nearest_product(page: Page, title: str, but: Collection[str] = ()) -> Node |
         for node in _controls(page, "link")
         if not any(says(node.name, other) for other in but)
     ]
-    best = max(rated, key=lambda one: one[0], default=None)
+    best = max(rated, key=lambda pair: pair[0], default=None)
     return best[1] if best is not None and best[0] >= ALIKE else None
 
 

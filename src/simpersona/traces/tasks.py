@@ -1,4 +1,4 @@
-"""Shopping tasks from recorded sessions: instructions to follow in a store, whose log tells whether they were (3.4, App. J)."""
+"""Shopping tasks from recorded sessions: instructions to follow in a store, checked by the store's log (3.4, App. J)."""
 
 from __future__ import annotations
 
@@ -48,10 +48,12 @@ def draw_tasks(sessions: Sequence[RecordedSession], count: int, actions: tuple[i
     usable = [task for task in made if fewest <= task.actions <= most]
     rng = np.random.default_rng(seed)
     ranked: list[tuple[int, int, Task]] = []
-    for place, kind in enumerate(KINDS):
-        own = in_turns([task for task in usable if task.kind == kind], _cell, rng)
-        ranked += [(rank, place, task) for rank, task in enumerate(own)]
-    ranked.sort(key=lambda one: one[:2])  # the kinds take turns; one that has no more leaves its turns to the others
+    for number, kind in enumerate(KINDS):
+        of_kind = in_turns([task for task in usable if task.kind == kind], _cell, rng)
+        ranked += [(rank, number, task) for rank, task in enumerate(of_kind)]
+    ranked.sort(
+        key=lambda entry: entry[:2]
+    )  # the kinds take turns; a kind without further tasks leaves its turns to the others
     return [task for _, _, task in ranked[:count]]
 
 

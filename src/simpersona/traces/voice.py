@@ -1,7 +1,7 @@
-"""What a replaying shopper says: a sentence that fits the situation, varied by a seeded choice.
+"""The reasoning of a replaying shopper: a sentence that fits the situation, varied by a seeded choice.
 
-A sentence knows what is looked for and what the page shows; it never knows the buyer's stratum or
-persona, so that nothing but the persona token can tell buyers apart.
+A sentence depends on what is looked for and what the page shows, never on the buyer's stratum or persona, so that only
+the persona token distinguishes buyers.
 """
 
 from __future__ import annotations
