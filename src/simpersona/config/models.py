@@ -54,7 +54,9 @@ class PhaseConfig(Section):
 class AgentConfig(Section):
     """Examples to a model that shops (2.3, App. F, G)."""
 
-    policies: Annotated[tuple[Literal["lm", "scorer"], ...], ReadBy("agent", "simulation", "experiment")] = (
+    policies: Annotated[
+        tuple[Literal["lm", "scorer"], ...], ReadBy("agent", "simulation", "evaluation", "experiment")
+    ] = (
         "lm",
         "scorer",
     )
@@ -67,7 +69,7 @@ class AgentConfig(Section):
     and a short answer that names the action; for small models and for CPUs."""
     start_rows: Literal["random", "mean", "codebook"] = "codebook"
     """Initial values of the persona tokens' rows; the paper's are random (REFERENCE 20)."""
-    training: Literal["two_stage", "single_stage"] = "two_stage"
+    training: Annotated[Literal["two_stage", "single_stage"], ReadBy("agent", "evaluation")] = "two_stage"
     """"single_stage" is phase 2 alone, from the backbone: the comparison of App. F."""
     lora_rank: int = Field(default=0, ge=0)
     """0: phase 2 trains all parameters. Otherwise low-rank matrices of this rank beside each linear layer, and the rows."""

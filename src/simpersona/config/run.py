@@ -27,7 +27,7 @@ class Config(Section):
     folder: Annotated[Path, NO_RESULT] = Path("runs")
     """Runs are written to folder/name."""
     seed: Annotated[int, ReadBy("personas", "traces", "agent", "tasks", "simulation", "evaluation", "experiment")] = 0
-    pack: Annotated[Annotated[str, Field(min_length=1)] | None, ReadBy("personas", "agent")] = None
+    pack: Annotated[Annotated[str, Field(min_length=1)] | None, ReadBy("personas", "agent", "evaluation")] = None
     """A trained pack whose personas and policies are used instead of training them: a folder, or "default" for the pack that
     comes with the package."""
     source: Annotated[SourceConfig, ReadBy("events", "buyers", "traces", "evaluation", "experiment")] = SourceConfig()
