@@ -134,7 +134,7 @@ def test_an_unknown_scalar_has_no_r2():
     assert metrics.values["population.r2.intent_strength"] is not None
 
 
-weights = arrays(float, 4, elements=st.floats(0, 1)).filter(lambda w: w.sum() > 0.01)
+weights = arrays(float, 4, elements=st.floats(0, 1, allow_subnormal=False)).filter(lambda w: w.sum() > 0.01)
 
 
 @given(weights, weights)
