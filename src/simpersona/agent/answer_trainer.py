@@ -1,7 +1,7 @@
-"""transformers' Trainer with our loss: on answers alone, over packed examples, the same on one process and on many.
+"""transformers' Trainer with a loss on the answers alone, over packed examples, the same in one process and in several.
 
-What trains is saved at each checkpoint and nothing else, so that a checkpoint of stage 1 is as small as its rows; the
-losses so far stand in the Trainer's own state.
+A checkpoint has only the parameters that train, so that one of phase 1 is as small as its rows; the losses so far are in
+the Trainer's own state.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ TRAINED = "trained.safetensors"
 
 
 def packed(batch: Sequence[Encoded]) -> dict[str, Int[Tensor, "1 tokens"]]:
-    """A batch as one row without padding. Positions start anew with each example: from these the attention of
-    transformers knows that none may look into another (by blocks in its mask, or flash attention's own way).
+    """A batch as one row without padding: sequence packing with a block-diagonal mask. Positions restart at 0 with each
+    example; from these the attention of transformers derives the mask, or flash attention its sequence lengths.
     """
     return {
         "input_ids": torch.tensor([[token for example in batch for token in example.input_ids]]),
         "labels": torch.tensor([[label for example in batch for label in example.labels]]),
-        "position_ids": torch.tensor([[place for example in batch for place in range(len(example.input_ids))]]),
+        "position_ids": torch.tensor([[position for example in batch for position in range(len(example.input_ids))]]),
     }
 
 
@@ -113,14 +113,14 @@ class AnswerTrainer(Trainer):
 
 
 def put_back(model: nn.Module, trained: dict[str, Tensor]) -> None:
-    """Puts trained parameters into a model that has them, whole or sharded."""
+    """Loads trained parameters into a model, whole or sharded."""
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in trained.items():
-            own = parameters[name]
-            if isinstance(own, DTensor):
-                value = distribute_tensor(value.to(own.device), own.device_mesh, own.placements)  # noqa: PLW2901
-            own.copy_(value)
+            parameter = parameters[name]
+            if isinstance(parameter, DTensor):
+                value = distribute_tensor(value.to(parameter.device), parameter.device_mesh, parameter.placements)  # noqa: PLW2901
+            parameter.copy_(value)
 
 
 class _Reporter(TrainerCallback):

@@ -78,12 +78,12 @@ def finetune(
     with quiet():
         trainer.train(resume_from_checkpoint=_last_whole(steps))
     seconds = time.perf_counter() - started
-    trained, told = trainer.trained(), trainer.steps
-    losses = [entry["loss"] for entry in told]
+    trained, steps_log = trainer.trained(), trainer.steps
+    losses = [entry["loss"] for entry in steps_log]
     summary = {
-        "steps": len(told),
-        "examples": int(sum(entry["examples"] for entry in told)),
-        "tokens": int(sum(entry["tokens"] for entry in told)),
+        "steps": len(steps_log),
+        "examples": int(sum(entry["examples"] for entry in steps_log)),
+        "tokens": int(sum(entry["tokens"] for entry in steps_log)),
         "seconds": round(seconds, 2),
         "loss_first": losses[0],
         "loss_last": losses[-1],

@@ -1,4 +1,4 @@
-"""What a trained model makes of visits that it was not trained on: with the buyer's token, with another's, with none."""
+"""The loss on test examples, from visits that a model was not trained on: with matched, mismatched and no token."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from simpersona.pages import Example, Message, visit_of
 
 
 def keep_some(examples: Sequence[Example], count: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """The examples to train on, and `count` of the others: a tenth of the visits is kept from training, whole."""
+    """The training examples, and `count` test examples from a tenth of the visits, none of whose steps is trained on."""
     visits = sorted({visit_of(example) for example in examples})
     rng = np.random.default_rng(seed)
-    kept = {visits[place] for place in rng.permutation(len(visits))[: max(len(visits) // 10, 1)]} if count else set()
+    kept = {visits[index] for index in rng.permutation(len(visits))[: max(len(visits) // 10, 1)]} if count else set()
     held = [example for example in examples if visit_of(example) in kept]
-    some = [held[place] for place in sorted(rng.permutation(len(held))[:count])]
-    return [example for example in examples if visit_of(example) not in kept], some
+    test = [held[index] for index in sorted(rng.permutation(len(held))[:count])]
+    return [example for example in examples if visit_of(example) not in kept], test
 
 
 def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: int) -> dict[str, float]:
@@ -38,16 +38,18 @@ def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: in
     for name, token in ways.items():
         total, count = 0.0, 0
         for example in examples:
-            own = encode(with_token(example, token(example["code"])), tokenizer, max_tokens)
+            encoded = encode(with_token(example, token(example["code"])), tokenizer, max_tokens)
             with torch.inference_mode():
-                total += answer_loss(model, packed([own]), ids).item()
-            count += sum(label != IGNORED for label in own.labels)
+                total += answer_loss(model, packed([encoded]), ids).item()
+            count += sum(label != IGNORED for label in encoded.labels)
         losses[name] = round(total / count, 4)
     return losses
 
 
 def with_token(example: Example, token: str) -> Example:
-    """The example with these words where its buyer's token stands."""
-    own = persona_token(example["code"])
-    turns = [Message(role=turn["role"], content=turn["content"].replace(own, token)) for turn in example["messages"]]
+    """The example with another text in place of its buyer's token."""
+    matched = persona_token(example["code"])
+    turns = [
+        Message(role=turn["role"], content=turn["content"].replace(matched, token)) for turn in example["messages"]
+    ]
     return Example(**{**example, "messages": turns})

@@ -49,7 +49,7 @@ def add_persona_tokens(
     ids = persona_ids(tokenizer)
     if ids and len(ids) != codes:
         raise ConfigError(
-            f"The model has {len(ids)} persona tokens, the codebook has {codes} codes. Train stage 1 anew with this "
+            f"The model has {len(ids)} persona tokens, the codebook has {codes} codes. Train stage 1 again with this "
             "codebook, or use the codebook that the model was trained with."
         )
     if not ids:
