@@ -153,7 +153,7 @@ def _with_the_pack(config: Config) -> Config:
 def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
     """By each theme of the held-out stores, a scorer of the training stores of all others."""
     steps = training_steps(run)[2]
-    codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
+    codebook = FittedPersonas.load(run.folder / "personas").network.codebook
     funnel = training_funnel(run, len(codebook))
     embedder = words_of(run.config.buyers)
     novices: dict[str, Score] = {}
@@ -200,7 +200,7 @@ def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str],
     figures = (
         conversion_metrics(pairs, episodes, shopper_sessions(real, buyers, shops), trained, settings, seed)
         | separation_metrics(
-            episodes, FittedPersonas.load(run.folder / "personas").personas.head_levels(), settings, seed
+            episodes, FittedPersonas.load(run.folder / "personas").network.head_levels(), settings, seed
         )
         | outcome_metrics(episodes)
     )
@@ -256,7 +256,7 @@ def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
 def _separation(run: StageContext) -> Table:
     """Simulated and real scores by the heads' levels."""
     shops = simulated_shops(run)
-    levels = FittedPersonas.load(run.folder / "personas").personas.head_levels()
+    levels = FittedPersonas.load(run.folder / "personas").network.head_levels()
     episodes = run.table("simulation/episodes.parquet", EPISODES)
     episodes = episodes.filter(pc.is_valid(episodes["code"]))
     buyers = run.table("buyers/buyers.parquet", BUYERS)

@@ -26,7 +26,7 @@ from simpersona.evaluation.comparison import comparison_rows
 from simpersona.personas.baselines import Coder, kmeans, mixture
 from simpersona.personas.codebook import Codebook
 from simpersona.personas.folded import FoldedPersonas
-from simpersona.personas.model import Personas
+from simpersona.personas.model import PersonaNetwork
 from simpersona.personas.network import one_thread
 from simpersona.personas.vqvae_training import train_vqvae
 from simpersona.pipeline.run import run_pipeline
@@ -121,7 +121,7 @@ def _costs(buyers: int, codes: int, settings: PersonasConfig) -> tuple[Table, st
     return Table(("", "CPU-seconds", "buyers per CPU-second", "share of the bound"), lines), note
 
 
-def _assigning_bags(personas: Personas, vectors: BuyerVectors) -> tuple[Cost, Cost, int]:
+def _assigning_bags(personas: PersonaNetwork, vectors: BuyerVectors) -> tuple[Cost, Cost, int]:
     """What the codes of buyers cost whose channels are means of products: as vectors, and folded; how many are the same."""
     rng = np.random.default_rng(0)
     z, masks = vectors.x[:, : len(SCALARS)], vectors.x[:, -len(CHANNELS) :] > 0
@@ -149,14 +149,14 @@ def _line(name: str, cost: Cost, buyers: int, flops_each: float | None, bound: f
     return [name, number(cost.cpu), number(buyers / cost.cpu), share]
 
 
-def _epochs(train: BuyerVectors, validation: BuyerVectors, settings: PersonasConfig) -> tuple[Cost, Personas]:
+def _epochs(train: BuyerVectors, validation: BuyerVectors, settings: PersonasConfig) -> tuple[Cost, PersonaNetwork]:
     """The median cost of the epochs after the first, which also pays for the start."""
     watch, laps = Stopwatch(), []
     personas = train_vqvae(train, validation, settings, 0, lambda *_: laps.append(watch.lap()))
     return median_cost(laps[1:EPOCHS_TIMED]), personas
 
 
-def _weights(personas: Personas) -> int:
+def _weights(personas: PersonaNetwork) -> int:
     return sum(parameter.numel() for parameter in personas.network.parameters() if parameter.ndim == 2)
 
 

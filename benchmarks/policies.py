@@ -35,7 +35,7 @@ from simpersona.evaluation.alignment import happened
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.files import read_json
-from simpersona.pack.folder import PackFolder
+from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.run import run_pipeline
@@ -101,7 +101,7 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
         [label, figure(figures, shown), figure(figures, shown, "scorer"), number(paper), aim]
         for label, shown, paper, aim in ROWS
     ]
-    trained = PackFolder.at("default").about["stages"]["agent"]["summary"]
+    trained = Pack.at("default").about["stages"]["agent"]["summary"]
     what = (
         f"The pack's language model (SmolLM2-135M with persona rows and low-rank matrices; {trained}) and its scorer in the "
         f"{len(set(episodes['shop_id'].to_pylist()))} held-out stores of a generated world of {lab.shops} with {lab.buyers:,} buyers, which is not the one they "
@@ -132,7 +132,7 @@ def _untrained(run: StageContext, visits: int) -> tuple[pa.Table, pa.Table]:
     mix, sessions = simulated_buyers(run)
     goals = draw_population(mix, sessions, visits, run.config.seed, run.config.simulation.sampling)
     model, tokenizer = load_backbone(PACKAGED)
-    codes = len(FittedPersonas.load(run.folder / "personas").personas.codebook)
+    codes = len(FittedPersonas.load(run.folder / "personas").network.codebook)
     add_persona_tokens(model, tokenizer, codes, start="mean", codebook=None, seed=0)
     place = run.folder.work(run.stage) / "untrained"
     save_backbone(model, tokenizer, place)

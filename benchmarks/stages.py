@@ -153,7 +153,7 @@ def _train(run: StageContext, way: Way, base: Path, examples: Examples, steps: i
         stage1=PhaseConfig(steps=max(first, 1), learning_rate=ROWS_RATE, warmup_steps=10),
         stage2=PhaseConfig(steps=steps - first, learning_rate=RATE, warmup_steps=20),
     )
-    codebook = FittedPersonas.load(run.folder / "personas").personas.codebook
+    codebook = FittedPersonas.load(run.folder / "personas").network.codebook
     start, told = base, []
     stages: tuple[Literal[1, 2], ...] = (1, 2) if first else (2,)
     for stage in stages:

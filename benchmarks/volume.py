@@ -258,7 +258,7 @@ def _assign(log: Path, folder: Path) -> dict[str, float]:
     assert typed is not None
     mixes, buyers = {}, 0
     for shop in typed_codes(typed, pack, products, embeddings, EventsConfig()):
-        mixes[shop.shop_id] = np.bincount(shop.code, minlength=len(pack.personas.codebook)) / len(shop.code)
+        mixes[shop.shop_id] = np.bincount(shop.code, minlength=len(pack.network.codebook)) / len(shop.code)
         buyers += len(shop.code)
     cost = watch.lap()
     return {

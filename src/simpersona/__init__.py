@@ -4,13 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from simpersona.pack.loaded import load_pack
+    from simpersona.pack.pack import load_pack
     from simpersona.personas.estimator import PersonaModel
 
 __version__ = "0.1.0"
 __all__ = ["PersonaModel", "__version__", "load_pack"]
 
-_PLACES = {"PersonaModel": "personas.estimator", "load_pack": "pack.loaded"}
+_PLACES = {"PersonaModel": "personas.estimator", "load_pack": "pack.pack"}
 
 
 def __getattr__(name: str) -> object:

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 
-from simpersona.errors import ContractError
+from simpersona.errors import ConfigError, ContractError
 from simpersona.tables import Contract
 
 
@@ -73,6 +74,26 @@ def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def read_lines(path: Path) -> list[Any]:
     """The values of a JSON-lines file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+TABLE_SUFFIXES = (".parquet", ".csv")
+"""Endings of the tables that are written for other programs."""
+
+
+def require_table_suffix(path: Path, option: str = "--out") -> None:
+    """Raises ConfigError if the name of a table to write ends with none of TABLE_SUFFIXES."""
+    if path.suffix not in TABLE_SUFFIXES:
+        raise ConfigError(f"{option} {path}: the name must end with {' or '.join(TABLE_SUFFIXES)}")
+
+
+def export_table(path: Path, table: pa.Table) -> None:
+    """Writes a table for other programs, as parquet or CSV by the suffix of `path`; missing folders are made."""
+    require_table_suffix(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".csv":
+        pyarrow.csv.write_csv(table, path)
+    else:
+        pq.write_table(table, path)
 
 
 def write_table(path: Path, table: pa.Table, contract: Contract) -> int:

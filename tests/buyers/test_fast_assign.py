@@ -31,7 +31,7 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pack(world, tmp_path_factory):
+def fitted(world):
     log = TypedLog.at(world)
     settings = config(world)
     buyers = pa.concat_tables(fused_buyers(log.events(shop), log.has, settings.events).table() for shop in log.pieces)
@@ -44,9 +44,7 @@ def pack(world, tmp_path_factory):
     personas = train_vqvae(
         vectors.take(half), vectors.take(~half), PersonasConfig(codes=16, epochs=2, hidden=(64, 32)), 0, lambda *_: None
     )
-    folder = tmp_path_factory.mktemp("pack")
-    FittedPersonas(vectorizer, personas, embedder.name).save(folder)
-    return folder
+    return FittedPersonas(vectorizer, personas, embedder.name)
 
 
 def config(events, **source):
@@ -54,19 +52,19 @@ def config(events, **source):
     return parse_config({"source": {"format": "table", "path": str(events)} | source, "buyers": buyers}, "test")
 
 
-def test_both_ways_give_the_same_files(world, pack, tmp_path):
+def test_both_ways_give_the_same_files(world, fitted, tmp_path):
     fast, plain = tmp_path / "fast.parquet", tmp_path / "plain.parquet"
-    said = assign_new_buyers(pack, config(world), fast)
+    said = assign_new_buyers(fitted, config(world), fast)
     assert "(fast path)" in said.summary
     # a map that changes nothing: the general way
-    also = assign_new_buyers(pack, config(world, columns={"time": "time"}), plain)
+    also = assign_new_buyers(fitted, config(world, columns={"time": "time"}), plain)
     assert "(fast path)" not in also.summary
     assert (said.rows_in, said.rows_out, said.rejected) == (also.rows_in, also.rows_out, also.rejected)
     assert pq.read_table(fast).equals(pq.read_table(plain))
     assert pq.read_table(tmp_path / "fast-mix.parquet").equals(pq.read_table(tmp_path / "plain-mix.parquet"))
 
 
-def test_shops_may_share_row_groups(world, pack, tmp_path):
+def test_shops_may_share_row_groups(world, fitted, tmp_path):
     """The same log as one file, rows of all shops mixed, in small row groups."""
     parts = [pq.read_table(file) for file in sorted(world.glob("*-0*.parquet"))]
     rows = pa.concat_tables(parts)
@@ -76,7 +74,7 @@ def test_shops_may_share_row_groups(world, pack, tmp_path):
     pq.write_table(shuffled, folder / "all.parquet", row_group_size=1000)
     pq.write_table(pq.read_table(world / "products.parquet"), folder / "products.parquet")
     for events, name in ((world, "apart.parquet"), (folder, "mixed.parquet")):
-        assert "(fast path)" in assign_new_buyers(pack, config(events), tmp_path / name).summary
+        assert "(fast path)" in assign_new_buyers(fitted, config(events), tmp_path / name).summary
     assert pq.read_table(tmp_path / "mixed.parquet").equals(pq.read_table(tmp_path / "apart.parquet"))
 
 
@@ -104,7 +102,7 @@ def test_other_logs_are_left_to_the_general_way(world, tmp_path, other):
     assert TypedLog.at(tmp_path) is None
 
 
-def test_too_many_malformed_rows_stop_it(world, pack, tmp_path):
+def test_too_many_malformed_rows_stop_it(world, fitted, tmp_path):
     from simpersona.errors import SourceError
 
     events = pq.read_table(min(world.glob("*-0*.parquet")))
@@ -112,4 +110,4 @@ def test_too_many_malformed_rows_stop_it(world, pack, tmp_path):
     pq.write_table(events.set_column(events.column_names.index("event"), "event", names), tmp_path / "log.parquet")
     pq.write_table(pq.read_table(world / "products.parquet"), tmp_path / "products.parquet")
     with pytest.raises(SourceError, match=r"are malformed: .* × event is missing or unknown"):
-        assign_new_buyers(pack, config(tmp_path), tmp_path / "out.parquet")
+        assign_new_buyers(fitted, config(tmp_path), tmp_path / "out.parquet")

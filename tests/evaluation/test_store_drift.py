@@ -38,7 +38,7 @@ def test_two_files_of_codes(tmp_path):
 def test_what_cannot_be_compared_is_told(tmp_path):
     with pytest.raises(SourceError, match=r"no such file\. Give a run folder with --split DAY"):
         periods_of_files(tmp_path / "none.csv", tmp_path / "none.csv")
-    with pytest.raises(ConfigError, match="holds no trained pack"):
+    with pytest.raises(ConfigError, match="holds no trained personas"):
         periods_of_run(tmp_path, "2026-03-01")
     wrong = CliRunner().invoke(app, ["drift", str(tmp_path)])
     assert isinstance(wrong.exception, ConfigError)

@@ -23,9 +23,9 @@ def test_many_buyers_get_the_codes_that_few_get(make_population):
     scalars = dict(zip(SCALARS, vectors.scalars.T, strict=True))
     frame = pd.DataFrame(keys | scalars | channels)
     model = PersonaModel(codes=12, epochs=2, channel_dim=8, min_buyers_per_code=0)
-    pack = model.fit(frame, products=products, embeddings=embeddings).pack_
+    pack = model.fit(frame, products=products, embeddings=embeddings).fitted_
     # so many entries that some buyers are all but equally near to two of them
-    pack.personas.codebook[1::2] = pack.personas.codebook[::2] + 1e-7
+    pack.network.codebook[1::2] = pack.network.codebook[::2] + 1e-7
     tables = [part for part, *_ in BuyerFrame.read(frame, products, embeddings).parts(20, rows=150)]
     for count in (0, FOLD_FROM):
         found = [*assign_chunks(pack, tables, products, embeddings, count)]

@@ -114,7 +114,7 @@ def test_saved_and_loaded_it_is_the_same(buyers, model, tmp_path):
     assert np.array_equal(loaded.transform(buyers), model.transform(buyers))
     assert loaded.get_params() == model.get_params()
     assert loaded.columns_ == model.columns_
-    with pytest.raises(ConfigError, match="holds no trained pack"):
+    with pytest.raises(ConfigError, match="holds no trained personas"):
         PersonaModel.load(tmp_path)
 
 

@@ -10,7 +10,7 @@ from simpersona.config import PersonasConfig
 from simpersona.contracts import CARDS, HEADS
 from simpersona.errors import ConfigError, ContractError
 from simpersona.personas.cards import persona_cards
-from simpersona.personas.model import Personas
+from simpersona.personas.model import PersonaNetwork
 from simpersona.personas.network import Network
 from simpersona.personas.vqvae_training import train_vqvae
 
@@ -137,7 +137,7 @@ def test_dead_codes_are_revived_only_after_the_warm_up(data):
 def test_state_gives_identical_codes(data, personas):
     _, validation, _ = data
     tensors, meta = personas.state()
-    again = Personas.from_state(tensors, json.loads(json.dumps(meta, allow_nan=False)))
+    again = PersonaNetwork.from_state(tensors, json.loads(json.dumps(meta, allow_nan=False)))
     assert np.array_equal(again.assign(validation.x), personas.assign(validation.x))
     assert np.array_equal(again.encode(validation.x), personas.encode(validation.x))
     assert np.array_equal(again.head_levels(), personas.head_levels())

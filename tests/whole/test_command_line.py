@@ -120,7 +120,7 @@ def test_init_writes_a_config_that_is_not_overwritten(tmp_path):
 def test_a_pack_that_is_none_is_named(tmp_path):
     (tmp_path / "log.csv").write_text(HEADER, encoding="utf-8")
     words = ("assign", "--pack", tmp_path, "--events", "log.csv", "--format", "rees46", "--out")
-    fails(simpersona(*words, "codes.csv", cwd=tmp_path), 2, "holds no trained pack")
+    fails(simpersona(*words, "codes.csv", cwd=tmp_path), 2, "no pack here", "no run with trained personas")
     fails(simpersona(*words, "codes.xls", cwd=tmp_path), 2, "must end with .parquet or .csv")
 
 

@@ -26,11 +26,11 @@ def pack():
 
 
 def test_it_is_whole_small_and_says_what_it_is(pack):
-    files = [path for path in pack.folder.path.rglob("*") if path.is_file()]
+    files = [path for path in pack.path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".safetensors", ".json", ".parquet", ".toml", ".md"}
     assert sum(path.stat().st_size for path in files) < 30e6
-    assert "scorer" in pack.folder.policies
-    card = (pack.folder / "README.md").read_text()
+    assert "scorer" in pack.policies
+    card = (pack / "README.md").read_text()
     for words in ("Trained on", "seed", "alignment (ARA)", "Lab data", "surrogate"):
         assert words in card
     assert pack.about["figures"]["conversion.episodes"] >= 1000
@@ -90,7 +90,7 @@ def test_the_config_it_was_trained_by_is_the_committed_one(pack):
     from simpersona.config.file import load_config
 
     committed = load_config(Path(__file__).parents[2] / "configs/pack.toml")
-    own = load_config(pack.folder / "config.toml")
+    own = load_config(pack / "config.toml")
     for section in ("seed", "lab", "split", "buyers", "personas", "agent"):
         assert getattr(own, section) == getattr(committed, section), section
     assert (own.traces.sessions, own.traces.max_actions) == (committed.traces.sessions, committed.traces.max_actions)

@@ -256,7 +256,7 @@ def _reporter(quiet: bool, as_json: bool) -> Reporter:
 
 def _demo() -> Config:
     """The embedded demo: personas and policies of the pack that comes with the package, where it does."""
-    from simpersona.pack.folder import DEFAULT, comes_with_package
+    from simpersona.pack.files import DEFAULT, comes_with_package
 
     return Config(pack=DEFAULT if comes_with_package() else None)
 

@@ -27,10 +27,13 @@ def assign(
     set_: Setting = None,
 ) -> None:
     """New buyers to codes and mixes, with a trained pack."""
+    from simpersona.files import require_table_suffix
     from simpersona.pack.assign import assign_new_buyers
+    from simpersona.pack.pack import load_pack
 
+    require_table_suffix(out)
     base = {"source": {"format": format_, "path": str(events)}}
-    facts = assign_new_buyers(pack, with_settings(base, set_, "--set"), out)
+    facts = assign_new_buyers(load_pack(pack).personas, with_settings(base, set_, "--set"), out)
     typer.echo(facts.summary)
 
 

@@ -1,4 +1,4 @@
-"""New buyers with a trained pack: their codes and their stores' mixes; nothing is trained."""
+"""New buyers with trained personas: their codes and their stores' mixes; nothing is trained."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 import ibis
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 from platformdirs import user_data_path
 
@@ -26,19 +25,17 @@ from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.cleaning import DUPLICATE, hashed
 from simpersona.events.prepare import prepare
-from simpersona.files import user_key
+from simpersona.files import export_table, require_table_suffix, user_key
 from simpersona.personas.fitted import FittedPersonas, assign_chunks, buyer_chunks
 from simpersona.personas.mix import assignments, store_mix
 
 if TYPE_CHECKING:
     from ibis.expr.types import StringColumn
 
-    from simpersona.adapters.sources.typed_log import TypedLog
-
 
 @dataclass(frozen=True)
 class Assigned:
-    """ASSIGNMENTS of new buyers, how many rows came in and were rejected, and whether the fast way was gone."""
+    """ASSIGNMENTS of new buyers, the number of rows read and rejected, and whether the compiled path was used."""
 
     table: pa.Table
     rows_in: int
@@ -48,7 +45,7 @@ class Assigned:
 
 @dataclass(frozen=True)
 class WrittenCodes:
-    """What was read and written: input rows, buyers, one plain sentence, and rejected rows."""
+    """A finished assignment: rows read, buyers written, a summary in one sentence, and rejected rows."""
 
     rows_in: int
     rows_out: int
@@ -56,42 +53,43 @@ class WrittenCodes:
     rejected: int
 
 
-def assign_new_buyers(pack_folder: Path, config: Config, out: Path) -> WrittenCodes:
+def assign_new_buyers(fitted: FittedPersonas, config: Config, out: Path) -> WrittenCodes:
     """Writes ASSIGNMENTS to `out` and MIX to `NAME-mix` beside it, as parquet or CSV by the suffix.
 
-    Raises ConfigError for a folder without a pack or another suffix, SourceError for unusable events.
+    Raises ConfigError for another suffix, SourceError for unusable events.
     """
-    if out.suffix not in {".parquet", ".csv"}:
-        raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
-    found = assigned_buyers(FittedPersonas.load(pack_folder), config)
+    require_table_suffix(out)
+    assigned = assigned_buyers(fitted, config)
     mix_path = out.with_name(f"{out.stem}-mix{out.suffix}")
-    mix = store_mix(found.table)
-    for place, table in ((out, found.table), (mix_path, mix)):
-        _write(place, table)
+    mix = store_mix(assigned.table)
+    export_table(out, assigned.table)
+    export_table(mix_path, mix)
     summary = (
-        f"{found.rows_in:,} rows, {found.rejected:,} rejected; {found.table.num_rows:,} buyers in "
-        f"{len(mix['shop_id'].unique())} shop(s) assigned{' (fast path)' if found.fast else ''}; codes in {out}, "
+        f"{assigned.rows_in:,} rows, {assigned.rejected:,} rejected; {assigned.table.num_rows:,} buyers in "
+        f"{len(mix['shop_id'].unique())} shop(s) assigned{' (fast path)' if assigned.fast else ''}; codes in {out}, "
         f"mixes in {mix_path}"
     )
-    return WrittenCodes(found.rows_in, found.table.num_rows, summary, found.rejected)
+    return WrittenCodes(assigned.rows_in, assigned.table.num_rows, summary, assigned.rejected)
 
 
-def assigned_buyers(pack: FittedPersonas, config: Config) -> Assigned:
+def assigned_buyers(fitted: FittedPersonas, config: Config) -> Assigned:
     """The codes of the buyers in the raw events at `config.source.path`.
 
-    A log of typed parquet (`typed_log`) goes the fast way where numba is installed; the result is the same. Raises ConfigError
-    for settings that do not fit the pack, SourceError for unusable events.
+    A log of typed parquet (`typed_log`) takes the compiled path where numba is installed; the result is the same. Raises
+    ConfigError for settings that do not fit the personas, SourceError for unusable events.
     """
     path = config.source.path
     if path is None:
         raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
-    pack.require_embedder(embedder_name(config.buyers))
+    fitted.require_embedder(embedder_name(config.buyers))
     log = _typed_log(path, config)
-    return Assigned(*(_general(pack, path, config) if log is None else _fast(pack, log, config)), fast=log is not None)
+    return Assigned(
+        *(_general(fitted, path, config) if log is None else _fast(fitted, log, config)), fast=log is not None
+    )
 
 
-def _general(pack: FittedPersonas, path: Path, config: Config) -> tuple[pa.Table, int, int]:
-    """ASSIGNMENTS, and how many rows came in and were rejected."""
+def _general(fitted: FittedPersonas, path: Path, config: Config) -> tuple[pa.Table, int, int]:
+    """ASSIGNMENTS, and the number of rows read and rejected."""
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
         raw = open_source(config.source).read(path, engine)
@@ -104,19 +102,18 @@ def _general(pack: FittedPersonas, path: Path, config: Config) -> tuple[pa.Table
         engine.disconnect()
         products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, path))
         count = pq.read_metadata(buyers).num_rows
-        chunks = assign_chunks(pack, buyer_chunks(buyers), products, embeddings, count)
+        chunks = assign_chunks(fitted, buyer_chunks(buyers), products, embeddings, count)
         assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
     return assigned, quality["rows_in"], quality["rows_rejected"]
 
 
 def _typed_log(path: Path, config: Config) -> TypedLog | None:
-
     plain = SourceConfig(format="table", path=config.source.path)
     takes = config.source == plain and config.events.bots == "keep"
     return TypedLog.at(path) if takes and find_spec("numba") else None
 
 
-def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
+def _fast(fitted: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
     """The same from a typed log."""
     from simpersona.pack.assign_typed import typed_codes  # noqa: PLC0415 - heavy
 
@@ -127,7 +124,7 @@ def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table
     rejected: Counter[str] = Counter()
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
-        for shop in typed_codes(log, pack, products, embeddings, config.events):
+        for shop in typed_codes(log, fitted, products, embeddings, config.events):
             rejected += shop.rejected
             coded = ibis.memtable(pa.table({"buyer_id": shop.buyer_id, "code": shop.code}))
             if not config.events.keep_ids:
@@ -143,11 +140,3 @@ def _fast(pack: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table
             "events.max_rejected_share (--set events.max_rejected_share=...)."
         )
     return pa.concat_tables(tables), log.rows_in, rejected.total()
-
-
-def _write(place: Path, table: pa.Table) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if place.suffix == ".csv":
-        pyarrow.csv.write_csv(table, place)
-    else:
-        pq.write_table(table, place)

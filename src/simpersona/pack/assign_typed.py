@@ -35,7 +35,7 @@ class ShopCodes:
 
 def typed_codes(
     log: TypedLog,
-    pack: FittedPersonas,
+    fitted: FittedPersonas,
     products: pa.Table,
     embeddings: np.ndarray,
     config: EventsConfig,
@@ -47,10 +47,10 @@ def typed_codes(
     """
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy
 
-    projected = pack.vectorizer.projection(embeddings)
+    projected = fitted.vectorizer.projection(embeddings)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     workers = workers or cores or 1
-    work = Work(log, pack, products, projected, config)
+    work = Work(log, fitted, products, projected, config)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
         # the largest first, so that none is left alone at the end
         order = sorted(log.rows, key=lambda shop: (-log.rows[shop], shop))
@@ -64,7 +64,7 @@ class Work:
     """What the shops share."""
 
     log: TypedLog
-    pack: FittedPersonas
+    fitted: FittedPersonas
     products: pa.Table
     projected: np.ndarray
     config: EventsConfig
@@ -78,8 +78,8 @@ class Work:
         """The codes of a shop's buyers, int32."""
         own = np.flatnonzero(pc.equal(self.products["shop_id"], shop).to_numpy(zero_copy_only=False))
         starts, rows = _known(buyers, self.products["product_id"].take(own))
-        folded = FoldedPersonas(self.pack.personas, self.projected[own])
-        robust = self.pack.vectorizer.robust
+        folded = FoldedPersonas(self.fitted.network, self.projected[own])
+        robust = self.fitted.vectorizer.robust
         codes = [
             folded.assign(
                 robust(transform_scalars(buyers.scalars[low : low + _CHUNK])).astype(np.float32),

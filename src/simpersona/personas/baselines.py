@@ -14,7 +14,7 @@ from sklearn.mixture import GaussianMixture
 from simpersona.config import PersonasConfig
 
 Coder = Callable[[Float[np.ndarray, "n dim"]], Int[np.ndarray, " n"]]
-"""Maps vectors to codes, int32; `Personas.assign` is an example."""
+"""Maps vectors to codes, int32; `PersonaNetwork.assign` is an example."""
 
 _REGULARIZATION = 1e-3  # added to the variances: masks and empty channels may have variance 0 in a component
 _ROUNDS = 50

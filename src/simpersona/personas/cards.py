@@ -15,14 +15,14 @@ from simpersona.personas.card_text import VISIT, Means, card_summary, describe_s
 from simpersona.personas.product_types import ProductTypeViews
 
 if TYPE_CHECKING:
-    from simpersona.personas.model import Personas
+    from simpersona.personas.model import PersonaNetwork
 
 _TYPES = 3
 """Number of product types on a card."""
 
 
 def persona_cards(
-    personas: Personas,
+    personas: PersonaNetwork,
     vectors: BuyerVectors,
     codes: Int[np.ndarray, " n"],
     tastes: ProductTypeViews | None = None,

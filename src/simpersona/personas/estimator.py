@@ -23,7 +23,7 @@ from simpersona.personas.fitted import FittedPersonas
 from simpersona.personas.frame import BuyerFrame
 from simpersona.personas.mix import assignments, store_mix
 from simpersona.personas.sample import balanced_sample
-from simpersona.personas.training import train_pack
+from simpersona.personas.training import train_personas
 
 ESTIMATOR = "estimator.json"
 """File beside the pack's files, with the parameters and the columns that the model was trained on."""
@@ -49,7 +49,7 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
     Attributes after `fit`: `labels_` (the codes of all rows), `cluster_centers_` (the codebook), `history_` (losses by
     epoch), `train_rows_` and `validation_rows_` (the balanced sample; bouncers and buyers above the caps get codes but
     are not used for training), `codes_merged_` (number of codes merged because they had too few training buyers),
-    `columns_` and `pack_`.
+    `columns_` and `fitted_`.
     """
 
     def __init__(
@@ -93,8 +93,8 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         rows = balanced_sample(shop, stratum, settings[0], self.random_state)
         sample = frame.take(rows)
         ((buyers, known, vectors),) = sample.parts(frame.dim, max(len(sample), 1))
-        trained = train_pack(buyers, known, vectors, settings, self.random_state, lambda *_: None, EMBEDDER)
-        _set_fitted(self, trained.pack, frame.columns)
+        trained = train_personas(buyers, known, vectors, settings, self.random_state, lambda *_: None, EMBEDDER)
+        _set_fitted(self, trained.fitted, frame.columns)
         self.train_rows_, self.validation_rows_ = rows[trained.train], rows[trained.validation]
         self.codes_merged_ = trained.merged
         self.labels_ = self._codes(frame)
@@ -108,7 +108,7 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
     def transform(self, X: Any, *, products: Any = None, embeddings: Any = None) -> Float[np.ndarray, "n latent"]:  # noqa: N803
         """The encoder's output for each buyer, float32, in the latent space of the codebook."""
         check_is_fitted(self)
-        parts = [self.pack_.personas.encode(part.x) for part in self._vectors(self._frame(X, products, embeddings))]
+        parts = [self.fitted_.network.encode(part.x) for part in self._vectors(self._frame(X, products, embeddings))]
         return np.concatenate(parts)
 
     def distances(self, X: Any, *, products: Any = None, embeddings: Any = None) -> Float[np.ndarray, "n codes"]:  # noqa: N803
@@ -120,7 +120,7 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         """The share of each code in each shop with its 95 % interval (Eq. 4): shop_id, code, share, buyers, low, high."""
         check_is_fitted(self)
         parts = [
-            assignments(part, self.pack_.personas.assign(part.x))
+            assignments(part, self.fitted_.network.assign(part.x))
             for part in self._vectors(self._frame(X, products, embeddings))
         ]
         return store_mix(pa.concat_tables(parts))
@@ -130,7 +130,7 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         check_is_fitted(self)
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.pack_.save(folder)
+        self.fitted_.save(folder)
         write_json(folder / ESTIMATOR, {"params": self.get_params(), "columns": list(self.columns_)})
 
     @classmethod
@@ -140,31 +140,31 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         Raises ConfigError if the folder holds no trained personas.
         """
         folder = Path(folder)
-        pack = FittedPersonas.load(folder)
+        fitted = FittedPersonas.load(folder)
         if (folder / ESTIMATOR).is_file():
             saved = read_json(folder / ESTIMATOR)
-            return _set_fitted(cls(**saved["params"]), pack, tuple(saved["columns"]))
-        settings = pack.personas.config.model_dump(mode="json")
+            return _set_fitted(cls(**saved["params"]), fitted, tuple(saved["columns"]))
+        settings = fitted.network.config.model_dump(mode="json")
         params = set(cls().get_params()) & set(settings)
         defaults = _PERSONAS.model_dump(mode="json")
         further = {name: value for name, value in settings.items() if name not in params and value != defaults[name]}
-        dim = len(pack.vectorizer.projection.bias)
+        dim = len(fitted.vectorizer.projection.bias)
         model = cls(**{name: settings[name] for name in params}, channel_dim=dim, personas=further or None)
-        return _set_fitted(model, pack, (*SCALARS, *CHANNELS))
+        return _set_fitted(model, fitted, (*SCALARS, *CHANNELS))
 
     @property
     def cluster_centers_(self) -> Float[np.ndarray, "codes latent"]:
         """The codebook."""
-        return self.pack_.personas.codebook
+        return self.fitted_.network.codebook
 
     @property
     def history_(self) -> list[dict[str, Any]]:
         """The losses of each epoch, on the training and the validation buyers."""
-        return self.pack_.personas.history
+        return self.fitted_.network.history
 
     @property
     def _n_features_out(self) -> int:  # scikit-learn reads it to name the columns of `transform`
-        return self.pack_.personas.codebook.shape[1]
+        return self.fitted_.network.codebook.shape[1]
 
     def _settings(self, channel_dim: int) -> tuple[PersonasConfig, BuyersConfig]:
         params = {name: value for name, value in self.get_params().items() if name in PersonasConfig.model_fields}
@@ -176,14 +176,14 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         return BuyerFrame.read(frame, products, embeddings, self.columns_)
 
     def _vectors(self, frame: BuyerFrame) -> Iterator[BuyerVectors]:
-        for part in frame.parts(len(self.pack_.vectorizer.projection.weight)):
-            yield self.pack_.vectorizer.transform(*part)
+        for part in frame.parts(len(self.fitted_.vectorizer.projection.weight)):
+            yield self.fitted_.vectorizer.transform(*part)
 
     def _codes(self, frame: BuyerFrame) -> Int[np.ndarray, " n"]:
-        return np.concatenate([self.pack_.personas.assign(part.x) for part in self._vectors(frame)])
+        return np.concatenate([self.fitted_.network.assign(part.x) for part in self._vectors(frame)])
 
     def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "pack_")
+        return hasattr(self, "fitted_")
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -193,9 +193,9 @@ class PersonaModel(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMix
         return tags
 
 
-def _set_fitted(model: PersonaModel, pack: FittedPersonas, columns: tuple[str, ...]) -> PersonaModel:
+def _set_fitted(model: PersonaModel, fitted: FittedPersonas, columns: tuple[str, ...]) -> PersonaModel:
     """Sets the fitted attributes of `model` and returns it."""
-    model.pack_, model.columns_ = pack, columns
+    model.fitted_, model.columns_ = fitted, columns
     model.feature_names_in_ = np.array(columns, dtype=object)
     model.n_features_in_ = len(columns)
     return model

@@ -22,7 +22,7 @@ from simpersona.personas.mix import assignments
 
 if TYPE_CHECKING:
     from simpersona.buyers.vectorizer import Vectorizer
-    from simpersona.personas.model import Personas
+    from simpersona.personas.model import PersonaNetwork
 
 CHUNK = 8192
 """Maximum number of buyers whose vectors are in memory: 13 MB at 403 dimensions."""
@@ -36,7 +36,7 @@ class FittedPersonas:
     """A trained persona model with the transforms that turn buyers into codes."""
 
     vectorizer: Vectorizer
-    personas: Personas
+    network: PersonaNetwork
     embedder: str
     """Name of the embedder that the catalogue must use."""
     held_out: tuple[str, ...] = ()
@@ -45,17 +45,17 @@ class FittedPersonas:
         """Writes model.safetensors and personas.json."""
         from safetensors.numpy import save_file  # noqa: PLC0415 - heavy
 
-        tensors, meta = self.personas.state()
+        tensors, meta = self.network.state()
         parts = {f"personas.{name}": value for name, value in tensors.items()}
         parts |= {f"vectorizer.{name}": value for name, value in self.vectorizer.state().items()}
         save_file({name: np.ascontiguousarray(value) for name, value in parts.items()}, folder / MODEL)
         write_json(folder / META, {"embedder": self.embedder, "held_out": list(self.held_out), "personas": meta})
 
     def require_embedder(self, name: str) -> None:
-        """Raises ConfigError if the pack was trained on vectors of another embedder than `name`."""
+        """Raises ConfigError if the personas were trained on vectors of another embedder than `name`."""
         if name != self.embedder:
             raise ConfigError(
-                f"the pack was trained on vectors of {self.embedder}; this run uses {name}. Set buyers.embedder "
+                f"the personas were trained on vectors of {self.embedder}; this run uses {name}. Set buyers.embedder "
                 "accordingly (--set buyers.embedder=...)"
             )
 
@@ -63,18 +63,18 @@ class FittedPersonas:
     def load(cls, folder: Path) -> FittedPersonas:
         """Reads what `save` wrote, from a pack or from a run's personas folder.
 
-        Raises ConfigError if the folder holds no pack.
+        Raises ConfigError if the folder holds no trained personas.
         """
         from safetensors.numpy import load_file  # noqa: PLC0415 - heavy
 
-        from simpersona.personas.model import Personas  # noqa: PLC0415 - heavy
+        from simpersona.personas.model import PersonaNetwork  # noqa: PLC0415 - heavy
 
         if (folder / "personas" / MODEL).is_file():
             folder /= "personas"
         missing = [name for name in (MODEL, META) if not (folder / name).is_file()]
         if missing:
             raise ConfigError(
-                f"{folder}: this folder holds no trained pack ({', '.join(missing)} missing). "
+                f"{folder}: this folder holds no trained personas ({', '.join(missing)} missing). "
                 "Give a run folder, or its personas folder, of a finished `simpersona personas`."
             )
         tensors, meta = load_file(folder / MODEL), read_json(folder / META)
@@ -84,7 +84,7 @@ class FittedPersonas:
 
         return cls(
             Vectorizer.from_state(part("vectorizer.")),
-            Personas.from_state(part("personas."), meta["personas"]),
+            PersonaNetwork.from_state(part("personas."), meta["personas"]),
             meta["embedder"],
             tuple(meta["held_out"]),
         )
@@ -98,7 +98,7 @@ def buyer_chunks(path: Path, rows: int = CHUNK) -> Iterator[pa.Table]:
 
 
 def assign_chunks(
-    pack: FittedPersonas, tables: Iterable[pa.Table], products: pa.Table, embeddings: np.ndarray, buyers: int = 0
+    fitted: FittedPersonas, tables: Iterable[pa.Table], products: pa.Table, embeddings: np.ndarray, buyers: int = 0
 ) -> Iterator[tuple[BuyerVectors, np.ndarray]]:
     """Yields the buyers and their codes, shape (n,), for each of `tables` (BUYERS).
 
@@ -106,17 +106,17 @@ def assign_chunks(
     number of buyers: from FOLD_FROM on, an optimised path assigns codes without dense vectors.
     """
     if buyers < FOLD_FROM or find_spec("numba") is None:
-        for vectors in pack.vectorizer.chunks(tables, products, embeddings):
-            yield replace(vectors, x=vectors.x[:, :0].copy()), pack.personas.assign(vectors.x)
+        for vectors in fitted.vectorizer.chunks(tables, products, embeddings):
+            yield replace(vectors, x=vectors.x[:, :0].copy()), fitted.network.assign(vectors.x)
         return
     from threadpoolctl import threadpool_limits  # noqa: PLC0415 - heavy
 
     from simpersona.personas.folded import FoldedPersonas  # noqa: PLC0415 - heavy
 
-    projected = pack.vectorizer.projection(embeddings)
-    folded = FoldedPersonas(pack.personas, projected)
+    projected = fitted.vectorizer.projection(embeddings)
+    folded = FoldedPersonas(fitted.network, projected)
     for table in tables:
-        known, z, bags = pack.vectorizer.sparse(table, products)
+        known, z, bags = fitted.vectorizer.sparse(table, products)
         starts, rows = zip(*((matrix.indptr, matrix.indices) for matrix in bags.matrices), strict=True)
         with threadpool_limits(1, "blas"):
             codes = folded.assign(z, starts, rows, lambda at, z=z, bags=bags: bags.take(at).vectors(z[at], projected))
@@ -124,22 +124,22 @@ def assign_chunks(
 
 
 def assign_buyers(
-    pack: FittedPersonas, buyers: pa.Table, products: pa.Table, embeddings: np.ndarray
+    fitted: FittedPersonas, buyers: pa.Table, products: pa.Table, embeddings: np.ndarray
 ) -> tuple[pa.Table, np.ndarray, BuyerVectors]:
     """ASSIGNMENTS of all buyers, their codes, shape (n,), and their vectors."""
-    vectors = pack.vectorizer.transform(buyers, products, embeddings)
-    codes = pack.personas.assign(vectors.x)
+    vectors = fitted.vectorizer.transform(buyers, products, embeddings)
+    codes = fitted.network.assign(vectors.x)
     return ASSIGNMENTS.check(assignments(vectors, codes)), codes, vectors
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained pack with the training and validation rows of its sample.
+    """Fitted personas with the training and validation rows of its sample.
 
     `merged` is the number of codes that were merged because they had too few training buyers.
     """
 
-    pack: FittedPersonas
+    fitted: FittedPersonas
     train: Int[np.ndarray, " m"]
     validation: Int[np.ndarray, " v"]
     merged: int

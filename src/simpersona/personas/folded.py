@@ -1,4 +1,4 @@
-"""Fast code assignment for many buyers: an optimised equivalent of `Personas.assign` (Eq. 1).
+"""Fast code assignment for many buyers: an optimised equivalent of `PersonaNetwork.assign` (Eq. 1).
 
 A channel of a buyer's vector is a mean of projected products, and the first layer is linear in it. Therefore each
 product passes through the first layer once, and a buyer's contribution is the mean of these rows. In the same way
@@ -16,7 +16,7 @@ from numba import njit
 from torch import nn
 
 from simpersona.contracts import CHANNELS, SCALARS
-from simpersona.personas.model import CLOSE, Personas
+from simpersona.personas.model import CLOSE, PersonaNetwork
 
 _CHUNK = 512  # rows per batch: they fit into the processor's cache
 
@@ -24,7 +24,7 @@ _CHUNK = 512  # rows per batch: they fit into the processor's cache
 class FoldedPersonas:
     """`personas` with the products of one catalogue folded in, given as projected vectors of shape (m, c)."""
 
-    def __init__(self, personas: Personas, products: Float[np.ndarray, "m c"]) -> None:
+    def __init__(self, personas: PersonaNetwork, products: Float[np.ndarray, "m c"]) -> None:
         self._personas, self._products = personas, np.ascontiguousarray(products, np.float32)
         layers = [layer for layer in personas.network.encoder if isinstance(layer, nn.Linear)]
         weights = [layer.weight.detach().numpy() for layer in layers]
@@ -47,7 +47,7 @@ class FoldedPersonas:
         rows: tuple[Int[np.ndarray, " _"], ...],
         whole: Callable[[Int[np.ndarray, " d"]], Float[np.ndarray, "d dim"]] | None = None,
     ) -> Int[np.ndarray, " n"]:
-        """The code of each buyer, int32; the same codes as those of `Personas.assign`.
+        """The code of each buyer, int32; the same codes as those of `PersonaNetwork.assign`.
 
         `z` are the normalised scalars. Buyer i has the products `rows[c][starts[c][i]:starts[c][i + 1]]` of the
         catalogue in channel c. `whole` returns the complete vectors of the buyers at given rows; it is called for

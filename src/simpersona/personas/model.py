@@ -28,7 +28,7 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class Personas:
+class PersonaNetwork:
     """A trained network, its codebook and the labels of the auxiliary heads.
 
     `history` has one entry per epoch with the losses, the codes used and the dead codes revived.
@@ -101,7 +101,7 @@ class Personas:
         }
 
     @classmethod
-    def from_state(cls, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> Personas:
+    def from_state(cls, tensors: dict[str, np.ndarray], meta: dict[str, Any]) -> PersonaNetwork:
         """The personas restored from `state`; they assign the same codes."""
         config = PersonasConfig.model_validate(meta["config"])
         network = Network(meta["sizes"], config.dropout)

@@ -6,10 +6,12 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.spatial.distance import cdist
 
-from simpersona.personas.model import Personas
+from simpersona.personas.model import PersonaNetwork
 
 
-def merge_small_codes(personas: Personas, train_x: Float[np.ndarray, "n dim"], min_buyers: int) -> tuple[Personas, int]:
+def merge_small_codes(
+    personas: PersonaNetwork, train_x: Float[np.ndarray, "n dim"], min_buyers: int
+) -> tuple[PersonaNetwork, int]:
     """Merges codes until each has at least `min_buyers` training buyers; returns the personas and the number merged.
 
     The smallest code is removed first. Its buyers move to the nearest remaining code, which may raise that code
@@ -21,7 +23,7 @@ def merge_small_codes(personas: Personas, train_x: Float[np.ndarray, "n dim"], m
         return personas, 0
     tensors, meta = personas.state()
     tensors["codebook"] = np.ascontiguousarray(tensors["codebook"][remaining])
-    return Personas.from_state(tensors, meta | {"codes": len(remaining)}), merged
+    return PersonaNetwork.from_state(tensors, meta | {"codes": len(remaining)}), merged
 
 
 def remaining_codes(

@@ -51,7 +51,7 @@ class CheckpointFile:
         partial.replace(self.path)
 
 
-def train_pack(
+def train_personas(
     sample: pa.Table,
     products: pa.Table,
     embeddings: Float[np.ndarray, "p dim"],

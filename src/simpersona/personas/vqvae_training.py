@@ -20,7 +20,7 @@ from simpersona.errors import ConfigError
 from simpersona.personas import losses
 from simpersona.personas.bins import HeadBins
 from simpersona.personas.codebook import Codebook, nearest, straight_through
-from simpersona.personas.model import Personas
+from simpersona.personas.model import PersonaNetwork
 from simpersona.personas.network import Dropout, Network, one_thread
 from simpersona.personas.pairs import Gates, positives
 from simpersona.personas.training_state import Checkpoints, TrainingState, training_identity
@@ -34,7 +34,7 @@ def train_vqvae(
     seed: int,
     progress: Progress,
     checkpoints: Checkpoints | None = None,
-) -> Personas:
+) -> PersonaNetwork:
     """Trains personas on `train` and returns those of the epoch with the lowest loss on `validation`.
 
     The same vectors, settings and seed give the same personas on the same processor and library versions. An
@@ -59,7 +59,7 @@ def _learn(
     seed: int,
     progress: Progress,
     checkpoints: Checkpoints | None,
-) -> Personas:
+) -> PersonaNetwork:
     generator = torch.Generator().manual_seed(seed)
     bins = HeadBins.fit(train, config)
     network = Network([train.x.shape[1], *config.hidden, config.latent], config.dropout, generator)
@@ -95,7 +95,7 @@ def _learn(
         if state.finished(config.patience):
             progress(config.epochs, config.epochs, f"stopped after epoch {epoch}; the best epoch is {state.best_epoch}")
     network.load_state_dict(state.best_weights)
-    return Personas(network, state.best_entries, bins, config, state.history)
+    return PersonaNetwork(network, state.best_entries, bins, config, state.history)
 
 
 @dataclass(frozen=True)

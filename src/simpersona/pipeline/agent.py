@@ -16,7 +16,8 @@ from simpersona.agent.policies import words_of
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, STEPS, TRAINING_GOALS
 from simpersona.errors import ConfigError
 from simpersona.files import write_json
-from simpersona.pack.folder import POLICIES, PackFolder
+from simpersona.pack.files import POLICIES
+from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import training_shops
 from simpersona.pipeline.stage import StageContext, StageResult
@@ -27,16 +28,16 @@ def run(context: StageContext, out: Path) -> StageResult:
     """Examples to a model that shops, for each of `agent.policies`."""
     config = context.config
     wanted = config.agent.policies
-    pack = None if config.pack is None else PackFolder.at(config.pack)
-    taken = [policy for policy in wanted if pack is not None and pack.has(policy)]
+    pack = None if config.pack is None else Pack.at(config.pack)
+    taken = [policy for policy in wanted if pack is not None and policy in pack.policies]
     trained = [policy for policy in wanted if policy not in taken]
     steps: dict[Phase, list[TrainingStep]] = training_steps(context) if trained else {1: [], 2: []}
-    codebook = FittedPersonas.load(context.folder / "personas").personas.codebook
+    codebook = FittedPersonas.load(context.folder / "personas").network.codebook
     figures: dict[str, int] = {}
     words: list[str] = []
     for policy in taken:
         assert pack is not None
-        shutil.copytree(pack / policy, out / POLICIES[policy])
+        _copy_policy(pack, policy, config.agent.prompt, out)
         words.append(f"{policy} of the pack")
     if "scorer" in trained:
         told = _scorer(context, steps[2], codebook, out)
@@ -61,6 +62,23 @@ def run(context: StageContext, out: Path) -> StageResult:
         )
     write_json(out / "training.json", stages)
     return StageResult(len(steps[2]), len(steps[2]), "; ".join(words), figures=figures)
+
+
+def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
+    """Copies a policy of the pack to the place where this stage writes its own.
+
+    Raises ConfigError for a whole checkpoint that was trained on another prompt: unlike an adapter, it does not record its own.
+    """
+    trained = pack.parts[policy]
+    if trained.name != "stage2":
+        shutil.copytree(trained, out / POLICIES[policy])
+        return
+    if pack.config.agent.prompt != prompt:
+        raise ConfigError(
+            f"{pack.path}: its language model was trained with agent.prompt = {pack.config.agent.prompt!r}; this run has "
+            f"{prompt!r}. Set agent.prompt = {pack.config.agent.prompt!r}."
+        )
+    shutil.copytree(trained, out / trained.name)
 
 
 def training_steps(context: StageContext) -> dict[Phase, list[TrainingStep]]:
@@ -108,7 +126,7 @@ def help_training(context: StageContext) -> None:
             f"{context.folder.path}: process {process_number()} of a training finds no examples. Run `simpersona traces` "
             "on one process first, then `simpersona agent` on several."
         )
-    config, codebook = context.config, FittedPersonas.load(context.folder / "personas").personas.codebook
+    config, codebook = context.config, FittedPersonas.load(context.folder / "personas").network.codebook
     ground(config.agent, training_steps(context), codebook, training_work(context), config.seed, context.progress)
 
 

@@ -32,10 +32,10 @@ MOST_NAMED, LEAST_NAMED = 3, 0.01
 
 def cold_start_figures(run: Path, replicates: int, seed: int) -> Metrics:
     """The keys cold_start.* of a run with held-out shops; empty with fewer than two training shops."""
-    pack = FittedPersonas.load(run)
+    fitted = FittedPersonas.load(run)
     names, catalogues = _catalogues(*_known_products(run))
-    mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(pack.personas.codebook))
-    held = np.isin(names, pack.held_out)
+    mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(fitted.network.codebook))
+    held = np.isin(names, fitted.held_out)
     if (~held).sum() < 2:
         return Metrics({}, {})
     stores = MixPredictor.fit(TrainingStores(catalogues[~held], mixes[~held]))
@@ -59,12 +59,12 @@ def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None
     """
     if out.suffix not in {".parquet", ".csv"}:
         raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
-    pack, config = FittedPersonas.load(run), load_config(run / "config.toml")
+    fitted, config = FittedPersonas.load(run), load_config(run / "config.toml")
     names, catalogues = _catalogues(*_known_products(run))
-    kept = ~np.isin(names, pack.held_out)
+    kept = ~np.isin(names, fitted.held_out)
     if kept.sum() < 2:
         raise ConfigError(f"{run}: a mix is predicted from two training shops or more; this run has {kept.sum()}")
-    mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(pack.personas.codebook))
+    mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(fitted.network.codebook))
     stores = MixPredictor.fit(TrainingStores(catalogues[kept], mixes[kept]))
     products, _ = read_catalogue(catalog)
     asked, new = _catalogues(*with_vectors(products, catalogue_vectors(config.buyers, products, catalog, progress)))

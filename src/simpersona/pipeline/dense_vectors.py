@@ -29,12 +29,12 @@ def export_vectors(run: Path, out: Path) -> StageResult:
     """
     if out.suffix not in {".arrow", ".npy"}:
         raise ConfigError(f"--export {out}: the name must end with .arrow or .npy")
-    pack = FittedPersonas.load(run)
+    fitted = FittedPersonas.load(run)
     buyers = run / "buyers/buyers.parquet"
     products = read_table(run / "events/products.parquet", PRODUCTS)
     products, embeddings = with_vectors(products, np.load(run / "buyers/embeddings.npy"))
-    count, dim = pq.read_metadata(buyers).num_rows, len(pack.vectorizer.projection.bias) * 3 + 19
-    chunks = pack.vectorizer.chunks(buyer_chunks(buyers), products, embeddings)
+    count, dim = pq.read_metadata(buyers).num_rows, len(fitted.vectorizer.projection.bias) * 3 + 19
+    chunks = fitted.vectorizer.chunks(buyer_chunks(buyers), products, embeddings)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".arrow":
         schema = pa.schema([*((name, pa.string()) for name in KEYS), ("x", pa.list_(pa.float32(), dim))])

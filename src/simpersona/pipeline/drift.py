@@ -46,7 +46,7 @@ def periods_of_run(run: Path, day: str) -> Periods:
     Both periods are equally long, as long as the shorter side allows, because a buyer that is watched for longer
     does more. Raises ConfigError for a folder that is no run, a wrong day, or one outside of the run's sessions.
     """
-    pack = FittedPersonas.load(run)
+    fitted = FittedPersonas.load(run)
     config = load_config(run / "config.toml")
     split = _midnight(day, config.events.time_zone)
     products, embeddings = read_table(run / "events/products.parquet", PRODUCTS), np.load(run / "buyers/embeddings.npy")
@@ -72,7 +72,7 @@ def periods_of_run(run: Path, day: str) -> Periods:
                 places.append(Path(scratch) / f"{name}.parquet")
                 aggregate(own_events, own_sessions, has, config.events).to_parquet(places[-1])
         before, after = (
-            pa.concat_tables([ASSIGNMENTS.empty(), *_assigned(pack, place, products, embeddings)]) for place in places
+            pa.concat_tables([ASSIGNMENTS.empty(), *_assigned(fitted, place, products, embeddings)]) for place in places
         )
     days = length.total_seconds() / 86400
     return Periods(before, after, f"{days:.1f} days before {day} against as many from then on")
@@ -132,8 +132,8 @@ def _between(table: ibis.Table, column: str, low: datetime, high: datetime) -> i
     return table.filter(table[column] >= ibis.literal(low), table[column] < ibis.literal(high))
 
 
-def _assigned(pack: FittedPersonas, place: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
+def _assigned(fitted: FittedPersonas, place: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
 
     count = pq.read_metadata(place).num_rows
-    for vectors, codes in assign_chunks(pack, buyer_chunks(place), products, embeddings, count):
+    for vectors, codes in assign_chunks(fitted, buyer_chunks(place), products, embeddings, count):
         yield assignments(vectors, codes)

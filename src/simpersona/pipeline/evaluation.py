@@ -31,7 +31,7 @@ from simpersona.evaluation.resampling import adjusted_tests
 from simpersona.evaluation.separation import separation_metrics
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.files import write_json, write_table
-from simpersona.pack.folder import PackFolder
+from simpersona.pack.pack import Pack
 from simpersona.personas.baselines import kmeans
 from simpersona.personas.fitted import FittedPersonas, assign_buyers
 from simpersona.pipeline.cold_start import cold_start_figures
@@ -70,12 +70,12 @@ def _persona_metrics(context: StageContext, out: Path) -> Metrics:
     train, validation = (_rows_of(context, vectors, part) for part in ("train", "validation"))
     validation_buyers = vectors.take(validation)
     np.save(out / "vectors.npy", validation_buyers.x)
-    labels = fitted.personas.bins.labels(validation_buyers)
-    codebook = fitted.personas.codebook
+    labels = fitted.network.bins.labels(validation_buyers)
+    codebook = fitted.network.codebook
     kmeans_codes = kmeans(vectors.x[train], len(codebook), context.config.seed)(validation_buyers.x)
     in_training = ~np.isin(vectors.shop_id, fitted.held_out)
     train_distances, validation_distances = (
-        np.linalg.norm(fitted.personas.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
+        np.linalg.norm(fitted.network.encode(vectors.x[rows]) - codebook[codes[rows]], axis=1)
         for rows in (train, validation)
     )
     return (
@@ -139,7 +139,7 @@ class _Real:
             buyers,
             context.table("personas/assignments.parquet", ASSIGNMENTS),
             [shop for shop in buyers["shop_id"].unique().to_pylist() if shop not in simulated],
-            FittedPersonas.load(context.folder / "personas").personas.head_levels(),
+            FittedPersonas.load(context.folder / "personas").network.head_levels(),
         )
 
 
@@ -196,7 +196,7 @@ def training_of(config: Config, policy: str) -> tuple[Training, str]:
         return "two_stage", "the scorer has no such training; its visits stand under two_stage"
     if policy not in config.agent.policies:
         return "two_stage", "this run did not train the served model; its visits stand under two_stage"
-    pack = None if config.pack is None else PackFolder.at(config.pack)
+    pack = None if config.pack is None else Pack.at(config.pack)
     if pack is not None and pack.has(policy):
         return load_config(pack / "config.toml").agent.training, ""
     return config.agent.training, ""

@@ -147,7 +147,7 @@ def _strata(context: StageContext) -> dict[tuple[str, str], str]:
 
 
 def _levels(context: StageContext) -> dict[int, dict[str, str]]:
-    table = FittedPersonas.load(context.folder / "personas").personas.head_levels()
+    table = FittedPersonas.load(context.folder / "personas").network.head_levels()
     return {
         code: {head: LEVELS[level] for head, level in zip(HEADS, row, strict=True)} for code, row in enumerate(table)
     }

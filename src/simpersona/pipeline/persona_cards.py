@@ -15,12 +15,12 @@ from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import PRODUCTS
 from simpersona.personas.card_text import VISIT
 from simpersona.personas.cards import persona_cards
-from simpersona.personas.model import Personas
+from simpersona.personas.model import PersonaNetwork
 from simpersona.personas.product_types import ProductTypeViews
 from simpersona.pipeline.stage import StageContext
 
 
-def cards_of(run: StageContext, personas: Personas, vectors: BuyerVectors, assigned: pa.Table) -> pa.Table:
+def cards_of(run: StageContext, personas: PersonaNetwork, vectors: BuyerVectors, assigned: pa.Table) -> pa.Table:
     """CARDS from `assigned` (ASSIGNMENTS, in the order of buyers.parquet) and the buyers' vectors, in the same order."""
     codes = assigned["code"].to_numpy()
     tastes = ProductTypeViews.of(

@@ -14,8 +14,8 @@ from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import ASSIGNMENTS, CARDS, MIX
 from simpersona.files import write_table
-from simpersona.pack.folder import PackFolder
-from simpersona.personas.fitted import FittedPersonas, Trained, assign_chunks, buyer_chunks
+from simpersona.pack.pack import Pack
+from simpersona.personas.fitted import Trained, assign_chunks, buyer_chunks
 from simpersona.personas.mix import assignments, store_mix
 from simpersona.personas.sample import balanced_sample, held_out_shops, split
 from simpersona.pipeline.stage import StageContext, StageResult
@@ -23,7 +23,7 @@ from simpersona.pipeline.stage import StageContext, StageResult
 
 def run(context: StageContext, out: Path) -> StageResult:
     """Buyers to codes: fits the vectors and the VQ-VAE on a balanced sample, then assigns everybody."""
-    from simpersona.personas.training import CheckpointFile, train_pack  # noqa: PLC0415 - heavy
+    from simpersona.personas.training import CheckpointFile, train_personas  # noqa: PLC0415 - heavy
     from simpersona.pipeline.persona_cards import cards_of  # noqa: PLC0415 - heavy
 
     config = context.config
@@ -41,17 +41,17 @@ def run(context: StageContext, out: Path) -> StageResult:
         trained = packed(config.pack, sample, config.personas, config.seed, embedder, shops)
     else:
         settings = config.personas, config.buyers
-        trained = train_pack(
+        trained = train_personas(
             sample, products, embeddings, settings, config.seed, context.progress, embedder, shops, checkpoint
         )
-    pack, model = trained.pack, trained.pack.personas
-    pack.save(out)
+    fitted, model = trained.fitted, trained.fitted.network
+    fitted.save(out)
     part = np.full(len(rows), "train", dtype=object)
     part[trained.validation] = "validation"
     pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
     parts: list[BuyerVectors] = []
     tables, codes = [ASSIGNMENTS.empty()], [np.empty(0, np.int32)]
-    for chunk, of_chunk in assign_chunks(pack, buyer_chunks(place), products, embeddings, table.num_rows):
+    for chunk, of_chunk in assign_chunks(fitted, buyer_chunks(place), products, embeddings, table.num_rows):
         parts.append(chunk.without_x())
         codes.append(of_chunk)
         tables.append(assignments(chunk, of_chunk))
@@ -59,7 +59,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     pq.write_table(assigned, out / "assignments.parquet")
     write_table(out / "mix.parquet", store_mix(assigned), MIX)
     write_table(out / "cards.parquet", cards_of(context, model, BuyerVectors.joined(parts), assigned), CARDS)
-    used, kept = len(np.unique(everybody)), pack.vectorizer.explained_variance
+    used, kept = len(np.unique(everybody)), fitted.vectorizer.explained_variance
     least = config.personas.min_buyers_per_code
     merged = f", {trained.merged} with fewer than {least} training buyers merged" if trained.merged else ""
     learnt = (
@@ -89,12 +89,12 @@ def _rows_of(place: Path, rows: np.ndarray) -> pa.Table:
 def packed(
     place: str, sample: pa.Table, settings: PersonasConfig, seed: int, embedder: str, held_out: tuple[str, ...]
 ) -> Trained:
-    """The personas of the pack at `place`, as they are: nothing of `sample` (BUYERS) trains them. It is split as `train_pack` would,
+    """The personas of the pack at `place`, as they are: nothing of `sample` (BUYERS) trains them. It is split as `train_personas` would,
     so that the same figures can be computed.
 
     Raises ConfigError for a folder without a pack, or one that was trained on vectors of another embedder.
     """
-    pack = FittedPersonas.load(PackFolder.at(place).path)
-    pack.require_embedder(embedder)
+    fitted = Pack.at(place).personas
+    fitted.require_embedder(embedder)
     parts = split(np.arange(sample.num_rows), settings.validation_share, seed)
-    return Trained(replace(pack, held_out=held_out), *parts, merged=0)
+    return Trained(replace(fitted, held_out=held_out), *parts, merged=0)

@@ -23,7 +23,7 @@ from simpersona.config.section import Reader
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ConfigError
 from simpersona.files import file_identity, fingerprint
-from simpersona.pack.folder import PackFolder
+from simpersona.pack.pack import Pack
 from simpersona.pipeline import agent, buyers, evaluation, events, personas, report, simulation, tasks, traces, world
 from simpersona.pipeline.run_folder import RunFolder, StageRecord
 from simpersona.pipeline.stage import StageContext, StageResult
@@ -156,7 +156,7 @@ def cache_keys(config: Config, stages: Sequence[Stage] = STAGES) -> dict[str, st
         if stage.name == "events":
             inputs.append(file_identity(config.source.path, CATALOGUE))
         if settings.get("pack") is not None:
-            inputs.append(PackFolder.at(config.pack).identity)
+            inputs.append(Pack.at(config.pack).identity)
         earlier = [result_keys[name] for name in stage.depends_on]
         result_keys[stage.name] = fingerprint(__version__, stage.name, settings, inputs, earlier)
         keys[stage.name] = fingerprint(result_keys[stage.name], config.read_by(reader, beside=True))

@@ -1,0 +1,76 @@
+"""A run's folder as a pack: where its trained parts are, and what is known about them."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+from simpersona.config.file import load_config
+from simpersona.contracts import MIX
+from simpersona.errors import ConfigError
+from simpersona.files import read_json, read_table
+from simpersona.pack.files import POLICIES
+from simpersona.personas.fitted import META, MODEL
+
+FIGURES = "evaluation/metrics.json"
+
+
+def run_parts(folder: Path) -> dict[str, Path]:
+    """The folder of each trained part of a run: "personas", and "scorer" and "lm" where the run has them.
+
+    `folder` is the run's folder, or a folder with the personas alone, as the stage `personas` and `PersonaModel.save`
+    write it. Raises ConfigError if there are no trained personas.
+    """
+    personas = folder / "personas" if (folder / "personas" / MODEL).is_file() else folder
+    missing = [name for name in (MODEL, META) if not (personas / name).is_file()]
+    if missing:
+        raise ConfigError(
+            f"{folder}: no pack here (pack.json is missing) and no run with trained personas ({', '.join(missing)} missing). "
+            "`simpersona pack RUN --out FOLDER` writes a pack of a finished run; `simpersona personas` trains personas."
+        )
+    parts = {"personas": personas}
+    agent = folder / "agent"
+    # a run without low-rank matrices has no adapter, but the whole checkpoint
+    places = {"scorer": ("scorer",), "lm": (POLICIES["lm"], "stage2")}
+    for policy, names in places.items():
+        trained = [agent / name for name in names if (agent / name).is_dir()]
+        parts |= {policy: trained[0]} if trained else {}
+    return parts
+
+
+def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
+    """What pack.json says of a run: its data, its seed, its stages and its figures, as plain values.
+
+    `folder` is the run's folder. Figures are empty before the stage `evaluation`.
+    """
+    meta = read_json(folder / "personas" / META)
+    config = load_config(folder / "config.toml")
+    manifest = read_json(folder / "manifest.json")
+    mix = read_table(folder / "personas/mix.parquet", MIX)
+    metrics = read_json(folder / FIGURES) if (folder / FIGURES).is_file() else {}
+    stages = manifest["stages"]
+    return {
+        "name": config.name,
+        "source": config.source.format,
+        "seed": config.seed,
+        "lab": config.lab.model_dump(mode="json") if config.source.format == "lab" else None,
+        "embedder": meta["embedder"],
+        "codes": meta["personas"]["codes"],
+        "policies": list(policies),
+        "trained_on": sorted(set(mix["shop_id"].to_pylist()) - set(meta["held_out"])),
+        "held_out": meta["held_out"],
+        "stages": {name: {"summary": stage["summary"], "seconds": stage["seconds"]} for name, stage in stages.items()},
+        "versions": manifest["versions"],
+        "hardware": f"{os.cpu_count()} cores, {platform.machine()}; no GPU needed",
+        "peak_memory_mb": max((stage["peak_memory_mb"] for stage in stages.values()), default=0),
+        "figures": {key: value for key, value in metrics.items() if key != "notes" and value is not None},
+    }
+
+
+def about_personas(folder: Path) -> dict[str, Any]:
+    """The same of a folder that holds personas alone, as far as it is known."""
+    meta = read_json(folder / META)
+    about = {"name": folder.resolve().name, "embedder": meta["embedder"], "codes": meta["personas"]["codes"]}
+    return about | {"policies": [], "held_out": meta["held_out"], "figures": {}}
