@@ -47,8 +47,12 @@ def test_help_names_every_command(tmp_path):
         "evaluate",
         "report",
         "assign",
+        "visit",
+        "replay",
         "experiment",
         "power",
+        "pack",
+        "export",
         "lab",
         "doctor",
     ]:
@@ -57,6 +61,7 @@ def test_help_names_every_command(tmp_path):
 
 def test_wrong_usage_is_two(tmp_path):
     fails(simpersona("fly", cwd=tmp_path), 2, "No such command 'fly'")
+    fails(simpersona("simulat", cwd=tmp_path), 2, "No such command 'simulat'. Did you mean simulate?")
     fails(simpersona("run", "absent.toml", cwd=tmp_path), 2, "absent.toml: no such config file")
     fails(simpersona("run", "--set", "personas.codes", cwd=tmp_path), 2, "expected SETTING=VALUE")
     fails(simpersona("run", "--set", "personas.codes=many", cwd=tmp_path), 2, "personas.codes", "found 'many'")
@@ -101,7 +106,7 @@ def test_ctrl_c_says_what_is_kept(tmp_path):
             if line.strip() == "events …":
                 break
         process.send_signal(signal.SIGINT)
-        assert "the next run goes on from there" in process.stderr.read()
+        assert "the next run continues from there" in process.stderr.read()
     assert process.returncode == 130
     assert (tmp_path / "runs/demo/world").is_dir()
     assert not list((tmp_path / "runs/demo").glob(".*.partial"))
@@ -112,7 +117,9 @@ def test_init_writes_a_config_that_is_not_overwritten(tmp_path):
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "simpersona.toml").read_text(encoding="utf-8")
     assert 'format = "rees46"' in text
-    assert "# K; 256 in the paper." in text
+    assert "codes" not in text
+    assert simpersona("init", "--all", "--out", "all.toml", cwd=tmp_path).returncode == 0
+    assert "codes = 32" in (tmp_path / "all.toml").read_text(encoding="utf-8")
     fails(simpersona("init", cwd=tmp_path), 2, "simpersona.toml exists already")
     fails(simpersona("run", "simpersona.toml", cwd=tmp_path), 2, "no such file or folder")
 
@@ -125,10 +132,8 @@ def test_a_pack_that_is_none_is_named(tmp_path):
 
 
 def test_an_old_name_of_a_setting_is_a_plain_line_and_no_error(tmp_path):
-    (tmp_path / "log.csv").write_text(HEADER, encoding="utf-8")
-    options = ("--events", "log.csv", "--format", "rees46", "--out", "codes.csv", "--set", "store.window=http")
-    done = simpersona("assign", "--pack", tmp_path, *options, cwd=tmp_path)
-    fails(done, 2, "no trained pack here")  # of the command; the setting was read
+    done = simpersona("simulate", "--shard", "none", "--set", "store.window=http", cwd=tmp_path)
+    fails(done, 2, "--shard none: expected I/N")  # of the command; the setting was read
     first = done.stderr.splitlines()[0]
     assert first == "--set: store.window is called store.driver now; the old name works in this version only"
 
@@ -168,3 +173,68 @@ def test_a_world_can_be_made_and_one_of_its_shops_served_but_not_on_a_port_in_us
         port = taken.getsockname()[1]
         done = simpersona("lab", "store", "--catalog", catalog, "--port", port, cwd=tmp_path)
         fails(done, 2, str(port), "in use")
+
+
+def test_tables_and_visits_have_an_engine_each(tmp_path):
+    fails(simpersona("simulate", "--engine", "ray://host:1", cwd=tmp_path), 2, "use --cluster ray://host:1")
+    fails(simpersona("run", "--cluster", "spark", cwd=tmp_path), 2, "expected ray, or ray://host:port")
+
+
+def test_help_names_the_formats_and_the_defaults_of_the_config():
+    from simpersona.cli import lab, options
+    from simpersona.config import LabConfig
+    from simpersona.config.source import FORMATS
+
+    assert options.FORMATS.split(", ") == [name for name in FORMATS if name != "lab"]
+    world = LabConfig()
+    shown = (lab.SHOPS, lab.BUYERS, lab.PRODUCTS, lab.TYPES, lab.DAYS, lab.OUTPUT, lab.SEED)
+    usual = (world.shops, world.buyers, world.products_per_shop, world.types, world.days, world.output, world.seed)
+    assert shown == usual
+
+
+def test_help_loads_no_heavy_library(tmp_path):
+    code = (
+        "import sys; from simpersona.cli import main\n"
+        "heavy = {'torch', 'numpy', 'pyarrow', 'ibis', 'pydantic', 'rich', 'simpersona.pipeline'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("init", "--out", "absent/a.toml"), "absent: no such folder"),
+        (("init", "--out", "file/a.toml"), "expected a folder"),
+        (("run", "folder"), "folder"),  # a folder given as config
+        (("events", "--folder", "file"), "file"),  # runs would be written into a file
+        (("lab", "world", "--out", "file"), "file"),
+        (("events", "--set", f"source.path={'n' * 300}", "--set", "source.format=table"), "n" * 300),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_one_clear_error(tmp_path, words, message):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    done = simpersona(*words, cwd=tmp_path)
+    fails(done, 2, "error: ", message)
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_full_disk_and_missing_rights_are_clear_errors(tmp_path):
+    from simpersona.cli.failures import path_error
+
+    full = path_error(OSError(28, "No space left on device"))
+    assert full is not None
+    assert "no space left on the disk" in full
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine").chmod(0o500)
+    try:
+        (tmp_path / "mine/probe").touch()
+    except PermissionError:
+        fails(simpersona("init", "--out", "mine/a.toml", cwd=tmp_path), 2, "mine/a.toml: no permission")
+    else:  # root may write everywhere
+        denied = path_error(PermissionError(13, "Permission denied", "mine/.a.toml.partial"))
+        assert denied is not None
+        assert denied.startswith("mine/a.toml: no permission")
+    assert path_error(ConnectionRefusedError(111, "Connection refused")) is None  # no path is wrong

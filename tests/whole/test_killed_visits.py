@@ -150,7 +150,7 @@ def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(popu
     assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
     assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
     assert not (run / "simulation").exists()
-    rest = start(trained, "simulate", "--engine", two_machines[1])
+    rest = start(trained, "simulate", "--cluster", two_machines[1])
     assert rest.wait(timeout=600) == 0
     assert_same(tables(run, "simulation"), tables(population / "runs/population", "simulation"))
     assert not list(run.glob(".*.work"))

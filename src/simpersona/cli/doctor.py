@@ -1,4 +1,4 @@
-"""What is installed on this machine, and what each missing piece would enable."""
+"""The command `doctor`: what is installed on this machine, and what each missing piece would enable."""
 
 from __future__ import annotations
 
@@ -9,17 +9,43 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
-from simpersona.config import Config
+import typer
+
 from simpersona.errors import ConfigError
+
+
+def doctor(
+    install_browser: Annotated[
+        bool, typer.Option("--install-browser", help="Download a Chromium if there is none.")
+    ] = False,
+    install_java: Annotated[
+        bool, typer.Option("--install-java", help="Download a Java, for tables on Spark, if there is none.")
+    ] = False,
+) -> None:
+    """Show what is installed and what is missing."""
+    if install_browser:
+        from simpersona.adapters.storefronts import browser_setup
+
+        browser_setup.install_browser(lambda line: typer.echo(line, err=True))
+    if install_java:
+        from simpersona.adapters.engines import java_setup
+
+        java_setup.install_java(lambda line: typer.echo(line, err=True))
+
+    findings = examine()
+    for finding in findings:
+        typer.echo(f"{'ok     ' if finding.present else 'missing'}  {finding.part:<24} {finding.detail}")
+    raise typer.Exit(0 if all(finding.present or not finding.needed for finding in findings) else 1)
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part: is it there, which version or how to get it, and whether a plain run needs it."""
+    """One part: whether it is present, its version or how to install it, and whether a plain run needs it."""
 
     part: str
-    found: bool
+    present: bool
     detail: str
     needed: bool = True
 
@@ -78,6 +104,7 @@ def _distributions(parts: dict[str, str]) -> list[Finding]:
 
 def _browser() -> Finding:
     from simpersona.adapters.storefronts.browser_path import find_browser
+    from simpersona.config import Config
 
     try:
         return Finding("browser", True, str(find_browser(Config().store)))
@@ -105,10 +132,10 @@ def _gpu() -> Finding:
     try:
         import torch
     except ImportError:
-        return Finding("gpu", False, "not looked for: torch is not installed", needed=False)
+        return Finding("gpu", False, "unknown: torch is not installed", needed=False)
     if torch.cuda.is_available():
         return Finding("gpu", True, torch.cuda.get_device_name(0), needed=False)
-    return Finding("gpu", False, "none; training beyond the demo's scale wants one", needed=False)
+    return Finding("gpu", False, "none; training beyond the demo's scale needs one", needed=False)
 
 
 def _disk() -> Finding:

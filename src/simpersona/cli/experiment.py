@@ -1,114 +1,116 @@
-"""The commands `experiment` and `power`: which of two stores wins, and how many buyers it takes to see it."""
+"""The commands `experiment` and `power`: which of two stores wins, and how many buyers it takes to see a lift."""
 
 from __future__ import annotations
 
-import json
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from simpersona.cli.console import JsonReporter, QuietReporter, TerminalReporter
-from simpersona.config import Config
-from simpersona.config.file import load_config, with_settings
+from simpersona.cli.options import Setting, print_json, reporting
 from simpersona.errors import ConfigError
-from simpersona.pipeline.run import Reporter, Stage, run_pipeline
 
-Level = Annotated[float, typer.Option("--level", help="How often a winner may be named where there is none.")]
-Lift = Annotated[float, typer.Option("--lift", help="The relative lift whose cost in buyers is told: 0.02 is 2 %.")]
-Power = Annotated[float, typer.Option("--power", help="The probability with which it is to be found.")]
+if TYPE_CHECKING:
+    from simpersona.config import Config
+
+Level = Annotated[
+    float, typer.Option("--level", help="Significance level (alpha): how often chance alone may produce a winner.")
+]
+Lift = Annotated[
+    float, typer.Option("--lift", help="Minimum detectable effect: relative lift to plan for; 0.02 is 2 %.")
+]
+Power = Annotated[
+    float, typer.Option("--power", help="Statistical power: probability that an effect of this size is detected.")
+]
 
 WIDTH = 120
-"""Characters that the table of outcomes may take in the least."""
+"""Least width of the table of outcomes, in characters."""
 
 
 def experiment(
     a: Annotated[Path, typer.Argument(help="TOML file of the run, with store A.", metavar="A.toml")],
-    b: Annotated[Path | None, typer.Argument(help="The same but for the store: B.", metavar="B.toml")] = None,
+    b: Annotated[Path | None, typer.Argument(help="The same with another store: B.", metavar="B.toml")] = None,
     store_a: Annotated[str | None, typer.Option("--store-a", metavar="URL", help="Address of store A.")] = None,
     store_b: Annotated[str | None, typer.Option("--store-b", metavar="URL", help="Address of store B.")] = None,
     buyers: Annotated[
-        int | None, typer.Option("--buyers", min=1, help="Over all shops; as many as the run simulates by default.")
+        int | None,
+        typer.Option(
+            "--buyers", min=1, help="Number of buyers over all stores; by default as many as the run simulates."
+        ),
     ] = None,
     policy: Annotated[
-        str | None, typer.Option("--policy", help="lm or scorer; the scorer by default, where it is trained.")
+        str | None, typer.Option("--policy", help="lm or scorer; by default the scorer, where it is trained.")
     ] = None,
     level: Level = 0.05,
     lift: Lift = 0.02,
     power: Power = 0.8,
     reseed: Annotated[
-        bool, typer.Option("--reseed", help="B's buyers draw their moves anew: for a test of a store against itself.")
+        bool, typer.Option("--reseed", help="Use another seed in B: to test a store against itself.")
     ] = False,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One setting, in both. May be given again.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Visit both stores anew.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print errors and the verdict only.")] = False,
+    set_: Setting = None,
+    force: Annotated[bool, typer.Option("--force", help="Re-run the visits of both stores.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only errors and the verdict.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """The same buyers visit two variants of a store: which one wins, by how much, or that nobody can tell.
+    """Let the same buyers visit two variants of a store: which one wins, by how much, or that the data cannot tell.
 
-    Give two configs that are the same but for the store, or one and two addresses. Stages that are not up to date run first,
-    up to the trained agent, with the settings of A.
+    Give two configs that differ only in the store, or one config and two addresses. Stages that are not up to date run
+    first, up to the trained agent, with the settings of A.
     """
-    from simpersona.pipeline import experiment as stage
-    from simpersona.simulation.experiment import Question
+    from simpersona.pipeline.experiment import experiment as compare_stores
 
-    question = Question(level, lift, power)
-    one, other = _arms(a, b, (store_a, store_b), set_)
-    stage.require_one_run(one, other)
-    _require_shares(level=level, power=power)
-    acting = _acting(one, policy)
-    settings = one.simulation if acting == one.simulation.policy else one.simulation.scorer
-    plan = stage.Plan(one, other, question, acting, buyers or settings.episodes, reseed)
-    reporter: Reporter = JsonReporter() if json_ else QuietReporter() if quiet else TerminalReporter()
-    then = Stage(plan.name, partial(stage.run, plan), ("agent",), reader="experiment", inputs=plan.asked)
-    try:
-        folder = run_pipeline(one, reporter, "agent", (plan.name,) if force else (), then=then)
-    finally:
-        reporter.close()
-    figures = stage.figures_in(folder / plan.name)
+    arms = _arms(a, b, (store_a, store_b), set_)
+    with reporting(quiet, json_) as reporter:
+        done = compare_stores(
+            *arms,
+            buyers=buyers,
+            policy=cast("Literal['lm', 'scorer'] | None", policy),
+            level=level,
+            lift=lift,
+            power=power,
+            reseed=reseed,
+            force=force,
+            progress=reporter,
+        )
     if json_:
-        typer.echo(json.dumps(figures | {"result": str(folder / plan.name)}))
+        print_json(done.figures | {"result": str(done.folder)})
         return
     if not quiet:
-        _show(figures)
-    typer.echo(f"{figures['verdict']}: {figures['reason']}")
-    typer.echo(str(folder / plan.name / "index.html"))
+        _show(done.figures)
+    typer.echo(f"{done.verdict}: {done.reason}")
+    typer.echo(str(done.page))
 
 
 def power(
-    folder: Annotated[Path, typer.Argument(help="Folder of an experiment: runs/NAME/experiment-…", metavar="FOLDER")],
+    folder: Annotated[Path, typer.Argument(help="Folder of an experiment: runs/NAME/experiment-...", metavar="FOLDER")],
     lift: Lift = 0.02,
     power: Power = 0.8,
     level: Level = 0.05,
 ) -> None:
-    """How many buyers it takes to see a lift, from the rates and the discordance of an experiment that was made."""
+    """Compute how many buyers it takes to detect a lift, from the rates and the discordance of a finished experiment."""
     from simpersona.pipeline.experiment import figures_in
-    from simpersona.simulation.experiment import Question, cost_of_lifts
+    from simpersona.pipeline.experiment import power as cost_of_lift
 
-    _require_shares(level=level, power=power)
     figures = figures_in(folder)
-    cost = cost_of_lifts(figures, Question(level, lift, power))
-    for outcome, told in cost["outcomes"].items():
-        it = figures["outcomes"][outcome]
-        if told["buyers"] is None:
-            typer.echo(f"{outcome}: cannot be told, for no pair of {figures['pairs']:,} differed or A never came to it")
+    cost = cost_of_lift(figures, lift=lift, power=power, level=level)
+    for outcome, needed in cost["outcomes"].items():
+        rates = figures["outcomes"][outcome]
+        if needed["buyers"] is None:
+            typer.echo(f"{outcome}: unknown, because none of {figures['pairs']:,} pairs differed or A's rate is 0")
             continue
-        live = f"{told['visitors_per_arm']:,}" if told["visitors_per_arm"] else "–"
+        live = f"{needed['visitors_per_arm']:,}" if needed["visitors_per_arm"] else "–"
         typer.echo(
-            f"{outcome}: {told['buyers']:,} buyers see {lift:+.1%} of {it['rate_a']:.1%} with probability {power:g} at level "
-            f"{level:g} (Holm's first step); a live test, {live} visitors per arm. These {figures['pairs']:,} pairs see "
-            f"{told['detectable']:.1%}."
+            f"{outcome}: {needed['buyers']:,} buyers detect {lift:+.1%} of {rates['rate_a']:.1%} with power {power:g} at "
+            f"level {level:g} (Holm's first step); a live test needs {live} visitors per arm. These {figures['pairs']:,} "
+            f"pairs detect {needed['detectable']:.1%}."
         )
 
 
 def _arms(
     a: Path, b: Path | None, urls: tuple[str | None, str | None], set_: list[str] | None
 ) -> tuple[Config, Config]:
+    from simpersona.config.file import load_config, with_settings
+
     if (b is None) == (None in urls) or (b is not None and any(urls)):
         raise ConfigError("experiment: give two configs, or one config with --store-a URL and --store-b URL")
     configs = [load_config(path) for path in (a, b or a)]
@@ -119,21 +121,11 @@ def _arms(
     return arms[0], arms[1]
 
 
-def _acting(config: Config, policy: str | None) -> Literal["lm", "scorer"]:
-    for name in reversed(config.acting):
-        if policy in (None, name):
-            return name
-    raise ConfigError(f"--policy {policy}: the buyers of this run act by {' and '.join(config.acting)}")
-
-
-def _require_shares(**shares: float) -> None:
-    for name, value in shares.items():
-        if not 0 < value < 1:
-            raise ConfigError(f"--{name} {value:g}: expected a number between 0 and 1")
-
-
 def _show(figures: dict[str, Any]) -> None:
-    """The table of the outcomes (standard output)."""
+    """Prints the table of the outcomes (standard output)."""
+    from rich.console import Console
+    from rich.table import Table
+
     from simpersona.report.experiment_page import outcome_rows, store_label
 
     title = f"A: {store_label(figures['a'])}\nB: {store_label(figures['b'])}\n{figures['pairs']:,} buyers in both"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -78,6 +79,22 @@ def drift(before: pa.Table, after: pa.Table, seed: int = 0, repeats: int = 2000)
             moves += [{"shop_id": shop, "code": int(code), **shift} for code, shift in zip(codes, shifts, strict=True)]
         rows.append(row)
     return DRIFT.check(pa.Table.from_pylist(rows, DRIFT.schema)), MOVES.check(pa.Table.from_pylist(moves, MOVES.schema))
+
+
+def drift_lines(shops: pa.Table, moves: pa.Table, most: int = 3) -> Iterator[str]:
+    """One line per shop of DRIFT in plain English, with the codes (MOVES) whose share changed most."""
+    for row in shops.to_pylist():
+        sizes = f"{row['shop_id']}: {row['buyers_before']:,} and {row['buyers_after']:,} buyers"
+        if row["js"] is None:
+            yield f"{sizes}; nothing to compare"
+            continue
+        own = [move for move in moves.to_pylist() if move["shop_id"] == row["shop_id"] and move["moved"]]
+        own.sort(key=lambda move: -abs(move["change"]))
+        named = ", ".join(f"{move['code']} ({move['before']:.1%} to {move['after']:.1%})" for move in own[:most])
+        yield (
+            f"{sizes}; JS {row['js']:.4f} [{row['low']:.4f}, {row['high']:.4f}], p = {row['p_value']:.4f}; "
+            f"{row['codes_moved']} code(s) moved{f': {named}' if named else ''}{', …' if len(own) > most else ''}"
+        )
 
 
 def _codes_of(assignments: pa.Table, shop: str) -> Int[np.ndarray, " n"]:

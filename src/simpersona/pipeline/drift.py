@@ -21,18 +21,18 @@ from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.evaluation.drift import drift
-from simpersona.files import read_json, read_table
+from simpersona.files import export_table, read_json, read_table, require_table_suffix
 from simpersona.personas.fitted import FittedPersonas, assign_chunks, buyer_chunks
 from simpersona.personas.mix import assignments
 
 
 @dataclass(frozen=True)
 class Periods:
-    """Codes of two periods (ASSIGNMENTS each), and what they are in words."""
+    """Codes of two periods (ASSIGNMENTS each), and a label that names the periods."""
 
     before: pa.Table
     after: pa.Table
-    words: str
+    label: str
 
 
 def periods_of_files(before: Path, after: Path) -> Periods:
@@ -43,8 +43,7 @@ def periods_of_files(before: Path, after: Path) -> Periods:
 def periods_of_run(run: Path, day: str) -> Periods:
     """The codes that a run's buyers have by their sessions before, and by those from, the midnight of `day`.
 
-    Both periods are equally long, as long as the shorter side allows, because a buyer that is watched for longer
-    does more. Raises ConfigError for a folder that is no run, a wrong day, or one outside of the run's sessions.
+    Both periods have the length of the shorter side, because a buyer who is observed for longer does more. Raises ConfigError for a folder that is no run, a wrong day, or one outside of the run's sessions.
     """
     fitted = FittedPersonas.load(run)
     config = load_config(run / "config.toml")
@@ -79,36 +78,15 @@ def periods_of_run(run: Path, day: str) -> Periods:
 
 
 def write_drift(periods: Periods, out: Path, seed: int = 0) -> tuple[pa.Table, pa.Table]:
-    """DRIFT to `out` and MOVES to NAME-codes beside it, as parquet or CSV by the suffix; both come back.
+    """Writes DRIFT to `out` and MOVES to NAME-codes beside it, as parquet or CSV by the suffix, and returns both.
 
     Raises ConfigError for another suffix.
     """
-    if out.suffix not in {".parquet", ".csv"}:
-        raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
+    require_table_suffix(out)
     tables = drift(periods.before, periods.after, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    for place, table in zip((out, out.with_name(f"{out.stem}-codes{out.suffix}")), tables, strict=True):
-        if out.suffix == ".csv":
-            pyarrow.csv.write_csv(table, place)
-        else:
-            pq.write_table(table, place)
+    for path, table in zip((out, out.with_name(f"{out.stem}-codes{out.suffix}")), tables, strict=True):
+        export_table(path, table)
     return tables
-
-
-def drift_lines(shops: pa.Table, moves: pa.Table, most: int = 3) -> Iterator[str]:
-    """One line per shop in plain words, with the codes that moved most."""
-    for row in shops.to_pylist():
-        sizes = f"{row['shop_id']}: {row['buyers_before']:,} and {row['buyers_after']:,} buyers"
-        if row["js"] is None:
-            yield f"{sizes}; nothing to compare"
-            continue
-        own = [move for move in moves.to_pylist() if move["shop_id"] == row["shop_id"] and move["moved"]]
-        own.sort(key=lambda move: -abs(move["change"]))
-        named = ", ".join(f"{move['code']} ({move['before']:.1%} to {move['after']:.1%})" for move in own[:most])
-        yield (
-            f"{sizes}; JS {row['js']:.4f} [{row['low']:.4f}, {row['high']:.4f}], p = {row['p_value']:.4f}; "
-            f"{row['codes_moved']} code(s) moved{f': {named}' if named else ''}{', …' if len(own) > most else ''}"
-        )
 
 
 def _codes(path: Path) -> pa.Table:

@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import Config
-from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, SESSIONS, Metrics
 from simpersona.evaluation.ablation import ablation_metrics
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
@@ -197,8 +196,8 @@ def training_of(config: Config, policy: str) -> tuple[Training, str]:
     if policy not in config.agent.policies:
         return "two_stage", "this run did not train the served model; its visits stand under two_stage"
     pack = None if config.pack is None else Pack.at(config.pack)
-    if pack is not None and pack.has(policy):
-        return load_config(pack / "config.toml").agent.training, ""
+    if pack is not None and policy in pack.policies:
+        return pack.config.agent.training, ""
     return config.agent.training, ""
 
 

@@ -1,39 +1,43 @@
-"""An experiment: two variants of a store, the same buyers in both, and the verdict as table, JSON and page."""
+"""An experiment: the same simulated buyers in two variants of a store, with the verdict as table, JSON and page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
 from simpersona.config import Config
+from simpersona.config.file import parse_config
 from simpersona.contracts import BUYERS, EPISODES, HEADS, LEVELS, STEPS
 from simpersona.errors import ConfigError
 from simpersona.evaluation.tables import PAIRS
-from simpersona.files import fingerprint, read_json, write_json, write_table, write_text
+from simpersona.files import fingerprint, read_json, read_table, write_json, write_table, write_text
 from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.opened_run import OnProgress, as_config, as_reporter
 from simpersona.pipeline.recorded import simulated_buyers
+from simpersona.pipeline.run import Reporter, Stage, run_pipeline
 from simpersona.pipeline.stage import StageContext, StageResult
 from simpersona.pipeline.visits import play_arm
 from simpersona.report.experiment_page import render_experiment
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.arms import arms_of
-from simpersona.simulation.experiment import Question, experiment_figures, visit_pairs
+from simpersona.simulation.experiment import Question, cost_of_lifts, experiment_figures, visit_pairs
 
 FIGURES = "experiment.json"
 TABLES = {"episodes": EPISODES, "steps": STEPS}
-OF_STORE = frozenset({"store.theme", "store.variant", "simulation.store_url"})
-"""The settings in which two arms may differ: those that say what the store is."""
+STORE_SETTINGS = frozenset({"store.theme", "store.variant", "simulation.store_url"})
+"""The settings in which two arms may differ: those that define the store."""
 READERS = ("world", "events", "buyers", "personas", "traces", "agent", "experiment")
-"""An experiment, and the stages that it depends on: what none of them reads cannot change a visit."""
+"""An experiment, and the stages that it depends on: a setting that none of them reads cannot change a visit."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Two arms of one run: all but the store is that of A."""
+    """Two arms of one run. Only the store of B is used; all other settings are those of A."""
 
     a: Config
     b: Config
@@ -41,11 +45,11 @@ class Plan:
     policy: Literal["lm", "scorer"]
     buyers: int
     reseed: bool = False
-    """B's buyers draw their moves anew; else a buyer that sees the same pages in both does the same."""
+    """B's buyers act with another seed; otherwise a buyer that sees the same pages in both does the same."""
 
     @property
     def asked(self) -> dict[str, Any]:
-        """What the experiment depends on beside the run and A's settings."""
+        """What the experiment depends on besides the run and A's settings."""
         return {
             "store": _read_of_store(self.b),
             "url": self.b.simulation.store_url,
@@ -57,7 +61,7 @@ class Plan:
 
     @property
     def visited(self) -> Config:
-        """A with so many visits of the policy, and none without a token."""
+        """The settings of A with `buyers` visits of the policy, and none without a persona token."""
         settings = self.a.simulation
         if self.policy == settings.policy:
             changes = {"episodes": self.buyers, "no_token_episodes": 0}
@@ -68,28 +72,126 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """Of the stage and its folder: other stores give another name."""
+        """Name of the stage and of its folder; other stores give another name."""
         a = [_read_of_store(self.a), self.a.simulation.store_url]
         return f"experiment-{fingerprint(a, self.asked['store'], self.asked['url'], self.reseed)[:6]}"
 
 
 def require_one_run(a: Config, b: Config) -> None:
-    """Raises ConfigError that lists the settings that differ and say more than what the store is."""
-    one, other = ({name: value for reader in READERS for name, value in arm.read_by(reader).items()} for arm in (a, b))
+    """Raises ConfigError if two configs differ in more than the store; it lists these settings."""
+    first, second = (
+        {name: value for reader in READERS for name, value in arm.read_by(reader).items()} for arm in (a, b)
+    )
     wrong = [
-        f"  {name}: {one.get(name)!r} and {other.get(name)!r}"
-        for name in sorted(one.keys() | other.keys())
-        if one.get(name) != other.get(name) and not any(name == it or name.startswith(f"{it}.") for it in OF_STORE)
+        f"  {name}: {first.get(name)!r} and {second.get(name)!r}"
+        for name in sorted(first.keys() | second.keys())
+        if first.get(name) != second.get(name)
+        and not any(name == allowed or name.startswith(f"{allowed}.") for allowed in STORE_SETTINGS)
     ]
     if wrong:
         raise ConfigError(
-            f"the two configs differ in more than the store, so that no difference could be laid to it; expected the same "
-            f"but for {', '.join(sorted(OF_STORE))}:\n" + "\n".join(wrong)
+            "the two configs differ in more than the store, so a difference could not be attributed to it. They may differ in "
+            f"{', '.join(sorted(STORE_SETTINGS))}; these differ too:\n" + "\n".join(wrong)
         )
 
 
+@dataclass(frozen=True)
+class Experiment:
+    """A finished experiment. docs/experiments.md explains the keys of `figures`."""
+
+    folder: Path
+    figures: dict[str, Any]
+
+    @property
+    def verdict(self) -> str:
+        """Which store wins: "A wins", "B wins" or "cannot tell"."""
+        return self.figures["verdict"]
+
+    @property
+    def reason(self) -> str:
+        """The reason of the verdict, in one sentence."""
+        return self.figures["reason"]
+
+    @property
+    def pairs(self) -> pa.Table:
+        """One row per buyer with both visits (shape of PAIRS)."""
+        return read_table(self.folder / "pairs.parquet", PAIRS)
+
+    @property
+    def page(self) -> Path:
+        """The path of the HTML page."""
+        return self.folder / "index.html"
+
+    def __repr__(self) -> str:
+        return f"<experiment {self.folder}: {self.verdict}>"
+
+
+def experiment(
+    a: Config | str | Path | Mapping[str, Any],
+    b: Config | str | Path | Mapping[str, Any] | None = None,
+    *,
+    store_a: str | None = None,
+    store_b: str | None = None,
+    buyers: int | None = None,
+    policy: Literal["lm", "scorer"] | None = None,
+    level: float = 0.05,
+    lift: float = 0.02,
+    power: float = 0.8,
+    reseed: bool = False,
+    force: bool = False,
+    progress: OnProgress | Reporter | None = None,
+) -> Experiment:
+    """Lets the same simulated buyers visit two variants of a store and compares the outcomes.
+
+    `a` and `b` are configs (each a Config, the path of a TOML file, or a dict of settings) that differ only in the store; or
+    `a` alone with the addresses `store_a` and `store_b`. Stages that are not up to date run first, up to the trained
+    agent. `buyers` is the number of buyers over all stores, by default as many as the run simulates; `policy` is "lm" or
+    "scorer", by default the scorer where it is trained. `level` is the significance level (alpha); `figures["cost"]` holds
+    how many buyers it takes to detect the relative `lift` with the statistical `power`. `reseed` gives B another seed, to
+    test a store against itself; `force` re-runs the visits. `progress` is called as `progress(stage, done, total, note)`.
+
+    Raises ConfigError for wrong settings, or configs that differ in more than the store.
+    """
+    question = _question(level, lift, power)
+    if (b is None) == (None in (store_a, store_b)) or (b is not None and (store_a or store_b)):
+        raise ConfigError("experiment: give two configs, or one config with store_a and store_b")
+    first, second = as_config(a), as_config(a if b is None else b)
+    if store_a and store_b:
+        first, second = (_at(config, url) for config, url in ((first, store_a), (second, store_b)))
+    require_one_run(first, second)
+    acting = _acting(first, policy)
+    settings = first.simulation if acting == first.simulation.policy else first.simulation.scorer
+    plan = Plan(first, second, question, acting, buyers or settings.episodes, reseed)
+    then = Stage(plan.name, partial(run, plan), ("agent",), reader="experiment", inputs=plan.asked)
+    reporter = as_reporter(progress)
+    try:
+        folder = run_pipeline(first, reporter, "agent", (plan.name,) if force else (), then=then)
+    finally:
+        reporter.close()
+    return Experiment(folder / plan.name, figures_in(folder / plan.name))
+
+
+def power(
+    experiment: Experiment | str | Path | Mapping[str, Any],
+    *,
+    lift: float = 0.02,
+    power: float = 0.8,
+    level: float = 0.05,
+) -> dict[str, Any]:
+    """How many buyers it takes to detect a lift, from the rates and the discordance of a finished experiment.
+
+    `experiment` is an Experiment, its folder, or its figures. `lift` is the minimum detectable effect, relative to A's rate:
+    0.02 is 2 %. The result has `lift`, `power` and by outcome (`outcomes`): `buyers`, `visitors_per_arm` of a live test, and
+    the relative lift `detectable` with the experiment's own pairs; None where the outcome never differed.
+    """
+    if isinstance(experiment, Experiment):
+        experiment = experiment.figures
+    figures = experiment if isinstance(experiment, Mapping) else figures_in(Path(experiment))
+    return cost_of_lifts(figures, _question(level, lift, power))
+
+
 def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
-    """Plays both arms and writes episodes and steps of both, the pairs, the figures and the page."""
+    """Runs the visits of both arms and writes their episodes and steps, the pairs, the figures and the page."""
     mix, sessions = simulated_buyers(context)
     visited = plan.visited
     populations = arms_of(visited.simulation, visited.acting, mix, sessions, visited.seed)
@@ -106,7 +208,7 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
     pairs = visit_pairs(a, b, mix, _strata(context), _levels(context))
     pairs = _without_unseen(pairs, arms)
     write_table(out / "pairs.parquet", pairs, PAIRS)
-    told = {
+    figures = {
         "run": context.config.name,
         "source": context.config.source.format,
         "policy": plan.policy,
@@ -115,23 +217,45 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         **{arm: _store(config) for arm, config in arms.items()},
         **experiment_figures(pairs, plan.question),
     }
-    write_json(out / FIGURES, told)
-    write_text(out / "index.html", render_experiment(told))
+    write_json(out / FIGURES, figures)
+    write_text(out / "index.html", render_experiment(figures))
     context.folder.forget_work(context.stage)
     return StageResult(
-        2 * plan.buyers, told["pairs"], f"{told['verdict']}: {told['reason']}", plan.buyers - told["pairs"]
+        2 * plan.buyers,
+        figures["pairs"],
+        f"{figures['verdict']}: {figures['reason']}",
+        plan.buyers - figures["pairs"],
     )
 
 
 def figures_in(folder: Path) -> dict[str, Any]:
-    """The figures of an experiment's folder. Raises ConfigError if there are none."""
+    """The figures in an experiment's folder. Raises ConfigError if there are none."""
     if not (folder / FIGURES).is_file():
-        raise ConfigError(f"{folder}: no {FIGURES} here. Give the folder of an experiment, runs/NAME/experiment-….")
+        raise ConfigError(f"{folder}: no {FIGURES} here. Give the folder of an experiment, runs/NAME/experiment-...")
     return read_json(folder / FIGURES)
 
 
+def _question(level: float, lift: float, power: float) -> Question:
+    for name, value in (("level", level), ("power", power)):
+        if not 0 < value < 1:
+            raise ConfigError(f"{name} {value:g}: expected a number between 0 and 1")
+    return Question(level, lift, power)
+
+
+def _at(config: Config, url: str) -> Config:
+    data = config.model_dump(mode="json")
+    return parse_config(data | {"simulation": data["simulation"] | {"store_url": url}}, "experiment")
+
+
+def _acting(config: Config, policy: str | None) -> Literal["lm", "scorer"]:
+    for name in reversed(config.acting):
+        if policy in (None, name):
+            return name
+    raise ConfigError(f"policy {policy}: the buyers of this run act by {' and '.join(config.acting)}")
+
+
 def _without_unseen(pairs: pa.Table, arms: Mapping[str, Config]) -> pa.Table:
-    """In a store that is not the lab's a visit ends before it pays: whether it would have bought is unknown."""
+    """The pairs with unknown purchases where a store is not the lab's: there a visit ends before it pays."""
     if all(config.simulation.store_url is None for config in arms.values()):
         return pairs
     for arm in arms:

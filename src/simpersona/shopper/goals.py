@@ -60,7 +60,7 @@ def category(session: RecordedSession) -> str:
     for field in ("product_type", "collection", "query"):
         counts = Counter(value for moment in session.timeline if (value := getattr(moment, field)))
         if counts:
-            return _plain(counts.most_common(1)[0][0])
+            return plain_wish(counts.most_common(1)[0][0])
     return SOMETHING
 
 
@@ -75,8 +75,8 @@ def _from_session(session: RecordedSession, intent: Intent | None) -> Goal:
     )
 
 
-def _plain(text: str) -> str:
-    """Lower case except for abbreviations."""
+def plain_wish(text: str) -> str:
+    """A product type, collection or query as a goal has it: lower case except for abbreviations."""
     return " ".join(word if word.isupper() and len(word) > 1 else word.lower() for word in text.split())
 
 

@@ -103,7 +103,7 @@ def open_stores(
 ) -> Iterator[dict[str, OpenStore]]:
     """By shop the store at `url`, or else the lab's storefronts of these shops, as if nobody had visited them."""
     if url is not None:
-        _require_answer(url)
+        require_answer(url, "simulation.store_url")
         yield {shop_id: OpenStore(url, None) for shop_id in shops}
         return
 
@@ -252,13 +252,12 @@ def _recorded_events(played: Sequence[Played], work: Path, scratch: Path) -> pa.
     return table
 
 
-def _require_answer(url: str) -> None:
+def require_answer(url: str, setting: str) -> None:
+    """Raises ConfigError, which names the `setting`, if no server answers at `url`; any answer will do."""
     try:
         with urlopen(url, timeout=ANSWER_SECONDS):  # noqa: S310 - the settings allow http(s) alone
             return
     except HTTPError:
-        return  # it answers; what it says is the visitor's business
+        return  # it answers; the visitor handles what it says
     except OSError as error:
-        raise ConfigError(
-            f"simulation.store_url = {url}: the store does not answer ({error}). Is it running there?"
-        ) from None
+        raise ConfigError(f"{setting} = {url}: the store does not answer ({error}). Is it running there?") from None
