@@ -33,9 +33,10 @@ def assign(
     from simpersona.pack.pack import load_pack
 
     require_table_suffix(out)
-    source = {"source": {"format": format_, "path": str(events)}}
-    config = with_settings(source, [*(set_ or []), *(["events.keep_ids=true"] if keep_ids else [])], "--set")
-    typer.echo(assign_new_buyers(load_pack(pack).personas, config, out).summary)
+    trained = load_pack(pack)
+    changes = [*(set_ or []), *(["events.keep_ids=true"] if keep_ids else [])]
+    config = with_settings(trained.settings(events, format_), changes, "--set")
+    typer.echo(assign_new_buyers(trained.personas, config, out).summary)
 
 
 def drift(

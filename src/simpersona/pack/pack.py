@@ -98,8 +98,16 @@ class Pack:
         `settings` are sections of a config: `events={"keep_ids": True}` returns the source's ids of buyers instead of
         keyed hashes. Raises ConfigError for a wrong setting, SourceError for events that cannot be used.
         """
-        given = {**settings, "source": {"format": format, "path": str(events), **settings.get("source", {})}}
+        given = self.settings(events, format)
+        given |= {name: given.get(name, {}) | values for name, values in settings.items()}
         return assigned_buyers(self.personas, parse_config(given, "load_pack().assign")).table
+
+    def settings(self, events: str | Path, format: str) -> dict[str, Any]:  # noqa: A002 - as in --format
+        """The settings with which raw events are read for these personas: the source, and the embedder of the catalogue."""
+        given: dict[str, Any] = {"source": {"format": format, "path": str(events)}}
+        if (self.path / "config.toml").is_file():
+            given["buyers"] = {"embedder": self.config.buyers.embedder}
+        return given
 
     def mix(self, of: str | pa.Table | None = None) -> pa.Table:
         """Each code's share of a store's buyers (Eq. 4, shape of MIX).
