@@ -29,12 +29,12 @@ from simpersona.files import read_table
 from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
-from simpersona.pipeline.visits import visit_place
+from simpersona.pipeline.visits import visit_setup
 from simpersona.shopper.affordances import describe
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.prompt import answer, messages
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.visits import Observation
 
 CODES, LATENT = 32, 96
@@ -153,8 +153,8 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
         run = StageContext(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
         rendered = prompt_format(prompt, reasoning=reasoning)
         limits = Limits(MAX_STEPS, 600, together)
-        play_episodes(
-            visit_place(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, rendered), limits, "visit"
+        visit_stores(
+            visit_setup(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, rendered), limits, "visit"
         )
     torch.set_num_threads(1)
     wall = [lap.wall for lap in laps]

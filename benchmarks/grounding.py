@@ -40,14 +40,14 @@ from simpersona.pipeline.evaluation import sessions_without_timeline
 from simpersona.pipeline.recorded import simulated_buyers, simulated_shops, training_shops
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
-from simpersona.pipeline.visits import visit_place
+from simpersona.pipeline.visits import visit_setup
 from simpersona.ports import Policy
 from simpersona.shopper.candidates import Situation, situation
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.scorer_policy import Score, ScorerPolicy
 from simpersona.simulation.population import draw_population
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.visits import Goal, Observation
 
 CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
@@ -192,7 +192,7 @@ def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str],
         simulation.sampling,
     )
     limits = Limits(simulation.max_steps, simulation.time_limit_seconds, simulation.concurrency)
-    episodes, _ = episode_tables(*play_episodes(visit_place(run), goals, policy, limits, name), {})
+    episodes, _ = episode_tables(*visit_stores(visit_setup(run), goals, policy, limits, name), {})
     settings, seed = run.config.evaluation, run.config.seed
     buyers, real = run.table("buyers/buyers.parquet", BUYERS), sessions_without_timeline(run)
     assigned, trained = run.table("personas/assignments.parquet", ASSIGNMENTS), training_shops(run)

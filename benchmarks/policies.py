@@ -40,10 +40,10 @@ from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
-from simpersona.pipeline.visits import visit_place
+from simpersona.pipeline.visits import visit_setup
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.population import draw_population
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 
 MAX_STEPS, TOGETHER = 30, 4
 ROWS = (
@@ -139,7 +139,7 @@ def _untrained(run: StageContext, visits: int) -> tuple[pa.Table, pa.Table]:
     del model
     make = model_policies(place, run.config.agent.prompt, run.config.simulation.temperature)
     limits = Limits(MAX_STEPS, run.config.simulation.time_limit_seconds, TOGETHER)
-    played, events = play_episodes(visit_place(run), goals, lambda _, seed: make(seed), limits, "untrained")
+    played, events = visit_stores(visit_setup(run), goals, lambda _, seed: make(seed), limits, "untrained")
     return episode_tables(played, events, {})
 
 

@@ -25,7 +25,7 @@ from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.run_folder import RunFolder
 from simpersona.pipeline.stage import StageContext
-from simpersona.pipeline.visits import play_arm
+from simpersona.pipeline.visits import run_arm
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.arms import Arm, arms_of
 from simpersona.simulation.experiment import Comparison, compare, visit_pairs
@@ -153,7 +153,7 @@ def _tried(
 def _played(run: StageContext, visitors: Arm, name: str, variant: Variant, seed: int = 0) -> pa.Table:
     store = run.config.store.model_copy(update={"variant": VariantConfig(**asdict(variant))})
     there = replace(run, config=run.config.model_copy(update={"store": store, "seed": seed}))
-    episodes, events = play_arm(there, replace(visitors, name=name))
+    episodes, events = run_arm(there, replace(visitors, name=name))
     bare = [replace(episode, steps=()) for episode in episodes]
     return episode_tables(bare, events, {})[0]
 

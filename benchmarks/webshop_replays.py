@@ -25,10 +25,10 @@ from simpersona.files import read_table
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.run_folder import RunFolder
 from simpersona.pipeline.stage import StageContext
-from simpersona.pipeline.visits import visit_place
+from simpersona.pipeline.visits import visit_setup
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.recorded import recorded_sessions
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.traces.draw import estimated_actions
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.outline import replayable
@@ -99,8 +99,8 @@ def _why_not(session: RecordedSession) -> str | None:
 def _replayed(run: StageContext, sessions: Sequence[RecordedSession]) -> Counter[str]:
     """The verdicts' reasons; of a replay that was not verified also what the teacher said last."""
     of = {session.session_id: session for session in sessions}
-    episodes, events = play_episodes(
-        visit_place(run),
+    episodes, events = visit_stores(
+        visit_setup(run),
         [replay_goal(session) for session in sorted(sessions, key=lambda session: session.shop_id)],
         lambda goal, seed: ReplayPolicy(of[goal.session_id], seed),
         Limits(120, run.config.simulation.time_limit_seconds, 2),

@@ -1,4 +1,4 @@
-"""Who visits by which policy, and what is told of it."""
+"""Which policy visits with which goals, and the summary of the visits."""
 
 import pyarrow as pa
 import pytest
@@ -7,7 +7,7 @@ from simpersona.config import LlmConfig
 from simpersona.config.file import parse_config
 from simpersona.contracts import EPISODES, MIX, STEPS, Moment, RecordedSession
 from simpersona.simulation import arms
-from simpersona.simulation.arms import told_of
+from simpersona.simulation.arms import visit_summary
 
 SKIRT = (Moment("product_viewed", "p1", "Pleated Skirt", "Skirts"),)
 SESSIONS = [RecordedSession(shop, f"{shop}{n}", f"s{n}", "D", n % 2, SKIRT) for shop in "ab" for n in range(6)]
@@ -31,7 +31,7 @@ def test_both_policies_have_buyers_of_their_own_and_windows_of_their_own():
     scorer = {"episodes": 9, "no_token_episodes": 2, "max_steps": 25, "concurrency": 6}
     arms = arms_of(episodes=4, max_steps=7, scorer=scorer)
     told = [
-        (arm.name, arm.policy, len(arm.goals), arm.limits.max_steps, arm.limits.concurrency, arm.window) for arm in arms
+        (arm.name, arm.policy, len(arm.goals), arm.limits.max_steps, arm.limits.concurrency, arm.driver) for arm in arms
     ]
     assert told == [
         ("lm", "lm", 4, 7, 2, None),
@@ -78,7 +78,7 @@ def step(episode_id, number, troubles=()):
     }
 
 
-def test_what_is_told_of_each_policy_is_summed_up_and_priced():
+def test_the_visits_of_each_policy_are_summed_up_and_priced():
     rows = [
         episode(0, "lm", "goal_reached", 300_000, 20_000),
         episode(1, "lm", "other", 200_000, 30_000),
@@ -86,15 +86,17 @@ def test_what_is_told_of_each_policy_is_summed_up_and_priced():
     ]
     walked = [step("lm-0", 0, ["dialog"]), step("lm-0", 1), step("lm-1", 0, ["dialog"]), step("scorer-0", 0)]
     tables = pa.Table.from_pylist(rows, EPISODES.schema), pa.Table.from_pylist(walked, STEPS.schema)
-    told, words = told_of(("lm", "scorer"), LlmConfig(**SERVED), *tables)
-    assert told["lm"] == {
+    figures, summary = visit_summary(("lm", "scorer"), LlmConfig(**SERVED), *tables)
+    assert figures["lm"] == {
         "episodes": 2, "shops": 2, "steps": 3, "troubles": {"dialog": 2}, "seconds": 3.0,
         "endings": {"goal_reached": 1, "steps_limit": 0, "time_limit": 0, "other": 1},
         "prompt_tokens": 500_000, "reply_tokens": 50_000, "cost": 1.5,
     }  # fmt: skip
-    assert told["scorer"]["cost"] == 0
-    assert words == (
+    assert figures["scorer"]["cost"] == 0
+    assert summary == (
         "lm: 2 visits in 2 store(s), 3 steps (goal reached 1, other 1), survived dialog 2, cost 1.50; "
         "scorer: 1 visits in 1 store(s), 1 steps (steps limit 1)"
     )
-    assert told_of(("lm", "scorer"), None, *tables)[0]["lm"]["cost"] == 0  # the model of this machine asks for nothing
+    assert (
+        visit_summary(("lm", "scorer"), None, *tables)[0]["lm"]["cost"] == 0
+    )  # the model of this machine asks for nothing

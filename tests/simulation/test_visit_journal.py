@@ -8,7 +8,7 @@ import pytest
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.goals import goal_for
-from simpersona.simulation.journal import Played, Shard, StoreLog, VisitJournal
+from simpersona.simulation.journal import FinishedVisit, Shard, StoreLog, VisitJournal
 from simpersona.visits import Episode, Step
 
 GOAL = goal_for("skirts", "buy", shop_id="shop", buyer_id="buyer", session_id="session", code=3)
@@ -19,14 +19,16 @@ PAGE = Page(
 
 def played(number, recorded=("{}",)):
     step = Step(0, PAGE, Decision(Action("0-1", "click", "clicking", ("x",)), "Why not", 5, 2), "Done", 0.5)
-    return Played(Episode(f"lm-shop-{number:05d}", GOAL, "lm", 7, "other", (step,), 1.5, "ModelError", "no"), recorded)
+    return FinishedVisit(
+        Episode(f"lm-shop-{number:05d}", GOAL, "lm", 7, "other", (step,), 1.5, "ModelError", "no"), recorded
+    )
 
 
 def add(folder, *numbers, shard=None, identity="id"):
     with VisitJournal(folder, identity, shard) as journal:
         for number in numbers:
             journal.add(played(number))
-        return dict(journal.played)
+        return dict(journal.finished)
 
 
 def test_what_is_kept_comes_back_as_it_was(tmp_path):
@@ -61,7 +63,7 @@ def test_parts_are_written_at_once_but_not_joined_meanwhile_nor_written_twice(tm
         two.add(played(1))
         for shard in (None, Shard(1, 2)):
             with (
-                pytest.raises(ConfigError, match="another process is playing these visits"),
+                pytest.raises(ConfigError, match="another process is running these visits"),
                 VisitJournal(tmp_path, "id", shard),
             ):
                 pass

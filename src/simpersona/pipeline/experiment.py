@@ -21,7 +21,7 @@ from simpersona.pipeline.opened_run import OnProgress, as_config, as_reporter
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.run import Reporter, Stage, run_pipeline
 from simpersona.pipeline.stage import StageContext, StageResult
-from simpersona.pipeline.visits import play_arm
+from simpersona.pipeline.visits import run_arm
 from simpersona.report.experiment_page import render_experiment
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.arms import arms_of
@@ -201,7 +201,7 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
     for arm, config in arms.items():
         seed = config.seed + (plan.reseed and arm == "b")
         there = replace(context, config=config.model_copy(update={"seed": seed}))
-        played[arm] = episode_tables(*play_arm(there, replace(visitors, name=arm)), {})
+        played[arm] = episode_tables(*run_arm(there, replace(visitors, name=arm)), {})
     for place, (name, contract) in enumerate(TABLES.items()):
         write_table(out / f"{name}.parquet", pa.concat_tables([tables[place] for tables in played.values()]), contract)
     (a, _), (b, _) = played.values()

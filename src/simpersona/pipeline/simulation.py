@@ -10,10 +10,10 @@ from simpersona.contracts import EPISODES, STEPS
 from simpersona.files import write_json, write_table
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.stage import StageContext, StageResult
-from simpersona.pipeline.visits import play_arm
+from simpersona.pipeline.visits import run_arm
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
-from simpersona.simulation.arms import arms_of, told_of
+from simpersona.simulation.arms import arms_of, visit_summary
 from simpersona.visits import Episode
 
 
@@ -24,19 +24,21 @@ def run(context: StageContext, out: Path) -> StageResult:
     config = context.config
     arms = arms_of(config.simulation, config.acting, *simulated_buyers(context), config.seed)
     for arm in arms:
-        played, events = play_arm(context, arm)
-        episodes += played
+        visited, events = run_arm(context, arm)
+        episodes += visited
         tables.append(events)
     if context.shard is not None:
         return StageResult(
-            sum(len(arm.goals) for arm in arms), len(episodes), f"shard {context.shard}: {len(episodes)} visits kept"
+            sum(len(arm.goals) for arm in arms),
+            len(episodes),
+            f"shard {context.shard}: {len(episodes)} visits finished",
         )
     episode_table, step_table = episode_tables(episodes, pa.concat_tables(tables), {})
     write_table(out / "episodes.parquet", episode_table, EPISODES)
     write_table(out / "steps.parquet", step_table, STEPS)
     keep_pictures(context.folder.work(context.stage), out)
     served = config.llm if config.simulation.model == "llm" else None
-    told, summary = told_of(config.acting, served, episode_table, step_table)
-    write_json(out / "quality.json", told)
+    figures, summary = visit_summary(config.acting, served, episode_table, step_table)
+    write_json(out / "quality.json", figures)
     context.folder.forget_work(context.stage)
-    return StageResult(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=told)
+    return StageResult(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=figures)

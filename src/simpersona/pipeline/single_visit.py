@@ -21,8 +21,8 @@ from simpersona.shopper.goals import SOMETHING, goal_for, plain_wish
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.rollout import Visit
-from simpersona.simulation.journal import Played
-from simpersona.simulation.visits import Limits, OpenStore, Scene, play, require_answer
+from simpersona.simulation.journal import FinishedVisit
+from simpersona.simulation.visits import Limits, OpenStore, VisitConditions, require_answer, run_visits
 from simpersona.visits import Ending, Episode, Goal, Intent, Step
 
 
@@ -108,10 +108,11 @@ def visit(
         aim = Goal(goal, host, "", "", persona, intent)
     planned = Visit(f"visit-{host}", aim, seed)
     require_answer(url, "url")
-    played: list[Played] = []
-    scene = Scene(Limits(max_steps, time_limit_seconds, concurrency=1), url, window=driver)
-    play(settings, {host: OpenStore(url, None)}, [planned], scene, lambda _goal, seed: make_policy(seed), played.append)
-    episode = played[0].episode
+    finished: list[FinishedVisit] = []
+    conditions = VisitConditions(Limits(max_steps, time_limit_seconds, concurrency=1), url, driver=driver)
+    stores = {host: OpenStore(url, None)}
+    run_visits(settings, stores, [planned], conditions, lambda _goal, seed: make_policy(seed), finished.append)
+    episode = finished[0].episode
     row, steps = episode_tables([episode], observed_events([episode]), {})
     return StoreVisit(episode, row, steps, opened.cards)
 

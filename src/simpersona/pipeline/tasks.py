@@ -17,11 +17,11 @@ from simpersona.evaluation.task_success import task_metrics
 from simpersona.files import read_json, write_json, write_table
 from simpersona.pipeline.recorded import rows_by_episode, session_key, sessions_by_code
 from simpersona.pipeline.stage import StageContext, StageResult
-from simpersona.pipeline.visits import policy_maker, visit_place
+from simpersona.pipeline.visits import policy_maker, visit_setup
 from simpersona.ports import Policy
 from simpersona.shopper.goals import replay_goal
 from simpersona.shopper.records import episode_tables
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.traces.judge import judge
 from simpersona.traces.llm_judge import judge_episode
 from simpersona.traces.llm_questions import Asking
@@ -121,8 +121,8 @@ def _play(
     often = 1 if name == "replay" else settings.repetitions
     limits = Limits(settings.max_steps, context.config.simulation.time_limit_seconds, settings.concurrency)
     repeated = [goal for goal in goals for _ in range(often)]
-    played, events = play_episodes(
-        visit_place(context), repeated, _policy(context, name, session_of), limits, f"task-{name}", window="http"
+    played, events = visit_stores(
+        visit_setup(context), repeated, _policy(context, name, session_of), limits, f"task-{name}", driver="http"
     )
     return [replace(one, policy=name) for one in played], events
 

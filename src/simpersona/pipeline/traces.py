@@ -19,12 +19,12 @@ from simpersona.lab.variants import Variant
 from simpersona.personas.fitted import META
 from simpersona.pipeline.recorded import rows_by_episode, session_key, sessions_by_code
 from simpersona.pipeline.stage import StageContext, StageResult
-from simpersona.pipeline.visits import visit_place
+from simpersona.pipeline.visits import visit_setup
 from simpersona.ports import LanguageModel, Policy
 from simpersona.shopper.goals import intent_goal
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
-from simpersona.simulation.visits import Limits, play_episodes
+from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.traces.coverage import code_coverage
 from simpersona.traces.dataset_card import SPLIT_FOLDERS, Counted, Made, counted, dataset_card
 from simpersona.traces.draw import candidates_per_cell, draw_sessions
@@ -124,7 +124,7 @@ def _played(
 ) -> tuple[list[Episode], pa.Table]:
     """The visits and the stores' rows. Raises ConfigError if the teacher cannot be asked; visits that are over are kept."""
     try:
-        return play_episodes(visit_place(context), goals, teacher, limits, "trace", variant=_recorded_variants(context))
+        return visit_stores(visit_setup(context), goals, teacher, limits, "trace", variant=_recorded_variants(context))
     except ExceptionGroup as group:  # from visits side by side
         found: Exception | None = group.subgroup(ConfigError)
         while isinstance(found, ExceptionGroup):

@@ -1,4 +1,4 @@
-"""What the stages that visit stores take from the run: where visits are played, and by which trained policies."""
+"""What the stages that visit stores take from the run: the setup of the visits, and the trained policies."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from simpersona.config import Config
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.pipeline.stage import StageContext
 from simpersona.simulation import arms
-from simpersona.simulation.visits import VisitPlace
+from simpersona.simulation.visits import VisitSetup
 from simpersona.visits import Episode
 
 
-def visit_place(context: StageContext) -> VisitPlace:
+def visit_setup(context: StageContext) -> VisitSetup:
     """The run's catalogue, the settings of its stores, and its folders."""
     folder, shard = context.folder, context.shard
-    return VisitPlace(
+    return VisitSetup(
         store=context.config.store,
         products=context.table("events/products.parquet", PRODUCTS),
         collections=context.table("events/collections.parquet", COLLECTIONS),
@@ -44,7 +44,7 @@ def policy_maker(
 
 
 def policy_settings(config: Config) -> PolicySettings:
-    """What a run's policies are made with beside their trained files."""
+    """What a run's policies need besides their trained files."""
     simulation = config.simulation
     return PolicySettings(
         buyers=config.buyers,
@@ -56,8 +56,8 @@ def policy_settings(config: Config) -> PolicySettings:
     )
 
 
-def play_arm(context: StageContext, arm: arms.Arm) -> tuple[list[Episode], pa.Table]:
-    """The arm's episodes and the stores' EVENTS rows, played by what `simulation.engine` names."""
+def run_arm(context: StageContext, arm: arms.Arm) -> tuple[list[Episode], pa.Table]:
+    """The arm's episodes and the stores' EVENTS rows; `simulation.engine` names where the visits run."""
     simulation = context.config.simulation
     make_policy = policy_maker(context, arm.policy)
-    return arms.play_arm(visit_place(context), arm, make_policy, simulation.engine, simulation.store_url)
+    return arms.run_arm(visit_setup(context), arm, make_policy, simulation.engine, simulation.store_url)

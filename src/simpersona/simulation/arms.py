@@ -1,4 +1,4 @@
-"""The populations of one run: who visits by which policy, and what they did in figures."""
+"""The arms of one run: the goals that each policy pursues, their visits, and a summary of these."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from simpersona.contracts import RecordedSession
 from simpersona.lab.variants import Variant
 from simpersona.shopper.records import trouble_counts
 from simpersona.simulation.population import draw_population, first_of_each_shop, without_tokens
-from simpersona.simulation.ray_visits import ray_player
-from simpersona.simulation.visits import Limits, VisitPlace, play_episodes
+from simpersona.simulation.ray_visits import ray_runner
+from simpersona.simulation.visits import Limits, VisitSetup, visit_stores
 from simpersona.visits import ENDINGS, Episode, Goal
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Goals that one policy pursues. `name` begins the ids of its episodes: "lm", "lm-no-token", "scorer" …"""
+    """Goals that one policy pursues. The ids of its episodes begin with `name`: "lm", "lm-no-token", "scorer" ..."""
 
     name: str
     policy: Literal["lm", "scorer"]
     goals: tuple[Goal, ...]
     limits: Limits
-    window: Driver | None
+    driver: Driver | None
 
 
 def arms_of(
@@ -38,66 +38,66 @@ def arms_of(
     sessions: Sequence[RecordedSession],
     seed: int,
 ) -> list[Arm]:
-    """The populations of the acting policies, in their order; each one's visits without a token follow its own."""
+    """The arms of the acting policies, in their order; after each policy's arm, its visits without a persona token."""
     arms: list[Arm] = []
     for policy in policies:
         settings = simulation if policy == simulation.policy else simulation.scorer
         goals = draw_population(mix, sessions, settings.episodes, seed, simulation.sampling)
         blind = without_tokens(first_of_each_shop(goals, settings.no_token_episodes))
         limits = Limits(settings.max_steps, simulation.time_limit_seconds, settings.concurrency)
-        window = settings.driver if isinstance(settings, ScorerVisitsConfig) else None
+        driver = settings.driver if isinstance(settings, ScorerVisitsConfig) else None
         arms += [
-            Arm(name, policy, tuple(own), limits, window)
-            for name, own in ((policy, goals), (f"{policy}-no-token", blind))
-            if own
+            Arm(name, policy, tuple(arm_goals), limits, driver)
+            for name, arm_goals in ((policy, goals), (f"{policy}-no-token", blind))
+            if arm_goals
         ]
     return arms
 
 
-def play_arm(
-    place: VisitPlace, arm: Arm, make_policy: PolicyMaker, engine: str, store_url: str | None
+def run_arm(
+    setup: VisitSetup, arm: Arm, make_policy: PolicyMaker, engine: str, store_url: str | None
 ) -> tuple[list[Episode], pa.Table]:
     """The arm's episodes and the stores' EVENTS rows. `engine` is "asyncio" (this process) or a Ray cluster's address."""
-    variant = Variant(**place.store.variant.model_dump())
-    player = None if engine == "asyncio" else ray_player(place, engine, make_policy)
-    return play_episodes(place, arm.goals, make_policy, arm.limits, arm.name, store_url, variant, arm.window, player)
+    variant = Variant(**setup.store.variant.model_dump())
+    runner = None if engine == "asyncio" else ray_runner(setup, engine, make_policy)
+    return visit_stores(setup, arm.goals, make_policy, arm.limits, arm.name, store_url, variant, arm.driver, runner)
 
 
-def told_of(
+def visit_summary(
     policies: Sequence[str], served: LlmConfig | None, episodes: pa.Table, steps: pa.Table
 ) -> tuple[dict[str, dict[str, Any]], str]:
-    """Each policy's visits in figures (EPISODES, STEPS), and in one sentence.
+    """The figures of each policy's visits (EPISODES, STEPS), and a summary in one sentence.
 
-    Tokens are those of prompts and replies; `cost` is what the `served` model asks for them, None where no such model acts; `seconds` are summed over the visits, which run
-    side by side.
+    `prompt_tokens` and `reply_tokens` are sums over the visits. `cost` is the price of the `served` model for them, 0 without
+    one. `seconds` is the sum over the visits, which run side by side.
     """
-    told: dict[str, dict[str, Any]] = {}
-    words: list[str] = []
+    figures: dict[str, dict[str, Any]] = {}
+    sentences: list[str] = []
     for policy in policies:
-        own = episodes.filter(pc.equal(episodes["policy"], policy))
-        walked = steps.filter(pc.is_in(steps["episode_id"], own["episode_id"]))
-        endings = {ending: pc.sum(pc.equal(own["ending"], ending)).as_py() or 0 for ending in ENDINGS}
+        visits = episodes.filter(pc.equal(episodes["policy"], policy))
+        walked = steps.filter(pc.is_in(steps["episode_id"], visits["episode_id"]))
+        endings = {ending: pc.sum(pc.equal(visits["ending"], ending)).as_py() or 0 for ending in ENDINGS}
         troubles = trouble_counts(walked)
-        shops = len(own["shop_id"].unique())
-        told[policy] = {
-            "episodes": own.num_rows,
+        shops = len(visits["shop_id"].unique())
+        figures[policy] = {
+            "episodes": visits.num_rows,
             "shops": shops,
             "steps": walked.num_rows,
             "endings": endings,
             "troubles": troubles,
-            "seconds": round(pc.sum(own["seconds"]).as_py() or 0, 1),
-            **_cost(served if policy == "lm" else None, own),
+            "seconds": round(pc.sum(visits["seconds"]).as_py() or 0, 1),
+            **_cost(served if policy == "lm" else None, visits),
         }
-        seen = ", ".join(f"{ending.replace('_', ' ')} {times}" for ending, times in endings.items() if times)
-        sentence = f"{policy}: {own.num_rows:,} visits in {shops} store(s), {walked.num_rows:,} steps ({seen})"
+        seen = ", ".join(f"{ending.replace('_', ' ')} {count}" for ending, count in endings.items() if count)
+        sentence = f"{policy}: {visits.num_rows:,} visits in {shops} store(s), {walked.num_rows:,} steps ({seen})"
         if troubles:
             sentence += ", survived " + ", ".join(
-                f"{kind.replace('_', ' ')} {times}" for kind, times in troubles.items()
+                f"{kind.replace('_', ' ')} {count}" for kind, count in troubles.items()
             )
-        if told[policy]["cost"]:
-            sentence += f", cost {told[policy]['cost']:,.2f}"
-        words.append(sentence)
-    return told, "; ".join(words)
+        if figures[policy]["cost"]:
+            sentence += f", cost {figures[policy]['cost']:,.2f}"
+        sentences.append(sentence)
+    return figures, "; ".join(sentences)
 
 
 def _cost(served: LlmConfig | None, episodes: pa.Table) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""Visits that are over, kept as they end with what the store recorded of them: a killed run goes on with the others.
+"""A journal of finished visits with what the store recorded of each: a killed run continues with the other visits.
 
-Several processes may share the visits: each writes a part of its own, and whoever comes last finds them all.
+Several processes may share the visits: each writes its own part, and the last one reads them all.
 """
 
 from __future__ import annotations
@@ -43,21 +43,21 @@ class Shard:
 
 
 @dataclass(frozen=True)
-class Played:
-    """An episode that is over, and the lines of the store's log that tell of it; None where the store keeps none for us."""
+class FinishedVisit:
+    """A finished episode, and its lines of the store's log; None where the store keeps no log for us."""
 
     episode: Episode
     recorded: tuple[str, ...] | None
 
 
-_PLAYED = TypeAdapter(Played)
+_FINISHED = TypeAdapter(FinishedVisit)
 
 
 class VisitJournal:
-    """What was played of one set of goals, a JSON line each as it ends. Use it in a `with` block.
+    """The finished visits of one set of goals, a JSON line each as it ends. Use it in a `with` block.
 
-    `identity` names all that the visits depend on; what was kept under another one is thrown away. Raises ConfigError
-    if another process is writing the same part, or, for one that has no shard, any part.
+    `identity` is a key of everything that the visits depend on; visits with another key are deleted. Raises ConfigError
+    if another process is writing the same part, or, without a shard, any part.
     """
 
     def __init__(self, folder: Path, identity: str, shard: Shard | None = None) -> None:
@@ -65,7 +65,7 @@ class VisitJournal:
         self._folder, self._identity = folder, identity
         self._file = folder / (f"episodes-{shard}.jsonl" if shard else "episodes.jsonl")
         self._locks = [FileLock(f"{file}.lock", timeout=0) for file in {self._file, *([] if shard else self._files())}]
-        self.played: dict[str, Played] = {}
+        self.finished: dict[str, FinishedVisit] = {}
 
     def __enter__(self) -> Self:
         try:
@@ -74,13 +74,13 @@ class VisitJournal:
         except Timeout as error:
             self.__exit__(None, None, None)
             raise ConfigError(
-                f"{Path(error.lock_file).with_suffix('')}: another process is playing these visits. Wait for it."
+                f"{Path(error.lock_file).with_suffix('')}: another process is running these visits. Wait for it."
             ) from None
-        own = {played.episode.episode_id: played for played in _kept(self._file, self._identity)}
-        lines = [self._identity, *(_PLAYED.dump_json(played).decode() for played in own.values())]
-        write_text(self._file, "\n".join(lines) + "\n")  # without a line that a kill left half written
+        kept = {visit.episode.episode_id: visit for visit in _kept(self._file, self._identity)}
+        lines = [self._identity, *(_FINISHED.dump_json(visit).decode() for visit in kept.values())]
+        write_text(self._file, "\n".join(lines) + "\n")  # drops a line that a kill left half written
         for file in self._files():
-            self.played |= {played.episode.episode_id: played for played in _kept(file, self._identity)}
+            self.finished |= {visit.episode.episode_id: visit for visit in _kept(file, self._identity)}
         return self
 
     def __exit__(
@@ -89,32 +89,32 @@ class VisitJournal:
         for lock in self._locks:
             lock.release()
 
-    def add(self, played: Played) -> None:
-        """Keeps an episode that has ended."""
+    def add(self, visit: FinishedVisit) -> None:
+        """Writes a finished visit."""
         with self._file.open("ab") as file:
-            file.write(_PLAYED.dump_json(played) + b"\n")
-        self.played[played.episode.episode_id] = played
+            file.write(_FINISHED.dump_json(visit) + b"\n")
+        self.finished[visit.episode.episode_id] = visit
 
     def _files(self) -> list[Path]:
         return sorted(self._folder.glob("episodes*.jsonl"))
 
 
 class StoreLog:
-    """A store's log that is read on as it grows."""
+    """A store's log, read further as it grows."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._read = path, 0
         self._lines: defaultdict[str, list[str]] = defaultdict(list)
 
     def take(self, visitor: str) -> tuple[str, ...]:
-        """The lines so far that tell of a visitor, each given once. Raises StorefrontError for one that cannot be read."""
+        """A visitor's lines so far; each line is returned once. Raises StorefrontError for a line that cannot be read."""
         if self._path.exists():
             with self._path.open("rb") as file:
                 file.seek(self._read)
                 new = file.read()
             whole = new[: new.rfind(b"\n") + 1]
             self._read += len(whole)
-            for line in whole.decode("utf-8").split("\n")[:-1]:  # a title may hold other ends of lines
+            for line in whole.decode("utf-8").split("\n")[:-1]:  # a title may contain other line separators
                 self._lines[self._visitor(line)].append(line)
         return tuple(self._lines.pop(visitor, ()))
 
@@ -125,7 +125,7 @@ class StoreLog:
             raise StorefrontError(f"{self._path}: a line of the store's own log cannot be read ({error!r})") from error
 
 
-def _kept(file: Path, identity: str) -> Iterator[Played]:
+def _kept(file: Path, identity: str) -> Iterator[FinishedVisit]:
     if not file.exists():
         return
     with file.open(encoding="utf-8") as lines:
@@ -133,6 +133,6 @@ def _kept(file: Path, identity: str) -> Iterator[Played]:
             return
         for line in lines:
             try:
-                yield _PLAYED.validate_json(line)
+                yield _FINISHED.validate_json(line)
             except ValidationError:
                 return  # the kill came while it was written

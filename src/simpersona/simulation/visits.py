@@ -1,4 +1,4 @@
-"""Episodes in stores: opens the shops' storefronts, lets the visitors in, reads back what the stores recorded."""
+"""Visits to stores: starts the storefronts, runs the visits, and reads back what the stores recorded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from simpersona.ports import Policy, Progress, Storefront
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.shopper.screenshots import PicturedWindow, episode_pictures
-from simpersona.simulation.journal import Played, Shard, StoreLog, VisitJournal
+from simpersona.simulation.journal import FinishedVisit, Shard, StoreLog, VisitJournal
 from simpersona.visits import Episode, Goal
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class OpenStore:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one episode may take, and how many run at once."""
+    """The limits of one visit, and the number of visits that run at once."""
 
     max_steps: int
     time_limit_seconds: float
@@ -54,25 +54,25 @@ class Limits:
 
 
 Variants = Variant | Mapping[str, Variant]
-"""One of all stores, or that of each by its shop's id; the plain one of the others."""
+"""The variant of all stores, or of each store by its shop id; other stores are plain."""
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Where visits take place and what each may take."""
+class VisitConditions:
+    """Which stores are visited, by which driver, and the limits of each visit."""
 
     limits: Limits
     store_url: str | None = None
     variant: Variants = PLAIN
-    window: Driver | None = None
-    """None: what `store.driver` says."""
+    driver: Driver | None = None
+    """"browser" or "http"; None: the setting of the store."""
     pictures: Path | None = None
-    """Where the pictures of what visitors see go, if they are kept."""
+    """Folder for pictures of the pages that visitors see; None: no pictures."""
 
 
 @dataclass(frozen=True)
-class VisitPlace:
-    """What visits of one stage share: the stores, and the folders they use."""
+class VisitSetup:
+    """What the visits of one stage share: the stores, and the folders they use."""
 
     store: StoreConfig
     products: pa.Table
@@ -80,36 +80,36 @@ class VisitPlace:
     collections: pa.Table
     """COLLECTIONS of these."""
     work: Path
-    """Where visits that have ended are kept until the stage is done."""
+    """Folder that keeps finished visits until the stage is done."""
     stores: Path
-    """Where the lab's storefronts are built."""
+    """Folder in which the lab's storefronts are built."""
     scratch: Path
-    """For the table engine; removed by its owner."""
+    """Folder for the table engine; the engine's owner removes it."""
     seed: int
     cache_key: str
-    """Names everything that the visits depend on: visits of another key are thrown away."""
+    """Key of everything that the visits depend on: kept visits with another key are deleted."""
     progress: Progress
     shard: Shard | None = None
-    """The part of the visits that this process plays; None: all."""
+    """The part of the visits that this process runs; None: all."""
 
 
-Player = Callable[[Sequence[Visit], Scene, Callable[[Played], None]], None]
-"""Plays visits and hands over each as it ends."""
+VisitRunner = Callable[[Sequence[Visit], VisitConditions, Callable[[FinishedVisit], None]], None]
+"""Runs visits and passes each on as it ends."""
 
 
 @contextmanager
 def open_stores(
-    place: VisitPlace, shops: Sequence[str], url: str | None, variant: Variants
+    setup: VisitSetup, shops: Sequence[str], url: str | None, variant: Variants
 ) -> Iterator[dict[str, OpenStore]]:
-    """By shop the store at `url`, or else the lab's storefronts of these shops, as if nobody had visited them."""
+    """The open store of each shop: the one at `url`, or the lab's storefront of the shop, reset to its first state."""
     if url is not None:
         require_answer(url, "simulation.store_url")
         yield {shop_id: OpenStore(url, None) for shop_id in shops}
         return
 
-    stores = LabStores(place.stores)
-    look = looks(place.products["shop_id"].unique().to_pylist(), place.store.theme, variant)
-    stores.build({shop_id: look[shop_id] for shop_id in shops}, place.products, place.collections)
+    stores = LabStores(setup.stores)
+    look = looks(setup.products["shop_id"].unique().to_pylist(), setup.store.theme, variant)
+    stores.build({shop_id: look[shop_id] for shop_id in shops}, setup.products, setup.collections)
     for shop_id in shops:
         stores.reset(shop_id)
     with stores:
@@ -117,52 +117,52 @@ def open_stores(
         yield {shop_id: OpenStore(addresses[shop_id], stores.events_log(shop_id)) for shop_id in shops}
 
 
-def play_episodes(
-    place: VisitPlace,
+def visit_stores(
+    setup: VisitSetup,
     goals: Sequence[Goal],
     make_policy: Callable[[Goal, int], Policy],
     limits: Limits,
     prefix: str,
     store_url: str | None = None,
     variant: Variants = PLAIN,
-    window: Driver | None = None,
-    player: Player | None = None,
+    driver: Driver | None = None,
+    runner: VisitRunner | None = None,
 ) -> tuple[list[Episode], pa.Table]:
-    """All goals played in their shops, or in the one store at `store_url`, many shops at once: the episodes in the
-    goals' order, and the stores' EVENTS rows until each visit's end.
+    """Visits a store for each goal: its shop's, or the one store at `store_url`. Many visits run at once.
 
-    `buyer_id` of the rows is the episode's id. Episode n of shop s is `prefix-s-n`; its seed depends on the run's seed,
-    s and n. Where the run is one shard, only its visits are played, and only what was played is given. Visits that ended
-    in a run that was killed, or in a shard, are not made again; the caller forgets the stage's work when it is done.
-    `player` plays them elsewhere than in this process.
+    Returns the episodes in the order of the goals, and the stores' EVENTS rows until each visit's end; `buyer_id` of the
+    rows is the episode's id. Episode n of shop s is `prefix-s-n`; its seed depends on the run's seed, s and n. With
+    `setup.shard` only the visits of that shard run, and only finished visits are returned. Visits that finished in a run
+    that was killed, or in a shard, do not run again; the caller deletes the stage's work when it is done. `runner` runs
+    the visits elsewhere than in this process.
     """
     if not goals:
         return [], EVENTS.empty()
-    visits = visits_of(goals, place.seed, prefix)
-    work, shard = place.work / prefix, place.shard
-    pictures = work if place.store.screenshots else None
-    scene = Scene(limits, store_url, variant, window, pictures)
-    with VisitJournal(work, place.cache_key, shard) as journal:
-        own = _by_turns(visits)[shard.number - 1 :: shard.of] if shard else _by_turns(visits)
-        todo = [visit for visit in own if visit.name not in journal.played]
-
-        def keep(played: Played) -> None:
-            journal.add(played)
-            done = len(own) - len(todo) + next(ended)
-            episode = played.episode
-            note = f"{prefix}, {episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
-            place.progress(done, len(own), note)
-
+    visits = visits_of(goals, setup.seed, prefix)
+    work, shard = setup.work / prefix, setup.shard
+    pictures = work if setup.store.screenshots else None
+    conditions = VisitConditions(limits, store_url, variant, driver, pictures)
+    with VisitJournal(work, setup.cache_key, shard) as journal:
+        planned = _by_turns(visits)[shard.number - 1 :: shard.of] if shard else _by_turns(visits)
+        todo = [visit for visit in planned if visit.name not in journal.finished]
+        done_before = len(planned) - len(todo)
         ended = iter(range(1, len(todo) + 1))
+
+        def on_finished(finished: FinishedVisit) -> None:
+            journal.add(finished)
+            episode = finished.episode
+            note = f"{prefix}, {episode.goal.shop_id}: {episode.ending}, {len(episode.steps)} steps"
+            setup.progress(done_before + next(ended), len(planned), note)
+
         if todo:
-            place.progress(len(own) - len(todo), len(own), f"{prefix}: opening the stores")
-            if player is None:
-                with open_stores(place, shops_of(todo), store_url, variant) as stores:
-                    play(place.store, stores, todo, scene, make_policy, keep)
+            setup.progress(done_before, len(planned), f"{prefix}: opening the stores")
+            if runner is None:
+                with open_stores(setup, shops_of(todo), store_url, variant) as stores:
+                    run_visits(setup.store, stores, todo, conditions, make_policy, on_finished)
             else:
-                player(todo, scene, keep)
-        played = [journal.played[visit.name] for visit in visits if visit.name in journal.played]
-        return [one.episode for one in played], _recorded_events(played, work, place.scratch)
+                runner(todo, conditions, on_finished)
+        finished = [journal.finished[visit.name] for visit in visits if visit.name in journal.finished]
+        return [visit.episode for visit in finished], _recorded_events(finished, work, setup.scratch)
 
 
 def shops_of(visits: Sequence[Visit]) -> list[str]:
@@ -170,55 +170,55 @@ def shops_of(visits: Sequence[Visit]) -> list[str]:
     return list(dict.fromkeys(visit.goal.shop_id for visit in visits))
 
 
-def play(
+def run_visits(
     config: StoreConfig,
     stores: Mapping[str, OpenStore],
     visits: Sequence[Visit],
-    scene: Scene,
+    conditions: VisitConditions,
     make_policy: Callable[[Goal, int], Policy],
-    keep: Callable[[Played], None],
+    on_finished: Callable[[FinishedVisit], None],
 ) -> None:
-    """Plays visits in this process; each is handed over as it ends."""
+    """Runs visits in this process and passes each on as it ends."""
     logs = {shop_id: StoreLog(store.log) for shop_id, store in stores.items() if store.log is not None}
-    is_ours = len(logs) == len(stores)
+    is_lab = len(logs) == len(stores)
 
-    def tell(episode: Episode) -> None:
+    def on_episode(episode: Episode) -> None:
         log = logs.get(episode.goal.shop_id)
-        keep(Played(episode, log.take(episode.episode_id) if log is not None else None))
+        on_finished(FinishedVisit(episode, log.take(episode.episode_id) if log is not None else None))
 
-    async def everybody() -> None:
-        async with _windows(config, scene.window or config.driver, may_pay=is_ours) as windows:
+    async def run_all() -> None:
+        async with _visitors(config, conditions.driver or config.driver, may_pay=is_lab) as visitors:
 
-            def window(visit: Visit) -> Storefront:
+            def session(visit: Visit) -> Storefront:
                 url = stores[visit.goal.shop_id].url
-                opened = windows.visitor(url, visit.name, within=urlsplit(url).path if is_ours else "/")
-                if scene.pictures is None:
+                opened = visitors.visitor(url, visit.name, within=urlsplit(url).path if is_lab else "/")
+                if conditions.pictures is None:
                     return opened
-                return PicturedWindow(opened, episode_pictures(scene.pictures, visit.name))
+                return PicturedWindow(opened, episode_pictures(conditions.pictures, visit.name))
 
             await rollout(
                 visits,
-                window,
+                session,
                 make_policy,
-                max_steps=scene.limits.max_steps,
-                time_limit_seconds=scene.limits.time_limit_seconds,
-                concurrency=scene.limits.concurrency,
-                on_episode=tell,
+                max_steps=conditions.limits.max_steps,
+                time_limit_seconds=conditions.limits.time_limit_seconds,
+                concurrency=conditions.limits.concurrency,
+                on_episode=on_episode,
             )
 
-    asyncio.run(everybody())
+    asyncio.run(run_all())
 
 
 def _by_turns(visits: Sequence[Visit]) -> list[Visit]:
-    """The first visit of each shop, then the second of each …: all stores are busy, and none is asked in bursts."""
+    """The first visit of each shop, then the second of each, and so on: no store gets its visits in a burst."""
     number = {visit.name: int(visit.name.rpartition("-")[2]) for visit in visits}
     return sorted(visits, key=lambda visit: number[visit.name])
 
 
-def _windows(config: StoreConfig, window: Driver, *, may_pay: bool) -> Browser | HttpVisitors:
-    """What opens visitors' windows. Raises ConfigError if a package is missing."""
+def _visitors(config: StoreConfig, driver: Driver, *, may_pay: bool) -> Browser | HttpVisitors:
+    """What opens visitors' sessions. Raises ConfigError if a package is missing."""
     try:
-        if window == "http":
+        if driver == "http":
             from simpersona.adapters.storefronts.http import HttpVisitors  # noqa: PLC0415 - heavy
 
             return HttpVisitors(config, may_pay=may_pay)
@@ -226,17 +226,17 @@ def _windows(config: StoreConfig, window: Driver, *, may_pay: bool) -> Browser |
 
         return Browser(config, may_pay=may_pay)
     except ImportError as error:
-        extra = "http" if window == "http" else "browser"
         raise ConfigError(
-            f"a window of the kind {window!r} needs a package that is not installed ({error}). Get it with: pip install 'simpersona[{extra}]'"
+            f"the driver {driver!r} needs a package that is not installed ({error}). Install it with: "
+            f"pip install 'simpersona[{driver}]'"
         ) from error
 
 
-def _recorded_events(played: Sequence[Played], work: Path, scratch: Path) -> pa.Table:
-    """EVENTS rows of all visits: from the lines of the lab's stores, or inferred where a store keeps no log for us."""
-    if any(one.recorded is None for one in played):
-        return observed_events([one.episode for one in played])
-    lines = [line for one in played for line in one.recorded or ()]
+def _recorded_events(finished: Sequence[FinishedVisit], work: Path, scratch: Path) -> pa.Table:
+    """EVENTS rows of all visits: from the logs of the lab's stores, or inferred for stores that keep no log for us."""
+    if any(visit.recorded is None for visit in finished):
+        return observed_events([visit.episode for visit in finished])
+    lines = [line for visit in finished for line in visit.recorded or ()]
     if not lines:
         return EVENTS.empty()
 
