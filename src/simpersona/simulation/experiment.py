@@ -1,7 +1,7 @@
-"""An experiment: the same synthetic buyers in two variants of a store, and what may be said of the difference.
+"""An experiment: the same simulated buyers in two variants of a store, and the verdict on the difference.
 
-Only pairs count of which neither visit broke. A verdict is given at a stated level over the three outcomes together
-(Holm): if the variants do not differ, A or B is called the winner at most that often.
+Only pairs of which neither visit failed count. The verdict has a significance level (α) over the three outcomes together
+(Holm): if the variants do not differ, the probability of naming a winner is at most α.
 """
 
 from __future__ import annotations
@@ -30,40 +30,40 @@ from simpersona.simulation.paired_lift import (
 
 Winner = Literal["A wins", "B wins", "cannot tell"]
 BROKEN = "other"
-"""The ending of a visit that broke."""
+"""The ending of a visit that failed."""
 RATIO_LEVEL = 0.01
-"""Visits lost to the arms as unequally as this or more so by chance: no verdict is given."""
+"""No verdict is given if chance would lose visits this unequally with a smaller probability than this."""
 GROUPS = ("stratum", *HEADS)
-"""Whose lifts are told apart. They are for looking at: no verdict is drawn from them."""
-WORDS = {"add_to_cart": "carts filled", "checkout_start": "checkouts started", "purchase": "purchases"}
+"""Groups of buyers whose lifts are reported separately, for exploration: they have no verdict."""
+LABELS = {"add_to_cart": "carts filled", "checkout_start": "checkouts started", "purchase": "purchases"}
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of an experiment."""
+    """The statistical settings of an experiment."""
 
     level: float = 0.05
-    """Of the verdict; intervals are at 1 − level."""
+    """Significance level (α) of the verdict; intervals are at 1 − level."""
     lift: float = 0.02
-    """The relative lift whose cost in buyers is told ..."""
+    """Minimum detectable effect: the relative lift whose cost in buyers is computed."""
     power: float = 0.8
-    """... if it is to be found with this probability."""
+    """Statistical power: the probability that this lift is detected."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one set of pairs says."""
+    """The comparison of the two arms over one set of pairs."""
 
     pairs: int
     outcomes: dict[str, Lift]
-    """Of the outcomes that can be seen in the stores."""
+    """By outcome that can be observed in the stores."""
     adjusted: dict[str, float]
-    """Their p values after Holm."""
+    """The p values by outcome, adjusted after Holm."""
     level: float
 
     @property
     def winners(self) -> dict[str, Winner]:
-        """Of each outcome."""
+        """The winner of each outcome."""
         return {
             outcome: "cannot tell" if self.adjusted[outcome] > self.level else _side(lift)
             for outcome, lift in self.outcomes.items()
@@ -71,15 +71,15 @@ class Comparison:
 
     @property
     def verdict(self) -> Winner:
-        """The arm that wins an outcome and loses none."""
+        """The arm that wins at least one outcome and loses none."""
         called: set[Winner] = set(self.winners.values()) - {"cannot tell"}
         return called.pop() if len(called) == 1 else "cannot tell"
 
     @property
     def reason(self) -> str:
-        """The verdict's, in words."""
-        won = {arm: [WORDS[name] for name, winner in self.winners.items() if winner == f"{arm} wins"] for arm in "AB"}
-        more = [f"{arm} has more {' and '.join(words)}" for arm, words in won.items() if words]
+        """The reason of the verdict, in one sentence."""
+        won = {arm: [LABELS[name] for name, winner in self.winners.items() if winner == f"{arm} wins"] for arm in "AB"}
+        more = [f"{arm} has more {' and '.join(labels)}" for arm, labels in won.items() if labels]
         if not more:
             return f"no outcome differs by more than chance may bring about (level {self.level:g}, Holm)"
         return ", but ".join(more)
@@ -115,7 +115,7 @@ def visit_pairs(
 
 
 def compare(pairs: pa.Table, level: float) -> Comparison:
-    """What the whole pairs (PAIRS) say of each outcome that is known of them. Raises ContractError if there is none."""
+    """Compares the whole pairs (PAIRS) in each outcome that is known. Raises ContractError if no pair is whole."""
     whole = pairs.filter(pc.greater(pairs["weight"], 0))
     if not whole.num_rows:
         raise ContractError(
@@ -132,7 +132,7 @@ def compare(pairs: pa.Table, level: float) -> Comparison:
 
 
 def sample_ratio(pairs: pa.Table) -> dict[str, Any]:
-    """How many visits broke in one arm alone, and how often chance parts them so or more unevenly (exact)."""
+    """The visits that failed in one arm alone, and the exact probability that chance divides them as unequally."""
     lost = Counter(
         "a" if row["ending_a"] == BROKEN else "b"
         for row in pairs.select(["ending_a", "ending_b"]).to_pylist()
@@ -143,28 +143,28 @@ def sample_ratio(pairs: pa.Table) -> dict[str, Any]:
 
 
 def experiment_figures(pairs: pa.Table, question: Question) -> dict[str, Any]:
-    """All figures of an experiment (PAIRS) as plain values for JSON: docs/experiments.md says what the keys are.
+    """All figures of an experiment (PAIRS) as plain values for JSON; docs/experiments.md explains the keys.
 
     If the arms lost visits unequally, every verdict is "cannot tell".
     """
     ratio = sample_ratio(pairs)
     shops = pairs["shop_id"].unique().to_pylist()
-    all_pairs = _told(pairs, question, ratio)
+    all_pairs = _figures(pairs, question, ratio)
     return {
         "level": question.level,
         "buyers": pairs.num_rows,
         "sample_ratio": ratio,
         **all_pairs,
         "shops": {
-            shop: _told(own, question, ratio)
+            shop: _figures(of_shop, question, ratio)
             for shop in (shops if len(shops) > 1 else ())
-            if (own := _whole_of(pairs, "shop_id", shop)).num_rows
+            if (of_shop := _whole_of(pairs, "shop_id", shop)).num_rows
         },
         "groups": {
             group: {
-                name: {"pairs": own.num_rows, "outcomes": _lifts(compare(own, question.level))}
+                name: {"pairs": members.num_rows, "outcomes": _lifts(compare(members, question.level))}
                 for name in sorted(set(pairs[group].drop_null().to_pylist()))
-                if (own := _whole_of(pairs, group, name)).num_rows
+                if (members := _whole_of(pairs, group, name)).num_rows
             }
             for group in GROUPS
         },
@@ -173,40 +173,40 @@ def experiment_figures(pairs: pa.Table, question: Question) -> dict[str, Any]:
 
 
 def cost_of_lifts(figures: Mapping[str, Any], question: Question) -> dict[str, Any]:
-    """By outcome, how many buyers it takes to see the question's lift, from the rates and the discordance of `figures`.
+    """By outcome, how many buyers it takes to detect the question's lift, from the rates and the discordance of `figures`.
 
-    The level is that of Holm's first step, so that an outcome is found even if it is the only one that differs.
+    The level is that of Holm's first step: an outcome is detected even if it is the only one that differs.
     """
     outcomes: Mapping[str, Mapping[str, Any]] = figures["outcomes"]
     level = question.level / len(outcomes)
-    told: dict[str, Any] = {"lift": question.lift, "power": question.power, "outcomes": {}}
+    cost: dict[str, Any] = {"lift": question.lift, "power": question.power, "outcomes": {}}
     for outcome, values in outcomes.items():
         lift = Lift(**{name: values[name] for name in Lift.__dataclass_fields__})
-        told["outcomes"][outcome] = {
+        cost["outcomes"][outcome] = {
             "buyers": pairs_needed(lift.rate_a, lift.discordance, question.lift, level, question.power),
             "visitors_per_arm": visitors_needed(lift.rate_a, question.lift, level, question.power),
             "detectable": relative_detectable(lift, figures["pairs"], level, question.power),
         }
-    return told
+    return cost
 
 
-def _told(pairs: pa.Table, question: Question, ratio: Mapping[str, Any]) -> dict[str, Any]:
-    found = compare(pairs, question.level)
-    verdict, reason, winners = found.verdict, found.reason, found.winners
+def _figures(pairs: pa.Table, question: Question, ratio: Mapping[str, Any]) -> dict[str, Any]:
+    comparison = compare(pairs, question.level)
+    verdict, reason, winners = comparison.verdict, comparison.reason, comparison.winners
     if not ratio["fair"]:
         verdict, winners = "cannot tell", dict.fromkeys(winners, "cannot tell")
         reason = (
             f"the arms lost visits unequally ({ratio['lost_a']} in A alone, {ratio['lost_b']} in B alone, "
-            f"p = {ratio['p_value']:.2g}): what is left may differ by who is missing"
+            f"p = {ratio['p_value']:.2g}), so the remaining pairs may differ because of the missing buyers"
         )
-    outcomes = _lifts(found)
+    outcomes = _lifts(comparison)
     for outcome, values in outcomes.items():
-        values |= {"p_adjusted": found.adjusted[outcome], "verdict": winners[outcome]}
-    return {"pairs": found.pairs, "verdict": verdict, "reason": reason, "outcomes": outcomes}
+        values |= {"p_adjusted": comparison.adjusted[outcome], "verdict": winners[outcome]}
+    return {"pairs": comparison.pairs, "verdict": verdict, "reason": reason, "outcomes": outcomes}
 
 
-def _lifts(found: Comparison) -> dict[str, dict[str, Any]]:
-    return {outcome: asdict(lift) for outcome, lift in found.outcomes.items()}
+def _lifts(comparison: Comparison) -> dict[str, dict[str, Any]]:
+    return {outcome: asdict(lift) for outcome, lift in comparison.outcomes.items()}
 
 
 def _whole_of(pairs: pa.Table, column: str, value: str) -> pa.Table:

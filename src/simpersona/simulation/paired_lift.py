@@ -1,4 +1,4 @@
-"""Paired comparison of two arms: the lift, its intervals, an exact test, Holm's correction, and how many pairs it takes."""
+"""Paired comparison of two arms: the lift, its intervals, an exact test, Holm's correction, and sample sizes."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class Lift:
     difference: float
     """Rate of B minus rate of A, weighted."""
     low: float
-    """Of the difference's interval over buyers."""
+    """Lower bound of the difference's interval over buyers."""
     high: float
     shops_low: float | None
-    """Of its interval over shops: for another shop like these. None with fewer than FEWEST_SHOPS."""
+    """Lower bound of its interval over shops, for another shop like these. None with fewer than FEWEST_SHOPS."""
     shops_high: float | None
     relative: float | None
     """The difference over the rate of A; None where an arm has none."""
     relative_low: float | None
     relative_high: float | None
     only_a: int
-    """Pairs that came to it in A alone."""
+    """Pairs with the outcome in A alone."""
     only_b: int
     discordance: float
     """The variance of one pair's weighted difference if there is no lift; with equal weights the share of pairs that differ."""
     p_value: float
-    """Two-sided: how often a difference as large comes about if A and B are interchangeable for every buyer."""
+    """Two-sided: the probability of a difference as large if A and B are interchangeable for every buyer."""
 
 
 def paired_lift(
@@ -111,11 +111,11 @@ def sign_flip_p(steps: Float[np.ndarray, " n"]) -> float:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """The p values adjusted after Holm: at a level, at least one is called wrongly at most that often."""
+    """The p values adjusted after Holm: the probability of one or more wrong rejections is at most the level."""
     adjusted: dict[str, float] = {}
     largest = 0.0
-    for place, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        largest = max(largest, min((len(p_values) - place) * p, 1.0))
+    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        largest = max(largest, min((len(p_values) - rank) * p, 1.0))
         adjusted[name] = largest
     return {name: adjusted[name] for name in p_values}
 
@@ -123,7 +123,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 def pairs_needed(rate_a: float, discordance: float, relative: float, level: float, power: float) -> int | None:
     """Pairs for which a relative lift is found with probability `power` by McNemar's test at `level` (Connor 1987).
 
-    None where nothing can be told: no pair differed, or A never came to the outcome.
+    None where it is unknown: no pair differed, or A never had the outcome.
     """
     effect = abs(relative * rate_a)
     if not (effect and discordance):
@@ -144,7 +144,7 @@ def relative_detectable(lift: Lift, pairs: int, level: float, power: float) -> f
 def visitors_needed(rate_a: float, relative: float, level: float, power: float) -> int | None:
     """Visitors of each arm of a live test, whose arms have different people, for the same lift (two proportions).
 
-    None where A never comes to the outcome, or B's rate would be above 1.
+    None where A never has the outcome, or B's rate would be above 1.
     """
     rate_b = rate_a * (1 + relative)
     if not (rate_a and relative and 0 <= rate_b <= 1):
@@ -159,6 +159,6 @@ def _over_shops(step: np.ndarray, weight: np.ndarray, shop: np.ndarray, level: f
     names = np.unique(shop)
     if len(names) < FEWEST_SHOPS:
         return None
-    own = np.array([step[shop == name].sum() / weight[shop == name].sum() for name in names])
-    reach = stats.t.isf(level / 2, len(own) - 1) * own.std(ddof=1) / len(own) ** 0.5
-    return float(max(own.mean() - reach, -1)), float(min(own.mean() + reach, 1))
+    differences = np.array([step[shop == name].sum() / weight[shop == name].sum() for name in names])
+    reach = stats.t.isf(level / 2, len(differences) - 1) * differences.std(ddof=1) / len(differences) ** 0.5
+    return float(max(differences.mean() - reach, -1)), float(min(differences.mean() + reach, 1))
