@@ -48,7 +48,7 @@ def paired_lift(
     b: Bool[np.ndarray, " n"],
     weight: Float[np.ndarray, " n"],
     level: float,
-    shop: Sequence[str] = (),
+    shop: Sequence[str] | np.ndarray = (),
 ) -> Lift:
     """The lift of one outcome with intervals at 1 − `level`; n is at least 1, weights are positive.
 
