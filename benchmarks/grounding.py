@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 from benchmarks.measure import percentile
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
+from simpersona.adapters.embedders.open import open_embedder
 from simpersona.adapters.storefronts.scripted import scripted_page
-from simpersona.agent.policies import words_of
 from simpersona.agent.scorer_training import load_score, scorer_from_steps
 from simpersona.config import Config
 from simpersona.config.file import load_config
@@ -155,7 +155,7 @@ def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict
     steps = training_steps(run)[2]
     codebook = FittedPersonas.load(run.folder / "personas").network.codebook
     funnel = training_funnel(run, len(codebook))
-    embedder = words_of(run.config.buyers)
+    embedder = open_embedder(run.config.buyers.embedder)
     novices: dict[str, Score] = {}
     for unseen in sorted({theme[shop] for shop in simulated_shops(run)}):
         known = [step for step in steps if theme[step.goal.shop_id] != unseen]
@@ -168,7 +168,7 @@ def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict
 
 def _blind(run: StageContext) -> Score:
     """The run's scorer without the persona."""
-    score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
+    score = load_score(run.folder / "agent/scorer", open_embedder(run.config.buyers.embedder))
     return lambda one, code: score(one, None)  # noqa: ARG005 - a Score
 
 
@@ -287,7 +287,7 @@ def _scores(table: pa.Table) -> dict[str, np.ndarray]:
 
 
 def _cost(run: StageContext, pages: int = 400) -> Table:
-    score = load_score(run.folder / "agent/scorer", words_of(run.config.buyers))
+    score = load_score(run.folder / "agent/scorer", open_embedder(run.config.buyers.embedder))
     trees = run.table("simulation/steps.parquet", STEPS)["tree"].slice(0, pages).to_pylist()
     goal = goal_for("skirts", "buy", code=0)
     seconds = []

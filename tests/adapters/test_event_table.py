@@ -14,7 +14,7 @@ from simpersona.adapters.sources.open import open_source
 from simpersona.adapters.sources.table import TableSource
 from simpersona.config import EventsConfig
 from simpersona.config.file import config_toml, load_config, parse_config
-from simpersona.config.source import FORMATS, SOURCE_EXAMPLES
+from simpersona.config.source import FORMATS, SOURCES
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.prepare import prepare
@@ -188,6 +188,11 @@ def test_the_settings_of_a_config(engine, tmp_path):
         ({"columns": {"buyer": "user"}}, "source.columns.buyer"),
         ({"events": {"view": "viewed"}}, "source.events.view"),
         ({"time_format": "epoch"}, "source.time_format"),
+        (
+            {"shop_by": "none"},
+            "source.shop_by: a setting of the formats rees46, retailrocket; the format here is .table",
+        ),
+        ({"colour": "red"}, "source.colour: no such setting"),
     ],
 )
 def test_a_wrong_setting_is_named(setting, words):
@@ -195,9 +200,36 @@ def test_a_wrong_setting_is_named(setting, words):
         parse_config({"source": {"format": "table"} | setting})
 
 
+def test_all_wrong_settings_of_a_source_are_listed_with_where_they_belong():
+    source = {"format": "shopify", "shop_by": "none", "time_zone": "Europe/Berlin", "shop": "", "path": 3}
+    with pytest.raises(ConfigError) as error:
+        parse_config({"source": source, "sead": 1})
+    first, *lines, last = str(error.value).splitlines()
+    assert first == "config: 5 wrong setting(s)"
+    assert {line.split(":")[0].strip() for line in lines} == {
+        *(f"source.{name}" for name in ("shop_by", "time_zone", "shop", "path")),
+        "sead",
+    }
+    assert "a setting of the formats table; the format here is \"shopify\". (found 'Europe/Berlin')" in str(error.value)
+    assert last.startswith("Settings and their defaults")
+
+
+@pytest.mark.parametrize("name", ["shopfy", 3, None])
+def test_an_unknown_format_is_named_with_the_closest(name):
+    with pytest.raises(ConfigError, match=r"source.format: .* expected lab, shopify, .* or an import path") as error:
+        parse_config({"source": {"format": name}})
+    assert ("Did you mean 'shopify'?" in str(error.value)) == (name == "shopfy")
+
+
+def test_defaults_of_other_formats_are_ignored():
+    """The configs of older runs and packs list the settings of all formats."""
+    older = {"format": "lab", "shop_by": "category_root", "time_format": "iso", "columns": {}, "events": {}}
+    assert parse_config({"source": older}) == parse_config({"source": {"format": "lab"}})
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_init_writes_what_a_format_needs(name, tmp_path):
-    settings = parse_config({"source": {"format": name} | SOURCE_EXAMPLES.get(name, {})})
+    settings = parse_config({"source": {"format": name} | SOURCES[name].example})
     path = tmp_path / "settings.toml"
     path.write_text(config_toml(settings, comments=True), encoding="utf-8")
     told = path.read_text(encoding="utf-8")

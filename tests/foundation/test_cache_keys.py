@@ -57,14 +57,13 @@ def test_every_setting_declares_its_stages_or_that_it_changes_no_result(setting)
 
 OTHER_VALUES: dict[str, Any] = {
     "name": "other", "folder": "elsewhere", "pack": "default", "source.format": "table", "source.path": "log.csv",
-    "source.shop": "mine", "source.shop_by": "none", "source.time_format": "ms", "source.time_zone": "Europe/Paris",
-    "source.columns": {"time": "ts"}, "source.events": {"*": "ignored"}, "lab.output": "both", "lab.variants": "varied",
+    "lab.output": "both", "lab.variants": "varied",
     "events.time_zone": "Europe/Paris", "events.bots": "drop", "events.engine": "spark", "split.held_out": ["a"],
     "buyers.embedder": "hashing", "personas.hidden": [8], "personas.commitment_over": "sum",
     "personas.purchase_weights": [2, 1], "personas.purchase_bins": "semantic", "store.theme": "outlet",
     "store.driver": "http", "store.politeness.signature_key": "key.pem",
     "store.politeness.signature_agent": "https://bot.example", "store.politeness.signature_headers": {"a": "b"},
-    "store.browser_path": "/usr/bin/chromium", "llm.url": "http://localhost:1/v1", "llm.model": "n", "llm.key_env": "KEY",
+    "store.browser_path": "/usr/bin/chromium", "llm.adapter": "my_shop.models:Model", "llm.url": "http://localhost:1/v1", "llm.model": "n", "llm.key_env": "KEY",
     "llm.temperature": 0.5, "llm.price_per_million_prompt_tokens": 1.0, "llm.price_per_million_reply_tokens": 1.0,
     "agent.policies": ["lm"], "agent.model": "other", "agent.prompt": "figure9", "agent.start_rows": "mean",
     "agent.training": "single_stage", "simulation.store_url": "http://localhost:2", "simulation.policy": "scorer",
@@ -105,6 +104,24 @@ def test_a_changed_setting_changes_the_keys_of_its_stages_and_of_those_after_the
     value = other_value(name, setting.value)
     assert value != setting.value
     assert changed(config.model_dump(mode="json"), **{name.replace(".", "__"): value}) == expected
+
+
+@pytest.mark.parametrize(
+    ("format_", "name", "value"),
+    [
+        ("shopify", "shop", "mine"),
+        ("rees46", "shop_by", "none"),
+        ("table", "time_format", "ms"),
+        ("table", "time_zone", "Europe/Paris"),
+        ("table", "columns", {"time": "ts"}),
+        ("table", "events", {"*": "ignored"}),
+        ("my_shop.pixels:Source", "options", {"market": "DE"}),
+    ],
+)
+def test_a_changed_setting_of_a_format_changes_the_keys_from_the_events_on(format_, name, value, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = parse_config({"source": {"format": format_, "path": "log.csv"}})
+    assert changed(config.model_dump(mode="json"), **{f"source__{name}": value}) == FROM["events"]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pytest
 
 from simpersona.config import Config, Section
 from simpersona.config.file import config_toml, parse_config, starter_toml
-from simpersona.config.source import FORMATS, SOURCE_EXAMPLES
+from simpersona.config.source import FORMATS, SOURCES
 
 
 def of_format(name: str) -> Config:
-    return parse_config({"name": "mine", "source": {"format": name} | SOURCE_EXAMPLES.get(name, {})})
+    return parse_config({"name": "mine", "source": {"format": name} | SOURCES[name].example})
 
 
 def comments_above(text: str) -> dict[str, list[str]]:

@@ -8,11 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from simpersona.adapters.embedders.hashing import HashingEmbedder
-from simpersona.adapters.embedders.minilm import MiniLmEmbedder
-from simpersona.adapters.models.served import served_model
+from simpersona.adapters.embedders.open import open_embedder
+from simpersona.adapters.models.open import open_model
 from simpersona.config import BuyersConfig, LlmConfig
-from simpersona.ports import Embedder, Policy
+from simpersona.ports import Policy
 from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.scorer_policy import ScorerPolicy
 from simpersona.visits import Goal
@@ -56,7 +55,7 @@ class PolicyMaker:
             return lambda _goal, seed: make(seed)
         if settings.model == "llm":
             prompt = prompt_format(settings.prompt, reasoning=settings.reasoning)
-            model = served_model(settings.llm, settings.temperature)
+            model = open_model(settings.llm, settings.temperature)
             return lambda _goal, seed: LanguageModelPolicy(model, seed, prompt)
         act = model_policies(self._place, settings.prompt, settings.temperature, reasoning=settings.reasoning)
         return lambda _goal, seed: act(seed)
@@ -79,13 +78,5 @@ def scorer_policies(place: Path, buyers: BuyersConfig, temperature: float) -> Ca
     """What makes the policy of a visit from its seed, by the scorer in the folder `place`."""
     from simpersona.agent.scorer_training import load_score  # noqa: PLC0415 - heavy
 
-    score = load_score(place, words_of(buyers))
+    score = load_score(place, open_embedder(buyers.embedder))
     return lambda seed: ScorerPolicy(score, seed, temperature)
-
-
-def words_of(config: BuyersConfig) -> Embedder:
-    """What turns the texts of pages into vectors for the scorer: the catalogue's embedder where that is one for any text."""
-    if config.embedder == "hashing":
-        return HashingEmbedder()
-
-    return MiniLmEmbedder()

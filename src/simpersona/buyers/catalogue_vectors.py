@@ -8,24 +8,15 @@ import numpy as np
 import pyarrow as pa
 
 from simpersona.adapters.embedders.given import given_embeddings
-from simpersona.adapters.embedders.hashing import HashingEmbedder
-from simpersona.adapters.embedders.minilm import MiniLmEmbedder
+from simpersona.adapters.embedders.open import open_embedder
 from simpersona.adapters.sources.named_products import catalogue_file
 from simpersona.config import BuyersConfig
 from simpersona.ports import Embedder, Progress
 
 
-def open_embedder(config: BuyersConfig) -> Embedder:
-    """The embedder of the settings, for texts."""
-    if config.embedder == "hashing":
-        return HashingEmbedder()
-
-    return MiniLmEmbedder()
-
-
 def embedder_name(config: BuyersConfig) -> str:
     """What a pack notes of where its vectors came from."""
-    return "given" if config.embedder == "given" else open_embedder(config).name
+    return "given" if config.embedder == "given" else open_embedder(config.embedder).name
 
 
 def catalogue_vectors(
@@ -37,7 +28,7 @@ def catalogue_vectors(
     Raises SourceError if such a catalogue does not give what is expected.
     """
     if config.embedder != "given":
-        return embed_texts(open_embedder(config), products["text"], progress)
+        return embed_texts(open_embedder(config.embedder), products["text"], progress)
 
     return given_embeddings(catalogue_file(log), products)
 

@@ -18,9 +18,9 @@ def init(
 ) -> None:
     """Write a commented config to start from."""
     from simpersona.config.file import config_toml, parse_config, starter_toml
-    from simpersona.config.source import SOURCE_EXAMPLES
+    from simpersona.config.source import SOURCES
 
-    source = {"format": format_} | SOURCE_EXAMPLES.get(format_, {})
+    source = {"format": format_} | (SOURCES[format_].example if format_ in SOURCES else {})
     settings = parse_config({"name": out.stem, "source": source}, "init")
     if out.exists():
         raise ConfigError(f"{out} exists already; it is not overwritten. Give another --out.")

@@ -66,7 +66,6 @@ def settings_of(
     Raises ConfigError for a wrong setting.
     """
     from simpersona.config.file import load_config, with_settings
-    from simpersona.config.source import SourceConfig
 
     settings = load_config(config) if config else _demo()
     data = settings.model_dump(mode="json")
@@ -76,7 +75,7 @@ def settings_of(
         data["folder"] = str(folder)
     if input_:
         data["source"]["path"] = str(input_.resolve())
-        if data["source"]["format"] == SourceConfig().format:
+        if settings.source.format == "lab":
             raise ConfigError(
                 '--input needs a config with source.format (see `simpersona init`); "lab" generates its own events'
             )

@@ -193,9 +193,7 @@ def _section_lines(section: Section, prefix: str, *, comments: bool, only: Mappi
                 yield from _heading(full_name, (value.__doc__ or "").partition("\n")[0], comments=comments)
                 yield from lines
             continue
-        if comments and isinstance(section, SourceConfig) and not section.is_for(text):
-            continue
-        if only is not None and full_name not in only and " only: " not in text:
+        if only is not None and full_name not in only and not isinstance(section, SourceConfig):
             continue
         if name in sub_tables:
             yield from _heading(full_name, text, comments=comments)

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from simpersona.config.adapter_name import adapter_name
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
 
 
@@ -24,6 +25,9 @@ def _server_without_login(url: str) -> str:
 class LlmConfig(Section):
     """A language model behind an OpenAI-compatible address. Nothing is sent unless another setting says "llm"."""
 
+    adapter: Annotated[str, adapter_name("openai")] = "openai"
+    """"openai" asks the server at `url`. An import path such as "my_shop.models:Model" names a class of another package
+    (ports.LanguageModel), made with this section and the temperature."""
     url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_without_login)] | None = None
     """Address to which /chat/completions is added, such as http://127.0.0.1:8000/v1 (vLLM, llama.cpp, OpenAI)."""
     model: Annotated[str, Field(min_length=1)] | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from simpersona.config.adapter_name import adapter_name
 from simpersona.config.section import Positive, PositiveFloat, ReadBy, Section, Share
 
 
@@ -22,10 +23,12 @@ class BuyersConfig(Section):
     """Sessions to the 403-d vector (2.1.1, Table 5)."""
 
     embedder: Annotated[
-        Literal["minilm", "hashing", "given"],
+        str,
+        adapter_name("minilm", "hashing", "given"),
         ReadBy("buyers", "personas", "agent", "tasks", "simulation", "experiment"),
     ] = "minilm"
-    """"given": the column `embedding` of the products.parquet beside the log. "hashing" needs no model: for tests."""
+    """"given": the column `embedding` of the products.parquet beside the log. "hashing" needs no model: for tests.
+    An import path such as "my_shop.vectors:Embedder" names a class of another package (ports.Embedder)."""
     channel_dim: Positive = 128
     """Dimensions of one product channel after PCA."""
     clip: PositiveFloat = 10

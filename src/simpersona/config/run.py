@@ -14,7 +14,7 @@ from simpersona.config.models import AgentConfig, LlmConfig
 from simpersona.config.personas import BuyersConfig, PersonasConfig, SplitConfig
 from simpersona.config.section import NO_RESULT, ReadBy, Section, settings_of
 from simpersona.config.simulation import SimulationConfig, TasksConfig
-from simpersona.config.source import SourceConfig
+from simpersona.config.source import AnySource, LabSourceConfig
 from simpersona.config.store import StoreConfig
 from simpersona.config.traces import TracesConfig
 
@@ -30,7 +30,7 @@ class Config(Section):
     pack: Annotated[Annotated[str, Field(min_length=1)] | None, ReadBy("personas", "agent", "evaluation")] = None
     """A trained pack whose personas and policies are used instead of training them: a folder, or "default" for the pack that
     comes with the package."""
-    source: Annotated[SourceConfig, ReadBy("events", "buyers", "traces", "evaluation", "experiment")] = SourceConfig()
+    source: Annotated[AnySource, ReadBy("events", "buyers", "traces", "evaluation", "experiment")] = LabSourceConfig()
     lab: Annotated[LabConfig, ReadBy("world")] = LabConfig()
     events: Annotated[EventsConfig, ReadBy("events")] = EventsConfig()
     split: Annotated[SplitConfig, ReadBy("personas")] = SplitConfig()
@@ -80,7 +80,8 @@ class Config(Section):
             for stage in ("traces", "simulation", "tasks")
             for name, value in self._settings_that_ask(stage).items()
         ]
-        missing = [f"llm.{name}" for name in ("url", "model") if getattr(self.llm, name) is None]
+        needed = ("url", "model") if self.llm.adapter == "openai" else ()
+        missing = [f"llm.{name}" for name in needed if getattr(self.llm, name) is None]
         if asking and missing:
             raise ValueError(f"{', '.join(asking)} needs {' and '.join(missing)}: name the server and its model")
         if "model" in self.asks_llm("simulation") and self.simulation.policy != "lm":

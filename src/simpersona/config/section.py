@@ -83,7 +83,8 @@ def known_names(section: type[Section], prefix: str = "") -> Iterator[str]:
 
 def _sections_in(annotation: Any) -> list[type[Section]]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
-        return [annotation]
+        # the settings of a source are those of any of its formats
+        return [annotation, *(section for part in annotation.__subclasses__() for section in _sections_in(part))]
     return [section for part in get_args(annotation) for section in _sections_in(part)]
 
 

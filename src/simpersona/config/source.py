@@ -1,66 +1,133 @@
-"""The settings of the raw log."""
+"""The settings of the raw log, one class per format."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from simpersona.config.adapter_name import is_import_path, unknown_adapter
 from simpersona.config.section import Section, known_time_zone
 
 EventColumn = Literal[
     "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
     "order_id", "value", "seq", "title", "vendor", "product_type", "collection",
 ]  # fmt: skip
-"""What a column of a log can be: those of contracts.EVENTS, the order of events, and words for the catalogue."""
+"""What a column of a log can be: those of contracts.EVENTS, the order of events, and labels for the catalogue."""
 EventName = Literal[
     "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
     "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
 ]  # fmt: skip
-"""Those of contracts.EVENT_NAMES, and what is set aside."""
+"""The names in contracts.EVENT_NAMES, and "ignored" for events to set aside."""
 
 
 class SourceConfig(Section):
-    """Where the raw log comes from."""
+    """Where the raw log comes from. Each format has its own class, with the settings of that format."""
 
-    format: Literal["lab", "shopify", "ga4", "segment", "snowplow", "rees46", "retailrocket", "webshop", "table"] = (
-        "lab"
-    )
-    """Schema of the log; docs/events.md describes each. "table": any CSV, JSON lines or parquet, see columns."""
+    example: ClassVar[dict[str, Any]] = {}
+    """Settings that `simpersona init` writes for the format, as a start."""
+
+    format: str
+    """Schema of the log; docs/events.md describes each."""
     path: Path | None = None
-    """File, folder, or pattern with * and ?. With format = "lab" the world is generated and no path is needed."""
+    """File, folder, or pattern with * and ?."""
+
+    def reader_options(self) -> dict[str, Any]:
+        """The arguments, by name, of the adapter that reads the format."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name not in SourceConfig.model_fields}
+
+
+class _OneShopSourceConfig(SourceConfig):
+    """A log whose shop can be named."""
+
     shop: Annotated[str, Field(min_length=1)] | None = None
-    """shopify, ga4, segment, snowplow, table only: the shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
+    """The shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
+
+
+class _CategorySourceConfig(SourceConfig):
+    """A log of one large shop, whose categories can be taken for shops."""
+
     shop_by: Literal["category_root", "none"] = "category_root"
-    """rees46, retailrocket only: what a shop is. "none": the whole log is one shop."""
-    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
-    """table only: "iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
-    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
-    """table only: of times that do not name theirs."""
-    columns: dict[EventColumn, str] = Field(default={})
-    """table only: our column = "the log's", where their names differ; "=text" is the same text in every row.
-    A dot goes into a nested value: product.id."""
-    events: dict[str, EventName] = Field(default={})
-    """table only: the log's event = "ours", where their names differ; "ignored" for events without a use,
-    and "*" for all that are not named."""
-
-    def is_for(self, description: str) -> bool:
-        """Whether a setting with this description is one of the format: "a, b only: ..." names the formats."""
-        formats, found, _ = description.partition(" only: ")
-        return not found or self.format in formats.split(", ")
+    """What a shop is. "none": the whole log is one shop."""
 
 
-FORMATS: tuple[str, ...] = get_args(SourceConfig.model_fields["format"].annotation)
-SOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
-    "shopify": {"path": "events/"},
-    "ga4": {"path": "events_*.parquet"},
-    "segment": {"path": "calls/*.jsonl.gz"},
-    "snowplow": {"path": "enriched/"},
-    "rees46": {"path": "2019-Oct.csv"},
-    "retailrocket": {"path": "retailrocket/"},
-    "webshop": {"path": "human_sessions.zip"},
-    "table": {
+class LabSourceConfig(SourceConfig):
+    """The generated world; it needs no path."""
+
+    format: str = "lab"
+    """Where the raw log comes from; docs/events.md describes each format. "lab": the world of [lab] is generated."""
+
+
+class ShopifySourceConfig(_OneShopSourceConfig):
+    """A store's Web Pixels events."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "events/"}
+
+    format: str = "shopify"
+    """Shopify Web Pixels standard events as JSON lines."""
+
+
+class Ga4SourceConfig(_OneShopSourceConfig):
+    """An export of Google Analytics 4."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "events_*.parquet"}
+
+    format: str = "ga4"
+    """Google Analytics 4 as exported to BigQuery: parquet or JSON lines."""
+
+
+class SegmentSourceConfig(_OneShopSourceConfig):
+    """Calls of Segment, RudderStack or PostHog."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "calls/*.jsonl.gz"}
+
+    format: str = "segment"
+    """Segment's e-commerce spec as JSON lines, as RudderStack and PostHog write it too."""
+
+
+class SnowplowSourceConfig(_OneShopSourceConfig):
+    """Enriched events of Snowplow."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "enriched/"}
+
+    format: str = "snowplow"
+    """Snowplow's e-commerce events as JSON lines or parquet."""
+
+
+class Rees46SourceConfig(_CategorySourceConfig):
+    """A published log of REES46."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "2019-Oct.csv"}
+
+    format: str = "rees46"
+    """The published logs of REES46 as CSV."""
+
+
+class RetailRocketSourceConfig(_CategorySourceConfig):
+    """The published log of RetailRocket."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "retailrocket/"}
+
+    format: str = "retailrocket"
+    """The published log of RetailRocket: a folder of CSV files."""
+
+
+class WebshopSourceConfig(SourceConfig):
+    """The recorded sessions of WebShop."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "human_sessions.zip"}
+
+    format: str = "webshop"
+    """Sessions of human shoppers in WebShop as JSON lines."""
+
+
+class TableSourceConfig(_OneShopSourceConfig):
+    """A table, with a map from its columns and event names to ours."""
+
+    example: ClassVar[dict[str, Any]] = {
         "path": "events.csv",
         "columns": {"buyer_id": "user_id", "time": "timestamp", "event": "event_name"},
         "events": {
@@ -69,6 +136,95 @@ SOURCE_EXAMPLES: dict[str, dict[str, Any]] = {
             "buy": "checkout_completed",
             "*": "ignored",
         },
-    },
-}
-"""What `simpersona init` writes for a format, to be changed."""
+    }
+
+    format: str = "table"
+    """Any CSV, JSON lines or parquet; see columns."""
+    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
+    """"iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
+    """Time zone of times that do not name theirs."""
+    columns: dict[EventColumn, str] = Field(default={})
+    """Our column = "the log's", where their names differ; "=text" is the same text in every row.
+    A dot leads into a nested value: product.id."""
+    events: dict[str, EventName] = Field(default={})
+    """The log's event = "ours", where their names differ; "ignored" for events without a use,
+    and "*" for all events that are not named."""
+
+
+class ImportedSourceConfig(SourceConfig):
+    """A log that an adapter outside this package reads."""
+
+    options: dict[str, Any] = Field(default={})
+    """Keyword arguments of the class that `format` names, such as "my_shop.pixels:Source"."""
+
+    def reader_options(self) -> dict[str, Any]:
+        """The arguments, by name, of the adapter that reads the format."""
+        return self.options
+
+
+SOURCES: dict[str, type[SourceConfig]] = {
+    source.model_fields["format"].default: source
+    for source in (
+        LabSourceConfig, ShopifySourceConfig, Ga4SourceConfig, SegmentSourceConfig, SnowplowSourceConfig,
+        Rees46SourceConfig, RetailRocketSourceConfig, WebshopSourceConfig, TableSourceConfig,
+    )
+}  # fmt: skip
+"""The settings of each format that comes with the package."""
+FORMATS = tuple(SOURCES)
+
+
+def source_of(settings: Any) -> Any:
+    """The settings of a raw log as the class of their format.
+
+    Raises ValidationError with one line for each wrong setting. A setting of another format is wrong unless it has its
+    default value: older versions wrote the settings of all formats into a run's config.
+    """
+    if not isinstance(settings, Mapping):
+        return settings
+    name = settings.get("format", FORMATS[0])
+    if not isinstance(name, str) or not (name in SOURCES or is_import_path(name)):
+        raise _wrong([_line(("format",), name, unknown_adapter(str(name), FORMATS))])
+    source = SOURCES.get(name, ImportedSourceConfig)
+    own = {key: value for key, value in settings.items() if key in source.model_fields or not _formats_with(key)}
+    foreign = {key: value for key, value in settings.items() if key not in own and not _is_default(key, value)}
+    lines = [_line((key,), value, _other_format(key, name)) for key, value in foreign.items()]
+    read = None
+    try:
+        read = source.model_validate(own)
+    except ValidationError as error:
+        lines += [
+            _line(problem["loc"], problem["input"], problem["msg"], problem["type"]) for problem in error.errors()
+        ]
+    if lines:
+        raise _wrong(lines)
+    return read
+
+
+AnySource = Annotated[SerializeAsAny[SourceConfig], BeforeValidator(source_of)]
+"""The settings of a raw log of any format."""
+
+
+def _formats_with(setting: object) -> list[str]:
+    return [name for name, source in SOURCES.items() if setting in source.model_fields]
+
+
+def _is_default(setting: str, value: object) -> bool:
+    fields = (SOURCES[name].model_fields[setting] for name in _formats_with(setting))
+    return any(value == field.default for field in fields)
+
+
+def _other_format(setting: str, name: str) -> str:
+    formats = ", ".join(_formats_with(setting))
+    hint = "" if name in SOURCES else " Settings of an imported adapter belong in source.options."
+    return f'a setting of the formats {formats}; the format here is "{name}".{hint}'
+
+
+def _line(path: tuple[int | str, ...], value: object, message: str, kind: str = "source") -> InitErrorDetails:
+    # the message is a value of the template, for it may hold braces
+    custom = PydanticCustomError(kind, "{message}", {"message": message})  # pyright: ignore[reportArgumentType]
+    return InitErrorDetails(type=custom, loc=path, input=value)
+
+
+def _wrong(lines: list[InitErrorDetails]) -> ValidationError:
+    return ValidationError.from_exception_data("source", lines)

@@ -7,11 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from simpersona.config.adapter_name import adapter_name
 from simpersona.config.lab import VariantConfig
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
 
-Driver = Literal["browser", "http"]
-"""What visits a store for one visitor: Chromium, or plain HTTP."""
+Driver = Annotated[str, adapter_name("browser", "http")]
+"""What visits a store for one visitor: Chromium, plain HTTP, or the class that an import path names
+(adapters.storefronts.open.Visitors)."""
 
 
 class PolitenessConfig(Section):

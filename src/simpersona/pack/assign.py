@@ -20,7 +20,7 @@ from simpersona.adapters.sources.typed_log import TypedLog
 from simpersona.buyers.aggregate import aggregate
 from simpersona.buyers.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors
 from simpersona.config import Config
-from simpersona.config.source import SourceConfig
+from simpersona.config.source import TableSourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.cleaning import DUPLICATE, hashed
@@ -108,7 +108,7 @@ def _general(fitted: FittedPersonas, path: Path, config: Config) -> tuple[pa.Tab
 
 
 def _typed_log(path: Path, config: Config) -> TypedLog | None:
-    plain = SourceConfig(format="table", path=config.source.path)
+    plain = TableSourceConfig(path=config.source.path)
     takes = config.source == plain and config.events.bots == "keep"
     return TypedLog.at(path) if takes and find_spec("numba") else None
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
+from simpersona.adapters.embedders.open import open_embedder
 from simpersona.agent.grounding import ground, process_number, take_trained
 from simpersona.agent.persona_funnel import SESSION_COLUMNS, PersonaFunnel, persona_funnel
-from simpersona.agent.policies import words_of
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, STEPS, TRAINING_GOALS
 from simpersona.errors import ConfigError
 from simpersona.files import write_json
@@ -97,7 +97,7 @@ def _scorer(context: StageContext, steps: list[TrainingStep], codebook: np.ndarr
     from simpersona.agent.scorer_training import scorer_from_steps  # noqa: PLC0415 - heavy
 
     funnel = training_funnel(context, len(codebook))
-    embedder = words_of(context.config.buyers)
+    embedder = open_embedder(context.config.buyers.embedder)
     told = scorer_from_steps(steps, codebook, funnel, embedder, out / "scorer", context.config.seed, context.progress)
     write_json(out / "scorer/training.json", told)
     return told

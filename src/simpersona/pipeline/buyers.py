@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from simpersona.adapters.engines.open import table_engine
+from simpersona.adapters.engines.open import open_engine
 from simpersona.buyers.aggregate import aggregate
 from simpersona.buyers.catalogue_vectors import catalogue_vectors, with_vectors
 from simpersona.contracts import PRODUCTS, Capabilities
@@ -20,7 +20,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     """Sessions to one row per buyer and shop, and the catalogue's embeddings."""
     has = Capabilities(**read_json(context.folder / "events/quality.json")["has"])
     settings = context.config.events
-    with table_engine(settings.engine, context.folder / ".spill", settings.memory_gb) as engine:
+    with open_engine(settings.engine, context.folder / ".spill", settings.memory_gb) as engine:
         event_table = engine.read_parquet(context.folder / "events/events.parquet")
         sessions = engine.read_parquet(context.folder / "events/sessions.parquet")
         aggregate(event_table, sessions, has, settings).to_parquet(out / "buyers.parquet")

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
-from simpersona.adapters.engines.open import table_engine
+from simpersona.adapters.engines.open import open_engine
 from simpersona.buyers.aggregate import aggregate
 from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS, Capabilities
@@ -51,7 +51,7 @@ def periods_of_run(run: Path, day: str) -> Periods:
     products, embeddings = read_table(run / "events/products.parquet", PRODUCTS), np.load(run / "buyers/embeddings.npy")
     has = Capabilities(**read_json(run / "events/quality.json")["has"])
     with TemporaryDirectory(prefix="simpersona-") as scratch:
-        with table_engine(config.events.engine, Path(scratch) / "engine") as engine:
+        with open_engine(config.events.engine, Path(scratch) / "engine") as engine:
             events, sessions = (engine.read_parquet(run / f"events/{name}.parquet") for name in ("events", "sessions"))
             reach = (
                 sessions.aggregate(first=sessions.start.min(), last=sessions.start.max()).to_pyarrow().to_pylist()[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from platformdirs import user_data_path
 
-from simpersona.adapters.engines.open import read_log, table_engine, write_sessions
+from simpersona.adapters.engines.open import open_engine, read_log, write_sessions
 from simpersona.adapters.sources.open import open_source
 from simpersona.contracts import COLLECTIONS, PRODUCTS, REJECTED
 from simpersona.events.prepare import prepare
@@ -23,7 +23,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     settings = config.events
     if config.source.format == "lab":  # generated ids are nobody's, and the truth is looked up by them
         settings = settings.model_copy(update={"keep_ids": True})
-    with table_engine(settings.engine, spill, settings.memory_gb) as engine:
+    with open_engine(settings.engine, spill, settings.memory_gb) as engine:
         raw = read_log(source, path, engine, spill)
         prepared = prepare(raw, settings, user_key(user_data_path("simpersona")))
         prepared.events.to_parquet(out / "events.parquet")

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Int
 
-from simpersona.adapters.engines.open import table_engine
+from simpersona.adapters.engines.open import open_engine
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.contracts import PRODUCTS
 from simpersona.personas.card_text import VISIT
@@ -39,7 +39,7 @@ def _viewed(run: StageContext, codes: Int[np.ndarray, " n"]) -> Iterator[tuple[p
 
 def _visits(run: StageContext, assigned: pa.Table) -> pa.Table:
     """How many sessions of each code have the same counts, and the median of their seconds."""
-    with table_engine("duckdb", run.folder / ".cards") as engine:
+    with open_engine("duckdb", run.folder / ".cards") as engine:
         sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
         coded = sessions.join(ibis.memtable(assigned), ["shop_id", "buyer_id"])
         kinds = coded.group_by(["code", *VISIT]).agg(sessions=coded.count(), seconds=coded.duration_seconds.median())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.adapters.models.served import served_model
+from simpersona.adapters.models.open import open_model
 from simpersona.contracts import EPISODES, STEPS, Metrics, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.evaluation.tables import TASKS
@@ -140,7 +140,7 @@ def _judged_by_model(context: StageContext, episodes: Sequence[Episode]) -> dict
     if context.config.tasks.judge != "llm" or not episodes:
         return {}
 
-    model = served_model(context.config.llm)
+    model = open_model(context.config.llm)
     asking = Asking(context.config.traces.concurrency, context.config.seed, context.progress)
     judged = asking.in_turn(episodes, lambda episode, seed: judge_episode(model, episode, seed), "visits judged")
     return {episode.episode_id: asdict(one.verdict) for episode, one in zip(episodes, judged, strict=True)}

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simpersona import __version__
-from simpersona.adapters.models.served import served_model
+from simpersona.adapters.models.open import open_model
 from simpersona.contracts import EPISODES, MIX, SPLITS, STEPS, TRAINING_GOALS, RecordedSession
 from simpersona.errors import ConfigError
 from simpersona.files import read_json, write_json, write_lines, write_table, write_text
@@ -57,7 +57,7 @@ def run(context: StageContext, out: Path) -> StageResult:
             f"{config.traces.max_actions} actions, or shows no product, collection or search"
         )
     session_of = {session_key(session): session for session in sessions}
-    model = served_model(config.llm) if config.asks_llm("traces") else None
+    model = open_model(config.llm) if config.asks_llm("traces") else None
     asking = Asking(config.traces.concurrency, config.seed, context.progress)
     written = goals_of(sessions, config.traces.writer, model, asking)
     limits = Limits(REPLAY_STEPS, config.simulation.time_limit_seconds, config.traces.concurrency)

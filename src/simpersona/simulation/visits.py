@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
@@ -16,6 +15,7 @@ import pyarrow as pa
 
 from simpersona.adapters.engines.duckdb import connect
 from simpersona.adapters.sources.shopify import ShopifySource
+from simpersona.adapters.storefronts.open import open_visitors
 from simpersona.config import Driver, StoreConfig
 from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError, StorefrontError
@@ -28,10 +28,6 @@ from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.shopper.screenshots import PicturedWindow, episode_pictures
 from simpersona.simulation.journal import FinishedVisit, Shard, StoreLog, VisitJournal
 from simpersona.visits import Episode, Goal
-
-if TYPE_CHECKING:
-    from simpersona.adapters.storefronts.browser import Browser
-    from simpersona.adapters.storefronts.http import HttpVisitors
 
 ANSWER_SECONDS = 15
 
@@ -187,7 +183,7 @@ def run_visits(
         on_finished(FinishedVisit(episode, log.take(episode.episode_id) if log is not None else None))
 
     async def run_all() -> None:
-        async with _visitors(config, conditions.driver or config.driver, may_pay=is_lab) as visitors:
+        async with open_visitors(config, conditions.driver or config.driver, may_pay=is_lab) as visitors:
 
             def session(visit: Visit) -> Storefront:
                 url = stores[visit.goal.shop_id].url
@@ -213,23 +209,6 @@ def _by_turns(visits: Sequence[Visit]) -> list[Visit]:
     """The first visit of each shop, then the second of each, and so on: no store gets its visits in a burst."""
     number = {visit.name: int(visit.name.rpartition("-")[2]) for visit in visits}
     return sorted(visits, key=lambda visit: number[visit.name])
-
-
-def _visitors(config: StoreConfig, driver: Driver, *, may_pay: bool) -> Browser | HttpVisitors:
-    """What opens visitors' sessions. Raises ConfigError if a package is missing."""
-    try:
-        if driver == "http":
-            from simpersona.adapters.storefronts.http import HttpVisitors  # noqa: PLC0415 - heavy
-
-            return HttpVisitors(config, may_pay=may_pay)
-        from simpersona.adapters.storefronts.browser import Browser  # noqa: PLC0415 - heavy
-
-        return Browser(config, may_pay=may_pay)
-    except ImportError as error:
-        raise ConfigError(
-            f"the driver {driver!r} needs a package that is not installed ({error}). Install it with: "
-            f"pip install 'simpersona[{driver}]'"
-        ) from error
 
 
 def _recorded_events(finished: Sequence[FinishedVisit], work: Path, scratch: Path) -> pa.Table:

@@ -23,7 +23,7 @@ PART = 500_000
 
 
 @contextmanager
-def table_engine(address: str, folder: Path, memory_gb: float | None = None) -> Iterator[SQLBackend]:
+def open_engine(address: str, folder: Path, memory_gb: float | None = None) -> Iterator[SQLBackend]:
     """The engine of `events.engine`, as long as it is needed; `folder` is its own, and is removed. `memory_gb` is how much
     DuckDB's tables may take before they spill; Spark's is set where it is started.
 

@@ -1,0 +1,40 @@
+"""The driver that opens visitors' sessions in stores, as the settings name it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from simpersona.adapters.named import Shipped, build
+from simpersona.config import StoreConfig
+from simpersona.ports import Storefront
+
+_HERE = "simpersona.adapters.storefronts"
+DRIVERS = {
+    "browser": Shipped(f"{_HERE}.browser:Browser", extra="browser"),
+    "http": Shipped(f"{_HERE}.http:HttpVisitors", extra="http"),
+}
+"""The drivers that come with the package."""
+
+
+class Visitors(AbstractAsyncContextManager["Visitors"], Protocol):
+    """What the visitors of one run share, such as a running browser; entered before the first visit.
+
+    It is made with the settings of [store] and `may_pay`, which allows to fill in a checkout and place an order: in the
+    lab's own stores alone.
+    """
+
+    def visitor(self, url: str, visitor: str, *, within: str = "/") -> Storefront:
+        """A session of a new visitor in the store at `url`; the store knows the visitor by the cookie `visitor`.
+
+        The visitor stays on the host, and there below the path `within`, which ends with a slash.
+        """
+        ...
+
+
+def open_visitors(config: StoreConfig, driver: str, *, may_pay: bool) -> Visitors:
+    """The visitors of a driver: "browser", "http", or an import path. Nothing is started before it is entered.
+
+    Raises ConfigError if an import path leads to no driver, or a package is missing.
+    """
+    return build(Visitors, driver, DRIVERS, "store.driver", config, may_pay=may_pay)
