@@ -1,4 +1,4 @@
-"""One vector per product of a catalogue: from its text, or as the catalogue gives it."""
+"""One vector per product of a catalogue: embedded from its text, or read from the catalogue."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import pyarrow as pa
 
 from simpersona.adapters.embedders.given import given_embeddings
 from simpersona.adapters.embedders.open import open_embedder
-from simpersona.adapters.sources.named_products import catalogue_file
+from simpersona.adapters.sources.catalogue import catalogue_file
 from simpersona.config import BuyersConfig
 from simpersona.ports import Embedder, Progress
 
 
 def embedder_name(config: BuyersConfig) -> str:
-    """What a pack notes of where its vectors came from."""
+    """The name of the embedder, which a pack records with its vectors."""
     return "given" if config.embedder == "given" else open_embedder(config.embedder).name
 
 
 def catalogue_vectors(
     config: BuyersConfig, products: pa.Table, log: Path, progress: Progress | None = None
 ) -> np.ndarray:
-    """One float32 row per row of PRODUCTS; a row of NaN where a catalogue that gives its vectors (`products.parquet`
-    beside `log`, a file, folder or pattern) has none for the product.
+    """The vectors of PRODUCTS, float32, one row per product. With embedder = "given" they come from the `products.parquet`
+    beside `log` (a file, folder or pattern), and the row of a product without a vector is NaN.
 
-    Raises SourceError if such a catalogue does not give what is expected.
+    Raises SourceError if that file does not hold such vectors.
     """
     if config.embedder != "given":
         return embed_texts(open_embedder(config.embedder), products["text"], progress)
@@ -34,9 +34,11 @@ def catalogue_vectors(
 
 
 def with_vectors(products: pa.Table, embeddings: np.ndarray) -> tuple[pa.Table, np.ndarray]:
-    """The products that have a vector, and these; to the buyers' vectors the others are unknown."""
-    there = ~np.isnan(embeddings[:, 0])
-    return (products, embeddings) if there.all() else (products.filter(pa.array(there)), embeddings[there])
+    """The products that have a vector, and the vectors. The other products are unknown to the buyers' vectors."""
+    has_vector = ~np.isnan(embeddings[:, 0])
+    if has_vector.all():
+        return products, embeddings
+    return products.filter(pa.array(has_vector)), embeddings[has_vector]
 
 
 def embed_texts(

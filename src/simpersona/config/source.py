@@ -48,7 +48,7 @@ class _OneShopSourceConfig(SourceConfig):
 
 
 class _CategorySourceConfig(SourceConfig):
-    """A log of one large shop, whose categories can be taken for shops."""
+    """A log of one large shop, whose categories can serve as shops."""
 
     shop_by: Literal["category_root", "none"] = "category_root"
     """What a shop is. "none": the whole log is one shop."""

@@ -1,1 +1,1 @@
-"""What turns texts into vectors."""
+"""Embedders: texts to vectors."""

@@ -1,4 +1,4 @@
-"""Vectors that a catalogue comes with: the column `embedding` of the products.parquet beside the log."""
+"""Vectors that come with a catalogue: the column `embedding` of the products.parquet beside the log."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from simpersona.errors import SourceError
 
 COLUMN = "embedding"
 NAME = "given"
-"""What takes the place of an embedder's name."""
+"""Used as the name of the embedder."""
 
 
 def given_embeddings(catalogue: Path, products: pa.Table) -> Float[np.ndarray, "m dim"]:
-    """The vector, float32, of each row of `products` (PRODUCTS) as the file `catalogue` gives it; a row of NaN for a
-    product without one, or with a number in it that is not finite.
+    """The float32 vector of each row of `products` (PRODUCTS) in the file `catalogue`. The row is NaN if a product has no
+    vector, or a vector with a number that is not finite.
 
-    Raises SourceError if there is no such file or column, it holds no lists of numbers, they are not of one length, or
-    none is given.
+    Raises SourceError if the file or the column is missing, the column holds no lists of numbers, the lists differ in
+    length, or no product has a vector.
     """
-    found = _read(catalogue)
-    vectors, lists = found[COLUMN].combine_chunks(), found.filter(pc.is_valid(found[COLUMN]))
+    table = _read(catalogue)
+    vectors, lists = table[COLUMN].combine_chunks(), table.filter(pc.is_valid(table[COLUMN]))
     lengths = pc.value_counts(pc.list_value_length(vectors.drop_null())).to_pylist()
     if len(lengths) != 1 or not lengths[0]["values"]:
         raise SourceError(f"{catalogue}: {_odd(lists, lengths)} Expected one length for all products.")
@@ -60,7 +60,7 @@ def _read(catalogue: Path) -> pa.Table:
 def _odd(lists: pa.Table, lengths: list[dict[str, int]]) -> str:
     if not lengths:
         return f"every {COLUMN} is null."
-    usual = max(lengths, key=lambda one: one["counts"])["values"]
+    usual = max(lengths, key=lambda length: length["counts"])["values"]
     odd = lists.filter(pc.not_equal(pc.list_value_length(lists[COLUMN]), usual or -1))
     first = odd.select(["shop_id", "product_id"]).slice(0, 1).to_pylist()[0]
     size = len(odd[COLUMN][0])

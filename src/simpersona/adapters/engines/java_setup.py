@@ -1,4 +1,4 @@
-"""Gets a Java where there is none: the distribution's package."""
+"""Installs a Java where there is none, from the distribution's packages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ PACKAGES = ("openjdk-17-jre-headless", "default-jre-headless")
 
 
 def install_java(say: Callable[[str], None]) -> Path:
-    """The path of a Java that is there now; tries what this machine allows.
+    """The path of Java, which is installed first if it is missing and the machine allows it.
 
-    Raises ConfigError with what to do by hand if nothing worked.
+    Raises ConfigError that says what to do by hand if that does not work.
     """
     try:
         return find_java()

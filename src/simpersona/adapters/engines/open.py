@@ -19,15 +19,15 @@ from simpersona.events.prepare import Prepared
 from simpersona.ports import EventSource
 
 PART = 500_000
-"""Events whose timelines are in memory at once."""
+"""Number of events whose timelines are in memory at once."""
 
 
 @contextmanager
 def open_engine(address: str, folder: Path, memory_gb: float | None = None) -> Iterator[SQLBackend]:
-    """The engine of `events.engine`, as long as it is needed; `folder` is its own, and is removed. `memory_gb` is how much
-    DuckDB's tables may take before they spill; Spark's is set where it is started.
+    """The engine that `events.engine` names, until the block ends. It spills to `folder`, which is removed. `memory_gb` limits
+    the memory of DuckDB's tables; Spark's is set where Spark is started.
 
-    Raises ConfigError if it cannot be had.
+    Raises ConfigError if the engine cannot be opened.
     """
     if address == "duckdb":
         engine = engine_duckdb.connect(folder, memory_gb)
@@ -45,7 +45,7 @@ def open_engine(address: str, folder: Path, memory_gb: float | None = None) -> I
 def read_log(source: EventSource, path: Path, engine: SQLBackend, folder: Path) -> RawLog:
     """The source's log as tables of the engine. Raises SourceError as the source does.
 
-    What DuckDB alone can read (text, for example) it reads whatever the engine, and hands over as parquet in `folder`.
+    DuckDB reads what no other engine can, such as text, and hands it over as parquet in `folder`.
     """
     try:
         return source.read(path, engine)
@@ -62,7 +62,9 @@ def read_log(source: EventSource, path: Path, engine: SQLBackend, folder: Path) 
 
 
 def write_sessions(prepared: Prepared, path: Path) -> None:
-    """SESSIONS as a parquet file. DuckDB cannot spill lists, and the timelines are such: it is given some buyers at a time."""
+    """Writes SESSIONS as a parquet file. DuckDB cannot spill lists such as the timelines, so it gets a part of the buyers at
+    a time.
+    """
     if prepared.sessions.get_backend().name != "duckdb":
         prepared.sessions.to_parquet(path)
         return
@@ -72,11 +74,11 @@ def write_sessions(prepared: Prepared, path: Path) -> None:
 
 
 def _named(address: str) -> SQLBackend:
-    """Whatever Ibis connects to, such as `bigquery://PROJECT/DATASET`."""
+    """The engine that Ibis connects to, such as `bigquery://PROJECT/DATASET`."""
     kind = address.partition("://")[0]
     try:
         engine = ibis.connect(address)
-    except Exception as error:  # each backend has its own
+    except Exception as error:  # each backend has its own errors errors
         # the address is not repeated: it may hold a password
         raise ConfigError(
             f"events.engine: no connection to the {kind} of this address ({type(error).__name__}). "

@@ -1,6 +1,6 @@
 """The other table engine: Ibis on PySpark, in this process (`local[4]`) or on a cluster (`spark://host:7077`).
 
-What has to differ from DuckDB so that one set of Ibis expressions serves both stands here.
+This file holds the differences from DuckDB, so that both engines compute the same Ibis expressions.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ with warnings.catch_warnings():  # of a newer pandas; tables go through Arrow he
     from ibis.backends.pyspark.datatypes import PySparkSchema
 
 LOCAL = "local[*]"
-"""What the address `spark` stands for: every core of this machine."""
+"""The meaning of the address `spark`: every core of this machine."""
 
 _SETTINGS = {
     "spark.app.name": "simpersona",
     "spark.log.level": "ERROR",
     "spark.sql.adaptive.enabled": "true",
-    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",  # few partitions for a small kept table
-    "spark.sql.ansi.enabled": "false",  # what cannot be cast is null, as on DuckDB
+    "spark.sql.optimizer.canChangeCachedPlanOutputPartitioning": "true",  # few partitions for a small cached table
+    "spark.sql.ansi.enabled": "false",  # a failed cast is null, as on DuckDB
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.session.timeZone": "UTC",
     "spark.ui.enabled": "false",
@@ -54,9 +54,9 @@ class SparkBackend(Backend):
     """Ibis's backend, with Arrow where Ibis goes through pandas (which turns null into NaN)."""
 
     def create_table(self, name: str, /, obj: Any = None, **_: Any) -> ir.Table:
-        """The rows of an expression under a name, as long as the session lives.
+        """The rows of an expression under a name, until the session ends.
 
-        They lie with the executors, in memory and on their disks: nothing is written that all must see.
+        The executors hold them in memory and on their disks; no shared file is written.
         """
         self._frame(obj).persist(StorageLevel.MEMORY_AND_DISK).createTempView(name)
         return self.table(name)
@@ -69,7 +69,7 @@ class SparkBackend(Backend):
     def to_parquet(self, expr: ir.Table, /, path: str | Path, **_: Any) -> None:
         """One parquet file, in the order of the expression; `path` is on a file system that every worker sees.
 
-        The executors write their parts side by side; they are put together a row group at a time.
+        The executors write their parts at the same time; the parts are joined a row group at a time.
         """
         parts = Path(f"{path}.parts")
         self._frame(expr).write.parquet(parts.absolute().as_uri(), mode="overwrite")
@@ -85,7 +85,7 @@ class SparkBackend(Backend):
         return super().read_parquet(Path(path).absolute().as_uri(), table_name=table_name, **options)
 
     def read_numbered(self, paths: Sequence[str], /) -> ir.Table:
-        """Files of parquet as one table, whose rows have their `source_file` and their `source_row`, from 1."""
+        """Files of parquet as one table, whose rows have their `source_file` and `source_row` (from 1)."""
         name = ibis.util.gen_name("numbered")
         files = self._session.read.parquet(*[Path(path).as_uri() for path in paths], mergeSchema=True)
         files.selectExpr(
@@ -93,9 +93,9 @@ class SparkBackend(Backend):
         ).createTempView(name)
         return self.table(name)
 
-    def get_schema(self, table_name: str, **place: Any) -> ibis.Schema:
+    def get_schema(self, table_name: str, **options: Any) -> ibis.Schema:
         """The table's schema; its times are in UTC."""
-        return ibis.schema({name: _in_utc(kind) for name, kind in super().get_schema(table_name, **place).items()})
+        return ibis.schema({name: _in_utc(kind) for name, kind in super().get_schema(table_name, **options).items()})
 
     def _frame(self, expr: ir.Expr) -> DataFrame:
         self._run_pre_execute_hooks(expr)
@@ -119,10 +119,10 @@ def _in_utc(kind: dt.DataType) -> dt.DataType:
 def connect(address: str, folder: Path) -> SparkBackend:
     """Spark at `address`: `spark` (this machine), `local[N]` or `spark://host:port`; it spills to `folder`.
 
-    Times are in UTC. Settings beyond ours, such as the executors' memory, are read as Spark reads them, from
+    Times are in UTC. Spark reads further settings, such as the executors' memory, from
     `$SPARK_CONF_DIR/spark-defaults.conf`.
 
-    Raises ConfigError if there is no Java, Spark does not start, or this process has one at another address.
+    Raises ConfigError if there is no Java, Spark does not start, or this process has a Spark at another address.
     """
     find_java()
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +140,7 @@ def connect(address: str, folder: Path) -> SparkBackend:
         cause = " ".join(str(error).partition("\n\tat ")[0].split())  # Java's stack stays with the error below
         raise ConfigError(
             f"Spark at {master} did not start: {cause}. Expected `spark`, `local[N]` or the spark://host:port of a"
-            " master that runs; `simpersona doctor` tells which Java is found."
+            " master that runs; `simpersona doctor` shows which Java is used."
         ) from error
     if session.sparkContext.master != master:
         raise ConfigError(f"this process has Spark at {session.sparkContext.master} already; {master} needs another.")

@@ -1,6 +1,6 @@
-"""Language model: one behind an OpenAI-compatible address (vLLM, llama.cpp's server, OpenAI), asked over HTTP.
+"""A language model behind an OpenAI-compatible address (vLLM, llama.cpp's server, OpenAI), asked over HTTP.
 
-The server holds the answer to the JSON schema (`response_format`). A busy, broken or silent server is asked again.
+The server makes the answer follow the JSON schema (`response_format`). A busy, broken or silent server is asked again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from simpersona.pages import Message, Reply
 FIRST_PAUSE_SECONDS = 1.0
 """Before the second try; doubled before each further one."""
 MAX_PAUSE_SECONDS = 120.0
-"""No pause is longer; a server that asks for a longer one is not waited for."""
+"""The longest pause. If a server asks for a longer one, the question fails."""
 _QUOTED_CHARS = 200
 
 
@@ -31,7 +31,7 @@ class OpenAiModel:
     """The model `config.model` at `config.url`, sampled at `config.temperature`, or at `temperature` where it is given.
 
     Any number of questions may be asked at once. `pause` waits between tries. The key is read from the environment here;
-    it is never logged and stands in no error. Raises ConfigError if the address, the model's name or the key is missing.
+    it is never logged and never part of an error. Raises ConfigError if the address, the model's name or the key is missing.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class OpenAiModel:
         self._key = "" if config.key_env is None else _key(config.key_env)
 
     async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
-        """An answer that the server held to `schema`, sampled with `seed`; `seconds` holds all tries.
+        """An answer that follows `schema`, sampled with `seed`; `seconds` counts all tries.
 
         Raises ModelError if the server cannot be reached, refuses, or stays busy, broken or silent after all tries;
-        ReplyError if the answer is empty, cut off or no JSON.
+        ReplyError if the answer is empty, cut off or not JSON.
         """
         started = time.perf_counter()
         response = await self._answered(self._question(messages, schema, seed))
         if response.status_code != httpx2.codes.OK:
-            raise ModelError(f"{self._told()} {self._refusal(response)}")
+            raise ModelError(f"{self._label()} {self._refusal(response)}")
         try:
             body = response.json()
             choice, usage = body["choices"][0], body.get("usage") or {}
@@ -66,7 +66,7 @@ class OpenAiModel:
             tokens = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise ModelError(
-                f"{self._told()} answered with something else than a chat completion: {self._quoted(response.text)}"
+                f"{self._label()} answered with something else than a chat completion: {self._quoted(response.text)}"
             ) from error
         try:
             return Reply(self._json(text, end), *tokens, seconds=time.perf_counter() - started)
@@ -94,7 +94,7 @@ class OpenAiModel:
         for further in range(self._config.retries, -1, -1):
             wanted = 0.0
             try:
-                # a client of its own: questions come from several event loops, and none is left open
+                # a new client: questions come from several event loops, and no client is left open
                 async with httpx2.AsyncClient(timeout=self._config.timeout_seconds, headers=headers) as client:
                     response = await client.post(self._address, json=question)
             except httpx2.TimeoutException:
@@ -108,12 +108,10 @@ class OpenAiModel:
             if not further:
                 break
             if wanted > MAX_PAUSE_SECONDS:
-                raise ModelError(
-                    f"{self._told()} {trouble} It asks to be left alone for {wanted:.0f} s: not waited for"
-                )
+                raise ModelError(f"{self._label()} {trouble} It asks for a pause of {wanted:.0f} s, which is too long")
             backoff = FIRST_PAUSE_SECONDS * 2 ** (self._config.retries - further)
             await self._pause(max(wanted, min(backoff, MAX_PAUSE_SECONDS)))
-        raise ModelError(f"{self._told()} {trouble} Tried {self._config.retries + 1} time(s)")
+        raise ModelError(f"{self._label()} {trouble} Tried {self._config.retries + 1} time(s)")
 
     def _json(self, text: Any, end: Any) -> str:
         if end == "length":
@@ -126,12 +124,12 @@ class OpenAiModel:
             json.loads(text)
         except ValueError as error:
             raise ReplyError(
-                f"{self.name}: the answer is not JSON: {self._quoted(text)}. Does the server hold answers to a schema "
+                f"{self.name}: the answer is not JSON: {self._quoted(text)}. Does the server support a JSON schema "
                 "(response_format)?"
             ) from error
         return text
 
-    def _told(self) -> str:
+    def _label(self) -> str:
         return f"the language model {self.name} at {self._address}"
 
     def _refusal(self, response: httpx2.Response) -> str:
@@ -142,14 +140,14 @@ class OpenAiModel:
         return f"answered with an error ({status}): {self._quoted(response.text)}."
 
     def _quoted(self, text: str) -> str:
-        words = " ".join(text.split())
+        line = " ".join(text.split())
         if self._key:
-            words = words.replace(self._key, "***")
-        return repr(words[:_QUOTED_CHARS])
+            line = line.replace(self._key, "***")
+        return repr(line[:_QUOTED_CHARS])
 
 
 def _key(variable: str) -> str:
-    """The key in an environment variable. Raises ConfigError if it is not there or cannot be one; never tells it."""
+    """The key in an environment variable. Raises ConfigError, without the key, if it is missing or cannot be a key."""
     key = os.environ.get(variable, "").strip()
     if not key:
         raise ConfigError(f"llm.key_env = {variable}: no such environment variable, or it is empty. Set it to the key")
@@ -159,7 +157,7 @@ def _key(variable: str) -> str:
 
 
 def _wanted_pause(response: httpx2.Response) -> float:
-    """Seconds that the server asks to be left alone (Retry-After, as seconds or as a date); 0 if it does not."""
+    """Seconds that the server asks to wait (Retry-After, in seconds or as a date); 0 if it does not."""
     asked = response.headers.get("Retry-After", "").strip()
     if asked.isdecimal():
         return float(asked)

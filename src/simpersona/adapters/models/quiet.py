@@ -1,4 +1,4 @@
-"""The libraries of language models without their bars and notices."""
+"""Switches off the progress bars of transformers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transformers.utils import logging
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of transformers within the block: ours are shown instead."""
+    """No progress bars of transformers within the block; ours are shown instead."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:

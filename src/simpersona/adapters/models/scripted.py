@@ -1,4 +1,4 @@
-"""Language model: answers that were written beforehand. For tests and for showing a loop without a model."""
+"""A language model with prepared answers, for tests and for showing a loop without a model."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Answer = Callable[[list[Message], dict[str, Any], int], str]
 class ScriptedModel:
     """Gives `replies` one after the other, or asks a function for each. Tokens are counted as words.
 
-    `asked` keeps the messages of every call.
+    `asked` holds the messages of every call.
     """
 
     name = "scripted"
@@ -26,9 +26,9 @@ class ScriptedModel:
         self.asked: list[list[Message]] = []
 
     async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
-        """The next reply. Raises ModelError when the script is at its end."""
+        """The next reply. Raises ModelError after the last reply."""
         self.asked.append(messages)
         text = self._answer(messages, schema, seed) if self._answer else next(self._script, None)
         if text is None:
-            raise ModelError(f"The script is at its end: this is question {len(self.asked)}. Give it more replies.")
+            raise ModelError(f"The script has ended: this is question {len(self.asked)}. Give it more replies.")
         return Reply(text, sum(len(m["content"].split()) for m in messages), len(text.split()), seconds=0.0)

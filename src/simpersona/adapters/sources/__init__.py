@@ -1,1 +1,1 @@
-"""One adapter per published schema of raw logs."""
+"""Sources of raw events, one per published schema of logs."""

@@ -1,4 +1,4 @@
-"""Logs as CSV: lines split into the columns that their file's header names."""
+"""Logs as CSV: lines split into the columns that the header of their file names."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis makes the operators of its values at run time, where pyright cannot see them.
@@ -23,8 +23,8 @@ _NAMES = {",": "comma", "\t": "tab", ";": "semicolon"}
 
 
 class CsvRows(NamedTuple):
-    """What CSV files hold: the whole lines as `file`, `row`, `raw` and one text column per name asked for
-    (trimmed; null where empty), the other lines in the shape of REJECTED, and the number of both.
+    """The lines of CSV files: the complete ones as `file`, `row`, `raw` and one text column per wanted column
+    (trimmed; null where empty), the other ones in the shape of REJECTED, and the number of both.
     """
 
     rows: ibis.Table
@@ -46,13 +46,13 @@ def read_csv_lines(
     containing: str = "",
     separator: str = ",",
 ) -> CsvRows:
-    """The lines of CSV files with a header each, which may name further columns and in any order.
+    """The lines of CSV files. Each has a header, with the columns and perhaps others, in any order.
 
-    A line with a wrong number of fields is rejected. A field that holds a separator has to stand in double
-    quotes (RFC 4180), and no field may hold a line's end. Only lines that contain the text `containing` are
-    looked at; the others are in neither table.
+    A line with a wrong number of fields is rejected. A field with a separator must be in double quotes (RFC 4180), and
+    no field may hold a line break. Only lines that contain the text `containing` are read; the others are in neither
+    table. `what` names the log in errors.
 
-    Raises SourceError, which says that it is `what`, if a file cannot be read or lacks a column.
+    Raises SourceError if a file cannot be read or lacks a column.
     """
     lines, count = read_lines(engine, files)
     headers = _headers(lines, columns, what, separator)
@@ -71,26 +71,26 @@ def _rows(body: ibis.Table, columns: Sequence[str], layout: tuple[str, ...], hea
 
 
 def _headers(lines: ibis.Table, columns: Sequence[str], what: str, separator: str) -> dict[str, _Header]:
-    """The first line of each file; each must name the needed columns."""
+    """The header of each file, its first line, which must name the columns."""
     first = lines.group_by("file").aggregate(row=lines.row.min(), line=lines.line.argmin(lines.row))
     headers: dict[str, _Header] = {}
-    for found in first.order_by("file").to_pyarrow().to_pylist():
+    for header in first.order_by("file").to_pyarrow().to_pylist():
         try:
-            named = [name.strip() for name in next(csv.reader([found["line"]], delimiter=separator))]
+            named = [name.strip() for name in next(csv.reader([header["line"]], delimiter=separator))]
         except csv.Error:  # a field longer than that reader takes
-            named = [found["line"][:300]]
+            named = [header["line"][:300]]
         if missing := [name for name in columns if name not in named]:
             raise SourceError(
-                f"{found['file']}, row {found['row']}: missing column(s) {', '.join(missing)}."
+                f"{header['file']}, row {header['row']}: missing column(s) {', '.join(missing)}."
                 f" Found: {', '.join(named)[:300]}. Expected: {', '.join(columns)}."
                 f" Is this {what}? Correct source.path or source.format."
             )
-        headers[found["file"]] = _Header(found["row"], named)
+        headers[header["file"]] = _Header(header["row"], named)
     return headers
 
 
 def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str, separator: str) -> ibis.Table:
-    """The lines below the headers with their `fields`, and the `fault` of those that are not whole."""
+    """The lines below the headers with their `fields`, and the `fault` of those that cannot be split."""
     widths = [
         {"name": name, "header_row": header.row, "width": len(header.columns)} for name, header in headers.items()
     ]
@@ -101,11 +101,11 @@ def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str, sepa
     body = body.mutate(
         fields=ibis.ifelse(body.line.contains('"'), _quoted_fields(body.line, separator), body.line.split(separator))
     )
-    found = body.fields.length()
+    count = body.fields.length()
     fault = ibis.cases(
         (body.fault.notnull(), body.fault),
-        (found.isnull(), "a quoted field does not end before a " + _NAMES.get(separator, separator)),
-        (found != body.width, "expected " + body.width.cast("string") + " fields, found " + found.cast("string")),
+        (count.isnull(), "a quoted field does not end before a " + _NAMES.get(separator, separator)),
+        (count != body.width, "expected " + body.width.cast("string") + " fields, found " + count.cast("string")),
         else_=ibis.null("string"),
     )
     return body.mutate(fault=fault)
@@ -113,17 +113,17 @@ def _split(lines: ibis.Table, headers: dict[str, _Header], containing: str, sepa
 
 @ibis.udf.scalar.builtin(name="regexp_extract_all")
 def _all_matches(text: str, pattern: str) -> list[str]:
-    """DuckDB's list of what matches; Ibis has no word for it."""
+    """DuckDB's list of all matches, for which Ibis has no function."""
 
 
 def _quoted_fields(line: ir.StringValue, separator: str) -> ir.ArrayValue:
-    """The fields of a line with quotes (RFC 4180); null where quotes and separators do not fit together."""
-    led = separator + line  # so that every field, an empty one too, is a match of one character or more
-    sign = f"[{separator}]"
-    fields = _all_matches(led, f'{sign}(?:"(?:[^"]|"")*"|[^{separator}]*)')
+    """The fields of a line with quotes (RFC 4180); null where quotes and separators do not match."""
+    led = separator + line  # then every field, also an empty one, is a match of one character or more
+    start = f"[{separator}]"
+    fields = _all_matches(led, f'{start}(?:"(?:[^"]|"")*"|[^{separator}]*)')
     plain = fields.map(
         lambda field: ibis.ifelse(
-            field.re_search(f'^{sign}".*"$'), field.substr(2, field.length() - 3).replace('""', '"'), field.substr(1)
+            field.re_search(f'^{start}".*"$'), field.substr(2, field.length() - 3).replace('""', '"'), field.substr(1)
         )
     )
     return ibis.ifelse(fields.join("") == led, plain, None)

@@ -13,12 +13,21 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.ga_flat import read_flat
+from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
+from simpersona.adapters.sources.event_rows import (
+    ALL_KNOWN,
+    event_log,
+    ignored,
+    number,
+    page_host,
+    shop_or,
+    whole_number,
+)
+from simpersona.adapters.sources.ga_csv import read_ga_csv
 from simpersona.adapters.sources.json_fields import json_objects, json_value
-from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogue
-from simpersona.adapters.sources.source_times import moment
 from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
-from simpersona.contracts import Capabilities, RawLog
+from simpersona.adapters.sources.times import time_of
+from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import IGNORED
 from simpersona.events.materialize import materialize
@@ -35,17 +44,15 @@ EVENT_OF = {
     "begin_checkout": "checkout_started",
     "purchase": "checkout_completed",
 }
-"""Every other event (select_item, scroll, session_start, add_payment_info, a shop's own) is set aside and counted;
-a product that is selected in a list gives its own view_item.
+"""Every other event (select_item, scroll, session_start, add_payment_info, a shop's own) is set aside and counted.
+A product that is selected in a list has its own view_item.
 """
-PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
-"""The events that give one row per item."""
 NEEDED = ("event_name", "event_timestamp", "user_pseudo_id")
 
 _SCALARS = {
     "name": "event_name",
     "stamp": "event_timestamp",
-    "place": "batch_event_index",
+    "batch_index": "batch_event_index",
     "buyer_id": "user_pseudo_id",
     "host": "device.web_info.hostname",
     "transaction": "ecommerce.transaction_id",
@@ -58,12 +65,12 @@ _ITEM_FIELDS = (
 )  # fmt: skip
 _ITEMS = f"array<struct<{', '.join(f'{name}: string' for name in _ITEM_FIELDS)}>>"
 _NOT_SET = ("", "(not set)")
-_NAME = r"^[A-Za-z0-9_]{1,40}$"  # of an event, as Google allows it; anything else may be personal
+_NAME = r"^[A-Za-z0-9_]{1,40}$"  # of an event, as Google allows it
 
 
 class Ga4Source:
     """Reads a file, a folder or a pattern of files of the daily tables `events_YYYYMMDD`, as parquet or as JSON lines;
-    an EventSource. Files of CSV are read as `events_ga_flat` says.
+    an EventSource. `ga_csv` reads files of CSV.
 
     The shop is `shop`, else the host name (`device.web_info.hostname`, else that of `page_location`). A buyer is a
     `user_pseudo_id`; rows without one, of visitors who did not consent, are set aside. A session is a
@@ -82,43 +89,24 @@ class Ga4Source:
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         kind, names = kind_of(files), columns_of(files)
         if kind == "csv":
-            return read_flat(engine, files, names, self.shop)
+            return read_ga_csv(engine, files, names, self.shop)
         if missing := [name for name in NEEDED if name not in names]:
             raise SourceError(
                 f"{files[0]}: missing column(s) {', '.join(missing)}. Found: {', '.join(names)[:300]}."
                 f" Expected GA4's BigQuery export, with {', '.join(NEEDED)}. Correct source.path or source.format."
             )
         read, rows_in = _read_parquet(engine, files) if kind == "parquet" else _read_json(engine, files)
-        judged = materialize(_judged(self._flat(read)), "ga4_events")
-        used = judged.filter(judged.reason.isnull())
-        products, collections = catalogue(engine, files[0].parent, lambda: _mentions(used))
-        return RawLog(
-            events=_events(used),
-            rejected=judged.filter(judged.reason.notnull()).select("file", "row", "reason", "raw"),
-            products=products,
-            collections=collections,
-            rows_in=rows_in,
-            has=Capabilities(
-                has_search=True,
-                has_collection=True,
-                has_checkout_start=True,
-                has_price=True,
-                has_session=True,
-                has_text=True,
-            ),
-        )
+        rows = materialize(_with_reason(self._flat(read)), "ga4_events")
+        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN)
 
     def _flat(self, read: ibis.Table) -> ibis.Table:
         """One row per event with what is needed of its parameters; `goods` are its items."""
 
         def param(name: str) -> ir.StringValue:
-            found = read.params.filter(lambda given: given["key"] == name).map(
-                lambda given: _param_text(given["value"])
-            )
-            return _set(found[0])
+            values = read.params.filter(lambda param: param["key"] == name).map(lambda param: _param(param["value"]))
+            return _set(values[0])
 
         goods = read.items.map(_good)
-        page = param("page_location").re_extract(r"^[a-z]+://([^/:?#]+)", 1)
         event = read.name.cases(*EVENT_OF.items(), else_=ibis.null("string"))
         is_order, is_list = event == "checkout_completed", event == "collection_viewed"
         listed = ibis.coalesce(
@@ -131,18 +119,30 @@ class Ga4Source:
             "fault",
             "name",
             event=event,
-            shop_id=ibis.literal(self.shop) if self.shop else _set(ibis.coalesce(_set(read.host), page)),
+            shop_id=shop_or(self.shop, _set(ibis.coalesce(_set(read.host), page_host(param("page_location"))))),
             buyer_id=read.buyer_id,
             session_id=param("ga_session_id"),
-            time=moment(read.stamp, "us"),
-            seq=read.place.try_cast("int64"),
+            time=time_of(read.stamp, "us"),
+            seq=whole_number(read.batch_index),
             query=ibis.ifelse(event == "search_submitted", param("search_term"), None),
             collection_id=ibis.ifelse(is_list, listed, None),
             collection=ibis.ifelse(is_list, ibis.coalesce(param("item_list_name"), goods[0]["list_name"]), None),
             order_id=ibis.ifelse(is_order, ibis.coalesce(_set(read.transaction), param("transaction_id")), None),
-            value=ibis.ifelse(is_order, ibis.coalesce(read.revenue, param("value")).try_cast("float64"), None),
+            value=ibis.ifelse(is_order, number(ibis.coalesce(read.revenue, param("value"))), None),
             goods=goods,
         )
+
+
+def _with_reason(flat: ibis.Table) -> ibis.Table:
+    return flat.mutate(
+        reason=ibis.cases(
+            (flat.fault.notnull(), flat.fault),
+            (flat.name.isnull(), "event_name is missing"),
+            (flat.event.isnull(), ignored(flat.name, _NAME)),
+            (flat.buyer_id.isnull(), IGNORED + "no user_pseudo_id, as where a visitor does not consent"),
+            else_=ibis.null("string"),
+        )
+    )
 
 
 def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
@@ -162,10 +162,10 @@ def _read_parquet(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, in
         for step in rest:
             value = _field(value, step)
         scalars[ours] = value.cast("string").nullif("")
-    lists = {}
-    for ours, theirs, kind in (("params", "event_params", _PARAMS), ("items", "items", _ITEMS)):
-        given = _list(table[theirs]) if theirs in table.columns else ibis.null(kind)
-        lists[ours] = given
+    lists = {
+        ours: _list(table[theirs]) if theirs in table.columns else ibis.null(kind)
+        for ours, theirs, kind in (("params", "event_params", _PARAMS), ("items", "items", _ITEMS))
+    }
     none = ibis.null("string")
     return table.select("file", "row", raw=row_text(table), fault=none, **scalars, **lists), rows_in
 
@@ -186,7 +186,7 @@ def _text(value: ir.Value, name: str) -> ir.StringValue:
     return _field(value, name).cast("string")
 
 
-def _param_text(value: ir.StructValue) -> ir.StringValue:
+def _param(value: ir.StructValue) -> ir.StringValue:
     return ibis.coalesce(*[_text(value, f"{kind}_value") for kind in ("string", "int", "double", "float")])
 
 
@@ -201,42 +201,9 @@ def _good(item: ir.StructValue) -> ir.StructValue:
             "title": _set(_text(item, "item_name")),
             "vendor": _set(_text(item, "item_brand")),
             "product_type": _set(_text(item, "item_category")),
-            "price": _text(item, "price").try_cast("float64"),
-            "quantity": _text(item, "quantity").try_cast("int64"),
+            "price": number(_text(item, "price")),
+            "quantity": whole_number(_text(item, "quantity")),
             "list_id": _set(_text(item, "item_list_id")),
             "list_name": _set(_text(item, "item_list_name")),
         }
     )
-
-
-def _judged(flat: ibis.Table) -> ibis.Table:
-    shown = ibis.ifelse(flat.name.re_search(_NAME), flat.name, "an event of another name")
-    return flat.mutate(
-        reason=ibis.cases(
-            (flat.fault.notnull(), flat.fault),
-            (flat.name.isnull(), "event_name is missing"),
-            (flat.event.isnull(), IGNORED + shown),
-            (flat.buyer_id.isnull(), IGNORED + "no user_pseudo_id, as where a visitor does not consent"),
-            else_=ibis.null("string"),
-        )
-    )
-
-
-def _events(used: ibis.Table) -> ibis.Table:
-    several = (used.event.isin(PER_PRODUCT) & (used.goods.length() > 0)).fill_null(False)
-    nothing = {"product_id": ibis.null("string"), "price": ibis.null("float64"), "quantity": ibis.null("int64")}
-    single = used.filter(~several).mutate(part=ibis.literal(0, "int64"), **nothing)
-    lines = used.filter(several).mutate(good=used.goods).unnest("good", offset="part")
-    lines = lines.mutate(part=lines.part.cast("int64"), **{name: lines.good[name] for name in nothing})
-    shape = (
-        "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price",
-        "quantity", "order_id", "value", "file", "row", "part", "seq", "raw",
-    )  # fmt: skip
-    return ibis.union(*[rows.select(*shape) for rows in (single, lines)])
-
-
-def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
-    goods = used.select("shop_id", "collection_id", good=used.goods).unnest("good")
-    fields = ("product_id", "title", "vendor", "product_type", "price")
-    products = goods.select("shop_id", "collection_id", **{name: goods.good[name] for name in fields})
-    return products, used.select("shop_id", "collection_id", title="collection")

@@ -1,4 +1,4 @@
-"""Fields of JSON lines, as DuckDB reads them: what is absent or of another kind is null, and never an error."""
+"""Fields of JSON lines, as DuckDB reads them. A field that is absent or of another kind is null, never an error."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis makes the operators of its values at run time, where pyright cannot see them.
@@ -14,10 +14,13 @@ import ibis.expr.types as ir
 
 from simpersona.events.materialize import materialize
 
+JSON_LINES = tuple(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip"))
+"""The names of files of JSON lines."""
+
 
 def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
     """The lines (file, row, line, fault) with the text at each of `paths` ({"client": "$.clientId"}) under its
-    name, null where there is nothing or an empty text; `fault` also tells a line that is no JSON object.
+    name, null where there is nothing or an empty text; `fault` also names a line that is no JSON object.
     """
     fault = ibis.cases(
         (lines.fault.notnull(), lines.fault),
@@ -25,8 +28,8 @@ def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
         (~lines.line.re_search(r"^\s*\{"), "not a JSON object"),
         else_=ibis.null("string"),
     )
-    found = _texts_at(_if_json(lines.line), list(paths.values()))
-    return lines.mutate(fault=fault, **{name: found[place].nullif("") for place, name in enumerate(paths)})
+    texts = _texts_at(_if_json(lines.line), list(paths.values()))
+    return lines.mutate(fault=fault, **{name: texts[index].nullif("") for index, name in enumerate(paths)})
 
 
 def json_value(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
@@ -51,14 +54,14 @@ def mark_repeated(rows: ibis.Table, identity: str, *others: str) -> ibis.Table:
     """
     keys = rows.filter(rows[identity].notnull()).select("file", "row", identity, *others)
     copy = ibis.row_number().over(group_by=[identity, *others], order_by=["file", "row"])
-    again = keys.mutate(copy=copy).filter(ibis._.copy > 0).select(file_again="file", row_again="row")
-    again = materialize(again, "repeated")  # few rows: so that the long lines need not be sorted
-    marked = rows.left_join(again, [rows.file == again.file_again, rows.row == again.row_again])
-    return marked.mutate(repeated=marked.row_again.notnull()).drop("file_again", "row_again")
+    copies = keys.mutate(copy=copy).filter(ibis._.copy > 0).select(copy_file="file", copy_row="row")
+    copies = materialize(copies, "repeated")  # few rows, so that the long lines need not be sorted
+    marked = rows.left_join(copies, [rows.file == copies.copy_file, rows.row == copies.copy_row])
+    return marked.mutate(repeated=marked.copy_row.notnull()).drop("copy_file", "copy_row")
 
 
 def _structure(kind: dt.DataType) -> object:
-    """DuckDB's way to write the type down in JSON."""
+    """The type in the JSON notation of DuckDB."""
     if isinstance(kind, dt.Struct):
         return {name: _structure(inner) for name, inner in kind.items()}
     if isinstance(kind, dt.Array):
@@ -73,7 +76,7 @@ def _is_json(text: str) -> bool:
 
 @ibis.udf.scalar.builtin(name="json_extract_string")
 def _texts_at(text: str, paths: list[str]) -> list[str]:
-    """What is at each path of a JSON text, as text, the text read once; null where there is nothing."""
+    """The value at each path of a JSON text, as text; null where there is nothing. The text is parsed once."""
 
 
 def _if_json(text: ir.StringValue) -> ir.StringValue:

@@ -14,6 +14,7 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.csv_lines import read_csv_lines
+from simpersona.adapters.sources.event_rows import event_rows, number
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.events.cleaning import possible_or_null
 from simpersona.events.materialize import materialize
@@ -40,15 +41,15 @@ class Rees46Source:
     With `shop_by` = "category_root" each root of `category_code` ("electronics") is a shop, and rows
     without a code are the shop "uncategorized"; with "none" the whole log is the shop "rees46". A buyer
     seen in two shops is two buyer-shop pairs. The log has no titles, searches, collection views or checkout
-    starts: the catalogue is made of brand, category code and product id, and a purchase row is one unit.
+    starts. The catalogue is made of brand, category code and product id, and a purchase row is one unit.
     """
 
     def __init__(self, shop_by: Literal["category_root", "none"] = "category_root") -> None:
         self.shop_by = shop_by
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
-        """The log at `path`. Lines with a wrong number of fields are rejected. A field that holds a comma has
-        to stand in double quotes, and no field may hold a line's end.
+        """The log at `path`. Lines with a wrong number of fields are rejected. A field that holds a comma
+        must be in double quotes, and no field may hold a line break.
 
         Raises SourceError if there is no log, it cannot be read or a needed column is missing.
         """
@@ -72,42 +73,29 @@ class Rees46Source:
 
 
 def _events(rows: ibis.Table) -> ibis.Table:
-    def missing(kind: str) -> ir.Value:
-        return ibis.null(kind)
-
-    name = rows.event_type.cases(*EVENT_OF.items(), else_=rows.event_type)
-    return rows.select(
-        shop_id="shop_id",
+    # without an order_id the purchase rows of a session are one order (REFERENCE 5)
+    return event_rows(
+        rows,
         buyer_id="user_id",
         session_id="user_session",
         time=rows.event_time.try_cast("timestamp('UTC')"),
-        event=name,
-        product_id="product_id",
-        collection_id=missing("string"),
-        query=missing("string"),
-        price=rows.price.try_cast("float64"),
+        event=rows.event_type.cases(*EVENT_OF.items(), else_=rows.event_type),
+        price=number(rows.price),
         quantity=ibis.literal(1, "int64"),
-        order_id=missing("string"),  # the purchase rows of a session are one order (REFERENCE 5)
-        value=missing("float64"),
-        file="file",
-        row="row",
-        part=ibis.literal(0, "int64"),
-        seq=missing("int64"),
-        raw="raw",
     )
 
 
 def _products(rows: ibis.Table) -> ibis.Table:
-    known = rows.filter(rows.product_id.notnull())
-    per_product = known.group_by("shop_id", "product_id").aggregate(
-        brand=known.brand.max(),  # max: any one, but always the same one
-        code=known.category_code.max(),
-        price=possible_or_null(known.price.try_cast("float64")).median(),
+    rows = rows.filter(rows.product_id.notnull())
+    per_product = rows.group_by("shop_id", "product_id").aggregate(
+        brand=rows.brand.max(),  # max: any of them, but always the same
+        code=rows.category_code.max(),
+        price=possible_or_null(number(rows.price)).median(),
     )
     leaf = _leaf(per_product.code)
     kind = ibis.coalesce(leaf, ibis.literal("product"))
     title = ibis.ifelse(per_product.brand.isnull(), kind.capitalize(), per_product.brand.capitalize() + " " + kind)
-    text = ibis.coalesce(per_product.brand + " ", ibis.literal("")) + ibis.coalesce(_words(per_product.code), "")
+    text = ibis.coalesce(per_product.brand + " ", ibis.literal("")) + ibis.coalesce(_spaced(per_product.code), "")
     return per_product.select(
         "shop_id",
         "product_id",
@@ -125,10 +113,10 @@ def _products(rows: ibis.Table) -> ibis.Table:
 
 def _collections(products: ibis.Table) -> ibis.Table:
     codes = products.select("shop_id", collection_id=products.collection_ids.unnest()).distinct()
-    return codes.mutate(title=_words(codes.collection_id).capitalize())
+    return codes.mutate(title=_spaced(codes.collection_id).capitalize())
 
 
-def _words(code: ir.StringValue) -> ir.StringValue:
+def _spaced(code: ir.StringValue) -> ir.StringValue:
     return code.replace(".", " ").replace("_", " ")
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import ibis
-import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.csv_lines import read_csv_lines
+from simpersona.adapters.sources.event_rows import event_rows, whole_number
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.events.materialize import materialize
 
@@ -25,7 +25,7 @@ EVENT_OF = {"view": "product_viewed", "addtocart": "product_added_to_cart", "tra
 UNCATEGORIZED = "uncategorized"
 """The shop of items without a known category, where a shop is a category root."""
 
-_LATEST = 253_402_300_799_999  # milliseconds; the last of the year 9999
+_LATEST = 253_402_300_799_999  # milliseconds; the end of the year 9999
 
 
 class RetailRocketSource:
@@ -69,34 +69,35 @@ class RetailRocketSource:
 
 
 def _items(engine: SQLBackend, folder: Path, tree: ibis.Table) -> ibis.Table:
-    """The items with their `category`, its `root` and its `path` in words."""
+    """The items with their `category`, its `root` and the text of its `path`."""
     log = _read_beside(engine, folder, "item_properties*", PROPERTY_COLUMNS, containing="categoryid")
-    known = log.filter((log.property == "categoryid") & log.itemid.notnull())
-    latest = ibis.row_number().over(
-        group_by="itemid", order_by=[known.timestamp.try_cast("int64").desc(nulls_first=False), known.value.desc()]
+    rows = log.filter((log.property == "categoryid") & log.itemid.notnull())
+    rank = ibis.row_number().over(
+        group_by="itemid", order_by=[whole_number(rows.timestamp).desc(nulls_first=False), rows.value.desc()]
     )
-    known = known.mutate(place=latest)
-    known = known.filter(known.place == 0).select(item="itemid", category="value")
-    placed = known.left_join(tree, known.category == tree.of)
-    lone = "category " + placed.category
-    return placed.select(
-        "item", "category", root=placed.root.fill_null(placed.category), path=placed.path.fill_null(lone)
+    latest = rows.mutate(rank=rank).filter(ibis._.rank == 0).select(item="itemid", category="value")
+    items = latest.left_join(tree, latest.category == tree.of)
+    return items.select(
+        "item",
+        "category",
+        root=items.root.fill_null(items.category),
+        path=items.path.fill_null("category " + items.category),
     )
 
 
 def _read_beside(
     engine: SQLBackend, folder: Path, name: str, columns: tuple[str, ...], *, containing: str = ""
 ) -> ibis.Table:
-    """The rows of the files that lie in the folder, as texts; none where there is no such file."""
+    """The rows of such files in the folder, as texts; an empty table where there is no file."""
     files = sorted(file for end in (".csv", ".csv.gz", ".csv.zip") for file in folder.glob(name + end))
     if files:
         return read_csv_lines(engine, files, columns, f"RetailRocket's {name}.csv", containing=containing).rows
-    none = pa.table({name: pa.array([], pa.string()) for name in columns})
-    return engine.create_table(ibis.util.gen_name("nothing"), ibis.memtable(none))
+    empty = pa.table({name: pa.array([], pa.string()) for name in columns})
+    return engine.create_table(ibis.util.gen_name("nothing"), ibis.memtable(empty))
 
 
 def _category_paths(engine: SQLBackend, folder: Path) -> ibis.Table:
-    """Each category of the tree (`of`), its `root` and its `path` in words; small, so it is walked in memory."""
+    """Each category of the tree (`of`), its `root` and the text of its `path`. The tree is small and walked in memory."""
     tree = _read_beside(engine, folder, "category_tree", TREE_COLUMNS).select(*TREE_COLUMNS).to_pyarrow().to_pylist()
     parent = {line["categoryid"]: line["parentid"] for line in tree if line["categoryid"]}
     rows = []
@@ -112,45 +113,32 @@ def _category_paths(engine: SQLBackend, folder: Path) -> ibis.Table:
 
 
 def _events(rows: ibis.Table) -> ibis.Table:
-    def missing(kind: str) -> ir.Value:
-        return ibis.null(kind)
-
-    milliseconds = rows.timestamp.try_cast("int64")
+    milliseconds = whole_number(rows.timestamp)
     is_time = milliseconds.between(0, _LATEST)  # beyond it the engine stops with an error
-    return rows.select(
-        "shop_id",
+    return event_rows(
+        rows,
         buyer_id="visitorid",
-        session_id=missing("string"),
         time=ibis.ifelse(is_time, milliseconds, None).as_timestamp("ms").cast("timestamp('UTC')"),
         event=rows.event.cases(*EVENT_OF.items(), else_=rows.event),
         product_id="itemid",
-        collection_id=missing("string"),
-        query=missing("string"),
-        price=missing("float64"),
         quantity=ibis.literal(1, "int64"),
         order_id=ibis.ifelse(rows.event == "transaction", rows.transactionid, None),
-        value=missing("float64"),
-        file="file",
-        row="row",
-        part=ibis.literal(0, "int64"),
-        seq=missing("int64"),
-        raw="raw",
     )
 
 
 def _products(events: ibis.Table, items: ibis.Table) -> ibis.Table:
-    seen = events.filter(events.product_id.notnull()).select("shop_id", "product_id").distinct()
-    placed = seen.left_join(items, seen.product_id == items.item)
+    products = events.filter(events.product_id.notnull()).select("shop_id", "product_id").distinct()
+    products = products.left_join(items, products.product_id == items.item)
     none = ibis.literal([], type="array<string>")
-    return placed.select(
+    return products.select(
         "shop_id",
         "product_id",
-        title="Item " + placed.product_id,
-        text=placed.path.fill_null("item without a category"),
+        title="Item " + products.product_id,
+        text=products.path.fill_null("item without a category"),
         vendor=ibis.null("string"),
         product_type=ibis.null("string"),
         price=ibis.null("float64"),
-        collection_ids=ibis.ifelse(placed.category.isnull(), none, ibis.array([placed.category])),
+        collection_ids=ibis.ifelse(products.category.isnull(), none, ibis.array([products.category])),
         variants=ibis.null("array<string>"),
     )
 

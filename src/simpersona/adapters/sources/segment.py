@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ibis
@@ -13,11 +14,21 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.json_fields import json_objects, json_value, mark_repeated
-from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogue
-from simpersona.adapters.sources.source_times import moment
-from simpersona.contracts import Capabilities, RawLog
-from simpersona.events.cleaning import DUPLICATE, IGNORED
+from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
+from simpersona.adapters.sources.event_rows import (
+    ALL_KNOWN,
+    event_log,
+    ignored,
+    mentioned_goods,
+    number,
+    page_host,
+    shop_or,
+    whole_number,
+)
+from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.times import time_of
+from simpersona.contracts import RawLog
+from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.materialize import materialize
 
 EVENT_OF = {
@@ -40,16 +51,13 @@ EVENT_OF = {
     "$screen": "page_viewed",
 }
 """Names of track calls in small letters with "_" between the words, however they are spelled ("Product Viewed").
-Every other one (Product Clicked, Coupon Applied, Order Refunded, a shop's own) is set aside and counted.
+Every other call (Product Clicked, Coupon Applied, Order Refunded, a shop's own) is set aside and counted.
 """
 PAGE_CALLS = ("page", "screen")
-PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
-"""The events that give one row per product."""
 
-_PATTERNS = tuple(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip"))
 _FIELDS = {
     "call": "$.type",
-    "given": "$.event",
+    "name": "$.event",
     "message": "$.messageId",
     "uuid": "$.uuid",
     "anonymous": "$.anonymousId",
@@ -71,7 +79,7 @@ _PROPERTIES = dt.Struct(
     | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "url"), dt.string)
     | {"products": dt.Array(value_type=_GOOD)}
 )
-_NAME = r"^[\w $.:-]{1,60}$"  # of an event; anything else may be a field out of place, and personal
+_NAME = r"^[\w $.:-]{1,60}$"  # of an event
 
 
 class SegmentSource:
@@ -80,7 +88,7 @@ class SegmentSource:
     A call is Segment's ({"type": "track", "event", "anonymousId", "userId", "properties", "context", ...}) or PostHog's
     ({"event", "distinct_id", "properties", "timestamp"}). The shop is `shop`, else the host name of the page. A
     buyer is the user, where any call names one together with the anonymous id, else the anonymous id: what
-    one did before logging in, and what the server tells of the same user, is one buyer's. A call that was
+    a user does before logging in, and what the server reports of that user, belong to one buyer. A call that was
     delivered again is known by its `messageId` or `uuid`. A session is `context.sessionId` or `$session_id`.
     An order is worth its subtotal, else its revenue, else its total.
     """
@@ -94,72 +102,50 @@ class SegmentSource:
 
         Raises SourceError if there is no log or it cannot be read.
         """
-        files = log_files(path, _PATTERNS, "calls of Segment's spec, one JSON object a line")
+        files = log_files(path, JSON_LINES, "calls of Segment's spec, one JSON object a line")
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         lines, rows_in = read_lines(engine, files)
-        parsed = materialize(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
-        judged = _judged(mark_repeated(_with_buyers(parsed), "message", "call", "given"))
-        used = materialize(judged.filter(judged.reason.isnull()), "segment_events")
-        products, collections = catalogue(engine, files[0].parent, lambda: _mentions(used))
-        has_session = used.filter(used.session_id.notnull()).limit(1).count().to_pyarrow().as_py() > 0
-        return RawLog(
-            events=_events(used),
-            rejected=judged.filter(judged.reason.notnull()).select("file", "row", "reason", raw="line"),
-            products=products,
-            collections=collections,
-            rows_in=rows_in,
-            has=Capabilities(
-                has_search=True,
-                has_collection=True,
-                has_checkout_start=True,
-                has_price=True,
-                has_session=has_session,
-                has_text=True,
-            ),
-        )
+        calls = materialize(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
+        rows = materialize(_with_reason(mark_repeated(_with_buyers(calls), "message", "call", "name")), "segment_rows")
+        sessions = rows.filter(rows.reason.isnull() & rows.session_id.notnull()).limit(1).count().to_pyarrow().as_py()
+        has = replace(ALL_KNOWN, has_session=sessions > 0)
+        return event_log(engine, files[0].parent, rows, rows_in, has, _mentions)
 
     def _flat(self, objects: ibis.Table) -> ibis.Table:
         """One row per call with what is needed of its properties; `goods` are its products."""
-        properties = json_value(objects.properties, _PROPERTIES)
-        calls = objects.mutate(p=properties)
+        calls = objects.mutate(p=json_value(objects.properties, _PROPERTIES))
         p, is_page = calls.p, calls.call.isin(PAGE_CALLS).fill_null(False)
-        spelled = calls.given.lower().re_replace(r"[^a-z0-9$]+", "_")
+        spelled = calls.name.lower().re_replace(r"[^a-z0-9$]+", "_")
         event = ibis.ifelse(is_page, "page_viewed", spelled.cases(*EVENT_OF.items(), else_=ibis.null("string")))
         # a call without a type is PostHog's
         event = ibis.ifelse(is_page | (calls.call.fill_null("track") == "track"), event, None)
         is_order, is_list = event == "checkout_completed", event == "collection_viewed"
-        host = ibis.coalesce(calls.url, p["$current_url"], p["url"]).re_extract(r"^[a-z]+://([^/:?#]+)", 1).nullif("")
-        worth = [_number(p[name]) for name in ("subtotal", "revenue", "total")]
+        host = page_host(ibis.coalesce(calls.url, p["$current_url"], p["url"]))
+        worth = [number(p[name]) for name in ("subtotal", "revenue", "total")]
         several = (p["products"].length() > 0).fill_null(False)
-        goods = ibis.ifelse(several, p["products"], ibis.array([_own(p)])).map(_good)
+        own_product = ibis.struct({name: p[name] for name in _GOOD_FIELDS})
         return calls.select(
             "file",
             "row",
-            "line",
             "fault",
             "call",
-            "given",
-            "user",
+            "name",
+            raw="line",
             event=event,
-            shop_id=ibis.literal(self.shop) if self.shop else host,
+            shop_id=shop_or(self.shop, host),
             message=ibis.coalesce(calls.message, calls.uuid),
             # PostHog's identify call names the anonymous id that the user had before
             anonymous=ibis.coalesce(calls.anonymous, p["$anon_distinct_id"], calls.person),
             linked=ibis.coalesce(calls.user, ibis.ifelse(p["$anon_distinct_id"].notnull(), calls.person, None)),
             session_id=ibis.coalesce(p["$session_id"], calls.context_session),
-            time=moment(ibis.coalesce(calls.timestamp, calls.original, calls.sent, calls.received)),
+            time=time_of(ibis.coalesce(calls.timestamp, calls.original, calls.sent, calls.received)),
             query=ibis.ifelse(event == "search_submitted", p["query"].nullif(""), None),
             collection_id=ibis.ifelse(is_list, ibis.coalesce(p["list_id"].nullif(""), p["category"].nullif("")), None),
             collection=ibis.ifelse(is_list, p["category"].nullif(""), None),
             order_id=ibis.ifelse(is_order, p["order_id"].nullif(""), None),
             value=ibis.ifelse(is_order, ibis.coalesce(*worth), None),
-            goods=goods,
+            goods=ibis.ifelse(several, p["products"], ibis.array([own_product])).map(_good),
         )
-
-
-def _own(properties: ir.StructValue) -> ir.StructValue:
-    """The product that the properties themselves are."""
-    return ibis.struct({name: properties[name] for name in _GOOD_FIELDS})
 
 
 def _good(product: ir.StructValue) -> ir.StructValue:
@@ -169,35 +155,29 @@ def _good(product: ir.StructValue) -> ir.StructValue:
             "title": product["name"].nullif(""),
             "vendor": product["brand"].nullif(""),
             "product_type": product["category"].nullif(""),
-            "price": _number(product["price"]),
-            "quantity": product["quantity"].try_cast("int64"),
+            "price": number(product["price"]),
+            "quantity": whole_number(product["quantity"]),
         }
     )
 
 
-def _number(text: ir.StringValue) -> ir.FloatingValue:
-    return text.try_cast("float64")
-
-
 def _with_buyers(calls: ibis.Table) -> ibis.Table:
-    """The calls with their `buyer_id`: of several users of one anonymous id the first in the alphabet, so that a
+    """The calls with their `buyer_id`. An anonymous id of several users belongs to the first in the alphabet, so that a
     buyer does not depend on the order of the calls.
     """
     both = calls.filter(calls.anonymous.notnull() & calls.linked.notnull())
     links = materialize(both.group_by(was="anonymous").aggregate(is_user=both.linked.min()), "segment_links")
-    known = calls.left_join(links, calls.anonymous == links.was)
-    return known.mutate(buyer_id=ibis.coalesce(known.linked, known.is_user, known.anonymous)).drop("was", "is_user")
+    linked = calls.left_join(links, calls.anonymous == links.was)
+    return linked.mutate(buyer_id=ibis.coalesce(linked.linked, linked.is_user, linked.anonymous)).drop("was", "is_user")
 
 
-def _judged(calls: ibis.Table) -> ibis.Table:
-    name = ibis.coalesce(calls.given, calls.call + " call")
-    shown = ibis.ifelse(name.re_search(_NAME), name, "an event of another name")
+def _with_reason(calls: ibis.Table) -> ibis.Table:
     return calls.mutate(
         reason=ibis.cases(
             (calls.fault.notnull(), calls.fault),
-            (calls.given.isnull() & calls.call.isnull(), "type and event are missing"),
-            ((calls.call == "track") & calls.given.isnull(), "event is missing"),
-            (calls.event.isnull(), IGNORED + shown),
+            (calls.name.isnull() & calls.call.isnull(), "type and event are missing"),
+            ((calls.call == "track") & calls.name.isnull(), "event is missing"),
+            (calls.event.isnull(), ignored(ibis.coalesce(calls.name, calls.call + " call"), _NAME)),
             (calls.buyer_id.isnull(), "anonymousId, userId and distinct_id are missing"),
             (calls.repeated, DUPLICATE),
             else_=ibis.null("string"),
@@ -205,22 +185,6 @@ def _judged(calls: ibis.Table) -> ibis.Table:
     )
 
 
-def _events(used: ibis.Table) -> ibis.Table:
-    of_products = used.event.isin(PER_PRODUCT)
-    nothing = {"product_id": ibis.null("string"), "price": ibis.null("float64"), "quantity": ibis.null("int64")}
-    single = used.filter(~of_products).mutate(part=ibis.literal(0, "int64"), **nothing)
-    lines = used.filter(of_products).mutate(good=used.goods).unnest("good", offset="part")
-    lines = lines.mutate(part=lines.part.cast("int64"), **{name: lines.good[name] for name in nothing})
-    shape = (
-        "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price",
-        "quantity", "order_id", "value", "file", "row", "part",
-    )  # fmt: skip
-    return ibis.union(*[rows.select(*shape, raw="line", seq=ibis.null("int64")) for rows in (single, lines)])
-
-
 def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
-    goods = used.select("shop_id", "collection_id", "event", good=used.goods).unnest("good")
-    goods = goods.filter(goods.event != "page_viewed")  # whose name is that of the page
-    fields = ("product_id", "title", "vendor", "product_type", "price")
-    products = goods.select("shop_id", "collection_id", **{name: goods.good[name] for name in fields})
-    return products, used.select("shop_id", "collection_id", title="collection")
+    products, _ = mentioned_goods(used.filter(used.event != "page_viewed"))  # whose name is that of the page
+    return products, mentioned_goods(used)[1]

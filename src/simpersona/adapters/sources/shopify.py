@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import ibis
@@ -12,9 +13,9 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, page_host, shop_or, whole_number
 from simpersona.adapters.sources.json_fields import json_objects, json_value, mark_repeated
-from simpersona.adapters.sources.named_products import catalogue
-from simpersona.contracts import Capabilities, RawLog
+from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
 
@@ -35,17 +36,17 @@ UNUSED_EVENTS = (
 
 _FIELDS = {
     "event_id": "$.id",
-    "name": "$.name",
-    "client": "$.clientId",
+    "event": "$.name",
+    "buyer_id": "$.clientId",
     "timestamp": "$.timestamp",
-    "seq": "$.seq",
+    "sequence": "$.seq",
     "type": "$.type",
     "shop": "$.shop",
     "href": "$.context.document.location.href",
-    "collection": "$.data.collection.id",
+    "collection_id": "$.data.collection.id",
     "query": "$.data.searchResult.query",
-    "product": "$.data.productVariant.product.id",
-    "price": "$.data.productVariant.price.amount",
+    "variant_product": "$.data.productVariant.product.id",
+    "variant_price": "$.data.productVariant.price.amount",
     "line_product": "$.data.cartLine.merchandise.product.id",
     "line_price": "$.data.cartLine.merchandise.price.amount",
     "line_quantity": "$.data.cartLine.quantity",
@@ -55,7 +56,7 @@ _FIELDS = {
     "order_value": "$.data.checkout.subtotalPrice.amount",
     "order_lines": "$.data.checkout.lineItems",
 }
-"""Where an event has what; anything absent or of another kind is null."""
+"""The path of each field in an event; what is absent or of another kind is null."""
 
 _MONEY = "struct<amount: string>"  # a number or a string
 _PRODUCT = "struct<id: string, title: string, vendor: string, type: string>"
@@ -93,145 +94,103 @@ class ShopifySource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz"), "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        parsed = materialize(self._with_shop(json_objects(lines, _FIELDS)), "pixels")
-        judged = _judged(mark_repeated(parsed, "event_id", "client", "name", "timestamp"))
-        read = judged.filter(judged.reason.isnull())
-        rejected = judged.filter(judged.reason.notnull())
-        products, collections = catalogue(engine, files[0].parent, lambda: _named(read))
-        return RawLog(
-            events=_events(read),
-            rejected=rejected.select("file", "row", "reason", raw="line"),
-            products=products,
-            collections=collections,
-            rows_in=rows_in,
-            has=Capabilities(
-                has_search=True, has_collection=True, has_checkout_start=True, has_price=True, has_text=True
-            ),
+        parsed = materialize(json_objects(lines, _FIELDS), "pixels")
+        rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))
+        return event_log(engine, files[0].parent, rows, rows_in, replace(ALL_KNOWN, has_session=False), _mentions)
+
+    def _flat(self, parsed: ibis.Table) -> ibis.Table:
+        """One row per event, with its own product; `goods` are the lines of an order."""
+        is_order = parsed.event == "checkout_completed"
+        count = number(parsed.line_quantity)
+        prices = number(parsed.variant_price), number(parsed.line_price), number(parsed.line_total) / count.nullif(0)
+        return parsed.select(
+            "file",
+            "row",
+            "reason",
+            "buyer_id",
+            "event",
+            "collection_id",
+            "query",
+            raw="line",
+            shop_id=shop_or(self.shop, ibis.coalesce(parsed.shop, page_host(parsed.href))),
+            time=parsed.timestamp.try_cast("timestamp('UTC')"),
+            seq=whole_number(number(parsed.sequence)),
+            product_id=ibis.coalesce(parsed.variant_product, parsed.line_product),
+            price=ibis.coalesce(*prices),
+            quantity=whole_number(count),
+            order_id=ibis.ifelse(is_order, ibis.coalesce(parsed.order, parsed.checkout), None),
+            value=ibis.ifelse(is_order, number(parsed.order_value), None),
+            goods=json_value(ibis.ifelse(is_order, parsed.order_lines, None), _ORDER_LINES).map(_order_line),
         )
 
-    def _with_shop(self, parsed: ibis.Table) -> ibis.Table:
-        host = parsed.href.re_extract(r"^[a-z]+://([^/:?#]+)", 1).nullif("")
-        return parsed.mutate(shop_id=ibis.literal(self.shop) if self.shop else ibis.coalesce(parsed.shop, host))
 
-
-def _judged(parsed: ibis.Table) -> ibis.Table:
+def _with_reason(parsed: ibis.Table) -> ibis.Table:
     """The parsed lines with `reason`: null where the line is an event that is used."""
-    reason = ibis.cases(
-        (parsed.fault.notnull(), parsed.fault),
-        (parsed.client.isnull(), "clientId is missing"),
-        (parsed.name.isnull(), "name is missing"),
-        (parsed.timestamp.isnull(), "timestamp is missing"),
-        (parsed.name.isin(UNUSED_EVENTS), IGNORED + parsed.name),
-        (parsed.type == "custom", IGNORED + "custom event"),
-        (parsed.repeated, DUPLICATE),
-        else_=ibis.null("string"),
-    )
-    return parsed.mutate(reason=reason).drop("fault", "repeated")
-
-
-def _events(read: ibis.Table) -> ibis.Table:
-    is_order = read.name == "checkout_completed"
-    rows = read.mutate(
-        time=read.timestamp.try_cast("timestamp('UTC')"),
-        seq=_number(read.seq).try_cast("int64"),
-        order_id=ibis.ifelse(is_order, ibis.coalesce(read.order, read.checkout), None),
-        value=ibis.ifelse(is_order, _number(read.order_value), None),
-    )
-    ordered = json_value(ibis.ifelse(is_order, rows.order_lines, None), _ORDER_LINES).map(_order_line)
-    several = (ordered.length() > 0).fill_null(False)
-    lines = rows.filter(several).mutate(item=ordered).unnest("item", offset="part")
-    count = _number(rows.line_quantity)
-    price = ibis.coalesce(_number(rows.price), _number(rows.line_price), _number(rows.line_total) / count.nullif(0))
-    single = rows.filter(~several).mutate(
-        item=_row_line(product_id=ibis.coalesce(rows.product, rows.line_product), price=price, quantity=count),
-        part=ibis.literal(0),
-    )
-    # an order gives one row per line, anything else one row
-    return ibis.union(*[_in_shape(part) for part in (single, lines)])
-
-
-def _in_shape(rows: ibis.Table) -> ibis.Table:
-    item = rows.item
-    return rows.select(
-        "shop_id",
-        "time",
-        "query",
-        "order_id",
-        "value",
-        "file",
-        "row",
-        "seq",
-        buyer_id="client",
-        session_id=ibis.null("string"),
-        event="name",
-        collection_id="collection",
-        product_id=item["product_id"],
-        price=item["price"],
-        quantity=item["quantity"],
-        part=rows.part.cast("int64"),
-        raw="line",
+    return parsed.mutate(
+        reason=ibis.cases(
+            (parsed.fault.notnull(), parsed.fault),
+            (parsed.buyer_id.isnull(), "clientId is missing"),
+            (parsed.event.isnull(), "name is missing"),
+            (parsed.timestamp.isnull(), "timestamp is missing"),
+            (parsed.event.isin(UNUSED_EVENTS), IGNORED + parsed.event),
+            (parsed.type == "custom", IGNORED + "custom event"),
+            (parsed.repeated, DUPLICATE),
+            else_=ibis.null("string"),
+        )
     )
 
 
 def _order_line(item: ir.StructValue) -> ir.StructValue:
-    count = _number(item["quantity"])
+    count = number(item["quantity"])
     paid = _amount(item["finalLinePrice"]) / count.nullif(0)  # after the line's discounts
     variant = item["variant"]
-    return _row_line(
-        product_id=_text(variant["product"]["id"]),
-        price=ibis.coalesce(paid, _amount(variant["price"])),
-        quantity=count,
+    return ibis.struct(
+        {
+            "product_id": variant["product"]["id"].nullif(""),
+            "price": ibis.coalesce(paid, _amount(variant["price"])),
+            "quantity": whole_number(count),
+        }
     )
 
 
-def _row_line(*, product_id: ir.Value, price: ir.Value, quantity: ir.Value) -> ir.StructValue:
-    return ibis.struct({"product_id": product_id, "price": price, "quantity": quantity.try_cast("int64")})
-
-
-def _named(read: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
+def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
     """Every mention of a product, and of a collection."""
-    named = json_value(read.line, _NAMED)
-    naming = materialize(read.select("shop_id", named=named), "pixels_named").select(
-        "shop_id", data=ibis._.named["data"]
+    parsed = json_value(used.raw, _NAMED)
+    naming = materialize(used.select("shop_id", parsed=parsed), "pixels_named").select(
+        "shop_id", data=ibis._.parsed["data"]
     )
     collection = naming.data["collection"]
-    collections = naming.select("shop_id", collection_id=_text(collection["id"]), title=_text(collection["title"]))
+    collections = naming.select(
+        "shop_id", collection_id=collection["id"].nullif(""), title=collection["title"].nullif("")
+    )
     return _products(naming), collections
 
 
 def _products(naming: ibis.Table) -> ibis.Table:
-    data = naming.data
-    lists = {
-        "listed": (data["collection"]["productVariants"], _text(data["collection"]["id"])),
-        "found": (data["searchResult"]["productVariants"], ibis.null("string")),
-        "ordered": (data["checkout"]["lineItems"].map(lambda item: item["variant"]), ibis.null("string")),
-        "shown": (ibis.array([data["productVariant"], data["cartLine"]["merchandise"]]), ibis.null("string")),
-    }
-    seen = ibis.union(
+    data, none = naming.data, ibis.null("string")
+    variants_and_collections = (
+        (data["collection"]["productVariants"], data["collection"]["id"].nullif("")),
+        (data["searchResult"]["productVariants"], none),
+        (data["checkout"]["lineItems"].map(lambda item: item["variant"]), none),
+        (ibis.array([data["productVariant"], data["cartLine"]["merchandise"]]), none),
+    )
+    mentions = ibis.union(
         *[
             naming.select("shop_id", collection_id=collection, variant=variants).unnest("variant")
-            for variants, collection in lists.values()
+            for variants, collection in variants_and_collections
         ]
     )
-    variant = seen.variant
-    return seen.select(
+    variant = mentions.variant
+    return mentions.select(
         "shop_id",
         "collection_id",
-        product_id=_text(variant["product"]["id"]),
-        title=_text(variant["product"]["title"]),
-        vendor=_text(variant["product"]["vendor"]),
-        product_type=_text(variant["product"]["type"]),
+        product_id=variant["product"]["id"].nullif(""),
+        title=variant["product"]["title"].nullif(""),
+        vendor=variant["product"]["vendor"].nullif(""),
+        product_type=variant["product"]["type"].nullif(""),
         price=_amount(variant["price"]),
     )
 
 
-def _text(value: ir.Value) -> ir.StringValue:
-    return value.nullif("")
-
-
-def _number(value: ir.Value) -> ir.FloatingValue:
-    return value.try_cast("float64")
-
-
 def _amount(money: ir.Value) -> ir.FloatingValue:
-    return _number(money["amount"])
+    return number(money["amount"])

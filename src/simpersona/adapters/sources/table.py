@@ -15,13 +15,13 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import as_duckdb, log_files
-from simpersona.adapters.sources.named_products import CATALOGUE_FILES, catalogue
-from simpersona.adapters.sources.source_times import UNITS, moment
+from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
+from simpersona.adapters.sources.event_rows import ignored
 from simpersona.adapters.sources.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
+from simpersona.adapters.sources.times import UNITS, time_of
 from simpersona.config.source import EventColumn, EventName
 from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
 from simpersona.errors import SourceError
-from simpersona.events.cleaning import IGNORED
 
 COLUMNS: tuple[str, ...] = get_args(EventColumn)
 """What a column can be mapped to."""
@@ -29,22 +29,22 @@ NEEDED = ("buyer_id", "time", "event")
 
 _NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": "int64"}
 _SHOWN = 30  # names in a message
-_NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside; anything else may be a field out of place, and personal
+_NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside
 
 
 class TableSource:
     """Reads a file, a folder or a pattern of files of one kind: CSV or TSV with a header, JSON lines (each
     plain, .gz or .zip) or parquet; an EventSource.
 
-    `columns` maps names of COLUMNS to the log's own: {"buyer_id": "user"}; one that is not in it is looked for under
-    its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot
-    goes into a nested value ("product.id") unless a column has that very name. `events` maps the log's event
+    `columns` maps names of COLUMNS to the log's own: {"buyer_id": "user"}. A column that is not in the map is read under
+    its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot leads
+    into a nested value ("product.id") unless a column has exactly that name. `events` maps the log's event
     names to those of EVENT_NAMES or to "ignored"; "*" stands for all that are neither in it nor ours. `time_format`
-    and `time_zone` are those of `source_times.moment`; texts that are `nothing` are taken as not given.
+    and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing.
 
-    The shop is `shop`, else the column, else "shop". What the log can tell follows from the columns that hold
-    anything and from the events that are mapped or met. The catalogue is that beside the log, else made from
-    the columns title, vendor, product_type and price; a row's collection_id is one of its product, and `collection` its name.
+    The shop is `shop`, else the column, else "shop". The capabilities follow from the columns that hold a value and
+    from the events that are mapped or occur. The catalogue is the one beside the log, else made from the columns title,
+    vendor, product_type and price; a row's collection_id is a collection of its product, and `collection` its name.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class TableSource:
         Raises SourceError if there is no log, it cannot be read, a column of the map is not in it, one of
         NEEDED is not found, or no event has a known name.
         """
-        files = [file for file in log_files(path, PATTERNS, "CSV, JSON lines or parquet") if not _beside(file)]
+        files = [file for file in log_files(path, PATTERNS, "CSV, JSON lines or parquet") if not _is_catalogue(file)]
         if not files:
             raise SourceError(f"{path}: holds a catalogue but no log. Expected CSV, JSON lines or parquet.")
         names = columns_of(files)
@@ -78,11 +78,11 @@ class TableSource:
         read = read_rows(engine, files, resolved)
         # JSON may leave out what it does not have: a key is missing only if no row has it
         unsure = [ours for ours, theirs in resolved.items() if not _there(theirs, names)]
-        found = _filled(read.rows, unsure)
+        filled = _filled(read.rows, unsure)
         for ours in unsure:
-            if not found[ours] and (ours in self.columns or ours in NEEDED):
+            if not filled[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
-        absent = [ours for ours in unsure if not found[ours]]
+        absent = [ours for ours in unsure if not filled[ours]]
         return self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), files[0].parent)
 
     def of_rows(self, engine: SQLBackend, read: TableRows, folder: Path) -> RawLog:
@@ -91,8 +91,8 @@ class TableSource:
 
         Raises SourceError if no event has a known name.
         """
-        found, met = _filled(read.rows, ["session_id", "price", "value", "title"]), _events_met(read.rows)
-        self._check_events(met)
+        filled, counts = _filled(read.rows, ["session_id", "price", "value", "title"]), _event_counts(read.rows)
+        self._check_events(counts)
         rows = self._typed(read.rows)
         named = self._named(rows.event)
         rows = rows.mutate(
@@ -102,13 +102,12 @@ class TableSource:
         )
         rejected = read.rejected
         if "ignored" in self.events.values():
-            shown = ibis.ifelse(rows.name.re_search(_NAME), rows.name, "an event of another name")
-            aside = rows.filter(rows.aside).select("file", "row", reason=IGNORED + shown, raw="raw")
+            aside = rows.filter(rows.aside).select("file", "row", reason=ignored(rows.name, _NAME), raw="raw")
             shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
             rejected = ibis.union(rejected.select(*shape).cast(shape), aside.select(*shape).cast(shape))
             rows = rows.filter(~rows.aside)
         products, collections = catalogue(engine, folder, lambda: _mentions(rows))
-        known = set(met) & set(EVENT_NAMES) | set(self.events.values())
+        known = set(counts) & set(EVENT_NAMES) | set(self.events.values())
         return RawLog(
             events=rows.drop("aside", "name", "title", "vendor", "product_type", "collection"),
             rejected=rejected,
@@ -119,15 +118,15 @@ class TableSource:
                 has_search="search_submitted" in known,
                 has_collection="collection_viewed" in known,
                 has_checkout_start="checkout_started" in known,
-                has_price=bool(found.get("price") or found.get("value")),
-                has_session=bool(found.get("session_id")),
-                has_text=bool(found.get("title")) or (folder / CATALOGUE_FILES[0]).is_file(),
+                has_price=bool(filled["price"] or filled["value"]),
+                has_session=bool(filled["session_id"]),
+                has_text=bool(filled["title"]) or (folder / CATALOGUE_FILES[0]).is_file(),
                 has_cart="product_added_to_cart" in known,
             ),
         )
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
-        """Our name of each column that the log has, may have or that is constant: the log's name, or "=text"."""
+        """The log's name, or "=text", of each of our columns that the log has or may have."""
         resolved = {ours: self.columns.get(ours, ours) for ours in COLUMNS}
         if kind_of(files) == "json":
             return resolved
@@ -145,24 +144,24 @@ class TableSource:
             what = f"source.columns.{ours} names the column {theirs!r}, which is not there"
         close = get_close_matches(theirs.lower(), [name.lower() for name in names], 1, 0.5)
         nearest = next((name for name in names if close and name.lower() == close[0]), None)
-        found = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
         return SourceError(
-            f"{file}: {what}. Found: {found}."
+            f"{file}: {what}. Found: {shown}."
             + (f" Did you mean {nearest!r}?" if nearest else "")
             + f' Set [source.columns] {ours} = "{nearest or "..."}"'
         )
 
-    def _check_events(self, met: Mapping[str, int]) -> None:
-        if not met or "*" in self.events or any(name in EVENT_NAMES or name in self.events for name in met):
+    def _check_events(self, counts: Mapping[str, int]) -> None:
+        if not counts or "*" in self.events or any(name in EVENT_NAMES or name in self.events for name in counts):
             return
-        shown = ", ".join(f"{name!r} ({rows} rows)" for name, rows in list(met.items())[:_SHOWN])
+        shown = ", ".join(f"{name!r} ({rows} rows)" for name, rows in list(counts.items())[:_SHOWN])
         raise SourceError(
             f"none of the log's events has a known name. Found: {shown}. Expected: {', '.join(EVENT_NAMES)}."
             ' Map them: [source.events] view = "product_viewed"'
         )
 
     def _named(self, event: ir.StringValue) -> ir.StringValue:
-        """The event's name in our words, else as it stands."""
+        """Our name of the event, else the log's."""
         plain = {theirs: ours for theirs, ours in self.events.items() if theirs != "*"}
         others = event
         if "*" in self.events:
@@ -177,7 +176,7 @@ class TableSource:
             if name not in rows.columns:
                 values[name] = ibis.null("timestamp('UTC')" if name == "time" else kind)
             elif name == "time":
-                values[name] = moment(rows[name], self.time_format, self.time_zone)
+                values[name] = time_of(rows[name], self.time_format, self.time_zone)
             elif kind == "string":
                 text = rows[name].cast("string")
                 values[name] = ibis.ifelse(text.isin(self.nothing), None, text)
@@ -189,7 +188,7 @@ class TableSource:
         return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), **values)
 
 
-def _beside(file: Path) -> bool:
+def _is_catalogue(file: Path) -> bool:
     return file.name in CATALOGUE_FILES
 
 
@@ -198,18 +197,18 @@ def _there(theirs: str, names: list[str]) -> bool:
 
 
 def _filled(rows: ibis.Table, columns: Sequence[str]) -> dict[str, int]:
-    """In how many rows each column holds something; 0 for one that is not there."""
+    """The number of rows with a value in each column; 0 for a column that is absent."""
     counts = {name: rows[name].count() for name in columns if name in rows.columns}
     filled = rows.aggregate(**counts).to_pyarrow().to_pylist()[0] if counts else {}
     return dict.fromkeys(columns, 0) | filled
 
 
-def _events_met(rows: ibis.Table) -> dict[str, int]:
-    """How often the log has each event name, the most frequent first."""
+def _event_counts(rows: ibis.Table) -> dict[str, int]:
+    """The number of rows of each event name, the most frequent first."""
     event = rows.event.cast("string")
     names = rows.select(event=event).filter(ibis._.event.notnull()).group_by("event").aggregate(rows=ibis._.count())
-    met = names.order_by([ibis.desc("rows"), "event"]).limit(1000).to_pyarrow().to_pylist()
-    return {line["event"]: line["rows"] for line in met}
+    counts = names.order_by([ibis.desc("rows"), "event"]).limit(1000).to_pyarrow().to_pylist()
+    return {line["event"]: line["rows"] for line in counts}
 
 
 def _mentions(rows: ibis.Table) -> tuple[ibis.Table, ibis.Table]:

@@ -1,4 +1,4 @@
-"""Files that hold a table, whatever their kind: CSV, TSV, JSON lines, parquet."""
+"""Files that hold a table: CSV, TSV, JSON lines or parquet."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis makes the operators of its values at run time, where pyright cannot see them.
@@ -31,7 +31,7 @@ KINDS = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json",
     ".parquet": "parquet",
 }  # fmt: skip
-"""What a file is, by the end of its name."""
+"""The kind of a file by the end of its name."""
 PACKED = (".gz", ".zip")
 PATTERNS = tuple(
     f"*{end}{packed}" for end, kind in KINDS.items() for packed in ("", *PACKED) if not packed or kind != "parquet"
@@ -39,12 +39,12 @@ PATTERNS = tuple(
 """The names of files that hold a table."""
 
 _SEPARATORS = ",\t;|"
-_LOOKED_AT = 100  # lines of JSON in which all keys are expected to occur
+_FIRST_LINES = 100  # of JSON, in which all keys are expected to occur
 
 
 class TableRows(NamedTuple):
-    """Rows with `file`, `row` (from 1, a CSV's header included), `raw` and the columns asked for under the names they
-    were asked for; the lines that could not be read, in the shape of REJECTED; and the number of both.
+    """Rows with `file`, `row` (from 1, a CSV's header included), `raw` and the wanted columns under our names;
+    the lines that could not be read, in the shape of REJECTED; and the number of both.
     """
 
     rows: ibis.Table
@@ -53,7 +53,7 @@ class TableRows(NamedTuple):
 
 
 def kind_of(files: Sequence[Path]) -> str:
-    """The files' kind: "csv", "json" or "parquet". Raises SourceError if the files are of none or of several kinds."""
+    """The files' kind: "csv", "json" or "parquet". Raises SourceError for an unknown kind or several kinds."""
     kinds = {_kind(file): file for file in files}
     if None in kinds:
         raise SourceError(
@@ -68,7 +68,7 @@ def kind_of(files: Sequence[Path]) -> str:
 
 
 def columns_of(files: Sequence[Path]) -> list[str]:
-    """The columns of the first file; of JSON lines, the keys of its first ones, and others may follow.
+    """The columns of the first file. For JSON lines, the keys of the first lines; later lines may have others.
 
     Raises SourceError if the file cannot be read or is of another kind.
     """
@@ -82,7 +82,7 @@ def columns_of(files: Sequence[Path]) -> list[str]:
 
 
 def read_rows(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
-    """The files' rows with the columns {our name: theirs}. "=text" is a constant; a dot goes into a nested value.
+    """The files' rows with the columns {our name: theirs}. "=text" is a constant; a dot leads into a nested value.
 
     Raises SourceError if a file cannot be read or lacks a column.
     """
@@ -99,7 +99,7 @@ def read_rows(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, s
 
 
 def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
-    """Every column of parquet files, with `file` and `row`, and how many rows there are; nothing is read yet.
+    """Every column of parquet files, with `file` and `row`, and the number of rows; nothing is read yet.
 
     Raises SourceError if a file is no parquet, none holds a row, or the files do not fit together.
     """
@@ -108,17 +108,17 @@ def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table,
         raise SourceError(f"{files[0]}: the file is empty. Expected one row per event.")
     try:
         table = _numbered(engine, files)
-    except Exception as error:  # each engine has its own
+    except Exception as error:  # each engine has its own errors
         raise SourceError(f"{files[0].parent}: the parquet files do not fit together: {error}") from error
     shared = files[0].parent
     if len({file.name for file in files}) < len(files):
         shared = Path(os.path.commonpath([file.parent for file in files]))
-    place = table.source_file.re_replace("^.*?" + re.escape(f"{shared.name}/"), "")
-    return table.mutate(file=place.replace("/", ":"), row=table.source_row).drop("source_file", "source_row"), rows_in
+    path = table.source_file.re_replace("^.*?" + re.escape(f"{shared.name}/"), "")
+    return table.mutate(file=path.replace("/", ":"), row=table.source_row).drop("source_file", "source_row"), rows_in
 
 
 def row_text(table: ibis.Table) -> ir.StringValue:
-    """A row as one text, the same for equal rows alone."""
+    """A row as a text, which is the same for equal rows only."""
     names = [name for name in table.columns if name not in {"file", "row"}]
     return ibis.literal("\x1f").join([table[name].cast("string").fill_null("\x1e") for name in names])
 
@@ -157,7 +157,7 @@ def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[st
 
 
 def _within(table: ibis.Table, name: str, file: Path) -> ir.Value:
-    """The column of that very name, else what the names between the dots lead to."""
+    """The column of exactly that name, else the nested value that the names between the dots lead to."""
     if name in table.columns:
         return table[name]
     first, *rest = name.split(".")
@@ -174,9 +174,9 @@ def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, s
     separator = _separator(first_lines(files[0], 1)[0])
     needed = sorted(set(columns.values()))
     read = read_csv_lines(engine, files, needed, "one log", separator=separator)
-    kept = materialize(read.rows, "table_lines")
+    lines = materialize(read.rows, "table_lines")
     return TableRows(
-        kept.select("file", "row", "raw", **{ours: kept[theirs] for ours, theirs in columns.items()}),
+        lines.select("file", "row", "raw", **{ours: lines[theirs] for ours, theirs in columns.items()}),
         read.rejected,
         read.rows_in,
     )
@@ -206,13 +206,13 @@ def _path(name: str, *, whole: bool) -> str:
 
 
 def _keys(file: Path) -> list[str]:
-    found: dict[str, None] = {}
-    for line in first_lines(file, _LOOKED_AT):
+    keys: dict[str, None] = {}
+    for line in first_lines(file, _FIRST_LINES):
         try:
             read = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        found |= dict.fromkeys(read) if isinstance(read, dict) else {}
-    if not found:
+        keys |= dict.fromkeys(read) if isinstance(read, dict) else {}
+    if not keys:
         raise SourceError(f"{file}: its first lines hold no JSON object. Expected JSON lines, one object a line.")
-    return list(found)
+    return list(keys)

@@ -10,12 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from simpersona.adapters.engines.duckdb import log_files
-from simpersona.adapters.sources.named_products import CATALOGUE_FILES
+from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.contracts import EVENTS, Capabilities
 from simpersona.errors import SourceError
 
 _NEEDED = ("shop_id", "buyer_id", "time", "event", "product_id")
-_TELLING = {
+_EVENT_OF_FLAG = {
     "has_search": "search_submitted",
     "has_collection": "collection_viewed",
     "has_checkout_start": "checkout_started",
@@ -25,27 +25,27 @@ _TELLING = {
 
 @dataclass(frozen=True)
 class TypedLog:
-    """Where the rows of each shop stand (files and row groups), and what the whole log can tell."""
+    """The files and row groups with the rows of each shop, and the capabilities of the whole log."""
 
     pieces: dict[str, list[tuple[Path, int]]]
     rows: dict[str, int]
-    """Of each shop; of a row group that several shops share, all rows count for each."""
+    """Number of rows per shop; all rows of a row group count for each of its shops."""
     rows_in: int
     has: Capabilities
-    """The same as `TableSource` finds."""
+    """The same capabilities as `TableSource` gives."""
     catalogue: Path
 
     @classmethod
     def at(cls, path: Path) -> TypedLog | None:
-        """The log at `path`, a file or a folder, or None if it is not one of this kind: parquet beside its
-        products.parquet, with the columns of EVENTS in their types, every row with a shop, and no session ids.
+        """The log at `path`, a file or a folder, or None if it is not of this kind: parquet beside its
+        products.parquet, with the columns of EVENTS in their types, a shop in every row, and no session ids.
         """
         catalogue = (path if path.is_dir() else path.parent) / CATALOGUE_FILES[0]
         try:
             files = [file for file in log_files(path, ("*.parquet",), "parquet") if file.name not in CATALOGUE_FILES]
             known = {file: pq.read_metadata(file) for file in files}
         except (SourceError, OSError, pa.ArrowInvalid):
-            return None  # the general reader says what is wrong with it
+            return None  # the general reader raises the error
         groups = {(file, n): meta.row_group(n) for file, meta in known.items() for n in range(meta.num_row_groups)}
         if (
             not groups
@@ -58,25 +58,25 @@ class TypedLog:
             return None
         pieces: dict[str, list[tuple[Path, int]]] = {}
         rows: dict[str, int] = {}
-        for place, group in groups.items():
-            for shop in _shops(*place, group):
-                pieces.setdefault(shop, []).append(place)
+        for piece, group in groups.items():
+            for shop in _shops(*piece, group):
+                pieces.setdefault(shop, []).append(piece)
                 rows[shop] = rows.get(shop, 0) + group.num_rows
-        met: set[str] = set()
-        for place in groups:
-            met |= set(pc.unique(_read(*place, ["event"])["event"]).to_pylist())
-            if met.issuperset(_TELLING.values()):
+        names: set[str] = set()
+        for piece in groups:
+            names |= set(pc.unique(_read(*piece, ["event"])["event"]).to_pylist())
+            if names.issuperset(_EVENT_OF_FLAG.values()):
                 break
-        flags = {flag: name in met for flag, name in _TELLING.items()}
+        flags = {flag: name in names for flag, name in _EVENT_OF_FLAG.items()}
         has_price = any(_filled(group, name) for group in groups.values() for name in ("price", "value"))
         rows_in = sum(group.num_rows for group in groups.values())
         return cls(pieces, rows, rows_in, Capabilities(has_price=has_price, has_text=True, **flags), catalogue)
 
     def events(self, shop: str) -> pa.Table:
-        """All rows of one shop, all columns; texts are dictionaries."""
+        """All rows of one shop, all columns; texts are dictionary-encoded."""
         tables = []
-        for place in self.pieces[shop]:
-            table = _read(*place)
+        for piece in self.pieces[shop]:
+            table = _read(*piece)
             if pc.count_distinct(table["shop_id"].cast(pa.string())).as_py() > 1:
                 table = table.filter(pc.equal(table["shop_id"].cast(pa.string()), shop))
             tables.append(table)
@@ -90,28 +90,32 @@ def _is_typed(schema: pa.Schema) -> bool:
         "double": pa.types.is_floating,
         "int64": pa.types.is_integer,
     }
-    there = set(schema.names)
-    return there.issuperset(_NEEDED) and all(
-        kinds[str(field.type)](schema.field(field.name).type) for field in EVENTS.schema if field.name in there
+    names = set(schema.names)
+    return names.issuperset(_NEEDED) and all(
+        kinds[str(field.type)](schema.field(field.name).type) for field in EVENTS.schema if field.name in names
     )
 
 
 def _filled(group: pq.RowGroupMetaData, name: str) -> int:
-    """How many rows have a value in the column; all, where the file does not say."""
+    """The number of rows with a value in the column; all rows, where the file does not say."""
     for number in range(group.num_columns):
         column = group.column(number)
         if column.path_in_schema == name:
-            told = column.statistics
-            return group.num_rows - (told.null_count if told is not None and told.has_null_count else 0)
+            statistics = column.statistics
+            return group.num_rows - (
+                statistics.null_count if statistics is not None and statistics.has_null_count else 0
+            )
     return 0
 
 
 def _shops(file: Path, number: int, group: pq.RowGroupMetaData) -> list[str]:
     for position in range(group.num_columns):
         column = group.column(position)
-        told = column.statistics
-        if column.path_in_schema == "shop_id" and told is not None and told.has_min_max and told.min == told.max:
-            return [told.min]
+        statistics = column.statistics
+        if column.path_in_schema != "shop_id" or statistics is None or not statistics.has_min_max:
+            continue
+        if statistics.min == statistics.max:
+            return [statistics.min]
     return pc.unique(_read(file, number, ["shop_id"])["shop_id"]).to_pylist()
 
 

@@ -12,8 +12,9 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.sources.catalogue import products_named
+from simpersona.adapters.sources.event_rows import event_rows, number, rejected_rows
 from simpersona.adapters.sources.json_fields import json_objects, json_value
-from simpersona.adapters.sources.named_products import products_named
 from simpersona.contracts import COLLECTIONS, Capabilities, RawLog
 from simpersona.events.materialize import materialize
 
@@ -38,13 +39,13 @@ class WebshopSource:
     """Reads `human_sessions.zip` as published, or a folder of its files, or one of them; an EventSource.
 
     A file is one session of one shopper, named by the file, and a shop is the category of the session's
-    task. The pages have no times, only an order: all events of a session stand at one nominal moment, the
-    start (UTC) of the day that begins the session's name ("20220513_…"), else of 1970, and are told apart by `seq`.
+    task. The pages have no times, only an order: all events of a session have one nominal time, the start (UTC) of the
+    day in the session's name ("20220513_…"), else of 1970, and `seq` orders them.
 
-    A product view is a page of a product, without chosen options, that the page before was not about:
-    choosing options, reading details and coming back from them is the same view. A search is a first page of results for other
-    keywords than the results before, or after a return to the start; turning pages and coming back to them
-    is none (REFERENCE 23). Whatever is no view, search or purchase is a page view.
+    A product view is a page of a product, without chosen options, if the page before was not about that product:
+    choosing options, reading details and coming back belong to the same view. A search is a first page of results for
+    other keywords than the results before, or after a return to the start; turning pages and coming back to results is
+    no search (REFERENCE 23). Every other page but a purchase is a page view.
     """
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
@@ -55,13 +56,14 @@ class WebshopSource:
         """
         files = log_files(path, ("*.jsonl", "*.jsonl.gz", "*.zip"), "WebShop's human_sessions.zip or its files")
         lines, rows_in = read_lines(engine, files)
-        found = materialize(json_objects(lines, _FIELDS), "webshop_lines")
-        known = found.page.isin(PAGES).fill_null(False)
-        found = found.mutate(fault=ibis.coalesce(found.fault, ibis.ifelse(known, None, "page is missing or unknown")))
-        pages = materialize(_in_context(found.filter(found.fault.isnull())), "webshop_pages")
+        parsed = materialize(json_objects(lines, _FIELDS), "webshop_lines")
+        is_page = parsed.page.isin(PAGES).fill_null(False)
+        unknown = ibis.ifelse(is_page, None, "page is missing or unknown")
+        parsed = parsed.mutate(fault=ibis.coalesce(parsed.fault, unknown))
+        pages = materialize(_in_context(parsed.filter(parsed.fault.isnull())), "webshop_pages")
         return RawLog(
             events=_events(pages),
-            rejected=found.filter(found.fault.notnull()).select("file", "row", reason="fault", raw="line"),
+            rejected=rejected_rows(parsed, "fault", raw="line"),
             products=materialize(products_named(_products(pages)), "webshop_products").order_by(
                 "shop_id", "product_id"
             ),
@@ -74,7 +76,7 @@ class WebshopSource:
 
 
 def _in_context(pages: ibis.Table) -> ibis.Table:
-    """The pages with `time`, `event` and `query`, each told from the pages of its session before it."""
+    """The pages with `session`, `event` and `query`, which depend on the pages before in the same session."""
     session = ibis.window(group_by="file", order_by="row")
     is_results = pages.page == "search_results"
     pages = pages.mutate(
@@ -83,8 +85,8 @@ def _in_context(pages: ibis.Table) -> ibis.Table:
         keywords=ibis.ifelse(is_results, pages.keywords.fill_null(""), None),
     )
     of_page = ibis.window(group_by=["file", "page"], order_by="row")
-    again = (pages.keywords == pages.keywords.lag().over(of_page)) & (pages.starts == pages.starts.lag().over(of_page))
-    is_search = (pages.page == "search_results") & (pages.result_page == "1") & ~again.fill_null(False)
+    same = (pages.keywords == pages.keywords.lag().over(of_page)) & (pages.starts == pages.starts.lag().over(of_page))
+    is_search = (pages.page == "search_results") & (pages.result_page == "1") & ~same.fill_null(False)
     is_view = (pages.page == "item_page") & ~pages["product"].identical_to(pages.last_product)
     is_view &= pages.options.fill_null("{}") == "{}"
     event = ibis.cases(
@@ -93,35 +95,25 @@ def _in_context(pages: ibis.Table) -> ibis.Table:
         (is_view, "product_viewed"),
         else_="page_viewed",
     )
-    words = json_value(pages.keywords, "array<string>").join(" ")
+    keywords = json_value(pages.keywords, "array<string>").join(" ")
     return pages.mutate(
         session=pages.file.re_extract(r"([^/]*?)(\.jsonl)?(\.gz)?$", 1),
         event=event,
-        query=ibis.ifelse(event == "search_submitted", words, None).nullif(""),
+        query=ibis.ifelse(event == "search_submitted", keywords, None).nullif(""),
     )
 
 
 def _events(pages: ibis.Table) -> ibis.Table:
-    def missing(kind: str) -> ir.Value:
-        return ibis.null(kind)
-
     is_order = pages.event == "checkout_completed"
-    return pages.select(
-        "shop_id",
+    # without an order_id the purchase of a session is one order (REFERENCE 5)
+    return event_rows(
+        pages,
         buyer_id="session",
         session_id="session",
         time=_nominal_time(pages.session),
-        event="event",
         product_id=ibis.ifelse(is_order | (pages.event == "product_viewed"), pages["product"], None),
-        collection_id=missing("string"),
-        query="query",
-        price=ibis.ifelse(is_order, pages.price.try_cast("float64"), None),
+        price=ibis.ifelse(is_order, number(pages.price), None),
         quantity=ibis.ifelse(is_order, ibis.literal(1, "int64"), None),
-        order_id=missing("string"),  # the purchase of a session is one order (REFERENCE 5)
-        value=missing("float64"),
-        file="file",
-        row="row",
-        part=ibis.literal(0, "int64"),
         seq="row",
         raw="line",
     )
@@ -134,7 +126,7 @@ def _nominal_time(session: ir.StringValue) -> ir.TimestampValue:
 
 
 def _products(pages: ibis.Table) -> ibis.Table:
-    """Every mention of a product: only those of the tasks have a name, the others the shop as their type."""
+    """Every mention of a product. Only products of tasks have a name and a type."""
     tasks = pages.select(
         "shop_id",
         product_id="goal_product",
@@ -147,6 +139,6 @@ def _products(pages: ibis.Table) -> ibis.Table:
         product_id="product",
         title=ibis.null("string"),
         product_type=ibis.null("string"),
-        price=ibis.ifelse(pages.page == "done", pages.price.try_cast("float64"), None),
+        price=ibis.ifelse(pages.page == "done", number(pages.price), None),
     )
     return ibis.union(tasks, seen).mutate(vendor=ibis.null("string"), collection_id=ibis.null("string"))

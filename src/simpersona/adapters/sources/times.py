@@ -1,4 +1,4 @@
-"""How sources write moments down, as times in UTC."""
+"""Times as sources write them, read as times in UTC."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis makes the operators of its values at run time, where pyright cannot see them.
@@ -10,19 +10,19 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
-"""Microseconds in one."""
+"""Microseconds in each unit."""
 
 _OFFSET = r"(?i)(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"  # behind a time of day
-_MOST = 2.5e17  # microseconds, some 8,000 years: beyond, an engine's times end
+_MOST = 2.5e17  # microseconds, about 8,000 years: the range of an engine's times
 _UTC = "timestamp('UTC', 6)"
 
 
-def moment(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.TimestampValue:
-    """The value as a time in UTC, null where it is none.
+def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.TimestampValue:
+    """The value as a time in UTC, null where it is no time.
 
     `form` is "iso" (a text, with or without an offset), "s", "ms" or "us" (numbers since 1970, also as text) or a
-    pattern of `strptime`. A time that does not name its own zone is one of `zone`. A column of times is taken as
-    it is. Patterns, and zones other than UTC, are for DuckDB alone.
+    pattern of `strptime`. A time that does not name its zone is in `zone`. A column of times is read as it is.
+    Patterns, and zones other than UTC, need DuckDB.
     """
     kind = value.type()
     if isinstance(kind, dt.Timestamp | dt.Date):
@@ -48,7 +48,7 @@ def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:
 
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.dtype(_UTC)))
 def _local(zone: object, naive: object) -> object:
-    """DuckDB's reading of a time as one of a zone."""
+    """DuckDB's reading of a time as local time of a zone."""
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.timestamp))

@@ -13,6 +13,7 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.sources.csv_lines import read_csv_lines
+from simpersona.adapters.sources.event_rows import PER_PRODUCT, number
 from simpersona.adapters.sources.table import TableSource
 from simpersona.adapters.sources.table_files import TableRows, read_rows
 from simpersona.contracts import RawLog
@@ -25,7 +26,7 @@ HITS = (
     "transactionRevenue", "pagePathLevel1", "eCommerceAction_type", "eCommerceAction_step",
 )  # fmt: skip
 
-_NOTHING = ("", "(not set)")
+_NOT_SET = ("", "(not set)")
 _CLICK = "click on a product in a list"
 _ACTIONS = {
     "1": _CLICK,
@@ -34,18 +35,17 @@ _ACTIONS = {
     "4": "product_removed_from_cart",
     "6": "checkout_completed",
 }
-_PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
 
 
-def read_flat(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], shop: str | None) -> RawLog:
+def read_ga_csv(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], shop: str | None) -> RawLog:
     """The log of CSV files with these columns.
 
     Item rows of purchases have the columns PURCHASES: the rows of one buyer and time are one order. Hits have the columns
     HITS; their visitor ids are unusable in the published sample, so a buyer is a visit (`visitId`, its
-    start in seconds). A hit of a page is a page view, of the search page a search (its words are not
-    published), of the basket a cart view, else what its action type says; the first checkout step starts a checkout.
+    start in seconds). The action type of a hit says what it is; without one it is a page view, a search (whose query is
+    not published) or a view of the cart, by its page. The first checkout step starts a checkout.
 
-    Raises SourceError if the columns are of neither.
+    Raises SourceError if the columns are of neither kind.
     """
     if all(name in names for name in PURCHASES):
         columns = {
@@ -53,12 +53,12 @@ def read_flat(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], s
             "product_id": "item_id", "title": "item_name", "price": "price", "quantity": "quantity",
             "order_id": "event_timestamp",
         }  # fmt: skip
-        source = TableSource(shop, time_format="us", nothing=_NOTHING)
+        source = TableSource(shop, time_format="us", nothing=_NOT_SET)
         return source.of_rows(engine, read_rows(engine, files, columns), files[0].parent)
     if all(name in names for name in HITS):
         read = read_csv_lines(engine, files, HITS, "GA360 hits")
         rows = materialize(_hits(read.rows), "ga360_hits")
-        source = TableSource(shop, events={_CLICK: "ignored"}, time_format="ms", nothing=_NOTHING)
+        source = TableSource(shop, events={_CLICK: "ignored"}, time_format="ms", nothing=_NOT_SET)
         return source.of_rows(engine, TableRows(rows, read.rejected, read.rows_in), files[0].parent)
     raise SourceError(
         f"{files[0]}: a CSV of Google Analytics has the columns {', '.join(PURCHASES)} (item rows of purchases) or"
@@ -76,10 +76,10 @@ def _hits(rows: ibis.Table) -> ibis.Table:
         else_="page_viewed",
     )
     rows = rows.mutate(event=event)
-    is_order, shown = rows.event == "checkout_completed", rows.event.isin(_PER_PRODUCT)
+    is_order, shown = rows.event == "checkout_completed", rows.event.isin(PER_PRODUCT)
 
     def money(micros: ir.StringValue) -> ir.FloatingValue:
-        return micros.try_cast("float64") / 1_000_000
+        return number(micros) / 1_000_000
 
     return rows.select(
         "file",
@@ -88,7 +88,7 @@ def _hits(rows: ibis.Table) -> ibis.Table:
         "event",
         buyer_id="visitId",
         session_id="visitId",
-        time=rows.visitId.try_cast("float64") * 1000 + rows.time.try_cast("float64").fill_null(0),
+        time=number(rows.visitId) * 1000 + number(rows.time).fill_null(0),
         # on other pages the product is one of those in a list
         product_id=ibis.ifelse(shown, rows.productSKU, None),
         title=ibis.ifelse(shown, rows.v2ProductName, None),
