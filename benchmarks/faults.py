@@ -19,7 +19,7 @@ from benchmarks.measure import Stopwatch
 from benchmarks.results import Section, Table, number
 from benchmarks.store_server import catalogues
 from simpersona.adapters.storefronts.browser import Browser
-from simpersona.adapters.storefronts.browser_driver import Window
+from simpersona.adapters.storefronts.browser_session import BrowserSession
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.lab.storefront.launch import LabStore
@@ -50,7 +50,7 @@ class Wanderer:
         """Anything."""
         if self._rng.random() < LEAVES:
             return Decision(None, "")
-        if isinstance(self._window, Window):
+        if isinstance(self._window, BrowserSession):
             await self._break(self._window)
         able = list(choices(observation.page))
         if not able:
@@ -58,7 +58,7 @@ class Wanderer:
         node, method = able[int(self._rng.integers(len(able)))]
         return Decision(as_action(Candidate(node, method), observation.goal, self._rng), "")
 
-    async def _break(self, window: Window) -> None:
+    async def _break(self, window: BrowserSession) -> None:
         opened, chance = window._tab, self._rng.random()  # noqa: SLF001 - no shopper can do this
         if opened is None:
             return

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.http import HttpVisitors
-from simpersona.adapters.storefronts.politeness import Manners
+from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.web_bot_auth import RequestSigner, key_id, signature, signature_base
 from simpersona.config import PolitenessConfig, StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
@@ -193,7 +193,7 @@ def turns(count, config, robots):
         async def sleep(seconds):
             had.append(now[0] + seconds)
 
-        manners = Manners(config, clock=lambda: now[0], sleep=sleep)
+        manners = Politeness(config, clock=lambda: now[0], sleep=sleep)
         for _ in range(count):
             await manners.turn(robots + "page")
         return had

@@ -1,6 +1,6 @@
 """Stores in a real browser: Chromium, one context of its own per visitor.
 
-A browser serves many visitors and is then replaced by a fresh one, so that what it hoards goes with it.
+A browser serves many visitors and is then replaced by a new one, which frees what it has accumulated.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Self
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Error, Playwright, async_playwright
 
-from simpersona.adapters.storefronts.browser_driver import Window, first_line
 from simpersona.adapters.storefronts.browser_path import find_browser
-from simpersona.adapters.storefronts.politeness import Manners
-from simpersona.adapters.storefronts.safety import Grounds
+from simpersona.adapters.storefronts.browser_session import BrowserSession, first_line
+from simpersona.adapters.storefronts.politeness import Politeness
+from simpersona.adapters.storefronts.safety import StoreScope
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 
@@ -35,22 +35,22 @@ VIEWPORT_WIDTH, VIEWPORT_HEIGHT = 1280, 900
 
 
 class Browser:
-    """What the windows of one run share: a running Chromium; an async context manager.
+    """A running Chromium, which the sessions of one run share; an async context manager.
 
-    `may_pay` allows visitors to fill in a checkout and place an order: for the lab's own stores alone.
+    `may_pay` allows visitors to fill in a checkout and place an order: only for the lab's stores.
     """
 
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config = config
         self._may_pay = may_pay
-        self._manners = None if may_pay else Manners(config.politeness)
+        self._politeness = None if may_pay else Politeness(config.politeness)
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
-        self._visitors = 0  # that the running browser has opened a context for
+        self._visitors = 0  # contexts that the running browser has opened
         self._starting = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        """Starts the browser. Raises ConfigError when there is none, or it does not start."""
+        """Starts the browser. Raises ConfigError if there is no browser, or it does not start."""
         path = find_browser(self._config)
         self._playwright = await async_playwright().start()
         try:
@@ -69,15 +69,15 @@ class Browser:
         if self._playwright is not None:
             await self._playwright.stop()
 
-    def visitor(self, url: str, visitor: str, *, within: str = "/") -> Window:
-        """A new visitor's window on the store at `url`; the store knows it by the cookie `visitor`.
+    def visitor(self, url: str, visitor: str, *, within: str = "/") -> BrowserSession:
+        """A session of a new visitor in the store at `url`; the store knows the visitor by the cookie `visitor`.
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return Window(self, self._config, visitor, Grounds(url, within, self._may_pay), self._manners)
+        return BrowserSession(self, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness)
 
     async def new_context(self) -> BrowserContext:
-        """A context with nothing in it; a browser that died or has served long is replaced. Raises StorefrontError."""
+        """An empty context. A browser that died or has served many visitors is replaced first. Raises StorefrontError."""
         async with self._starting:
             try:
                 if self._chromium is None or not self._chromium.is_connected():
@@ -90,7 +90,7 @@ class Browser:
                     await self._replace()
                     return await self._open_context()
             except (Error, ConfigError) as error:
-                raise StorefrontError(f"the browser cannot open a window: {first_line(error)}") from error
+                raise StorefrontError(f"the browser cannot open a session: {first_line(error)}") from error
 
     async def _open_context(self) -> BrowserContext:
         assert self._chromium is not None
@@ -126,7 +126,7 @@ class Browser:
 
 
 async def _close_when_empty(chromium: Chromium) -> None:
-    """Closes a browser now, or with the last of its contexts."""
+    """Closes a browser now, or together with its last context."""
 
     async def close_if_empty() -> None:
         if not chromium.contexts:

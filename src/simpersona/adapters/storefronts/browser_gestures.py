@@ -1,6 +1,6 @@
 """The actions that touch the page, done as a visitor would: at a point, with the keyboard.
 
-Each gives None when done, or the reason why not in words that a model can use.
+Each returns None when done, or the reason of the failure in a sentence for the model.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ _CHOOSE = (
     + _ELEMENT
     + """
     if (!(element instanceof HTMLSelectElement)) return false;
-    const words = text => text.trim().split(/\\s+/).join(' ');
-    const option = Array.from(element.options).find(o => words(o.label || o.text) === label);
+    const spaced = text => text.trim().split(/\\s+/).join(' ');
+    const option = Array.from(element.options).find(o => spaced(o.label || o.text) === label);
     if (!option) return false;
     element.focus();
     option.selected = true;
@@ -82,7 +82,7 @@ _CHOOSE = (
 )
 
 GONE = "It is no longer there"
-"""The page has replaced or removed the node before the gesture reached it."""
+"""The page replaced or removed the node before the gesture reached it."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +92,12 @@ class Hand:
     page: Page
     cdp: CDPSession
     leaving: asyncio.Event
-    """Set when the page begins to give way to another."""
+    """Set when the page starts to navigate."""
 
     async def do(self, action: Action, element: str, target: str | None) -> str | None:
         """Does the action on the element (an object id); `target` is where something is dropped.
 
-        GONE when the page replaced the element before it was reached. Raises the browser's own Error when the page is
-        gone.
+        Returns GONE if the page replaced the element first. Raises the browser's Error if the page is closed.
         """
         match action.method:
             case "click":
@@ -121,8 +120,8 @@ class Hand:
 
     async def object_id(self, backend_id: int) -> str:
         """The browser's handle for a node of its tree."""
-        found = await self.cdp.send("DOM.resolveNode", {"backendNodeId": backend_id})
-        return found["object"]["objectId"]
+        resolved = await self.cdp.send("DOM.resolveNode", {"backendNodeId": backend_id})
+        return resolved["object"]["objectId"]
 
     async def _call(self, function: str, element: str, *arguments: object) -> Any:
         answer = await self.cdp.send(
@@ -147,7 +146,7 @@ class Hand:
         return None
 
     async def _was_reached(self, element: str) -> bool:
-        """Whether a click came to the element. While a page is awaited the browser does not answer: then it did."""
+        """Whether a click reached the element. If the browser does not answer because a page loads, it did."""
         asked, left = asyncio.ensure_future(self._call(_REACHED, element)), asyncio.ensure_future(self.leaving.wait())
         await asyncio.wait((asked, left), return_when=asyncio.FIRST_COMPLETED)
         left.cancel()

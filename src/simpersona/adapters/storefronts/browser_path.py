@@ -1,4 +1,4 @@
-"""Where a Chromium is on this machine."""
+"""Finds a Chromium on this machine."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ def find_browser(config: StoreConfig) -> Path:
     Raises ConfigError that says how to get one.
     """
     if config.browser_path is not None:
-        found = shutil.which(config.browser_path)
-        if found is None:
+        browser = shutil.which(config.browser_path)
+        if browser is None:
             raise ConfigError(f"store.browser_path: {config.browser_path} is not an executable file.")
-        return Path(found)
-    on_path = next((found for name in ON_PATH if (found := shutil.which(name))), None)
-    own = Path(on_path) if on_path else _playwrights_own()
-    if own is None:
+        return Path(browser)
+    on_path = next((path for name in ON_PATH if (path := shutil.which(name))), None)
+    browser = Path(on_path) if on_path else _playwright_browser()
+    if browser is None:
         raise ConfigError(
-            f"No browser found: none of {', '.join(ON_PATH)} is on the PATH and Playwright has none of its own. "
+            f"No browser found: none of {', '.join(ON_PATH)} is on the PATH, and Playwright has installed none. "
             "Get one with `playwright install chromium`, or your distribution's package (Debian: "
             "`apt install chromium-headless-shell`), or name it with store.browser_path."
         )
-    return own
+    return browser
 
 
-def _playwrights_own() -> Path | None:
+def _playwright_browser() -> Path | None:
     with ThreadPoolExecutor(1) as thread:  # its synchronous interface refuses to start inside an event loop
         path = thread.submit(_ask_playwright).result()
     return path if path is not None and path.is_file() else None

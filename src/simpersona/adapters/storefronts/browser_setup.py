@@ -1,4 +1,4 @@
-"""Gets a Chromium where there is none: Playwright's own, else the distribution's package."""
+"""Installs a Chromium where there is none: Playwright's, else the distribution's package."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TIMEOUT_SECONDS = 600
 
 
 def install_browser(say: Callable[[str], None]) -> Path:
-    """The path of a browser that is there now; tries in turn what this machine allows.
+    """The path of a browser, which is installed first if it is missing and the machine allows it.
 
-    Raises ConfigError with what to do by hand if nothing worked.
+    Raises ConfigError that says what to do by hand if that does not work.
     """
     for attempt in (None, _playwright, _distribution):
         if attempt is not None:
@@ -42,7 +42,7 @@ def _distribution(say: Callable[[str], None]) -> None:
 
 
 def install_package(names: Sequence[str], say: Callable[[str], None]) -> None:
-    """The first of the distribution's packages that can be had, where it has apt and we may use it."""
+    """Installs the first of these packages that the distribution has, where there is apt and the right to use it."""
     if shutil.which("apt-get") is None:
         return
     root = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]

@@ -1,7 +1,7 @@
-"""One tab of a browser on a store: asks for pages, and waits until they have loaded and rest.
+"""One tab of a browser in a store: requests pages, and waits until they have loaded and settled.
 
-The tab stays on the visitor's grounds: a document that would lead away is not loaded. What opens in a new tab opens in
-this one, and dialogs are dismissed.
+The tab stays in the visitor's scope: a document outside it is not loaded. What would open in a new tab opens in this
+one, and dialogs are dismissed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Requ
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
-from simpersona.adapters.storefronts.politeness import Manners
-from simpersona.adapters.storefronts.safety import Grounds
+from simpersona.adapters.storefronts.politeness import Politeness
+from simpersona.adapters.storefronts.safety import StoreScope
 from simpersona.pages import Trouble
 
 QUIET_MS, MAX_UNQUIET_MS, MAX_FETCH_SECONDS = 30, 400, 2.0
-"""A page has settled after this long without a change; one that never rests is taken as it is."""
+"""A page has settled after this time without a change; a page that never settles is read as it is."""
 
 _STATUS = "() => performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0"
 _QUIET = """([quiet, longest]) => new Promise(done => {
@@ -34,49 +34,49 @@ _QUIET = """([quiet, longest]) => new Promise(done => {
 class StoreTab:
     """A tab on a store; `open` makes one.
 
-    `tab` and `cdp` are the browser's own handles, `asked` the method and the address of the last document, `leaving` is
-    set while the page gives way to another.
+    `tab` and `cdp` are the browser's handles, `asked` is the method and the address of the last document, and `leaving`
+    is set while the page navigates.
     """
 
     def __init__(
         self,
         tab: Tab,
         cdp: CDPSession,
-        grounds: Grounds,
-        manners: Manners | None,
+        scope: StoreScope,
+        politeness: Politeness | None,
         timeout_seconds: float,
         troubles: list[Trouble],
     ) -> None:
         self.tab, self.cdp = tab, cdp
-        self.asked = ("GET", grounds.url)
+        self.asked = ("GET", scope.url)
         self.leaving = asyncio.Event()
-        self._grounds, self._manners, self._timeout_seconds = grounds, manners, timeout_seconds
-        self._troubles = troubles  # the window's: what happens on the way is added to it
-        self._turns, self._waited = 0, False  # requests that wait for their turn; one has waited
+        self._scope, self._politeness, self._timeout_seconds = scope, politeness, timeout_seconds
+        self._troubles = troubles  # the session's; faults are added to it
+        self._turns, self._waited = 0, False  # requests that wait for their turn; whether any has waited
         self._main_frame = ""
         self._loaded = asyncio.Event()
-        self._late = False  # the page that was asked for did not come in time
+        self._late = False  # the requested page did not come in time
         self._navigation: Request | None = None
         self._fetching: set[Request] = set()
         self._loading_frames: set[str] = set()
-        self._refusal: str | None = None  # why a page that was asked for was not opened
+        self._refusal: str | None = None  # why a requested page was not opened
         self._opened: str | None = None  # an address that was to open in a new tab
 
     @classmethod
     async def open(
         cls,
         context: BrowserContext,
-        grounds: Grounds,
-        manners: Manners | None,
+        scope: StoreScope,
+        politeness: Politeness | None,
         timeout_seconds: float,
         troubles: list[Trouble],
     ) -> Self:
-        """An empty tab of the context, with the protocol's events that settling and the domain pin rest on.
+        """An empty tab of the context, which listens to the events that settling and the scope need.
 
         Raises the browser's Error.
         """
         tab = await context.new_page()
-        opened = cls(tab, await context.new_cdp_session(tab), grounds, manners, timeout_seconds, troubles)
+        opened = cls(tab, await context.new_cdp_session(tab), scope, politeness, timeout_seconds, troubles)
         await opened._listen()
         return opened
 
@@ -95,14 +95,14 @@ class StoreTab:
         return await self.tab.evaluate(_STATUS)
 
     def forget(self) -> None:
-        """What the last action has set off does not count for the next."""
+        """Forgets what the last action caused, before the next one."""
         self._refusal = self._opened = None
         self.leaving.clear()
         self._fetching.clear()
 
     async def goto(self, url: str) -> None:
-        """Asks for a page; that it does not come is seen by who waits for it. Raises the browser's Error with the tab."""
-        await self.cdp.send("Page.stopLoading")  # a page that is still awaited would end the wait for this one
+        """Requests a page; `settle` reports if it does not come. Raises the browser's Error if the tab is closed."""
+        await self.cdp.send("Page.stopLoading")  # a page that is still loading would end the wait for this one
         self._loaded.clear()
         self.asked = ("GET", url)
         try:
@@ -115,25 +115,25 @@ class StoreTab:
             self._loaded.set()
 
     async def settle(self) -> tuple[str | None, Trouble | None]:
-        """Waits until the page has loaded and rests; what went wrong on the way, in words and by its name.
+        """Waits until the page has loaded and settled. Returns the fault as a sentence and by its name, or None twice.
 
-        Raises the browser's Error with the tab.
+        Raises the browser's Error if the tab is closed.
         """
-        found = await self.rest()
+        fault = await self.rest()
         if self._opened is not None:
             url, self._opened = self._opened, None
             self._troubles.append("new_tab")
-            if not self._grounds.holds(url):
-                return self._grounds.leads_away(url), "led_away"
+            if not self._scope.holds(url):
+                return self._scope.leads_away(url), "led_away"
             await self.goto(url)
-            found = await self.rest()
+            fault = await self.rest()
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
             return refusal, "led_away"
-        return found
+        return fault
 
     async def rest(self) -> tuple[str | None, Trouble | None]:
-        """As `settle`, for the page that is on its way already. Raises the browser's Error with the tab."""
+        """As `settle`, for the page that is already loading. Raises the browser's Error if the tab is closed."""
         late = f"The page did not load within {self._timeout_seconds:g} s"
         if self._late:
             self._late = False
@@ -153,12 +153,12 @@ class StoreTab:
                 if self._has_waited():
                     deadline = time.monotonic() + self._timeout_seconds
                     continue
-                self._loaded.set()  # taken as it is: the next action need not wait for it again
+                self._loaded.set()  # read as it is: the next action need not wait for it again
                 return late, "slow_page"
             except Error:
                 if self.is_closed:
                     raise
-                continue  # the page was replaced while it was looked at
+                continue  # the page was replaced while it was read
             if self.url.startswith("chrome-error:"):
                 return "The store did not answer", "no_answer"
             if self._loaded.is_set():
@@ -167,7 +167,7 @@ class StoreTab:
                 )
 
     async def _fetched(self) -> None:
-        """Waits for frames, and for what scripts have asked for since the action, at most two seconds without those of waiting for a turn."""
+        """Waits for frames and for requests of scripts since the action, at most two seconds besides the waits for a turn."""
         left = MAX_FETCH_SECONDS
         while left > 0 and (self._fetching or self._loading_frames):
             await asyncio.sleep(QUIET_MS / 1000)
@@ -192,7 +192,7 @@ class StoreTab:
         await cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Request"}]})
 
     async def _on_dialog(self, dialog: Dialog) -> None:
-        """Dismissed, but for the question whether to leave the page."""
+        """Dismisses a dialog, but accepts to leave the page."""
         self._troubles.append("dialog")
         with contextlib.suppress(Error):
             await (dialog.accept() if dialog.type == "beforeunload" else dialog.dismiss())
@@ -219,24 +219,24 @@ class StoreTab:
 
     def _on_request_failed(self, request: Request) -> None:
         self._fetching.discard(request)
-        if request is self._navigation:  # not one that a later one has taken the place of
+        if request is self._navigation:  # not one that a later navigation has replaced
             self._loaded.set()
 
     async def _on_paused(self, event: dict[str, Any]) -> None:
-        """Lets a document load when it is its turn, unless it would take the tab to another store or is not to be opened."""
+        """Lets a document load in its turn, unless it is outside the scope or the store forbids it."""
         url, is_main = event["request"]["url"], event["frameId"] == self._main_frame
         request: dict[str, Any] = {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
-            refusal = self._grounds.leads_away(url) if is_main and not self._grounds.holds(url) else None
+            refusal = self._scope.leads_away(url) if is_main and not self._scope.holds(url) else None
             if is_main and refusal is None:
                 self._loaded.clear()
                 self.leaving.set()
                 self.asked = (event["request"]["method"], url)
-            if refusal is None and self._manners is not None and self._grounds.holds(url):
-                refusal = await self._manners.refused(url)
+            if refusal is None and self._politeness is not None and self._scope.holds(url):
+                refusal = await self._politeness.refused(url)
                 if refusal is None:
-                    await self._take_turn(self._manners, url)
-                    headers = event["request"]["headers"] | self._manners.headers(url)
+                    await self._take_turn(self._politeness, url)
+                    headers = event["request"]["headers"] | self._politeness.headers(url)
                     request["headers"] = [{"name": name, "value": value} for name, value in headers.items()]
             if refusal is None:
                 await self.cdp.send("Fetch.continueRequest", request)
@@ -246,14 +246,14 @@ class StoreTab:
                 self._loaded.set()
             await self.cdp.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
 
-    async def _take_turn(self, manners: Manners, url: str) -> None:
+    async def _take_turn(self, politeness: Politeness, url: str) -> None:
         self._turns += 1
         try:
-            self._waited = bool(await manners.turn(url)) or self._waited
+            self._waited = bool(await politeness.turn(url)) or self._waited
         finally:
             self._turns -= 1
 
     def _has_waited(self) -> bool:
-        """Whether time went by that is not the store's, since this was last asked."""
+        """Whether a request has waited for its turn since the last call: that time is not the store's."""
         waited, self._waited = self._waited or bool(self._turns), False
         return waited

@@ -16,9 +16,9 @@ from simpersona.pages import Node, estimated_tokens, node_line
 from simpersona.shopper.affordances import CHOSEN, CLICKED, DISABLED, TYPED, part_words
 
 _PART_TOKENS = 7
-"""Of the words "= part 1 of 3"."""
+"""Tokens of the text "= part 1 of 3"."""
 MAX_OPTIONS = 16
-"""Options of one dropdown that are shown."""
+"""Options of a dropdown that are shown."""
 _CONTROLS = CLICKED | TYPED | CHOSEN
 _NAMED_BY_CONTENT = _CONTROLS | {"heading", "option", "image"}
 _INLINE = frozenset(
@@ -31,7 +31,7 @@ AxNode = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Kept:
-    """A kept node with the browser's own number for it, which actions need."""
+    """A node of the page with the browser's number for it, which actions need."""
 
     node: Node
     backend_id: int
@@ -43,58 +43,60 @@ class Kept:
 def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
     """The nodes of one page in document order, ids counted "0-1", "0-2" … over the page, "1-1" … over its first frame.
 
-    `ax_nodes` is what the protocol's Accessibility.getFullAXTree gives, the root first; `frame` of a node in a frame tells
-    it from other frames. Frames are counted as they come on the page, those without a node that is kept left out.
+    `ax_nodes` is the result of the protocol's Accessibility.getFullAXTree, the root first; `frame` is the number of a
+    node's frame. Frames are counted in the order of the page, without those that have no kept node.
     """
     by_id = {node["nodeId"]: node for node in ax_nodes}
     kept: list[Kept] = []
-    for found in _walk(ax_nodes[0], by_id, 0, "", named=False) if ax_nodes else ():
-        if kept and _joins(kept[-1], found):
-            kept[-1] = _joined(kept[-1], found)
+    for node in _walk(ax_nodes[0], by_id, 0, "", named=False) if ax_nodes else ():
+        if kept and _joins(kept[-1], node):
+            kept[-1] = _joined(kept[-1], node)
         else:
-            kept.append(found)
+            kept.append(node)
     counted: Counter[int] = Counter()
     frames: dict[int, int] = {}
     named = []
-    for one in kept:
-        frame = frames.setdefault(one.frame, len(frames))
+    for item in kept:
+        frame = frames.setdefault(item.frame, len(frames))
         counted[frame] += 1
-        node = replace(one.node, id=f"{frame}-{counted[frame]}", name=_cut(one.node.name, max_name_chars))
-        named.append(replace(one, node=node, frame=frame))
+        node = replace(item.node, id=f"{frame}-{counted[frame]}", name=_cut(item.node.name, max_name_chars))
+        named.append(replace(item, node=node, frame=frame))
     return named
 
 
-def twin(one: Kept, before: Sequence[Kept], now: Sequence[Kept]) -> Kept | None:
-    """What stands on the page `now` for a node of the page `before`: the same role and name, the same place among those."""
-    alike = [other for other in before if _names(other) == _names(one)]
-    place = next((place for place, other in enumerate(alike) if other.backend_id == one.backend_id), 0)
-    candidates = [other for other in now if _names(other) == _names(one)]
-    return candidates[min(place, len(candidates) - 1)] if candidates else None
+def twin(node: Kept, before: Sequence[Kept], now: Sequence[Kept]) -> Kept | None:
+    """The node of the page `now` that corresponds to a node of the page `before`: of those with the same role and name,
+    the one at the same position.
+    """
+    alike = [other for other in before if _names(other) == _names(node)]
+    index = next((index for index, other in enumerate(alike) if other.backend_id == node.backend_id), 0)
+    candidates = [other for other in now if _names(other) == _names(node)]
+    return candidates[min(index, len(candidates) - 1)] if candidates else None
 
 
-def _names(one: Kept) -> tuple[int, str, str]:
-    return one.frame, one.node.role, one.node.name
+def _names(kept: Kept) -> tuple[int, str, str]:
+    return kept.frame, kept.node.role, kept.node.name
 
 
 def shown_part(kept: Sequence[Kept], part: int, max_tokens: int) -> tuple[tuple[Node, ...], int]:
     """(the nodes of one part of the page, which part that is), the page's own line always first.
 
-    A part holds as many nodes as take about `max_tokens`, and one at least. Parts count from 1; a number past the end
+    A part holds the nodes that fit into about `max_tokens`, and at least one. Parts count from 1; a number past the end
     gives the last part.
     """
-    costs = [estimated_tokens(node_line(one.node)) + 1 for one in kept]
+    costs = [estimated_tokens(node_line(item.node)) + 1 for item in kept]
     if sum(costs) <= max_tokens or len(kept) <= 1:
-        return tuple(one.node for one in kept), 1
+        return tuple(item.node for item in kept), 1
     room = max_tokens - costs[0] - _PART_TOKENS
     starts, taken = [1], 0
-    for place, cost in enumerate(costs[1:], start=1):
+    for index, cost in enumerate(costs[1:], start=1):
         if taken and taken + cost > room:
-            starts.append(place)
+            starts.append(index)
             taken = 0
         taken += cost
     part = min(max(part, 1), len(starts))
     root = replace(kept[0].node, value=part_words(part, len(starts)))
-    return (root, *(one.node for one in kept[starts[part - 1] : [*starts, len(kept)][part]])), part
+    return (root, *(item.node for item in kept[starts[part - 1] : [*starts, len(kept)][part]])), part
 
 
 def _walk(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Iterator[Kept]:
@@ -103,9 +105,9 @@ def _walk(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, *, na
     ignored = ax.get("ignored", False)
     if not ignored and role not in _INLINE and role != "StaticText":
         block = ax["nodeId"]
-    found = None if ignored else _kept(ax, role, by_id, depth, block, named=named)
-    if found is not None:
-        yield found
+    kept = None if ignored else _kept(ax, role, by_id, depth, block, named=named)
+    if kept is not None:
+        yield kept
         depth += 1
     named = named or role == "LabelText" or (role in _NAMED_BY_CONTENT and not ignored)
     if role in ("StaticText", *CHOSEN, *TYPED):
@@ -151,16 +153,16 @@ def _options(ax: AxNode, by_id: Mapping[str, AxNode]) -> Iterator[str]:
             yield from _options(child, by_id)
 
 
-def _joins(last: Kept, found: Kept) -> bool:
-    if last.node.role != found.node.role:
+def _joins(last: Kept, node: Kept) -> bool:
+    if last.node.role != node.node.role:
         return False
-    return (bool(found.block) and last.block == found.block) or (bool(found.href) and last.href == found.href)
+    return (bool(node.block) and last.block == node.block) or (bool(node.href) and last.href == node.href)
 
 
-def _joined(last: Kept, found: Kept) -> Kept:
-    if found.node.role == "StaticText":
-        return replace(last, node=replace(last.node, name=f"{last.node.name} {found.node.name}"))
-    return max(last, found, key=lambda one: len(one.node.name))
+def _joined(last: Kept, node: Kept) -> Kept:
+    if node.node.role == "StaticText":
+        return replace(last, node=replace(last.node, name=f"{last.node.name} {node.node.name}"))
+    return max(last, node, key=lambda kept: len(kept.node.name))
 
 
 def _value(ax: AxNode, key: str) -> str:
@@ -168,9 +170,9 @@ def _value(ax: AxNode, key: str) -> str:
 
 
 def _property(ax: AxNode, name: str) -> object:
-    for one in cast("Sequence[AxNode]", ax.get("properties", ())):
-        if one["name"] == name:
-            return one["value"].get("value")
+    for entry in cast("Sequence[AxNode]", ax.get("properties", ())):
+        if entry["name"] == name:
+            return entry["value"].get("value")
     return None
 
 

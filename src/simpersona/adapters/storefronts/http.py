@@ -1,6 +1,6 @@
 """Stores without a browser: pages that the server makes, their links and forms, a visitor's cookies (Storefront).
 
-No script runs and no style is read. What a page shows is put in the same words as the browser's window puts it.
+No script runs and no style is read. A page is shown in the same form as in the browser.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import httpx2
 from lxml.html import HtmlElement
 
+from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part
 from simpersona.adapters.storefronts.http_forms import choose, controls, enter, entered, sent, submits, tick, valid
 from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, parsed, shown_frames
-from simpersona.adapters.storefronts.politeness import Manners
-from simpersona.adapters.storefronts.safety import RETRY_SECONDS, Grounds
-from simpersona.adapters.storefronts.trail import Trail
+from simpersona.adapters.storefronts.politeness import Politeness
+from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
 from simpersona.pages import Action, Node, Page, Trouble
@@ -27,16 +27,16 @@ from simpersona.pages import Action, Node, Page, Trouble
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
 MAX_FRAMES, MAX_FRAME_DEPTH = 10, 3
-"""Frames of one page that are opened, and frames in frames."""
+"""Limits on the frames of one page that are opened, and on frames in frames."""
 NEEDS_SCRIPT = "It needs a script, which this window does not run"
 _OUTSIDE = frozenset({"_top", "_parent", "_blank"})
 """Targets of a link or a form in a frame that change the page, not the frame."""
 
 
 class HttpVisitors:
-    """What the windows of one run share: the connections. An async context manager.
+    """The connections that the sessions of one run share; an async context manager.
 
-    `may_pay` allows visitors to fill in a checkout and place an order: for the lab's own stores alone. `connections` are
+    `may_pay` allows visitors to fill in a checkout and place an order: only for the lab's stores. `connections` are
     used instead of new ones.
     """
 
@@ -44,7 +44,7 @@ class HttpVisitors:
         self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._config, self._may_pay = config, may_pay
-        self._manners = None if may_pay else Manners(config.politeness)
+        self._politeness = None if may_pay else Politeness(config.politeness)
         self._given, self._connections = connections, connections
 
     async def __aenter__(self) -> Self:
@@ -59,49 +59,51 @@ class HttpVisitors:
         if self._connections is not None:
             await self._connections.aclose()
 
-    def visitor(self, url: str, visitor: str, *, within: str = "/") -> HttpWindow:
-        """A new visitor's window on the store at `url`; the store knows it by the cookie `visitor`.
+    def visitor(self, url: str, visitor: str, *, within: str = "/") -> HttpSession:
+        """A session of a new visitor in the store at `url`; the store knows the visitor by the cookie `visitor`.
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return HttpWindow(self._connections, self._config, visitor, Grounds(url, within, self._may_pay), self._manners)
+        return HttpSession(
+            self._connections, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness
+        )
 
 
-class HttpWindow:
-    """One visitor's window: open, act, close (Storefront)."""
+class HttpSession:
+    """One visitor's session: open, act, close (Storefront)."""
 
     def __init__(
         self,
         connections: httpx2.AsyncBaseTransport | None,
         config: StoreConfig,
         visitor: str,
-        grounds: Grounds,
-        manners: Manners | None,
+        scope: StoreScope,
+        politeness: Politeness | None,
     ) -> None:
-        self._manners = manners
-        self._connections, self._config, self._visitor, self._grounds = connections, config, visitor, grounds
+        self._politeness = politeness
+        self._connections, self._config, self._visitor, self._scope = connections, config, visitor, scope
         self._client: httpx2.AsyncClient | None = None
-        self._document = Document(parsed(""), grounds.url)
+        self._document = Document(parsed(""), scope.url)
         self._elements: list[tuple[HtmlElement, Document]] = []
         self._kept: dict[str, Kept] = {}
         self._shown: dict[str, Node] = {}
         self._part = 1
-        self._trail = Trail()
+        self._history = BackHistory()
         self._troubles: list[Trouble] = []
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
         if self._connections is None:
             raise StorefrontError("the connections were not opened: use `async with HttpVisitors(config)`")
-        url = self._grounds.url
+        url = self._scope.url
         if urlsplit(url).scheme not in ("http", "https"):
             raise StorefrontError(f"{url!r} is not an http(s) address of a store")
-        # never closed itself: that would close the connections, which all visitors share
+        # never closed: that would close the connections, which all visitors share
         self._client = httpx2.AsyncClient(
             transport=self._connections, timeout=self._config.action_timeout_seconds, headers=_HEADERS
         )
         home = urlsplit(url)
-        self._client.cookies.set("visitor", self._visitor, domain=home.hostname or "", path=self._grounds.within)
+        self._client.cookies.set("visitor", self._visitor, domain=home.hostname or "", path=self._scope.within)
         try:
             failure = await self._get(url, self._document)
         except (httpx2.HTTPError, StorefrontError) as error:
@@ -111,14 +113,14 @@ class HttpWindow:
         return self._look()
 
     async def act(self, action: Action) -> Page:
-        """The page after the action, or the same page with the reason why it could not be done.
+        """The page after the action, or the same page with the reason why the action failed.
 
-        Raises StorefrontError when the store answers no more.
+        Raises StorefrontError if the store no longer answers.
         """
         if self._client is None:
-            raise StorefrontError("the window is not open")
+            raise StorefrontError("the session is not open")
         self._troubles = []
-        failure = self._grounds.refused(action, self._shown, self._document.address)
+        failure = self._scope.refused(action, self._shown, self._document.address)
         if failure is None:
             failure = await self._do(action)
         return self._look(failure)
@@ -130,7 +132,7 @@ class HttpWindow:
     # --- acting -------------------------------------------------------------------------------
 
     async def _do(self, action: Action) -> str | None:
-        """The failure in words, or None."""
+        """The reason of a failure, or None."""
         element, document = self._elements[self._kept[action.node].backend_id]
         text = action.arguments[0] if action.arguments else ""
         failure: str | None = None
@@ -138,7 +140,7 @@ class HttpWindow:
             case "nextChunk" | "prevChunk":
                 self._part += 1 if action.method == "nextChunk" else -1
             case "goto":
-                before = self._trail.step_back()
+                before = self._history.step_back()
                 failure = (
                     "There is no page before this one" if before is None else await self._get(before, self._document)
                 )
@@ -175,10 +177,10 @@ class HttpWindow:
         return NEEDS_SCRIPT
 
     async def _click_twice(self, element: HtmlElement, document: Document) -> str | None:
-        """The second click meets the page that the first one left, if it is still there."""
-        there = self._document.root, document.root
+        """Clicks twice; only once if the first click changes the page."""
+        before = self._document.root, document.root
         failure = await self._click(element, document)
-        if failure is None and (self._document.root, document.root) == there:
+        if failure is None and (self._document.root, document.root) == before:
             failure = await self._click(element, document)
         return failure
 
@@ -188,7 +190,9 @@ class HttpWindow:
         form = form_of(element)
         if form is None or element.tag == "textarea":
             return None
-        return await self._submit(form, next((one for one in controls(form) if submits(one)), None), document)
+        return await self._submit(
+            form, next((control for control in controls(form) if submits(control)), None), document
+        )
 
     async def _follow(self, link: HtmlElement, document: Document) -> str | None:
         href = link.get("href") or ""
@@ -196,22 +200,22 @@ class HttpWindow:
         scheme = urlsplit(url).scheme
         if scheme == "javascript":
             return NEEDS_SCRIPT
-        here, there = document.address.partition("#")[0], url.partition("#")
-        if href.startswith("#") or (there[1] and there[0] == here):
+        page, sign, _ = url.partition("#")
+        if href.startswith("#") or (sign and page == document.address.partition("#")[0]):
             return None  # further down on the same page
         return await self._get(url, self._target(link, document))
 
     def _target(self, element: HtmlElement, document: Document) -> Document:
-        """What a link or a form changes: the frame that it stands in, or the page."""
+        """The document that a link or a form changes: its frame, or the page."""
         return self._document if (element.get("target") or "").lower() in _OUTSIDE else document
 
     async def _submit(self, form: HtmlElement, by: HtmlElement | None, document: Document) -> str | None:
         if "novalidate" not in form.attrib and not all(valid(control) for control in controls(form)):
             return None  # a browser points at the field and sends nothing
-        told = by.attrib if by is not None else {}
-        url = urljoin(document.base, told.get("formaction") or form.get("action") or document.address)
+        button = by.attrib if by is not None else {}
+        url = urljoin(document.base, button.get("formaction") or form.get("action") or document.address)
         pairs, into = urlencode(list(sent(form, by))), self._target(form, document)
-        if (told.get("formmethod") or form.get("method") or "get").lower() != "post":
+        if (button.get("formmethod") or form.get("method") or "get").lower() != "post":
             return await self._get(url.partition("#")[0].partition("?")[0] + "?" + pairs, into)
         return await self._load(
             "POST", url, into, content=pairs.encode(), headers={"Content-Type": "application/x-www-form-urlencoded"}
@@ -231,15 +235,15 @@ class HttpWindow:
         content: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> str | None:
-        """Puts the answer in the place of the page, or of a frame; what went wrong, in words. Raises StorefrontError."""
+        """Shows the answer as the page, or in a frame. Returns the reason of a failure. Raises StorefrontError."""
         assert self._client is not None
-        if not self._grounds.holds(url):
-            return self._grounds.leads_away(url)
+        if not self._scope.holds(url):
+            return self._scope.leads_away(url)
         request = self._client.build_request(
             method, url, content=content, headers={"Referer": self._document.address, **(headers or {})}
         )
         for _ in range(MAX_REDIRECTS):
-            if self._manners is not None and (refused := await self._manners.refused(str(request.url))):
+            if self._politeness is not None and (refused := await self._politeness.refused(str(request.url))):
                 return refused
             response = await self._answer(self._client, request)
             if isinstance(response, str):
@@ -249,40 +253,40 @@ class HttpWindow:
                 await self._open_frames(into)
                 return failure
             request = response.next_request
-            if not self._grounds.holds(str(request.url)):
-                return self._grounds.leads_away(str(request.url))
+            if not self._scope.holds(str(request.url)):
+                return self._scope.leads_away(str(request.url))
         return f"The store sent the visitor on more than {MAX_REDIRECTS} times"
 
     async def _answer(self, client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response | str:
-        """What the store answers, asked again while it fails; what a form sends is sent once. Else why there is no answer.
+        """The store's answer, or the reason why there is none. A failed request is repeated, but a form is sent only once.
 
-        Raises StorefrontError if the store answers no more.
+        Raises StorefrontError if the store no longer answers.
         """
-        found = await self._once(client, request)
+        outcome = await self._once(client, request)
         for pause in RETRY_SECONDS:
-            if found[1] is None:
+            if outcome[1] is None:
                 break
-            self._troubles.append(found[1])
-            is_again = found[1] == "slow_page" and "slow_page" in self._troubles[:-1]
+            self._troubles.append(outcome[1])
+            is_again = outcome[1] == "slow_page" and "slow_page" in self._troubles[:-1]
             if is_again or request.method != "GET":
                 break
             await asyncio.sleep(pause)
-            found = await self._once(client, request)
+            outcome = await self._once(client, request)
         else:
-            if found[1] is not None:
-                self._troubles.append(found[1])
-        answer, trouble = found
+            if outcome[1] is not None:
+                self._troubles.append(outcome[1])
+        answer, trouble = outcome
         if trouble == "no_answer" and request.method == "GET":
-            raise StorefrontError(f"the store does not answer any more ({answer})")
+            raise StorefrontError(f"the store no longer answers ({answer})")
         return "The store did not answer" if trouble == "no_answer" else answer
 
     async def _once(
         self, client: httpx2.AsyncClient, request: httpx2.Request
     ) -> tuple[httpx2.Response | str, Trouble | None]:
-        """The answer, or what there is instead of it in words; and what went wrong."""
-        if self._manners is not None:
-            await self._manners.turn(str(request.url))
-            request.headers.update(self._manners.headers(str(request.url)))
+        """The answer, or the reason why there is none; and the name of the fault."""
+        if self._politeness is not None:
+            await self._politeness.turn(str(request.url))
+            request.headers.update(self._politeness.headers(str(request.url)))
         try:
             response = await client.send(request, follow_redirects=False)
         except httpx2.TimeoutException:
@@ -292,7 +296,7 @@ class HttpWindow:
         return response, "server_error" if response.status_code >= 500 else None
 
     async def _open_frames(self, document: Document) -> None:
-        """Fills the frames of a document that has come; one that cannot be had, or is of another site, stays empty."""
+        """Loads the frames of a document. A frame that fails, or is of another site, stays empty."""
         around = (*document.around, document.address)
         for element in list(shown_frames(document.root))[:MAX_FRAMES]:
             given, url = element.get("srcdoc"), urljoin(document.base, element.get("src") or "about:blank")
@@ -301,7 +305,7 @@ class HttpWindow:
             if given is not None:
                 document.frames[element] = inner = Document(parsed(given), document.address, around)
                 await self._open_frames(inner)
-            elif self._grounds.holds(url) and around.count(url) < 2:  # as Chromium does
+            elif self._scope.holds(url) and around.count(url) < 2:  # as Chromium does
                 inner = Document(parsed(""), url, around)
                 with contextlib.suppress(StorefrontError):
                     await self._get(url, inner)
@@ -322,8 +326,8 @@ class HttpWindow:
         kept = kept_nodes(tree, self._config.max_name_chars)
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
-        self._kept = {one.node.id: one for one in kept if one.node.id in self._shown}
+        self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}
         address = self._document.address
-        self._trail.seen(address)
-        back = self._trail.before is not None
+        self._history.seen(address)
+        back = self._history.before is not None
         return Page(address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))

@@ -1,4 +1,4 @@
-"""The forms of an HTML document: what is entered into their fields, what they send, and what a browser asks of a field."""
+"""The forms of an HTML document: the values of their fields, what they send, and which values a browser accepts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from math import isfinite
 
 from lxml.html import HtmlElement
 
-from simpersona.adapters.storefronts.http_tree import chosen_option, form_of, option_words
+from simpersona.adapters.storefronts.http_tree import chosen_option, form_of, option_text
 
 _ENTERED = frozenset({"text", "search", "email", "tel", "url", "password", "number"})
 _NOT_SENT = frozenset({"button", "submit", "reset", "image", "file"})
@@ -14,7 +14,8 @@ _NOT_SENT = frozenset({"button", "submit", "reset", "image", "file"})
 
 def controls(form: HtmlElement) -> list[HtmlElement]:
     """The fields and buttons of a form, in the order of the page."""
-    return [one for one in form.getroottree().iter("input", "select", "textarea", "button") if form_of(one) is form]
+    tags = ("input", "select", "textarea", "button")
+    return [control for control in form.getroottree().iter(*tags) if form_of(control) is form]
 
 
 def submits(control: HtmlElement) -> bool:
@@ -36,13 +37,13 @@ def _number(text: str | None) -> float | None:
 
 
 def valid(control: HtmlElement) -> bool:
-    """What a browser asks of a field before it sends a form: that it is filled, and a number within its limits."""
+    """Whether a browser would send the field: it is filled if required, and a number is within its limits."""
     text = entered(control)
     if not text or control.tag != "input":
         return "required" not in control.attrib
     match (control.get("type") or "").lower():
         case "number":
-            value, low, high = (_number(one) for one in (text, control.get("min"), control.get("max")))
+            value, low, high = (_number(limit) for limit in (text, control.get("min"), control.get("max")))
             step = _number(control.get("step", "1"))
             return (
                 value is not None
@@ -56,10 +57,10 @@ def valid(control: HtmlElement) -> bool:
 
 
 def entered(control: HtmlElement) -> str:
-    """What stands in a field, or the value that a dropdown stands at."""
+    """The value of a field or a dropdown."""
     if control.tag == "select":
         chosen = chosen_option(control)
-        return "" if chosen is None else chosen.get("value", option_words(chosen))
+        return "" if chosen is None else chosen.get("value", option_text(chosen))
     return (control.text if control.tag == "textarea" else control.get("value")) or ""
 
 
@@ -82,7 +83,7 @@ def sent(form: HtmlElement, by: HtmlElement | None) -> list[tuple[str, str]]:
 
 
 def enter(control: HtmlElement, text: str) -> str | None:
-    """Puts a text into a field; why that cannot be done."""
+    """Enters a text into a field. Returns the reason of a failure."""
     if "readonly" in control.attrib:
         return "Nothing can be typed there"
     if control.tag == "textarea":
@@ -95,8 +96,8 @@ def enter(control: HtmlElement, text: str) -> str | None:
 
 
 def choose(select: HtmlElement, label: str) -> str | None:
-    """Sets a dropdown; why that cannot be done."""
-    option = next((one for one in select.iter("option") if option_words(one) == label), None)
+    """Sets a dropdown. Returns the reason of a failure."""
+    option = next((choice for choice in select.iter("option") if option_text(choice) == label), None)
     if option is None:
         return f"There is no option {label!r}"
     for other in select.iter("option"):
@@ -106,7 +107,7 @@ def choose(select: HtmlElement, label: str) -> str | None:
 
 
 def tick(control: HtmlElement) -> None:
-    """Ticks a checkbox or takes the tick away; of a group of radio buttons one is ticked."""
+    """Ticks or unticks a checkbox; ticks a radio button and unticks the others of its group."""
     if control.get("type", "").lower() == "radio":
         for other in control.getroottree().iter("input"):
             if other.get("name") == control.get("name") and form_of(other) is form_of(control):

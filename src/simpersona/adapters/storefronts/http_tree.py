@@ -1,7 +1,7 @@
-"""The accessibility tree of an HTML document, in the shape in which Chromium's protocol gives it.
+"""The accessibility tree of an HTML document, in the shape of Chromium's protocol.
 
-For pages without scripts and for what their markup says: roles, names, values and what is hidden by HTML itself. Styles
-are not read, so an element that only a style hides is shown.
+It reads the markup of pages without scripts: roles, names, values and what HTML itself hides. Style sheets are not read,
+so an element that only a style hides is shown.
 """
 
 from __future__ import annotations
@@ -69,21 +69,22 @@ _PARSER = HTMLParser(encoding="utf-8")
 
 @dataclass
 class Document:
-    """A page, or what stands in a frame of one; `around` are the addresses of the documents that the frame is in."""
+    """A page, or the document in a frame; `around` are the addresses of the documents that the frame is in."""
 
     root: HtmlElement
     address: str
     around: tuple[str, ...] = ()
     frames: dict[HtmlElement, Document] = field(default_factory=dict)
-    """What stands in its frames, by their elements."""
+    """The documents in its frames, by the elements of the frames."""
 
     @property
     def base(self) -> str:
-        """What its addresses are relative to."""
-        return next((urljoin(self.address, one.get("href") or "") for one in self.root.iter("base")), self.address)
+        """The address that relative addresses refer to."""
+        bases = (urljoin(self.address, base.get("href") or "") for base in self.root.iter("base"))
+        return next(bases, self.address)
 
     def replace(self, root: HtmlElement, address: str) -> None:
-        """Another document stands in its place, its frames still empty."""
+        """Replaces the document; the frames of the new one are still empty."""
         self.root, self.address, self.frames = root, address, {}
 
 
@@ -95,32 +96,32 @@ def parsed(text: str) -> HtmlElement:
 def shown_frames(root: HtmlElement) -> Iterator[HtmlElement]:
     """The frames of a document that can be seen, in order."""
     for element in root.iter("iframe"):
-        if not any(_hidden(one) for one in (element, *element.iterancestors())):
+        if not any(_hidden(around) for around in (element, *element.iterancestors())):
             yield element
 
 
 def ax_nodes(page: Document, elements: list[tuple[HtmlElement, Document]]) -> Sequence[AxNode]:
-    """The nodes of a page with the frames in it, the root first. A node's backend id is the place of its element in
-    `elements`, which is filled, each with the document that it is in; that of a piece of text is the place of the element
-    around it. A node's `frame` is the place of the frame's element, 0 for the page itself.
+    """The nodes of a page with the frames in it, the root first. A node's backend id is the index of its element in
+    `elements`, which this function fills with each element and its document; a piece of text has the index of the element
+    around it. A node's `frame` is the index of the frame's element, 0 for the page itself.
     """
-    found: list[dict[str, Any]] = []
+    nodes: list[dict[str, Any]] = []
     titles = page.root.xpath("//title")
     elements.append((page.root, page))
-    root = _node(found, "RootWebArea", titles[0].text_content() if titles else "", 0)
-    # of a page without a body's own tag the parser leaves the first part in the head
-    root["childIds"] = [*_children(page.root, _Reading(page, 0, elements, found))]
-    return found
+    root = _node(nodes, "RootWebArea", titles[0].text_content() if titles else "", 0)
+    # in a page without a body tag the parser leaves the first part in the head
+    root["childIds"] = [*_children(page.root, _Reading(page, 0, elements, nodes))]
+    return nodes
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """Of one document into the nodes of the whole page."""
+    """The state while one document is read into the nodes of the whole page."""
 
     document: Document
     frame: int
     elements: list[tuple[HtmlElement, Document]]
-    found: list[dict[str, Any]]
+    nodes: list[dict[str, Any]]
 
 
 def form_of(element: HtmlElement) -> HtmlElement | None:
@@ -131,18 +132,18 @@ def form_of(element: HtmlElement) -> HtmlElement | None:
     return next(element.iterancestors("form"), None)
 
 
-def words(text: str | None) -> str:
-    """With single spaces between words and none around."""
+def spaced(text: str | None) -> str:
+    """The text with single spaces between its words and none around."""
     return " ".join((text or "").split())
 
 
-def option_words(option: HtmlElement) -> str:
-    """What a dropdown shows for an option."""
-    return words(option.get("label") or option.text_content())
+def option_text(option: HtmlElement) -> str:
+    """The text that a dropdown shows for an option."""
+    return spaced(option.get("label") or option.text_content())
 
 
 def chosen_option(select: HtmlElement) -> HtmlElement | None:
-    """The option that a dropdown stands at: the last one marked, else the first that can be chosen."""
+    """The chosen option of a dropdown: the last one marked, else the first that can be chosen."""
     options = list(select.iter("option"))
     marked = [option for option in options if "selected" in option.attrib]
     return (marked or [option for option in options if "disabled" not in option.attrib] or options or [None])[
@@ -150,36 +151,36 @@ def chosen_option(select: HtmlElement) -> HtmlElement | None:
     ]
 
 
-def _node(found: list[dict[str, Any]], role: str, name: str, place: int, **extra: Any) -> dict[str, Any]:
+def _node(nodes: list[dict[str, Any]], role: str, name: str, index: int, **extra: Any) -> dict[str, Any]:
     node = {
-        "nodeId": str(len(found)),
+        "nodeId": str(len(nodes)),
         "ignored": False,
         "role": {"value": role},
-        "name": {"value": words(name)},
-        "backendDOMNodeId": place,
+        "name": {"value": spaced(name)},
+        "backendDOMNodeId": index,
         "childIds": [],
         **extra,
     }
-    found.append(node)
+    nodes.append(node)
     return node
 
 
 def _children(element: HtmlElement, reading: _Reading) -> Iterator[str]:
-    place = len(reading.elements) - 1
-    if words(element.text):
-        yield _node(reading.found, "StaticText", element.text or "", place, frame=reading.frame)["nodeId"]
+    index = len(reading.elements) - 1
+    if spaced(element.text):
+        yield _node(reading.nodes, "StaticText", element.text or "", index, frame=reading.frame)["nodeId"]
     closed = element.tag == "details" and "open" not in element.attrib
     summary = next((child for child in element if child.tag == "summary"), None)
     for child in element:
         if isinstance(child.tag, str) and not _hidden(child) and not (closed and child is not summary):
             reading.elements.append((child, reading.document))
             yield _element(child, reading)
-        if words(child.tail) and not closed:
-            yield _node(reading.found, "StaticText", child.tail or "", place, frame=reading.frame)["nodeId"]
+        if spaced(child.tail) and not closed:
+            yield _node(reading.nodes, "StaticText", child.tail or "", index, frame=reading.frame)["nodeId"]
 
 
 def _element(element: HtmlElement, reading: _Reading) -> str:
-    role, place = _role(element), len(reading.elements) - 1
+    role, index = _role(element), len(reading.elements) - 1
     properties: list[dict[str, Any]] = []
     extra: dict[str, Any] = {"properties": properties}
     if role == "link":
@@ -194,13 +195,13 @@ def _element(element: HtmlElement, reading: _Reading) -> str:
         value = element.text if element.tag == "textarea" else element.get("value")
         extra["value"] = {"value": value or ""}
     elif element.tag == "select" and (chosen := chosen_option(element)) is not None:
-        extra["value"] = {"value": option_words(chosen)}
-    node = _node(reading.found, role, _name(element, role, reading.document.root), place, frame=reading.frame, **extra)
+        extra["value"] = {"value": option_text(chosen)}
+    node = _node(reading.nodes, role, _name(element, role, reading.document.root), index, frame=reading.frame, **extra)
     if element.tag != "iframe":
         node["childIds"] = [*_children(element, reading)]
     elif (inner := reading.document.frames.get(element)) is not None:
         reading.elements.append((inner.root, inner))
-        node["childIds"] = [*_children(inner.root, replace(reading, document=inner, frame=place))]
+        node["childIds"] = [*_children(inner.root, replace(reading, document=inner, frame=index))]
     return node["nodeId"]
 
 
@@ -235,14 +236,14 @@ def _role(element: HtmlElement) -> str:
 
 
 def _name(element: HtmlElement, role: str, document: HtmlElement) -> str:
-    """The accessible name, as far as a shopper's page uses it."""
+    """The accessible name, by the rules that matter on a shopper's page."""
     ids = (element.get("aria-labelledby") or "").split()
-    named = [other for one in ids for other in document.iter() if other.get("id") == one]
+    named = [other for label in ids for other in document.iter() if other.get("id") == label]
     given = " ".join(_content(other) for other in named) or element.get("aria-label") or ""
-    return words(given) or words(_own_name(element, role, document)) or element.get("title") or ""
+    return spaced(given) or spaced(_content_name(element, role, document)) or element.get("title") or ""
 
 
-def _own_name(element: HtmlElement, role: str, document: HtmlElement) -> str:
+def _content_name(element: HtmlElement, role: str, document: HtmlElement) -> str:
     if element.tag == "input" and role == "button":
         return element.get("value") or element.get("alt") or {"reset": "Reset"}.get(element.get("type", ""), "Submit")
     if element.tag in ("input", "select", "textarea"):
@@ -260,11 +261,11 @@ def _labels(label: HtmlElement, control: HtmlElement) -> bool:
 
 
 def _content(element: HtmlElement) -> str:
-    """Its text with that of named pictures; what is hidden and the values of controls are left out."""
+    """The text of an element and the names of its pictures, without hidden elements and the values of controls."""
     parts = [element.text or ""]
     for child in element:
         if isinstance(child.tag, str) and not _hidden(child) and child.tag not in ("input", "select", "textarea"):
-            own = child.get("aria-label") or (child.get("alt") or "" if child.tag == "img" else _content(child))
-            parts.append(f" {own} " if child.tag in _BLOCKS else own)
+            text = child.get("aria-label") or (child.get("alt") or "" if child.tag == "img" else _content(child))
+            parts.append(f" {text} " if child.tag in _BLOCKS else text)
         parts.append(child.tail or "")
     return "".join(parts)

@@ -1,6 +1,6 @@
-"""Manners towards stores that are not the lab's: their robots.txt, a rate that does not burden them, a signature.
+"""Politeness towards stores that are not the lab's: their robots.txt, a low rate, a signature.
 
-One object is shared by all windows of a run, so that the rate holds for all visitors together.
+All sessions of a run share one object, so that the rate holds for all visitors together.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from simpersona.adapters.storefronts.web_bot_auth import RequestSigner
 from simpersona.config import PolitenessConfig
 
 AGENT = "simpersona"
-"""Our name in a robots.txt."""
+"""The name of our visitors in a robots.txt."""
 ANSWER_SECONDS = 15
 MAX_ROBOTS_BYTES = 512 * 1024
 """More is not read (RFC 9309, 2.5)."""
@@ -28,8 +28,8 @@ Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 
 
-class Manners:
-    """What visitors of real stores keep to. `clock` and `sleep` are the system's unless given."""
+class Politeness:
+    """The rules for visitors of real stores. `clock` and `sleep` are the system's unless given."""
 
     def __init__(
         self, config: PolitenessConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
@@ -42,7 +42,7 @@ class Manners:
             self._signer = RequestSigner.of_file(config.signature_key, config.signature_agent)
 
     async def refused(self, url: str) -> str | None:
-        """Why the store does not want this page to be visited, in words; None if it may be."""
+        """The reason why the store forbids to visit this page; None if it allows it."""
         if not self._config.robots:
             return None
         rules = await self._robots_of(url)
@@ -53,7 +53,7 @@ class Manners:
         return f"The store's robots.txt asks visitors like this one not to open {urlsplit(url).path or '/'}: not opened"
 
     async def turn(self, url: str) -> float:
-        """Waits until the store may be asked for a page again; the seconds waited."""
+        """Waits until the next page may be requested from the store. Returns the seconds waited."""
         gap = 60 / self._config.requests_per_minute
         if self._config.robots:
             rules = await self._robots_of(url)
@@ -66,13 +66,13 @@ class Manners:
         return at - now
 
     def headers(self, url: str) -> dict[str, str]:
-        """What a request for a page carries besides: the signature, or the headers that the settings give."""
+        """Further headers of a request for a page: the signature, or the headers in the settings."""
         if self._signer is None:
             return dict(self._config.signature_headers)
         return self._signer.headers(url, int(time.time()), os.urandom(32))
 
     async def _robots_of(self, url: str) -> Protego | None:
-        """The host's robots.txt, read once; None if it cannot be had."""
+        """The host's robots.txt, read once; None if the host does not answer."""
         address = urlsplit(url)
         host = urlunsplit((address.scheme, address.netloc, "", "", ""))
         if host not in self._robots:
@@ -81,8 +81,8 @@ class Manners:
 
 
 def _robots(url: str) -> Protego | None:
-    """A robots.txt; one that is not there allows everything, one that cannot be had forbids it (RFC 9309, 2.3.1)."""
-    request = Request(url, headers={"User-Agent": AGENT})  # noqa: S310 - windows open http(s) addresses alone
+    """A robots.txt. Everything is allowed if there is none, and nothing if the host does not answer (RFC 9309, 2.3.1)."""
+    request = Request(url, headers={"User-Agent": AGENT})  # noqa: S310 - sessions open http(s) addresses only
     try:
         with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
             return Protego.parse(answer.read(MAX_ROBOTS_BYTES).decode("utf-8", "replace"))

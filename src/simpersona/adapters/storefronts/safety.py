@@ -1,4 +1,4 @@
-"""What every window on a store holds its visitor to: the store's own pages, what is there to act on, and no payment."""
+"""Limits of every visitor: the pages of the store, the nodes of the page, and no payment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from simpersona.pages import Action, Method, Node
 from simpersona.shopper.affordances import fits, part_shown
 
 RETRY_SECONDS = (0.3, 1.0)
-"""Waited before a page that failed is asked for again."""
+"""Pauses before a failed page is requested again."""
 _READING = frozenset({"scrollTo", "nextChunk", "prevChunk", "hover", "goto"})
 _WITH_ARGUMENT = frozenset({"fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop"})
 _CHECKOUT = re.compile(r"/checkouts?(/|$)", re.IGNORECASE)
@@ -22,7 +22,7 @@ _PAYS = re.compile(
 
 
 def end_of_parts(method: Method, nodes: Mapping[str, Node]) -> str | None:
-    """Why there is no further part of the page with these nodes, the page's own first; None if there is."""
+    """The reason why the page has no next (or previous) part; None if it has. `nodes` begin with the page itself."""
     part, parts = part_shown(next(iter(nodes.values())))
     if method == "nextChunk":
         return "This is the last part of the page" if part == parts else None
@@ -30,10 +30,10 @@ def end_of_parts(method: Method, nodes: Mapping[str, Node]) -> str | None:
 
 
 @dataclass(frozen=True)
-class Grounds:
-    """The store at `url`: its host, and there what lies below the path `within`, which ends with a slash.
+class StoreScope:
+    """Where a visitor may go and what it may do: on the host of `url`, below the path `within`, which ends with a slash.
 
-    `may_pay` allows to fill in a checkout and place an order: in the lab's own stores alone.
+    `may_pay` allows to fill in a checkout and place an order: only in the lab's stores.
     """
 
     url: str
@@ -41,19 +41,19 @@ class Grounds:
     may_pay: bool = False
 
     def holds(self, url: str) -> bool:
-        """The address is one of this store."""
+        """Whether the address is in this store."""
         ours, asked = urlsplit(self.url), urlsplit(url)
         same_host = asked.netloc.removeprefix("www.") == ours.netloc.removeprefix("www.")
         return asked.scheme in ("http", "https") and same_host and (asked.path or "/").startswith(self.within)
 
     def leads_away(self, url: str) -> str:
-        """Why an address is not opened."""
+        """The reason why an address outside the store is not opened."""
         asked = urlsplit(url)
-        place = asked.netloc + (asked.path if asked.netloc == urlsplit(self.url).netloc else "")
-        return f"It leads away from this store, to {place or url}: not opened"
+        target = asked.netloc + (asked.path if asked.netloc == urlsplit(self.url).netloc else "")
+        return f"It leads away from this store, to {target or url}: not opened"
 
     def refused(self, action: Action, nodes: Mapping[str, Node], address: str) -> str | None:
-        """Why an action is not even tried on the page at `address` with these nodes; None if it may be."""
+        """The reason why an action is not tried on the page at `address` with these nodes; None if it may be."""
         node = nodes.get(action.node)
         if node is None:
             return f"There is no node {action.node} on the page"

@@ -1,6 +1,6 @@
-"""A store that is a table: pages by name, and which action leads from which page to which.
+"""A store as a table: pages by name, and the page that each click leads to.
 
-Good enough for tests and for trying out policies; it needs no browser and no server.
+For tests and for trying out policies; it needs no browser and no server.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ def scripted_page(url: str, tree: str) -> Page:
     """
     nodes: list[Node] = []
     for line in filter(None, map(str.strip, tree.splitlines())):
-        found = _LINE.match(line)
-        if found is None:
+        match = _LINE.match(line)
+        if match is None:
             raise ConfigError(f"{line!r} is not a node; expected '[0-1] role: name', ' = value', ' (option | option)'")
-        options = tuple(found["options"].split(" | ")) if found["options"] else ()
-        nodes.append(Node(found["id"], found["role"], found["name"], found["value"] or "", options))
+        options = tuple(match["options"].split(" | ")) if match["options"] else ()
+        nodes.append(Node(match["id"], match["role"], match["name"], match["value"] or "", options))
     return Page(url, nodes[0].name if nodes else "", tuple(nodes))
 
 
@@ -43,7 +43,7 @@ class ScriptedStore:
 
     `pages` are by name; the visit begins at `first`. A click (or Enter) that `transitions` does not
     name changes nothing; typed texts and chosen options stay as the node's value. A transition to a
-    name that is not a page loses the window (StorefrontError). `delay_seconds` passes before each answer.
+    name that is not a page loses the session (StorefrontError). `delay_seconds` passes before each answer.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class ScriptedStore:
     async def act(self, action: Action) -> Page:
         """The page after the action. Raises StorefrontError before `open` and after `close`."""
         if self._page is None:
-            raise StorefrontError("the window is closed")
+            raise StorefrontError("the session is closed")
         self.actions.append(action)
         node = self._page.node(action.node)
         if node is None:

@@ -1,4 +1,4 @@
-"""Signed requests: a visitor that says who it is, so that a store can tell it from others that only claim to be it.
+"""Signed requests, by which a store can verify who its visitor is.
 
 HTTP Message Signatures (RFC 9421) with Ed25519, in the profile of Web Bot Auth (draft-meunier-web-bot-auth-architecture):
 the signature covers the store's authority and, if one is named, the address where the public key is published.
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from simpersona.errors import ConfigError
 
 LIFETIME_SECONDS = 60
-"""A signature is good for so long."""
+"""How long a signature is valid."""
 _LABEL, _TAG = "sig1", "web-bot-auth"
 Component = tuple[str, str]
 """A covered component's name and value."""
@@ -51,11 +51,11 @@ class RequestSigner:
 
     @classmethod
     def of_file(cls, path: Path, agent: str | None) -> RequestSigner:
-        """With the private key in a PEM (PKCS 8) or JWK file. Raises ConfigError if there is none in it."""
+        """A signer with the private key of a PEM (PKCS 8) or JWK file. Raises ConfigError if the file holds none."""
         return cls(_key_in(path), agent)
 
     def headers(self, url: str, created: int, nonce: bytes) -> dict[str, str]:
-        """Of one request to `url`, made at `created` (seconds since 1970) with a nonce that is used once."""
+        """The headers of one request to `url` at `created` (seconds since 1970), with a nonce that is used once."""
         covered = [("@authority", _authority(url))]
         if self._agent is not None:
             covered.append(("signature-agent", f'"{self._agent}"'))
@@ -72,7 +72,7 @@ class RequestSigner:
 
 
 def _authority(url: str) -> str:
-    """The host in lower case, with its port unless that is the scheme's own (RFC 9421, 2.2.3)."""
+    """The host in lower case, with its port unless it is the scheme's default (RFC 9421, 2.2.3)."""
     address = urlsplit(url)
     is_usual = address.port is None or address.port == {"http": 80, "https": 443}.get(address.scheme)
     return address.hostname or "" if is_usual else f"{address.hostname}:{address.port}"

@@ -1,8 +1,8 @@
-"""One visitor's window on a store in a browser (Storefront).
+"""One visitor's session in a store, in a browser (Storefront).
 
 The page is read from the browser's accessibility tree and shown in Stagehand's format. A visitor stays in the store, in
-one tab, and pays only where that is allowed. What goes wrong on the way to a page is put right where it can be: a page
-that fails is asked for again, a tab that is lost is opened again, a node that was replaced is found again.
+one tab, and pays only where that is allowed. Faults are repaired where possible: a page that fails is requested again, a
+lost tab is opened again, and a node that was replaced is looked up again.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from playwright.async_api import BrowserContext, Error
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
+from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.browser_frames import whole_tree
 from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part, twin
-from simpersona.adapters.storefronts.politeness import Manners
-from simpersona.adapters.storefronts.safety import RETRY_SECONDS, Grounds
-from simpersona.adapters.storefronts.trail import Trail
+from simpersona.adapters.storefronts.politeness import Politeness
+from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
 from simpersona.pages import Action, Node, Page, Trouble
@@ -32,32 +32,37 @@ if TYPE_CHECKING:
     from simpersona.adapters.storefronts.browser import Browser
 
 MAX_LOSSES = 3
-"""Tabs and browsers that one visit may lose before it is given up."""
+"""Number of tabs and browsers that one visit may lose before it fails."""
 MAX_STALE = 3
 SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 
 class Window:
-    """One visitor's window: open, act, close (Storefront)."""
+    """One visitor's session: open, act, close (Storefront)."""
 
     def __init__(
-        self, browser: Browser, config: StoreConfig, visitor: str, grounds: Grounds, manners: Manners | None = None
+        self,
+        browser: Browser,
+        config: StoreConfig,
+        visitor: str,
+        scope: StoreScope,
+        politeness: Politeness | None = None,
     ) -> None:
         self._browser, self._config, self._visitor = browser, config, visitor
-        self._grounds, self._manners = grounds, manners
+        self._scope, self._politeness = scope, politeness
         self._context: BrowserContext | None = None
         self._tab: StoreTab | None = None
         self._tree: list[Kept] = []
         self._kept: dict[str, Kept] = {}
         self._shown: dict[str, Node] = {}
         self._part = 1
-        self._trail = Trail()
+        self._history = BackHistory()
         self._troubles: list[Trouble] = []
         self._losses = 0
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
-        url = self._grounds.url
+        url = self._scope.url
         if urlsplit(url).scheme not in ("http", "https"):
             raise StorefrontError(f"{url!r} is not an http(s) address of a store")
         try:
@@ -76,16 +81,16 @@ class Window:
             raise StorefrontError(f"{url} does not answer: {first_line(error)}") from error
 
     async def act(self, action: Action) -> Page:
-        """The page after the action, or the same page with the reason why it could not be done.
+        """The page after the action, or the same page with the reason why the action failed.
 
-        A tab or a browser that is lost is opened again on the page shown last. Raises StorefrontError when that cannot
-        be done, or was done too often, or when the store answers no more.
+        A lost tab or browser is opened again on the page shown last. Raises StorefrontError if that fails, if it happened
+        too often, or if the store no longer answers.
         """
         if self._tab is None:
-            raise StorefrontError("the window is not open")
+            raise StorefrontError("the session is not open")
         self._troubles.clear()
         try:
-            failure = self._grounds.refused(action, self._shown, self._tab.url)
+            failure = self._scope.refused(action, self._shown, self._tab.url)
             if failure is None:
                 failure = await self._do(action, self._tab)
             return await self._look(failure)
@@ -99,7 +104,7 @@ class Window:
         return await self._look_again(failure)
 
     async def close(self) -> None:
-        """Closes the window and forgets the visitor."""
+        """Closes the context, and with it the visitor's cookies."""
         context, self._context, self._tab = self._context, None, None
         if context is not None:
             with contextlib.suppress(Error):
@@ -108,18 +113,16 @@ class Window:
     # --- setting up ---------------------------------------------------------------------------
 
     async def _prepare(self) -> StoreTab:
-        """A tab that nothing was asked of yet; context and cookie where there are none. Raises the browser's Error."""
+        """A new tab, in a new context with the cookie if there is no context. Raises the browser's Error."""
         self._tab = None  # the tab that opens now is ours
         if self._context is None:
             context = await self._browser.new_context()
-            origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._grounds.url))
-            await context.add_cookies(
-                [{"name": "visitor", "value": self._visitor, "url": origin + self._grounds.within}]
-            )
+            origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._scope.url))
+            await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._scope.within}])
             context.on("page", self._on_new_tab)
             self._context = context
         self._tab = await StoreTab.open(
-            self._context, self._grounds, self._manners, self._config.action_timeout_seconds, self._troubles
+            self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
         )
         return self._tab
 
@@ -131,14 +134,14 @@ class Window:
     # --- acting -------------------------------------------------------------------------------
 
     async def _do(self, action: Action, tab: StoreTab) -> str | None:
-        """The failure in words, or None; the page has settled afterwards."""
+        """The reason of a failure, or None; the page has settled afterwards."""
         if action.method in ("nextChunk", "prevChunk"):
             self._part += 1 if action.method == "nextChunk" else -1
             return None
         tab.forget()
         before = tab.url
         if action.method == "goto":
-            address = self._trail.step_back()
+            address = self._history.step_back()
             if address is None:
                 return "There is no page before this one"
             await tab.goto(address)
@@ -151,28 +154,28 @@ class Window:
         return failure
 
     async def _handle(self, action: Action, tab: StoreTab) -> str | None:
-        """The gesture; a node that the page has replaced meanwhile is looked for on the fresh page."""
+        """Does the gesture. A node that the page has replaced meanwhile is looked up on the new page."""
         hand = Hand(tab.tab, tab.cdp, tab.leaving)
-        held = [self._kept[name] for name in (action.node, *action.arguments[: action.method == "dragAndDrop"])]
+        targets = [self._kept[name] for name in (action.node, *action.arguments[: action.method == "dragAndDrop"])]
         for _ in range(MAX_STALE):
-            failure = await self._gesture(hand, action, held, tab)
+            failure = await self._gesture(hand, action, targets, tab)
             if failure is not GONE:
                 return failure
             self._troubles.append("stale_node")
             await tab.rest()
             fresh = kept_nodes(await whole_tree(tab.cdp), self._config.max_name_chars)
-            twins = [twin(one, self._tree, fresh) for one in held]
-            held = [one for one in twins if one is not None]
-            if len(held) < len(twins):
+            twins = [twin(target, self._tree, fresh) for target in targets]
+            targets = [target for target in twins if target is not None]
+            if len(targets) < len(twins):
                 return "It is no longer on the page"
             self._tree = fresh
         return "The page changes too quickly for that"
 
-    async def _gesture(self, hand: Hand, action: Action, held: list[Kept], tab: StoreTab) -> str | None:
-        """Why it could not be done, GONE if the nodes are no longer there. Raises the browser's Error with the tab."""
+    async def _gesture(self, hand: Hand, action: Action, targets: list[Kept], tab: StoreTab) -> str | None:
+        """The reason of a failure, GONE if the nodes have left the page. Raises the browser's Error if the tab is closed."""
         element = ""
         try:
-            element, *target = [await hand.object_id(one.backend_id) for one in held]
+            element, *target = [await hand.object_id(node.backend_id) for node in targets]
             if not await hand.reaches(element):
                 return GONE
             return await hand.do(action, element, target[0] if target else None)
@@ -185,12 +188,12 @@ class Window:
             return f"It could not be done: {first_line(error)}" if is_there else GONE
 
     async def _arrive(self, tab: StoreTab) -> str | None:
-        """Waits for the page, and asks for it again when it failed; what went wrong at last, in words.
+        """Waits for the page, and requests it again if it failed. Returns the reason of the last failure.
 
-        What was sent with a form is not sent twice: if no answer came, the page before is shown. Raises StorefrontError
-        if the store does not answer.
+        A form is never sent twice: if no answer came, the page before is shown. Raises StorefrontError if the store does
+        not answer.
         """
-        told: str | None = None
+        no_answer: str | None = None
         failure, trouble = await tab.settle()
         for pause in RETRY_SECONDS:
             if trouble is None:
@@ -201,7 +204,7 @@ class Window:
             if is_again or trouble == "led_away" or (method != "GET" and trouble != "no_answer"):
                 break
             if method != "GET":
-                told, url = "The store did not answer", self._trail.here or self._grounds.url
+                no_answer, url = "The store did not answer", self._history.here or self._scope.url
             await asyncio.sleep(pause)
             await tab.goto(url)
             failure, trouble = await tab.settle()
@@ -209,8 +212,8 @@ class Window:
             if trouble is not None:
                 self._troubles.append(trouble)
         if trouble == "no_answer":
-            raise StorefrontError("the store does not answer any more")
-        return told or failure
+            raise StorefrontError("the store no longer answers")
+        return no_answer or failure
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -220,21 +223,21 @@ class Window:
         self._tree = kept_nodes(ax_nodes, self._config.max_name_chars)
         nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
-        self._kept = {one.node.id: one for one in self._tree if one.node.id in self._shown}
-        self._trail.seen(self._tab.url)
+        self._kept = {kept.node.id: kept for kept in self._tree if kept.node.id in self._shown}
+        self._history.seen(self._tab.url)
         title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
         return Page(
             self._tab.url,
             " ".join(title.split()),
             nodes,
             failure,
-            self._trail.before is not None,
+            self._history.before is not None,
             tuple(self._troubles),
             await self._screenshot() if self._config.screenshots else None,
         )
 
     async def _screenshot(self) -> bytes | None:
-        """What the window shows, as a JPEG at half the size; None if the browser gives none, which harms no visit."""
+        """The visible part of the page as a JPEG at half the size; None if the browser gives none, which is no failure."""
         assert self._tab is not None
         cdp = self._tab.cdp
         with contextlib.suppress(Error, TimeoutError):
@@ -249,7 +252,7 @@ class Window:
         return None
 
     async def _look_again(self, failure: str) -> Page:
-        """The page after a look that failed; a tab that is gone is opened again on the page shown last."""
+        """The page, read again after a failure. A lost tab is opened again on the page shown last."""
         while True:
             try:
                 if self._is_lost():
@@ -258,16 +261,16 @@ class Window:
             except Error as error:
                 self._losses += 1
                 if self._losses > MAX_LOSSES:
-                    raise StorefrontError(f"the window was lost: {first_line(error)}") from error
+                    raise StorefrontError(f"the session was lost: {first_line(error)}") from error
 
     def _is_lost(self) -> bool:
         return self._tab is None or self._tab.is_closed
 
     async def _open_again(self) -> StoreTab:
-        """A new tab, in a new context if the old one is gone too. Raises StorefrontError when there were too many."""
+        """A new tab, in a new context if the old context is gone too. Raises StorefrontError after too many losses."""
         self._losses += 1
         if self._losses > MAX_LOSSES:
-            raise StorefrontError(f"the window was lost {self._losses} times")
+            raise StorefrontError(f"the session was lost {self._losses} times")
         browser = self._context.browser if self._context is not None else None
         if browser is None or not browser.is_connected():
             self._troubles.append("browser_lost")
@@ -279,11 +282,11 @@ class Window:
         except Error:  # a browser that dies closes its contexts first
             self._context = None
             tab = await self._prepare()
-        await tab.goto(self._trail.here or self._grounds.url)
+        await tab.goto(self._history.here or self._scope.url)
         await self._arrive(tab)
         return tab
 
 
 def first_line(error: Exception) -> str:
-    """What a browser's error says, without the call log that follows."""
+    """The first line of a browser's error, without the call log that follows."""
     return str(error).strip().partition("\n")[0].rstrip(" .")

@@ -1,12 +1,12 @@
-"""The way back: the addresses of one visit, in order, without those that were left by going back."""
+"""The history of one visit for the step back: its addresses in order, without those that were left by going back."""
 
 from __future__ import annotations
 
 from urllib.parse import urldefrag
 
 
-class Trail:
-    """One visit's addresses. A place on a page is not a page of its own, nor is a page that is shown again."""
+class BackHistory:
+    """The addresses of one visit. A fragment of a page is no separate page, and a page shown again is not repeated."""
 
     def __init__(self) -> None:
         self._addresses: list[str] = []
@@ -28,7 +28,7 @@ class Trail:
         return self._addresses[-2] if len(self._addresses) > 1 else None
 
     def step_back(self) -> str | None:
-        """`before`, which is now the page shown last; None, and nothing changes, when there is none."""
+        """Goes back to `before` and returns it; returns None and changes nothing if there is no page before."""
         before = self.before
         if before is not None:
             self._addresses.pop()
