@@ -37,7 +37,7 @@ MAX_STALE = 3
 SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 
-class Window:
+class BrowserSession:
     """One visitor's session: open, act, close (Storefront)."""
 
     def __init__(
