@@ -5,13 +5,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
 from typer.core import TyperGroup
 from typer.main import get_command
 
 from simpersona.cli.main import app
 from simpersona.config import Config
 from simpersona.config.file import parse_config
+from simpersona.config.section import known_names
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src/simpersona"
@@ -110,14 +110,8 @@ def is_in_a_module(text: str) -> bool:
     return (PACKAGE / "/".join(text.split(".")[:2])).with_suffix(".py").is_file()
 
 
-def is_setting(text: str) -> bool:
-    """`text` names a setting or a section of the config, such as `agent.stage1.steps`."""
-    section: object = Config
-    for name in text.split("."):
-        if not (isinstance(section, type) and issubclass(section, BaseModel) and name in section.model_fields):
-            return False
-        section = section.model_fields[name].annotation
-    return True
+def is_setting(name: str) -> bool:
+    return name in set(known_names(Config))
 
 
 def anchors(page: Path) -> set[str]:
