@@ -24,7 +24,7 @@ from simpersona.shopper.records import episode_tables
 from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.traces.judge import judge
 from simpersona.traces.llm_judge import judge_episode
-from simpersona.traces.llm_questions import Asking
+from simpersona.traces.llm_traces import Asking
 from simpersona.traces.replay import ReplayPolicy
 from simpersona.traces.tasks import draw_tasks
 from simpersona.visits import Episode, Goal

@@ -30,7 +30,7 @@ from simpersona.traces.dataset_card import SPLIT_FOLDERS, Counted, Made, counted
 from simpersona.traces.draw import candidates_per_cell, draw_sessions
 from simpersona.traces.examples import Phase, chat_example, training_steps
 from simpersona.traces.judge import judge, replaced_titles
-from simpersona.traces.llm_questions import Asking, chosen_verdicts, goals_of, traces_quality
+from simpersona.traces.llm_traces import Asking, chosen_verdicts, goals_of, traces_quality
 from simpersona.traces.llm_writer import WrittenGoals
 from simpersona.traces.model_teacher import ModelTeacher
 from simpersona.traces.replay import ReplayPolicy

@@ -74,7 +74,9 @@ class Browser:
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return BrowserSession(self, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness)
+        return BrowserSession(
+            self.new_context, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness
+        )
 
     async def new_context(self) -> BrowserContext:
         """An empty context. A browser that died or has served many visitors is replaced first. Raises StorefrontError."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error
@@ -28,9 +28,6 @@ from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
 from simpersona.pages import Action, Node, Page, Trouble
 
-if TYPE_CHECKING:
-    from simpersona.adapters.storefronts.browser import Browser
-
 MAX_LOSSES = 3
 """Number of tabs and browsers that one visit may lose before it fails."""
 MAX_STALE = 3
@@ -38,17 +35,17 @@ SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 
 class BrowserSession:
-    """One visitor's session: open, act, close (Storefront)."""
+    """One visitor's session: open, act, close (Storefront). `new_context` opens a browser context without cookies."""
 
     def __init__(
         self,
-        browser: Browser,
+        new_context: Callable[[], Awaitable[BrowserContext]],
         config: StoreConfig,
         visitor: str,
         scope: StoreScope,
         politeness: Politeness | None = None,
     ) -> None:
-        self._browser, self._config, self._visitor = browser, config, visitor
+        self._new_context, self._config, self._visitor = new_context, config, visitor
         self._scope, self._politeness = scope, politeness
         self._context: BrowserContext | None = None
         self._tab: StoreTab | None = None
@@ -116,7 +113,7 @@ class BrowserSession:
         """A new tab, in a new context with the cookie if there is no context. Raises the browser's Error."""
         self._tab = None  # the tab that opens now is ours
         if self._context is None:
-            context = await self._browser.new_context()
+            context = await self._new_context()
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._scope.url))
             await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._scope.within}])
             context.on("page", self._on_new_tab)
