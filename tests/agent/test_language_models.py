@@ -218,7 +218,7 @@ def test_what_cannot_be_done_is_a_model_error(folder):
     model = TransformersModel(folder)
     with pytest.raises(ModelError, match="reads at most 2048"):
         ask(model, prompt(lines=600))
-    with pytest.raises(ModelError, match="cannot be held to"):
+    with pytest.raises(ModelError, match="cannot be enforced"):
         ask(model, schema={"type": "object", "properties": {"a": {"type": "no such type"}}})
     check(json.loads(ask(model).text), SCHEMA)  # and it goes on
 

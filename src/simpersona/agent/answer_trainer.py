@@ -1,7 +1,7 @@
-"""transformers' Trainer with a loss on the answers alone, over packed examples, the same in one process and in several.
+"""transformers' Trainer with a loss on the answers only, over packed examples, in one process or in several.
 
-A checkpoint has only the parameters that train, so that one of phase 1 is as small as its rows; the losses so far are in
-the Trainer's own state.
+A checkpoint contains only the trained parameters, so a checkpoint of phase 1 has the size of its rows. The losses are in
+the state of the Trainer.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def packed(batch: Sequence[Encoded]) -> dict[str, Int[Tensor, "1 tokens"]]:
 
 
 def answer_loss(model: nn.Module, inputs: dict[str, Tensor], persona_ids: range) -> Float[Tensor, ""]:
-    """Sum of the cross-entropies of the labelled tokens, persona tokens out of the softmax.
+    """Sum of the cross-entropies of the labelled tokens; the softmax excludes persona tokens.
 
-    Logits are computed only where there is a label: on a CPU with answers a tenth as long as prompts this makes a step
-    1.45 times faster.
+    Logits are computed only at labels. On a CPU, with answers a tenth as long as prompts, this makes a step 1.45 times
+    faster.
     """
     next_label: Int[Tensor, "1 rest"] = inputs["labels"][:, 1:]
     positions = (next_label[0] != IGNORED).nonzero().squeeze(1)
@@ -55,7 +55,7 @@ def answer_loss(model: nn.Module, inputs: dict[str, Tensor], persona_ids: range)
 
 
 class AnswerTrainer(Trainer):
-    """Keeps the loss of every step (nats per answer token of the whole batch) and counts what was read."""
+    """A Trainer that records the loss of every step (nats per answer token of the whole batch), examples and tokens."""
 
     def __init__(self, *, persona_ids: range, progress: Progress, what: str, **rest: Any) -> None:
         super().__init__(**rest)
@@ -66,7 +66,7 @@ class AnswerTrainer(Trainer):
 
     @property
     def steps(self) -> list[dict[str, float]]:
-        """`loss`, `examples` and `tokens` of each step, those before a resumed checkpoint included."""
+        """`loss`, `examples` and `tokens` of each step, including the steps before a resumed checkpoint."""
         return [entry for entry in self.state.log_history if "examples" in entry]
 
     def compute_loss(
@@ -84,7 +84,7 @@ class AnswerTrainer(Trainer):
         return (loss, {}) if return_outputs else loss
 
     def seen(self) -> dict[str, float]:
-        """What all processes read in the step that ends, and its loss."""
+        """The loss of the step that ends, and the examples and tokens that all processes read in it."""
         whole = self._seen.to(self.args.device, torch.float64)
         if self.accelerator.num_processes > 1:
             whole = self.accelerator.reduce(whole, "sum")
@@ -93,7 +93,7 @@ class AnswerTrainer(Trainer):
         return {"loss": round(loss, 4), "examples": examples, "tokens": tokens}
 
     def trained(self) -> dict[str, Tensor]:
-        """The parameters that train, by name, whole, on the CPU; all processes must ask."""
+        """The trained parameters by name, unsharded, on the CPU. All processes must call this."""
         model = self.accelerator.unwrap_model(self.model)
         names = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
         if not self.is_fsdp_enabled:
@@ -113,7 +113,7 @@ class AnswerTrainer(Trainer):
 
 
 def put_back(model: nn.Module, trained: dict[str, Tensor]) -> None:
-    """Loads trained parameters into a model, whole or sharded."""
+    """Loads trained parameters into a model, sharded or not."""
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, value in trained.items():

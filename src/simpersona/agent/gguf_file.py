@@ -1,7 +1,7 @@
-"""A grounded model as one GGUF file, for llama.cpp and what is built on it.
+"""A grounded model as one GGUF file, for llama.cpp and programs based on it.
 
-For models of the Llama architecture (SmolLM2 is one) with a byte-level BPE tokenizer; for others llama.cpp's own
-converter reads the exported checkpoint.
+This covers models of the Llama architecture (such as SmolLM2) with a byte-level BPE tokenizer. For other models, use
+llama.cpp's converter on the exported checkpoint.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from simpersona.errors import ConfigError
 
 PRE_TOKENIZER = {49_152: "smollm"}
-"""How llama.cpp calls the splitting into words, by the size of a vocabulary without persona tokens; GPT-2's for others."""
+"""llama.cpp's name of the pre-tokenizer, by the size of the vocabulary without persona tokens; "gpt-2" for others."""
 
 
-def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, file: Path, words: int) -> None:
+def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, file: Path, vocabulary_size: int) -> None:
     """Writes matrices in half precision and vectors in fp32, with the tokenizer and its chat template.
 
-    `words` is the size of the vocabulary without persona tokens. Raises ConfigError for another architecture.
+    `vocabulary_size` is the size of the vocabulary without persona tokens. Raises ConfigError for another architecture.
     """
     config = model.config
     if config.model_type != "llama":
@@ -43,7 +43,7 @@ def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, file:
     writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_vocab_size(config.vocab_size)
-    _add_tokenizer(writer, tokenizer, config.vocab_size, words)
+    _add_tokenizer(writer, tokenizer, config.vocab_size, vocabulary_size)
     names = get_tensor_name_map(MODEL_ARCH.LLAMA, config.num_hidden_layers)
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and config.tie_word_embeddings:
@@ -62,7 +62,7 @@ def write_gguf(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, file:
     partial.replace(file)
 
 
-def _add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows: int, words: int) -> None:
+def _add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows: int, vocabulary_size: int) -> None:
     vocabulary = {number: token for token, number in tokenizer.get_vocab().items()}
     special = {number for number, token in tokenizer.added_tokens_decoder.items() if token.special}
     backend = json.loads(tokenizer.backend_tokenizer.to_str())["model"]
@@ -73,7 +73,7 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows:
         for row in range(rows)
     )
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre(PRE_TOKENIZER.get(words, "gpt-2"))
+    writer.add_tokenizer_pre(PRE_TOKENIZER.get(vocabulary_size, "gpt-2"))
     writer.add_token_list([vocabulary.get(row, f"[PAD{row}]") for row in range(rows)])
     writer.add_token_types(list(types))
     writer.add_token_merges([merge if isinstance(merge, str) else " ".join(merge) for merge in backend["merges"]])
@@ -88,6 +88,6 @@ def _add_tokenizer(writer: GGUFWriter, tokenizer: PreTrainedTokenizerFast, rows:
 
 
 def _interleaved(matrix: np.ndarray, heads: int) -> np.ndarray:
-    """Rows of each head in llama.cpp's order: the two halves that are turned together side by side."""
+    """Rows of each head in llama.cpp's order: the two rows that one rotation turns are next to each other."""
     half = len(matrix) // heads // 2
     return matrix.reshape(heads, 2, half, *matrix.shape[1:]).swapaxes(1, 2).reshape(matrix.shape)

@@ -23,10 +23,10 @@ def ground(
     seed: int,
     progress: Progress,
 ) -> dict[str, dict[str, Any]]:
-    """Trains the phases of `settings.training` in the folder `work`; a phase that is trained already is not trained again.
+    """Trains the phases of `settings.training` in the folder `work`; finished phases are not trained again.
 
     `steps` are the training steps of each phase. Returns the figures of each phase. Every process of a `torchrun` calls
-    this; `take_trained` then moves the result.
+    this function; `take_trained` then moves the result.
     """
     from simpersona.agent.finetune import finetune, finetuned  # noqa: PLC0415 - heavy
     from simpersona.agent.held_out import keep_some, losses_by_token  # noqa: PLC0415 - heavy
@@ -48,7 +48,7 @@ def ground(
 
 
 def examples_of(steps: Iterable[TrainingStep], prompt: str) -> list[Example]:
-    """The steps as chat examples in the format `agent.prompt`. "short" leaves out a step whose action the page does not offer."""
+    """The steps as chat examples in the format `agent.prompt`. "short" omits a step whose action the page does not offer."""
     render = short_example if prompt == "short" else chat_example
     return [example for step in steps if (example := render(step)) is not None]
 

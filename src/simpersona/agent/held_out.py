@@ -16,7 +16,7 @@ from simpersona.pages import Example, Message, visit_of
 
 
 def keep_some(examples: Sequence[Example], count: int, seed: int) -> tuple[list[Example], list[Example]]:
-    """The training examples, and `count` test examples from a tenth of the visits, none of whose steps is trained on."""
+    """The training examples, and `count` test examples from a tenth of the visits; training uses no step of these visits."""
     visits = sorted({visit_of(example) for example in examples})
     rng = np.random.default_rng(seed)
     kept = {visits[index] for index in rng.permutation(len(visits))[: max(len(visits) // 10, 1)]} if count else set()
@@ -47,7 +47,7 @@ def losses_by_token(checkpoint: str, examples: Sequence[Example], max_tokens: in
 
 
 def with_token(example: Example, token: str) -> Example:
-    """The example with another text in place of its buyer's token."""
+    """The example with `token` instead of its buyer's token."""
     matched = persona_token(example["code"])
     turns = [
         Message(role=turn["role"], content=turn["content"].replace(matched, token)) for turn in example["messages"]

@@ -1,6 +1,6 @@
-"""One pass of a model for several texts at once, each with keys and values of its own.
+"""One pass of a model for several texts at once, each with its keys and values.
 
-A pass over a few tokens costs mostly the reading of the weights; for several texts together they are read once.
+The cost of a pass over a few tokens is mostly that of reading the weights; a joint pass reads them once for all texts.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from transformers import DynamicCache, PreTrainedModel
 def joint_logits(
     model: PreTrainedModel, unread: Sequence[list[int]], caches: Sequence[DynamicCache]
 ) -> Float[Tensor, "texts vocabulary"]:
-    """The logits after the unread tokens of each text, which are then in its cache.
+    """The logits after the unread tokens of each text. The pass adds these tokens to the caches.
 
-    A single text is read as it is; several are padded on the left, cache and tokens apart, and what is padding is masked.
+    A single text is not padded. Several are padded on the left, caches and tokens separately, and the padding is masked.
     """
     if len(unread) == 1:
         ids = torch.tensor([unread[0]], device=model.device)
@@ -52,7 +52,7 @@ def joint_logits(
 
 
 def _joined(caches: Sequence[DynamicCache], width: int) -> DynamicCache:
-    """One cache with a row for each, on the right of `width` tokens."""
+    """One cache with a row for each cache, padded on the left to `width` tokens."""
     joined = DynamicCache()
     for number, layers in enumerate(zip(*(cache.layers for cache in caches), strict=True)):
         sides: list[Tensor] = []

@@ -1,8 +1,8 @@
 """A training example as token ids, with labels on the assistant's turn only (App. G).
 
-The tokenizers' own chat templates mark no assistant turn, so the mask is made here: what the template renders before
-the answer is read, what it renders after that, up to and with the end-of-turn token, is learned. An answer is never
-truncated: an example that is too long loses lines of its page.
+The tokenizers' chat templates do not mark the assistant's turn, so this module makes the mask. Tokens before the answer have
+no loss; the answer, up to and including the end-of-turn token, has loss. An answer is never truncated: an example that is
+too long loses lines of its page.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ TREE = re.compile(r"(?<=<accessibility_tree>\n).*(?=\n</accessibility_tree>)", r
 
 @dataclass(frozen=True)
 class Encoded:
-    """One example: `labels` repeats `input_ids` where there is loss and is IGNORED elsewhere."""
+    """One example: `labels` equals `input_ids` where there is loss and is IGNORED elsewhere."""
 
     input_ids: list[int]
     labels: list[int]
 
 
 def prompt_ids(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The tokens of a chat up to where the assistant starts to answer; the same in training and in use."""
+    """The tokens of a chat up to the start of the assistant's answer; the same in training and in use."""
     return _ids(_render(messages, tokenizer, answered=False), tokenizer)
 
 
 def encode(example: Example, tokenizer: PreTrainedTokenizerFast, max_tokens: int) -> Encoded:
     """The example as ids and labels, at most `max_tokens` long.
 
-    If it is longer, lines are cut from the end of the accessibility tree; the line of the node that is answered
-    stays. Raises ConfigError if it is too long even without its page.
+    If it is longer, lines are cut from the end of the accessibility tree; the line of the node that the answer acts on
+    stays. Raises ConfigError if the example is too long even without its page.
     """
     *asked, answered = example["messages"]
     if answered["role"] != "assistant":
@@ -74,16 +74,18 @@ def _ids(text: str, tokenizer: PreTrainedTokenizerFast) -> list[int]:
 
 
 def _answer_ids(messages: Sequence[Message], tokenizer: PreTrainedTokenizerFast) -> list[int]:
-    """The answer's tokens with the end of the turn; tokenized by itself, as generation continues the prompt."""
+    """The answer's tokens with the end of the turn. The answer is tokenized alone, because generation also starts after the
+    prompt's tokens.
+    """
     before, whole = _render(messages[:-1], tokenizer, answered=False), _render(messages, tokenizer, answered=True)
     if not whole.startswith(before):
         raise ConfigError(
             "The tokenizer's chat template renders a conversation differently once it is answered, so that the "
-            "assistant's turn cannot be told apart. Give the model another chat_template."
+            "assistant's turn cannot be located. Give the model another chat_template."
         )
     ids = _ids(whole[len(before) :], tokenizer)
     end: int = tokenizer.eos_token_id  # pyright: ignore[reportAssignmentType]
-    if end in ids:  # what the template adds behind the turn, a line break, is not learned
+    if end in ids:  # the line break that the template adds after the turn has no loss
         return ids[: ids.index(end) + 1]
     return [*ids, end]
 
@@ -110,7 +112,7 @@ def _shortened(asked: Sequence[Message], answer: str, tokenizer: PreTrainedToken
 
 
 def _answered_line(lines: Sequence[str], answer: str) -> int | None:
-    """The line of the node that is acted on: by its id, or by its name and role where the answer is in words."""
+    """The index of the line of the node that the answer acts on: by the node's id, or by its name and role in a text answer."""
     try:
         action = json.loads(answer)["action"]
         name, _, role = action.partition(" the ")[2].rpartition(" ") if isinstance(action, str) else ("", "", "")

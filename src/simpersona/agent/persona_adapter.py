@@ -1,11 +1,11 @@
-"""What grounding adds to a backbone, in a few megabytes: the persona rows, and the low-rank matrices of stage 2 (LoRA).
+"""The adapter of a grounded model, a few megabytes: the persona rows and the low-rank matrices of phase 2 (LoRA).
 
-    persona_adapter.json        the base model, the number of codes, how a step is put
+    persona_adapter.json        the base model, the number of codes, the prompt format
     persona_rows.safetensors    the rows, of shape (codes, hidden)
-    adapter_model.safetensors, adapter_config.json      LoRA in peft's own form, if it was trained
+    adapter_model.safetensors, adapter_config.json      LoRA in peft's format, if it was trained
 
-The rows are a parameter of our own beside peft's: its trainable tokens refuse a model whose input and output share
-their matrix.
+The rows are a separate parameter, because peft's trainable tokens do not support a model with tied input and output
+embeddings.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ ROWS, META, LORA = "persona_rows.safetensors", "persona_adapter.json", "adapter_
 
 
 def add_lora(model: PreTrainedModel, rank: int) -> PeftModel:
-    """The model with low-rank matrices beside each linear layer but the output; these and its persona rows train."""
+    """Adds low-rank matrices to each linear layer except the output; only these and the persona rows train."""
     embedding = model.get_input_embeddings()
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
     with _peft_quiet():
         adapted = get_peft_model(model, lora)
     if isinstance(embedding, PersonaEmbedding):
-        embedding.rows.requires_grad = True  # peft freezes all that is not its own
-    return adapted  # pyright: ignore[reportReturnType] - it gives no other
+        embedding.rows.requires_grad = True  # peft freezes all other parameters
+    return adapted  # pyright: ignore[reportReturnType] - no other type is returned
 
 
 def save_adapter(
     folder: Path, model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast, base: str, prompt: str
 ) -> None:
-    """Writes the adapter of a grounded model, in half precision, whole or not at all; what was at `folder` is replaced.
+    """Writes the adapter of a grounded model in half precision, atomically; it replaces `folder`.
 
-    `base` is the backbone that it was trained on, under a name that `load_backbone` knows; `prompt` is `agent.prompt`.
+    `base` is the name of its backbone for `load_backbone`; `prompt` is `agent.prompt`.
     """
     ids = persona_ids(tokenizer)
     embedding = model.get_input_embeddings()
@@ -58,9 +58,9 @@ def save_adapter(
         partial = Path(temporary) / folder.name
         partial.mkdir()
         if isinstance(model, PeftModel):
-            model.active_peft_config.base_model_name_or_path = base  # peft would name the folder of this training
+            model.active_peft_config.base_model_name_or_path = base  # peft would write the folder of this training
             model.save_pretrained(str(partial), save_embedding_layers=False)
-            (partial / "README.md").unlink(missing_ok=True)  # a card that says nothing
+            (partial / "README.md").unlink(missing_ok=True)  # peft's card is empty
             save_file({name: tensor.half() for name, tensor in load_file(partial / LORA).items()}, partial / LORA)
         save_file({"rows": rows.detach().cpu().half().contiguous()}, partial / ROWS)
         (partial / META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
@@ -85,10 +85,10 @@ def is_adapter(folder: Path) -> bool:
 
 
 def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The backbone with the adapter merged into it and its tokenizer, in fp32, as `load_backbone` gives one.
+    """The backbone with the adapter merged into it, in fp32, and its tokenizer; see `load_backbone`.
 
-    `base` names the backbone where it is not to be had under the name the adapter keeps. Raises ConfigError if there is
-    no adapter or no backbone, or if they do not fit.
+    `base` overrides the name of the backbone that the adapter records. Raises ConfigError if the adapter or the backbone
+    is missing, or if they do not fit.
     """
     meta = read_adapter(folder)
     model, tokenizer = load_backbone(base or meta["base"])
@@ -108,13 +108,13 @@ def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel
 
 
 def load_grounded(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """A checkpoint (or any name that `load_backbone` knows), or an adapter on its backbone."""
+    """Loads an adapter with its backbone, or a checkpoint (any name that `load_backbone` knows)."""
     return load_adapter(Path(folder)) if is_adapter(Path(folder)) else load_backbone(str(folder))
 
 
 @contextmanager
 def _peft_quiet() -> Iterator[None]:
-    """Peft asks transformers by a name that is going out of use, and transformers warns whoever calls peft."""
+    """Hides a deprecation warning: peft reads an attribute of transformers under its old name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)
         yield

@@ -1,5 +1,7 @@
-"""How each persona's real buyers went through the funnel in the training shops: what the scorer knows of a persona beside its
-code, and what undoes the draw of the sessions that were replayed.
+"""The funnel of each persona's real buyers in the training stores.
+
+The scorer uses it as features of a persona besides the code, and to weight the replayed visits, whose sessions were not
+drawn in proportion.
 """
 
 from __future__ import annotations
@@ -15,11 +17,11 @@ from jaxtyping import Float, Int
 from simpersona.shopper.goals import BUYING_STRATA
 
 DEPTHS = 4
-"""How far a session got: no further than looking, the cart, the checkout, an order."""
+"""The depths of a session: only views, the cart, the checkout, an order."""
 INTENTS = 2
-"""To browse, to buy."""
+"""The intents to browse and to buy."""
 MOST_WEIGHT = 4.0
-"""A replayed session stands for at most so many times as many as another one of its persona (and at least for 1/4)."""
+"""The largest weight of a replayed session relative to the mean of its persona; the smallest is its inverse."""
 _DEEP = ("purchase_count", "checkout_start_count", "add_to_cart_count")
 _LOOKS = ("product_view_count", "search_count", "collection_view_count", "event_count")
 SESSION_COLUMNS = ["shop_id", "buyer_id", *_DEEP, *_LOOKS]
@@ -27,22 +29,23 @@ SESSION_COLUMNS = ["shop_id", "buyer_id", *_DEEP, *_LOOKS]
 
 @dataclass(frozen=True)
 class PersonaFunnel:
-    """Sessions of the training shops' buyers, bouncers left out."""
+    """Counts of the sessions of the training stores' buyers, without bouncers."""
 
     counts: Int[np.ndarray, "k 2 4"]
-    """By code, intent (buying strata last) and depth."""
+    """Number of sessions by code, intent (buying strata last) and depth."""
     looks: Float[np.ndarray, "k 4"]
     """Mean log(1 + n) of product views, searches, collection views and events per session."""
 
     @property
     def known(self) -> Float[np.ndarray, "k 8"]:
-        """What is known of each persona: the log-odds of buying intent, cart, checkout and order, smoothed, and the looks; each
-        column standardised over the codes that have sessions.
+        """The features of each persona: smoothed log-odds of buying intent, cart, checkout and order, and `looks`.
+
+        Each column is standardised over the codes that have sessions.
         """
         total = self.counts.sum(axis=(1, 2))
         deep = self.counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
-        some = np.column_stack([self.counts[:, 1].sum(axis=1), deep])
-        odds = np.log((some + 0.5) / (total[:, None] - some + 0.5))
+        reached = np.column_stack([self.counts[:, 1].sum(axis=1), deep])
+        odds = np.log((reached + 0.5) / (total[:, None] - reached + 0.5))
         table = np.column_stack([odds, self.looks])
         used = total > 0
         spread = table[used].std(axis=0)
@@ -51,8 +54,9 @@ class PersonaFunnel:
     def weights(
         self, code: Int[np.ndarray, " v"], buys: Int[np.ndarray, " v"], depth: Int[np.ndarray, " v"]
     ) -> Float[np.ndarray, " v"]:
-        """What each of v replayed visits counts, so that the visits of a code are spread over intent and depth as its sessions
-        are. Each code as a whole counts as many as it has visits.
+        """The weights of v replayed visits, so that a code's visits have the distribution of its sessions over intent and depth.
+
+        The weights of a code sum to its number of visits.
         """
         drawn = np.zeros_like(self.counts)
         np.add.at(drawn, (code, buys, depth), 1)

@@ -1,7 +1,7 @@
-"""Keys and values of prompts that were read, kept as a tree of shared beginnings (a radix tree).
+"""A cache of the keys and values of prompts, as a tree of shared prefixes (a radix tree).
 
-What several prompts begin with, as the page that two visitors see, is kept once. What was not asked for longest goes
-when there is more than the tree may hold.
+A prefix that several prompts share, such as a page that two visitors see, is stored once. If the tree exceeds its size,
+the least recently used leaf is removed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from torch import Tensor, cat
 from transformers import Cache, DynamicCache
 
 KeysValues = list[tuple[Tensor, Tensor]]
-"""Of each layer, of shape (1, heads, tokens, dim)."""
+"""Keys and values of each layer, of shape (1, heads, tokens, dim)."""
 
 
 @dataclass
@@ -22,17 +22,17 @@ class _Branch:
     kept: KeysValues
     used: int = 0
     after: dict[int, _Branch] = field(default_factory=dict)
-    """By the first token of what goes on from here."""
+    """The branches that continue this one, by their first token."""
 
     def split(self, at: int) -> None:
-        """Leaves the first `at` tokens here and moves the others to a branch of their own."""
+        """Keeps the first `at` tokens here and moves the others to a new branch below."""
         rest = _Branch(self.tokens[at:], _part(self.kept, at, None), self.used, self.after)
         self.tokens, self.kept = self.tokens[:at], _part(self.kept, 0, at)
         self.after = {rest.tokens[0]: rest}
 
 
 class PrefixCache:
-    """Holds at most `max_tokens` tokens; 0 keeps nothing."""
+    """Holds at most `max_tokens` tokens; 0 stores nothing."""
 
     def __init__(self, max_tokens: int) -> None:
         self._max = max_tokens
@@ -40,7 +40,7 @@ class PrefixCache:
         self._clock = self.tokens = 0
 
     def longest(self, prompt: Sequence[int]) -> tuple[DynamicCache, int]:
-        """A cache of one's own to go on from, and how many of the prompt's tokens are in it; one is always left to read."""
+        """A new cache with the longest known prefix of the prompt, and its number of tokens, at most all but the last one."""
         self._clock += 1
         parts: list[KeysValues] = []
         branch, known = self._root, 0
@@ -61,16 +61,16 @@ class PrefixCache:
         return cache, known
 
     def keep(self, prompt: Sequence[int], cache: Cache) -> None:
-        """Remembers the prompt, whose tokens are the first in `cache` (of one row)."""
+        """Stores the prompt, whose tokens are the first ones in `cache` (one row)."""
         if not self._max or cache.get_seq_length() < len(prompt):
-            return  # or every token of the answer was forced: the prompt was never read
+            return  # the prompt is not in the cache if every token of the answer was forced
         branch, known = self._root, 0
         self._clock += 1
         while known < len(prompt):
             following = branch.after.get(prompt[known])
             if following is None:
-                own = _part(_layers(cache), known, len(prompt))
-                branch.after[prompt[known]] = _Branch(list(prompt[known:]), own, self._clock)
+                layers = _part(_layers(cache), known, len(prompt))
+                branch.after[prompt[known]] = _Branch(list(prompt[known:]), layers, self._clock)
                 self.tokens += len(prompt) - known
                 break
             common = _common(following.tokens, prompt[known:])
@@ -82,7 +82,7 @@ class PrefixCache:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        """Removes the leaf that was not used for longest."""
+        """Removes the least recently used leaf."""
         ends = [(end.used, first, above) for above, first, end in self._links() if not end.after]
         _, first, above = min(ends, key=lambda end: end[0])
         self.tokens -= len(above.after.pop(first).tokens)
@@ -107,13 +107,13 @@ def _layers(cache: Cache) -> KeysValues:
 
 
 def _part(kept: KeysValues, start: int, stop: int | None) -> KeysValues:
-    """Copies, so that what is cut off can be freed."""
+    """Copies of the tokens from `start` to `stop`, so that the memory of the others can be freed."""
     return [(keys[..., start:stop, :].clone(), values[..., start:stop, :].clone()) for keys, values in kept]
 
 
 def _common(left: Sequence[int], right: Sequence[int]) -> int:
     """The length of the common prefix."""
-    for number, (one, other) in enumerate(zip(left, right, strict=False)):
-        if one != other:
+    for number, (token, other) in enumerate(zip(left, right, strict=False)):
+        if token != other:
             return number
     return min(len(left), len(right))

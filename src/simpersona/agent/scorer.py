@@ -1,13 +1,13 @@
 """A policy's scores without a language model: a small network over texts, numbers and the persona's row.
 
-The kind of move is drawn first (to leave, a product, the cart, the next field …), then one of its candidates (a node with
-a method), so that how many products a page lists changes neither who leaves nor who buys:
+The kind of move is drawn first (to leave, a product, the cart, the next field …), then a candidate of that kind (a node
+with a method). So the number of products on a page does not change who leaves or who buys:
 
     log p(candidate) = log p(kind | situation, persona) + log p(candidate | kind, situation, persona)
 
-A kind is scored from the goal, the page's title, what was done last, the state of the visit and the persona; a candidate from
-its own text and numbers as well. A persona's row is a linear map of what is known of it (its 96-d code, how its buyers went
-through the funnel) plus a part of its own that starts at zero, so that codes with few examples borrow from their neighbours.
+A kind is scored from the goal, the page's title, the last action, the state of the visit and the persona; a candidate also
+from its text and numbers. A persona's row is a linear map of its known features (the 96-d code, the funnel of its buyers)
+plus an embedding that starts at zero, so that codes with few examples borrow from similar codes.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from simpersona.ports import Progress
 
 WIDTH, ROW, HIDDEN = 48, 24, 128
 FORGETS = 0.1
-"""The share of inputs left out in training, so that no page is known by its words alone."""
+"""The dropout rate in training, so that the network does not recognise a page by its text alone."""
 RECENT, AVERAGED = 0.2, 200
-"""The running mean of the weights, which is what acts, is over the last fifth of the steps, and over this many at most."""
+"""The policy acts by a running mean of the weights: over the last fifth of the steps, and at most this many."""
 LEARNING_RATE = 1e-3
 TENSORS, META = "scorer.safetensors", "scorer.json"
 
 
 @dataclass(frozen=True)
 class Choices:
-    """s situations with n candidates in all. Texts are rows of `vectors` (m, dim)."""
+    """s situations with n candidates in total. Texts are rows of `vectors` (m, dim)."""
 
     vectors: Float[np.ndarray, "m dim"]
     text: Int[np.ndarray, " n"]
@@ -50,20 +50,20 @@ class Choices:
     """The texts of goal, title and last action."""
     state: Float[np.ndarray, "s g"]
     code: Int[np.ndarray, " s"]
-    """-1: nobody's."""
+    """-1: no persona."""
 
     def take(self, situations: Int[np.ndarray, " k"]) -> tuple[Choices, Int[np.ndarray, " c"]]:
-        """Those situations alone, in that order, and their candidates' places in this."""
+        """These situations, in this order, and the rows of their candidates in `self`."""
         starts = np.searchsorted(self.owner, situations)
         sizes = np.searchsorted(self.owner, situations, side="right") - starts
         rows = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes) + np.arange(sizes.sum())
-        own = np.repeat(np.arange(len(situations)), sizes)
+        owner = np.repeat(np.arange(len(situations)), sizes)
         return Choices(
             self.vectors,
             self.text[rows],
             self.numbers[rows],
             self.move[rows],
-            own,
+            owner,
             self.context[situations],
             self.state[situations],
             self.code[situations],
@@ -71,8 +71,10 @@ class Choices:
 
 
 class Scorer(nn.Module):
-    """`personas` is what is known of each persona; sizes are those of the candidates' numbers, the state, the text vectors, and
-    how many kinds of moves there are.
+    """The network. `personas` holds the known features of each persona; the other arguments are the sizes of the candidates'
+    numbers, of the state and of the text vectors, and the number of kinds of moves.
+
+    The names of the layers are stored in files of weights, so they do not change.
     """
 
     def __init__(self, personas: Float[np.ndarray, "k known"], numbers: int, state: int, dim: int, moves: int) -> None:
@@ -92,29 +94,29 @@ class Scorer(nn.Module):
         self.score = nn.Linear(HIDDEN, 1)
 
     def rows(self, code: Int[Tensor, " s"]) -> Float[Tensor, "s row"]:
-        """The personas' rows; that of nobody for −1."""
+        """The personas' rows; code −1 gives the row of a buyer without a persona."""
         known = code.clamp(min=0)
         rows = self.from_known(self.personas[known]) + self.own(known)  # pyright: ignore[reportIndexIssue] - a buffer
         return torch.where((code >= 0)[:, None], rows, self.nobody)
 
     def forward(self, choices: Choices) -> Float[Tensor, " n"]:
-        """Log-probabilities of all candidates, each situation's adding up to one."""
+        """Log-probabilities of all candidates; the probabilities of each situation sum to one."""
         owner, move = torch.from_numpy(choices.owner), torch.from_numpy(choices.move)
-        unique, place = np.unique(np.concatenate([choices.context.ravel(), choices.text]), return_inverse=True)
-        words = self.words(torch.from_numpy(choices.vectors[unique]))[torch.from_numpy(place)]
-        many = len(choices.code)
-        context = words[: 3 * many].reshape(many, 3, -1)
+        unique, row = np.unique(np.concatenate([choices.context.ravel(), choices.text]), return_inverse=True)
+        texts = self.words(torch.from_numpy(choices.vectors[unique]))[torch.from_numpy(row)]
+        situations = len(choices.code)
+        context = texts[: 3 * situations].reshape(situations, 3, -1)
         rows = self.rows(torch.from_numpy(choices.code).long())
         around = self.around(torch.cat([context.flatten(1), torch.from_numpy(choices.state), rows], dim=1))
         kinds, group = self.sizes["moves"], owner * self.sizes["moves"] + move
-        offered = torch.zeros(many * kinds, dtype=torch.bool)
+        offered = torch.zeros(situations * kinds, dtype=torch.bool)
         offered[group] = True
-        of_kind = self.kind(around).masked_fill(~offered.reshape(many, kinds), -torch.inf).log_softmax(dim=1)
-        text = words[3 * many :]
+        of_kind = self.kind(around).masked_fill(~offered.reshape(situations, kinds), -torch.inf).log_softmax(dim=1)
+        text = texts[3 * situations :]
         pairs = (text[:, None] * context[owner]).flatten(1)
         within = self.within(torch.cat([torch.from_numpy(choices.numbers), text, pairs], dim=1)) + self.of_kind(move)
         scores = self.score(torch.relu(within + self.mixed(around)[owner]))[:, 0]
-        return of_kind.flatten()[group] + _log_shares(scores, group, many * kinds)
+        return of_kind.flatten()[group] + _log_shares(scores, group, situations * kinds)
 
     def save(self, folder: Path) -> None:
         """Weights as safetensors, sizes as JSON."""
@@ -126,7 +128,7 @@ class Scorer(nn.Module):
 
     @classmethod
     def load(cls, folder: Path) -> Scorer:
-        """What `save` wrote."""
+        """Loads what `save` wrote, for use without training."""
         from safetensors.torch import load_file  # noqa: PLC0415 - heavy
 
         weights = load_file(folder / TENSORS)
@@ -155,11 +157,14 @@ def train_scorer(
     batch: int = 128,
     patience: int = 5,
 ) -> dict[str, Any]:
-    """Trains on which candidate was `chosen` (its place among all), with a tenth of the visits (`groups`, one name per
-    situation) kept for stopping; of the running means of the weights those of the best epoch stay. One in ten situations is
-    shown as nobody's. `weights` say how much each situation counts; all the same without them.
+    """Trains the scorer to predict the chosen candidates, with early stopping on a tenth of the visits.
 
-    Gives the epochs, examples, and the mean negative log-likelihood on what was kept, with the persona and as nobody.
+    `chosen` is the row of the chosen candidate of each situation, `groups` the name of its visit. The weights are running
+    means; those of the best epoch stay. One in ten situations is shown without its persona. `weights` are the weights of
+    the situations, equal by default.
+
+    Returns the epochs, the number of examples, and the mean negative log-likelihood of the test situations with the
+    persona and without it.
     """
     rng = np.random.default_rng(seed)
     counts = np.ones(len(choices.code)) if weights is None else weights / weights.mean()
@@ -173,17 +178,17 @@ def train_scorer(
         scorer.train()
         for part in np.array_split(rng.permutation(train), -(-len(train) // batch)):
             here = np.sort(part)
-            own, rows = choices.take(here)
-            own.code[rng.random(len(own.code)) < 0.1] = -1
-            loss = -(_likelihood(scorer, own, rows, chosen[here]) * torch.from_numpy(counts[here]).float()).mean()
+            taken, rows = choices.take(here)
+            taken.code[rng.random(len(taken.code)) < 0.1] = -1
+            loss = -(_likelihood(scorer, taken, rows, chosen[here]) * torch.from_numpy(counts[here]).float()).mean()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             mean.update_parameters(scorer)
-        found = _held_out(mean.module, choices, chosen, counts, held)
-        progress(epoch, epochs, f"held-out loss {found:.3f}")
-        if found < best:
-            best, best_epoch = found, epoch
+        loss_held_out = _held_out(mean.module, choices, chosen, counts, held)
+        progress(epoch, epochs, f"held-out loss {loss_held_out:.3f}")
+        if loss_held_out < best:
+            best, best_epoch = loss_held_out, epoch
             state = {name: tensor.clone() for name, tensor in mean.module.state_dict().items()}
         elif epoch - best_epoch >= patience:
             break
@@ -203,8 +208,9 @@ def _running(mean: Tensor, new: Tensor, steps: Tensor | int) -> Tensor:
     return mean + (new - mean) / min(1 + RECENT * int(steps), AVERAGED)
 
 
-def _likelihood(scorer: nn.Module, own: Choices, rows: np.ndarray, chosen: np.ndarray) -> Float[Tensor, " s"]:
-    return scorer(own)[torch.from_numpy(np.searchsorted(rows, chosen))]
+def _likelihood(scorer: nn.Module, choices: Choices, rows: np.ndarray, chosen: np.ndarray) -> Float[Tensor, " s"]:
+    """The log-probability of the chosen candidate of each situation."""
+    return scorer(choices)[torch.from_numpy(np.searchsorted(rows, chosen))]
 
 
 def _held_out(
@@ -216,10 +222,11 @@ def _held_out(
     *,
     nobody: bool = False,
 ) -> float:
+    """The weighted mean negative log-likelihood of the situations `held`."""
     scorer.eval()
-    own, rows = choices.take(held)
+    taken, rows = choices.take(held)
     if nobody:
-        own.code[:] = -1
+        taken.code[:] = -1
     with torch.inference_mode():
-        found = _likelihood(scorer, own, rows, chosen[held]).numpy()
-    return -float(np.average(found, weights=counts[held]))
+        likelihood = _likelihood(scorer, taken, rows, chosen[held]).numpy()
+    return -float(np.average(likelihood, weights=counts[held]))

@@ -1,4 +1,4 @@
-"""From training steps to a trained scorer, and from a trained scorer to its scores: texts, embedder and network."""
+"""Trains the scorer on training steps, and loads a trained scorer with its embedder."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def scorer_from_steps(
 ) -> dict[str, Any]:
     """Trains on the same steps as the language model, writes the scorer to `folder` and returns the training's figures.
 
-    `funnel` adds what is known of the personas beside their codes, and weights the visits. A step whose action the page
-    does not offer (a teacher may do more) is left out and counted.
+    `funnel` adds features of the personas and weights the visits. A step whose action the page does not offer (a teacher
+    can do more) is omitted and counted.
     """
     situations: list[Situation] = []
     chosen: list[int] = []
@@ -125,9 +125,10 @@ def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], tex
 
 
 def load_score(folder: Path, embedder: Embedder) -> Score:
-    """The scores of a trained scorer, one situation at a time, on one thread, because the visited store needs the others.
+    """A function that scores the candidates of one situation with a trained scorer.
 
-    Raises ConfigError if the folder has no scorer, or one that another version of simpersona trained.
+    It uses one thread, because the visited store needs the others. Raises ConfigError if the folder has no scorer, or one
+    that another version of simpersona trained.
     """
     if not (folder / META).is_file():
         raise ConfigError(f"{folder}: no trained scorer here ({META} is missing). Run `simpersona agent` first.")

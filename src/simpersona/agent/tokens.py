@@ -1,7 +1,7 @@
 """Persona tokens: one token `<|persona_k|>` and one embedding row for each code (2.3).
 
-A persona token is only ever read. Its logit is −inf in the loss, it is suppressed in generation, and in a model with an
-output matrix of its own that matrix learns nothing about it.
+The model only reads persona tokens. Their logits are −inf in the loss, they are suppressed in generation, and a separate
+(untied) output matrix learns nothing about them.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def add_persona_tokens(
     codebook: Float[np.ndarray, "codes latent"] | None,
     seed: int,
 ) -> range:
-    """Gives tokenizer and model `codes` persona tokens and returns their ids.
+    """Adds `codes` persona tokens to tokenizer and model, and returns their ids.
 
-    Rows that the matrix has beyond the tokenizer (Qwen3 has 267) are used; otherwise it grows; it never shrinks. A
-    model that has these tokens already is left as it is. Raises ConfigError if it has another number of them.
+    The tokens use rows that the matrix has beyond the tokenizer (Qwen3 has 267); if there are too few, the matrix grows. It
+    never shrinks. A model that has these tokens does not change. Raises ConfigError if it has another number of them.
     """
     ids = persona_ids(tokenizer)
     if ids and len(ids) != codes:
@@ -62,7 +62,7 @@ def add_persona_tokens(
         with torch.no_grad():
             input_matrix(model)[ids.start : ids.stop] = rows
     if model.generation_config is not None:
-        model.generation_config.suppress_tokens = list(ids)  # whoever loads the checkpoint cannot sample one
+        model.generation_config.suppress_tokens = list(ids)  # so a loaded checkpoint never samples one
     return ids
 
 
@@ -71,7 +71,7 @@ def _grow(model: PreTrainedModel, ids: range) -> None:
     output: Tensor = model.get_output_embeddings().weight  # pyright: ignore[reportAssignmentType, reportOptionalMemberAccess]
     if output is not input_matrix(model):
         with torch.no_grad():
-            output[ids.start : ids.stop] = 0  # never read; zero rather than leftovers of the generator
+            output[ids.start : ids.stop] = 0  # never used; zero instead of random values
 
 
 def start_rows(
@@ -81,12 +81,12 @@ def start_rows(
     codebook: Float[np.ndarray, "codes latent"] | None,
     seed: int,
 ) -> Float[Tensor, "codes hidden"]:
-    """Where the persona rows start (REFERENCE 20).
+    """The initial persona rows (REFERENCE 20).
 
     "random": normal with the standard deviation of the base embedding, as in the paper. "mean": the mean embedding
     with a tenth of that as noise. "codebook": the centred codes, rotated into the hidden space and scaled so that
-    they lie as far from the mean embedding as words do; distances between codes are kept up to that scale (up to a
-    principal-component projection where the hidden space is smaller than the codes' span).
+    they are as far from the mean embedding as other tokens. Distances between codes keep their ratios (up to a
+    principal-component projection if the hidden space is smaller than the codes' span).
     """
     generator = torch.Generator().manual_seed(seed)
     hidden = base.shape[1]
@@ -96,9 +96,9 @@ def start_rows(
     if how == "mean":
         return mean + torch.randn(codes, hidden, generator=generator) * deviation / 10
     if codebook is None or len(codebook) != codes:
-        found = "none" if codebook is None else f"one of {len(codebook)} codes"
+        given = "none" if codebook is None else f"one of {len(codebook)} codes"
         raise ConfigError(
-            f'agent.start_rows = "codebook" needs the codebook of {codes} codes, found {found}. Train the personas '
+            f'agent.start_rows = "codebook" needs the codebook of {codes} codes, found {given}. Train the personas '
             'first, or set agent.start_rows to "mean" or "random".'
         )
     centred = torch.tensor(codebook, dtype=torch.float64)
@@ -107,7 +107,7 @@ def start_rows(
     scores = (left * scale)[:, :hidden]
     axes, _ = torch.linalg.qr(torch.randn(hidden, scores.shape[1], generator=generator, dtype=torch.float64))
     offsets = scores @ axes.T
-    away = (base - mean).square().sum(1).mean().sqrt()  # root mean squared distance of a word from the mean
+    away = (base - mean).square().sum(1).mean().sqrt()  # root mean squared distance of a token from the mean
     spread = offsets.square().sum(1).mean().sqrt()
     return mean + (offsets * (away / spread.clamp(min=1e-12))).to(mean.dtype)
 
@@ -118,10 +118,10 @@ def input_matrix(model: PreTrainedModel) -> Float[Tensor, "rows hidden"]:
 
 
 class PersonaEmbedding(nn.Module):
-    """An input embedding whose persona rows are a parameter of their own, joined at look-up.
+    """An input embedding with the persona rows in a separate parameter, joined at look-up.
 
-    The base matrix stays out of the optimiser whole, so neither a gradient nor weight decay can move it, tied to the
-    output or not. `merge` writes the rows back.
+    The optimiser does not see the base matrix, so neither a gradient nor weight decay can change it, tied to the output
+    or not. `merge` writes the rows back.
     """
 
     def __init__(self, base: nn.Embedding, ids: range) -> None:
@@ -131,16 +131,16 @@ class PersonaEmbedding(nn.Module):
 
     @property
     def weight(self) -> Tensor:
-        """The base matrix, where code that asks a model for its embedding's weight expects one."""
+        """The base matrix, for code that reads the weight of a model's embedding."""
         return self.base.weight
 
     def forward(self, input_ids: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length hidden"]:
-        """Base rows for words, own rows for persona tokens."""
+        """Rows of the base for other tokens, trained rows for persona tokens."""
         code = input_ids - self.ids.start
         persona = (code >= 0) & (code < len(self.ids))
-        words = self.base(input_ids.masked_fill(persona, 0))
+        others = self.base(input_ids.masked_fill(persona, 0))
         personas = nn.functional.embedding(code.clamp(0, len(self.ids) - 1), self.rows)
-        return torch.where(persona[..., None], personas, words)
+        return torch.where(persona[..., None], personas, others)
 
     def merge(self) -> nn.Embedding:
         """The base embedding with the trained rows in place."""
@@ -150,7 +150,7 @@ class PersonaEmbedding(nn.Module):
 
 
 def only_rows_train(model: PreTrainedModel, ids: range) -> PersonaEmbedding:
-    """Freezes a model and gives it a PersonaEmbedding: the rows are all that requires a gradient (stage 1)."""
+    """Freezes a model and gives it a PersonaEmbedding: only the rows require a gradient (phase 1)."""
     model.requires_grad_(requires_grad=False)
     embedding = PersonaEmbedding(model.get_input_embeddings(), ids)  # pyright: ignore[reportArgumentType]
     model.set_input_embeddings(embedding)

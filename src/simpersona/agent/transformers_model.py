@@ -1,9 +1,9 @@
-"""Language model: a Hugging Face checkpoint in this process, held to a JSON schema while it writes.
+"""Language model: a Hugging Face checkpoint in this process, constrained to a JSON schema.
 
-The schema becomes a grammar (llguidance) in the whitespace of `json.dumps`, which is what the model was trained on.
-What the grammar forces is appended without asking the model, so that a reply costs one pass over the new part of the
-prompt and one for each real choice: end or act, the digits of the node, what is typed, and the words of the reasoning.
-The reasoning comes last and cannot change the action before it, but it stands in the progress log of the next steps.
+The schema becomes a grammar (llguidance) with the whitespace of `json.dumps`, on which the model was trained. Tokens that
+the grammar forces are appended without running the model. So a reply costs one pass over the new part of the prompt and
+one for each real choice: end or act, the digits of the node, the typed text, and the reasoning. The reasoning comes last
+and cannot change the action before it, but the progress log of the next steps contains it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _REASONING = b'"reasoning":'
 
 @dataclass
 class _Question:
-    """One reply on its way."""
+    """A reply that is requested or being written."""
 
     prompt: list[int]
     schema: dict[str, Any]
@@ -51,25 +51,25 @@ class _Question:
 
 @dataclass
 class _Writing:
-    """A question that is being answered: its grammar, what the model has read, and what it has not."""
+    """The state of an answer: its grammar, the cache of the tokens read, and the tokens not read yet."""
 
     question: _Question
     matcher: LLMatcher
     unread: list[int]
     cache: DynamicCache = field(default_factory=DynamicCache)
     allowed: Bool[np.ndarray, " vocabulary"] | None = None
-    """What may come next."""
+    """The tokens that may come next."""
     ended: bool = False
-    """By the model's own end of turn."""
+    """Whether the model ended its turn."""
 
 
 class TransformersModel:
     """A checkpoint folder (or an adapter, or any name `load_backbone` knows) that samples the action at `temperature`; 0 is greedy.
 
-    The reasoning is always the likeliest (REFERENCE 21: it is the action that must vary). Questions that wait are answered
-    together, at most `together`: each prompt is read by itself, then every pass is one for all. Keys and values of
-    `kept_tokens` tokens are kept (46 KiB each at 135 M parameters), so that a visitor pays only for what no visitor's
-    prompt began with. Raises ConfigError if the model cannot be loaded.
+    The reasoning is always the most likely text (REFERENCE 21: only the action has to vary). At most `together` waiting
+    questions are answered at once: each prompt is read alone, then each pass serves all of them. Keys and values of up to
+    `kept_tokens` tokens are cached (46 KiB per token at 135 M parameters), so that a shared beginning of prompts is read
+    once. Raises ConfigError if the model cannot be loaded.
     """
 
     def __init__(
@@ -85,14 +85,14 @@ class TransformersModel:
         self._lock = Lock()
         self.name = Path(folder).name
         self.passes = self.tokens_read = 0
-        """Times that the model was run, and tokens that it read then, for all replies together."""
+        """The number of passes of the model, and of tokens read in them, over all replies."""
 
     async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
-        """An answer that is valid JSON under `schema`. The same model, messages and seed give the same text, up to the
-        last bits of the logits, in which questions that are answered together may differ.
+        """An answer that is valid JSON under `schema`.
 
-        Raises ModelError if the prompt is longer than the model's context, the schema cannot be held to, or the
-        generation fails.
+        The same model, messages and seed give the same text, except that answers written together may differ in the last
+        bits of the logits. Raises ModelError if the prompt is longer than the model's context, the schema has no grammar,
+        or the generation fails.
         """
         return await asyncio.to_thread(self._reply, messages, schema, seed)
 
@@ -100,33 +100,33 @@ class TransformersModel:
         started = time.perf_counter()
         question = _Question(prompt_ids(messages, self._tokenizer), schema, torch.Generator().manual_seed(seed))
         self._waiting.append(question)
-        with self._lock:  # who comes first answers for all who wait
+        with self._lock:  # the first thread answers all waiting questions
             while not question.done:
-                some = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._together))]
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._together))]
                 try:
-                    self._answer(some)
+                    self._answer(batch)
                 except (RuntimeError, ValueError, MemoryError, ModelError) as error:
-                    for one in some:
-                        one.error = one.error or error
-                for one in some:
-                    one.done = True
+                    for waiting in batch:
+                        waiting.error = waiting.error or error
+                for waiting in batch:
+                    waiting.done = True
         if question.error is not None:
             raise ModelError(f"{self.name}: no answer: {question.error}") from question.error
         text = self._grammar_tokens.decode_bytes(question.answer).decode()
         return Reply(text, len(question.prompt), len(question.answer), time.perf_counter() - started)
 
     def _answer(self, questions: list[_Question]) -> None:
-        """Answers the questions, or tells them why not."""
+        """Writes the answer of each question, or the error that prevents it."""
         writings = [writing for question in questions if (writing := self._begun(question)) is not None]
         with torch.inference_mode():
-            writings = [one for one in writings if self._must_choose(one)]
-            for one in writings:  # a prompt is long, and unlike the others
-                prompt = one.question.prompt
-                one.cache, known = self._prefixes.longest(prompt)
-                one.unread = one.unread[known:]
-                self._choose([one])
-                self._prefixes.keep(prompt, one.cache)
-            while writings := [one for one in writings if self._must_choose(one)]:
+            writings = [writing for writing in writings if self._must_choose(writing)]
+            for writing in writings:  # prompts are long and differ in length, so each is read alone
+                prompt = writing.question.prompt
+                writing.cache, known = self._prefixes.longest(prompt)
+                writing.unread = writing.unread[known:]
+                self._choose([writing])
+                self._prefixes.keep(prompt, writing.cache)
+            while writings := [writing for writing in writings if self._must_choose(writing)]:
                 self._choose(writings)
 
     def _begun(self, question: _Question) -> _Writing | None:
@@ -143,12 +143,12 @@ class TransformersModel:
             question.error = error
             return None
 
-    def _must_choose(self, one: _Writing) -> bool:
-        """Appends what the grammar forces; False where the answer is complete then, or cannot be completed."""
-        question, matcher = one.question, one.matcher
-        while not one.ended:
+    def _must_choose(self, writing: _Writing) -> bool:
+        """Appends the tokens that the grammar forces. Returns False if the answer is then complete or cannot be completed."""
+        question, matcher = writing.question, writing.matcher
+        while not writing.ended:
             forced = matcher.compute_ff_tokens()
-            self._write(one, forced)
+            self._write(writing, forced)
             if matcher.is_stopped():
                 if matcher.is_error():
                     question.error = ModelError(f"the answer left its grammar: {matcher.get_error()}")
@@ -157,36 +157,36 @@ class TransformersModel:
             if size > MAX_REPLY_TOKENS or len(question.prompt) + size >= self._tokenizer.model_max_length:
                 question.error = ModelError(f"the answer is not complete after {size} tokens.")
                 return False
-            one.allowed = self._allowed(matcher)
-            if np.count_nonzero(one.allowed) > 1:
+            writing.allowed = self._allowed(matcher)
+            if np.count_nonzero(writing.allowed) > 1:
                 return True
-            if (only := int(one.allowed.argmax())) == self._tokenizer.eos_token_id:
+            if (only := int(writing.allowed.argmax())) == self._tokenizer.eos_token_id:
                 return False
-            self._write(one, [only])
+            self._write(writing, [only])
         return False
 
     def _choose(self, writings: list[_Writing]) -> None:
-        """One pass: the next token of each, sampled, or the likeliest where the reasoning is written."""
+        """Adds the next token of each answer in one pass: a sampled one, or the most likely one in the reasoning."""
         self.passes += 1
-        unread = [one.unread for one in writings]
+        unread = [writing.unread for writing in writings]
         self.tokens_read += sum(map(len, unread))
-        logits = joint_logits(self._model, unread, [one.cache for one in writings]).float().cpu()
-        for one, own in zip(writings, logits, strict=True):
-            assert one.allowed is not None
-            one.unread = []
-            explains = _REASONING in self._grammar_tokens.decode_bytes(one.question.answer)
+        logits = joint_logits(self._model, unread, [writing.cache for writing in writings]).float().cpu()
+        for writing, row in zip(writings, logits, strict=True):
+            assert writing.allowed is not None
+            writing.unread = []
+            explains = _REASONING in self._grammar_tokens.decode_bytes(writing.question.answer)
             temperature = 0 if explains else self._temperature
-            token = _drawn(own, one.allowed, temperature, one.question.generator)
+            token = _drawn(row, writing.allowed, temperature, writing.question.generator)
             if token == self._tokenizer.eos_token_id:
-                one.ended = True
+                writing.ended = True
             else:
-                self._write(one, [token])
+                self._write(writing, [token])
 
-    def _write(self, one: _Writing, tokens: list[int]) -> None:
-        if tokens and not one.matcher.consume_tokens(tokens):
-            raise ModelError(f"A token was refused by the grammar that allowed it: {one.matcher.get_error()}")
-        one.question.answer += tokens
-        one.unread += tokens
+    def _write(self, writing: _Writing, tokens: list[int]) -> None:
+        if tokens and not writing.matcher.consume_tokens(tokens):
+            raise ModelError(f"A token was refused by the grammar that allowed it: {writing.matcher.get_error()}")
+        writing.question.answer += tokens
+        writing.unread += tokens
 
     def _matcher(self, schema: dict[str, Any]) -> LLMatcher:
         grammar = LLMatcher.grammar_from_json_schema(
@@ -194,11 +194,11 @@ class TransformersModel:
         )
         matcher = LLMatcher(self._grammar_tokens, grammar, log_level=0)
         if matcher.is_error():
-            raise ModelError(f"this JSON schema cannot be held to: {matcher.get_error()}")
+            raise ModelError(f"this JSON schema cannot be enforced: {matcher.get_error()}")
         return matcher
 
     def _allowed(self, matcher: LLMatcher) -> Bool[np.ndarray, " vocabulary"]:
-        """Which tokens may come next: the grammar's, without persona tokens."""
+        """The tokens that may come next: those of the grammar, without persona tokens."""
         bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")
         allowed = bits[: self._model.config.vocab_size].astype(bool)
         allowed[self._never] = False
