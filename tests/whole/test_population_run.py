@@ -60,7 +60,7 @@ def _check_cold_start(folder, run, metrics):
     assert (metrics["cold_start.shops"], metrics["cold_start.training_shops"]) == (1, 2)
     assert 0 <= metrics["cold_start.js_mean"] <= 1
     said = command(folder, "coldstart", str(run), "--catalog", str(run / "events/products.parquet"))
-    assert "each predicted from the others" in said
+    assert "is predicted from the others" in said
     mixes = pyarrow.csv.read_csv(folder / "coldstart.csv").to_pandas()
     assert mixes.groupby("shop_id")["share"].sum().tolist() == pytest.approx([1, 1, 1])
     assert (mixes["low"] <= mixes["share"]).all()

@@ -1,4 +1,4 @@
-"""The stage `agent`: training examples to models that shop (2.3)."""
+"""The stage `agent`: trains the policies that shop, from training examples (2.3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from simpersona.traces.examples import Phase, TrainingStep, read_training_steps
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Examples to a model that shops, for each of `agent.policies`."""
+    """Trains each policy of `agent.policies`, or takes it from the pack."""
     config = context.config
     wanted = config.agent.policies
     pack = None if config.pack is None else Pack.at(config.pack)
@@ -34,40 +34,38 @@ def run(context: StageContext, out: Path) -> StageResult:
     steps: dict[Phase, list[TrainingStep]] = training_steps(context) if trained else {1: [], 2: []}
     codebook = FittedPersonas.load(context.folder / "personas").network.codebook
     figures: dict[str, int] = {}
-    words: list[str] = []
+    notes: list[str] = []
     for policy in taken:
         assert pack is not None
         _copy_policy(pack, policy, config.agent.prompt, out)
-        words.append(f"{policy} of the pack")
+        notes.append(f"{policy} of the pack")
     if "scorer" in trained:
-        told = _scorer(context, steps[2], codebook, out)
-        figures["scorer"] = told["epochs"]
-        words.append(
-            f"scorer: {told['epochs']} epochs, held-out loss {told['loss']:.3f} ({told['loss_as_nobody']:.3f} without personas)"
+        training = _scorer(context, steps[2], codebook, out)
+        figures["scorer"] = training["epochs"]
+        notes.append(
+            f"scorer: {training['epochs']} epochs, held-out loss {training['loss']:.3f} ({training['loss_as_nobody']:.3f} without personas)"
         )
     work = training_work(context)
-    stages: dict[str, dict[str, Any]] = {}
+    phases: dict[str, dict[str, Any]] = {}
     if "lm" in trained:
-        stages = ground(config.agent, steps, codebook, work, config.seed, context.progress)
+        phases = ground(config.agent, steps, codebook, work, config.seed, context.progress)
     take_trained(work, out)
     context.folder.forget_work(context.stage)
-    for name, told in stages.items():
-        figures[name] = told["steps"]
-        held = told.get("held_out", {})
-        on_held = (
-            "; held out " + ", ".join(f"{loss:.3f} ({token} token)" for token, loss in held.items()) if held else ""
+    for name, training in phases.items():
+        figures[name] = training["steps"]
+        test = ", ".join(f"{loss:.3f} ({token} token)" for token, loss in training.get("held_out", {}).items())
+        notes.append(
+            f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
+            + (f"; test examples {test}" if test else "")
         )
-        words.append(
-            f"{name}: {told['steps']} steps, {told['tokens']:,} tokens, loss {_trend(told['losses'])}{on_held}"
-        )
-    write_json(out / "training.json", stages)
-    return StageResult(len(steps[2]), len(steps[2]), "; ".join(words), figures=figures)
+    write_json(out / "training.json", phases)
+    return StageResult(len(steps[2]), len(steps[2]), "; ".join(notes), figures=figures)
 
 
 def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
-    """Copies a policy of the pack to the place where this stage writes its own.
+    """Copies a policy of the pack to the folder of this stage.
 
-    Raises ConfigError for a whole checkpoint that was trained on another prompt: unlike an adapter, it does not record its own.
+    Raises ConfigError for a checkpoint that was trained with another prompt format: unlike an adapter, it does not record it.
     """
     trained = pack.parts[policy]
     if trained.name != "stage2":
@@ -98,13 +96,14 @@ def _scorer(context: StageContext, steps: list[TrainingStep], codebook: np.ndarr
 
     funnel = training_funnel(context, len(codebook))
     embedder = open_embedder(context.config.buyers.embedder)
-    told = scorer_from_steps(steps, codebook, funnel, embedder, out / "scorer", context.config.seed, context.progress)
-    write_json(out / "scorer/training.json", told)
-    return told
+    config = context.config
+    training = scorer_from_steps(steps, codebook, funnel, embedder, out / "scorer", config.seed, context.progress)
+    write_json(out / "scorer/training.json", training)
+    return training
 
 
 def training_funnel(context: StageContext, codes: int) -> PersonaFunnel:
-    """How the personas' buyers of the training shops went through the funnel."""
+    """The funnel of the personas' buyers in the training stores."""
     sessions = pq.read_table(context.folder / "events/sessions.parquet", columns=SESSION_COLUMNS)
     buyers = context.table("buyers/buyers.parquet", BUYERS)
     assigned = context.table("personas/assignments.parquet", ASSIGNMENTS)
@@ -112,14 +111,14 @@ def training_funnel(context: StageContext, codes: int) -> PersonaFunnel:
 
 
 def training_work(context: StageContext) -> Path:
-    """Where what is trained is kept until the stage is done; of other settings or examples another folder."""
+    """The folder of unfinished training; other settings or examples give another folder."""
     return context.folder.work(context.stage) / context.cache_key[:16]
 
 
 def help_training(context: StageContext) -> None:
-    """What a process other than the first does in the stage `agent`: trains with it and writes nothing.
+    """The stage `agent` in every process but the first: trains together with the first one and writes nothing.
 
-    The stages before are done by then: run `simpersona traces` first. Raises ConfigError if they are not.
+    Raises ConfigError if the stage `traces` has not finished.
     """
     if not (context.folder / "traces/goals.parquet").is_file():
         raise ConfigError(
@@ -131,6 +130,6 @@ def help_training(context: StageContext) -> None:
 
 
 def _trend(losses: Sequence[float]) -> str:
-    """First and last quarter's mean: single batches of a few examples differ too much to be compared."""
+    """The means of the first and the last quarter of the losses: those of single batches vary too much to compare."""
     quarter = max(1, len(losses) // 4)
     return f"{np.mean(losses[:quarter]):.2f} → {np.mean(losses[-quarter:]):.2f}"

@@ -1,4 +1,4 @@
-"""The stage `buyers`: sessions to one row per buyer and shop, and the embeddings of the catalogue (2.1.1)."""
+"""The stage `buyers`: aggregates sessions to one row per buyer and store, and embeds the catalogue (2.1.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from simpersona.pipeline.stage import StageContext, StageResult, source_path
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Sessions to one row per buyer and shop, and the catalogue's embeddings."""
+    """Writes one row per buyer and store, and the catalogue's embeddings."""
     has = Capabilities(**read_json(context.folder / "events/quality.json")["has"])
     settings = context.config.events
     with open_engine(settings.engine, context.folder / ".spill", settings.memory_gb) as engine:

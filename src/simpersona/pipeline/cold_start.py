@@ -1,4 +1,4 @@
-"""Stores without a history: a mix from the catalogue alone, for a new store and, as a check, for the held-out ones."""
+"""Stores without a history: predicts the mix of a new store, or of a held-out store as a check, from its catalogue."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from simpersona.personas.mix_prediction import MixPredictor
 
 MOST_NAMED, LEAST_NAMED = 3, 0.01
-"""Of the shops that a new one is like: how many are told, and the smallest weight."""
+"""The number of similar stores that are named, and their smallest weight."""
 
 
 def cold_start_figures(run: Path, replicates: int, seed: int) -> Metrics:
-    """The keys cold_start.* of a run with held-out shops; empty with fewer than two training shops."""
+    """The keys cold_start.* of a run; no keys with fewer than two training stores."""
     fitted = FittedPersonas.load(run)
     names, catalogues = _catalogues(*_known_products(run))
     mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(fitted.network.codebook))
@@ -39,21 +39,21 @@ def cold_start_figures(run: Path, replicates: int, seed: int) -> Metrics:
     if (~held).sum() < 2:
         return Metrics({}, {})
     stores = MixPredictor.fit(TrainingStores(catalogues[~held], mixes[~held]))
-    predicted = np.array([stores.mix(one) for one in catalogues[held]]).reshape(-1, mixes.shape[1])
-    ranges = [stores.bounds(one) for one in predicted]
+    predicted = np.array([stores.mix(catalogue) for catalogue in catalogues[held]]).reshape(-1, mixes.shape[1])
+    ranges = [stores.bounds(mix) for mix in predicted]
     inside = [(low <= real) & (real <= high) for (low, high), real in zip(ranges, mixes[held], strict=True)]
     strata = _strata(run, names[~held], mixes.shape[1])
-    found = Predictions(
+    predictions = Predictions(
         mixes[held], predicted, mixes[~held], stores.left_out, np.array(inside).reshape(predicted.shape), strata
     )
-    return cold_start_metrics(found, replicates, seed)
+    return cold_start_metrics(predictions, replicates, seed)
 
 
 def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None = None) -> Iterator[str]:
-    """Writes the MIX of each shop of a catalogue (the products.parquet of stores without a history) to `out`, as parquet
-    or CSV by its suffix; gives one line per shop in plain words, and one on how far off such a mix is.
+    """Writes the MIX of each store of a catalogue (the products.parquet of stores without a history) to `out`, as parquet or
+    CSV by the suffix. Yields one line of text per store, and one on the error of such a mix.
 
-    `buyers` is 0, `low` and `high` are where 95 % of the training shops' shares lay around what was predicted of them.
+    `buyers` is 0; `low` and `high` contain 95 % of the training stores' shares around their predictions.
     Raises ConfigError for another suffix or a run with fewer than two training shops, SourceError for a catalogue that
     cannot be read.
     """
@@ -67,20 +67,25 @@ def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None
     mixes = _mixes(read_table(run / "personas/mix.parquet", MIX), names, len(fitted.network.codebook))
     stores = MixPredictor.fit(TrainingStores(catalogues[kept], mixes[kept]))
     products, _ = read_catalogue(catalog)
-    asked, new = _catalogues(*with_vectors(products, catalogue_vectors(config.buyers, products, catalog, progress)))
-    tables = [MIX.empty(), *(_mix_table(shop, stores, one) for shop, one in zip(asked.tolist(), new, strict=True))]
+    shops, new = _catalogues(*with_vectors(products, catalogue_vectors(config.buyers, products, catalog, progress)))
+    tables = [
+        MIX.empty(),
+        *(_mix_table(shop, stores, of_shop) for shop, of_shop in zip(shops.tolist(), new, strict=True)),
+    ]
     table = MIX.check(pa.concat_tables(tables))
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".csv":
         pyarrow.csv.write_csv(table, out)
     else:
         pq.write_table(table, out)
-    for shop, one in zip(asked.tolist(), new, strict=True):
-        yield f"{shop}: {_in_words(names[kept], stores.donors(one), table.filter(pc.equal(table['shop_id'], shop)))}"
-    told = cold_start_figures(run, 1, 0).values
+    for shop, of_shop in zip(shops.tolist(), new, strict=True):
+        mix = table.filter(pc.equal(table["shop_id"], shop))
+        yield f"{shop}: {_description(names[kept], stores.donors(of_shop), mix)}"
+    figures = cold_start_figures(run, 1, 0).values
     yield (
-        f"of the training shops, each predicted from the others: JS {told['cold_start.js_loo_mean']:.3f}, against "
-        f"{told['cold_start.js_loo_global_mean']:.3f} of the mean mix; written to {out}"
+        "error if each training store is predicted from the others: JS divergence "
+        f"{figures['cold_start.js_loo_mean']:.3f}, of the mean mix {figures['cold_start.js_loo_global_mean']:.3f}; "
+        f"written to {out}"
     )
 
 
@@ -89,7 +94,7 @@ def _known_products(run: Path) -> tuple[pa.Table, np.ndarray]:
 
 
 def _catalogues(products: pa.Table, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The shops with products, sorted, and the vector of each one's catalogue."""
+    """The sorted ids of the stores with products, and the vector of each store's catalogue."""
     names, shop = np.unique(products["shop_id"].to_numpy().astype(str), return_inverse=True)
     return names, catalogue_vectors_by_shop(shop.ravel(), vectors, len(names))
 
@@ -104,7 +109,7 @@ def _mixes(mix: pa.Table, names: Sequence[str] | np.ndarray, codes: int) -> np.n
 
 
 def _strata(run: Path, shops: np.ndarray, codes: int) -> np.ndarray:
-    """Of each code the shares of the strata A to D among the buyers of these shops."""
+    """The shares of the strata A to D among each code's buyers in these stores."""
     keys = ["shop_id", "buyer_id"]
     buyers = read_table(run / "buyers/buyers.parquet", BUYERS).select([*keys, "stratum"])
     buyers = buyers.filter(pc.is_in(buyers["shop_id"], pa.array(shops.tolist())))
@@ -119,12 +124,12 @@ def _strata(run: Path, shops: np.ndarray, codes: int) -> np.ndarray:
 def _mix_table(shop: str, stores: MixPredictor, catalogue: np.ndarray) -> pa.Table:
     share = stores.mix(catalogue)
     low, high = stores.bounds(share)
-    there = np.flatnonzero(share > 0)
-    columns = {"shop_id": [shop] * len(there), "code": there, "share": share[there], "buyers": [0] * len(there)}
-    return MIX.conform(pa.table(columns | {"low": low[there], "high": high[there]}))
+    codes = np.flatnonzero(share > 0)
+    columns = {"shop_id": [shop] * len(codes), "code": codes, "share": share[codes], "buyers": [0] * len(codes)}
+    return MIX.conform(pa.table(columns | {"low": low[codes], "high": high[codes]}))
 
 
-def _in_words(names: np.ndarray, donors: np.ndarray, mix: pa.Table) -> str:
+def _description(names: np.ndarray, donors: np.ndarray, mix: pa.Table) -> str:
     first = np.argsort(-donors, kind="stable")[:MOST_NAMED]
     likest = [f"{donors[i]:.0%} {names[i]}" for i in first if donors[i] >= LEAST_NAMED]
     codes = mix.sort_by([("share", "descending")]).slice(0, MOST_NAMED).to_pylist()

@@ -1,4 +1,4 @@
-"""The vectors of a run's buyers as one dense file, for other tools; they are made and written in chunks."""
+"""Writes the vectors of a run's buyers to one dense file for other tools, in chunks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Drift of stores between two periods: of a run, split at a day, or of two files of codes."""
+"""Drift of stores between two periods: a run split at a day, or two files of codes."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def periods_of_files(before: Path, after: Path) -> Periods:
 
 
 def periods_of_run(run: Path, day: str) -> Periods:
-    """The codes that a run's buyers have by their sessions before, and by those from, the midnight of `day`.
+    """The codes of a run's buyers from their sessions before the midnight of `day`, and from those after it.
 
-    Both periods have the length of the shorter side, because a buyer who is observed for longer does more. Raises ConfigError for a folder that is no run, a wrong day, or one outside of the run's sessions.
+    Both periods have the length of the shorter one, because a buyer who is observed for longer does more. Raises
+    ConfigError for a folder that is no run, a wrong day, or a day outside the run's sessions.
     """
     fitted = FittedPersonas.load(run)
     config = load_config(run / "config.toml")
@@ -62,16 +63,16 @@ def periods_of_run(run: Path, day: str) -> Periods:
                     f"--split {day}: the run's sessions are from {reach['first']:%Y-%m-%d} to "
                     f"{reach['last']:%Y-%m-%d}; give a day in between"
                 )
-            places = []
+            paths = []
             for name, low in (("before", split - length), ("after", split)):
-                own_events, own_sessions = [
+                events_within, sessions_within = [
                     _between(table, column, low, low + length)
                     for table, column in ((events, "time"), (sessions, "start"))
                 ]
-                places.append(Path(scratch) / f"{name}.parquet")
-                aggregate(own_events, own_sessions, has, config.events).to_parquet(places[-1])
+                paths.append(Path(scratch) / f"{name}.parquet")
+                aggregate(events_within, sessions_within, has, config.events).to_parquet(paths[-1])
         before, after = (
-            pa.concat_tables([ASSIGNMENTS.empty(), *_assigned(fitted, place, products, embeddings)]) for place in places
+            pa.concat_tables([ASSIGNMENTS.empty(), *_assigned(fitted, path, products, embeddings)]) for path in paths
         )
     days = length.total_seconds() / 86400
     return Periods(before, after, f"{days:.1f} days before {day} against as many from then on")
@@ -110,8 +111,8 @@ def _between(table: ibis.Table, column: str, low: datetime, high: datetime) -> i
     return table.filter(table[column] >= ibis.literal(low), table[column] < ibis.literal(high))
 
 
-def _assigned(fitted: FittedPersonas, place: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
-
-    count = pq.read_metadata(place).num_rows
-    for vectors, codes in assign_chunks(fitted, buyer_chunks(place), products, embeddings, count):
+def _assigned(fitted: FittedPersonas, path: Path, products: pa.Table, embeddings: np.ndarray) -> Iterator[pa.Table]:
+    """The codes (ASSIGNMENTS) of the buyers in the file `path`, in chunks."""
+    count = pq.read_metadata(path).num_rows
+    for vectors, codes in assign_chunks(fitted, buyer_chunks(path), products, embeddings, count):
         yield assignments(vectors, codes)

@@ -1,4 +1,4 @@
-"""The stage `evaluation`: buyers, codes and visits to figures."""
+"""The stage `evaluation`: computes the figures of buyers, codes and visits."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from simpersona.pipeline.tasks import task_figures
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Writes every table and figure that this run's data allows: metrics.json, pairs.parquet, shop_figures.parquet."""
+    """Writes the figures that the run's data allows: metrics.json, pairs.parquet, shop_figures.parquet."""
     config = context.config
     context.progress(0, 3, "persona figures")
     metrics = _persona_metrics(context, out)
@@ -118,7 +118,7 @@ def _planted_metrics(context: StageContext) -> Metrics:
 # --- visits -------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Real:
-    """The real side: all sessions (SESSIONS), those of the simulated stores without bouncers', and the buyers."""
+    """The recorded data: all sessions (SESSIONS), the `shoppers` (sessions of the simulated stores without bouncers), buyers."""
 
     sessions: pa.Table
     shoppers: pa.Table
@@ -187,9 +187,9 @@ def _policy_metrics(config: Config, real: _Real, policy: str, episodes: pa.Table
 def training_of(config: Config, policy: str) -> tuple[Training, str]:
     """The row of outcomes.* for a policy's visits, and a remark where the policy has no such training.
 
-    A language model has the training of `agent.training`, or that of the pack it comes from. This includes a served one: it is
-    meant to be the run's own model. Visits of the scorer, and of a model that the run only asks, stand under two_stage, the row of
-    a default run.
+    A language model has the training of `agent.training`, or that of the pack it comes from. This includes a served model,
+    which is expected to be the run's model. Visits of the scorer, and of a model that the run did not train, are reported
+    under two_stage, the row of a default run.
     """
     if policy == "scorer":
         return "two_stage", "the scorer has no such training; its visits stand under two_stage"

@@ -1,4 +1,4 @@
-"""The stage `events`: raw logs to clean events and enriched sessions (2.1)."""
+"""The stage `events`: cleans raw logs and divides them into enriched sessions (2.1)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from simpersona.pipeline.stage import StageContext, StageResult, source_path
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Raw log to clean events and enriched sessions."""
+    """Writes clean events, enriched sessions, rejected rows and the catalogue."""
     config, spill = context.config, context.folder / ".spill"
     path = source_path(context)
     source = open_source(config.source, as_parquet=config.lab.output == "parquet")
     settings = config.events
-    if config.source.format == "lab":  # generated ids are nobody's, and the truth is looked up by them
+    if config.source.format == "lab":  # generated ids are not personal, and the truth is joined by them
         settings = settings.model_copy(update={"keep_ids": True})
     with open_engine(settings.engine, spill, settings.memory_gb) as engine:
         raw = read_log(source, path, engine, spill)

@@ -1,4 +1,4 @@
-"""An experiment: the same simulated buyers in two variants of a store, with the verdict as table, JSON and page."""
+"""An experiment: the same simulated buyers visit two variants of a store. Writes the verdict as tables, JSON and a page."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Plan:
 
     @property
     def visited(self) -> Config:
-        """The settings of A with `buyers` visits of the policy, and none without a persona token."""
+        """The settings of A with `buyers` visits of the policy, and no visits without a persona token."""
         settings = self.a.simulation
         if self.policy == settings.policy:
             changes = {"episodes": self.buyers, "no_token_episodes": 0}
@@ -200,10 +200,10 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
     played: dict[str, tuple[pa.Table, pa.Table]] = {}
     for arm, config in arms.items():
         seed = config.seed + (plan.reseed and arm == "b")
-        there = replace(context, config=config.model_copy(update={"seed": seed}))
-        played[arm] = episode_tables(*run_arm(there, replace(visitors, name=arm)), {})
-    for place, (name, contract) in enumerate(TABLES.items()):
-        write_table(out / f"{name}.parquet", pa.concat_tables([tables[place] for tables in played.values()]), contract)
+        arm_context = replace(context, config=config.model_copy(update={"seed": seed}))
+        played[arm] = episode_tables(*run_arm(arm_context, replace(visitors, name=arm)), {})
+    for index, (name, contract) in enumerate(TABLES.items()):
+        write_table(out / f"{name}.parquet", pa.concat_tables([tables[index] for tables in played.values()]), contract)
     (a, _), (b, _) = played.values()
     pairs = visit_pairs(a, b, mix, _strata(context), _levels(context))
     pairs = _without_unseen(pairs, arms)
@@ -255,13 +255,13 @@ def _acting(config: Config, policy: str | None) -> Literal["lm", "scorer"]:
 
 
 def _without_unseen(pairs: pa.Table, arms: Mapping[str, Config]) -> pa.Table:
-    """The pairs with unknown purchases where a store is not the lab's: there a visit ends before it pays."""
+    """The pairs, with unknown purchases if a store is not the lab's: visits to such stores end before the payment."""
     if all(config.simulation.store_url is None for config in arms.values()):
         return pairs
     for arm in arms:
         column = f"purchase_{arm}"
-        place = pairs.schema.get_field_index(column)
-        pairs = pairs.set_column(place, pairs.schema.field(column), pa.nulls(pairs.num_rows, pa.bool_()))
+        index = pairs.schema.get_field_index(column)
+        pairs = pairs.set_column(index, pairs.schema.field(column), pa.nulls(pairs.num_rows, pa.bool_()))
     return pairs
 
 

@@ -1,4 +1,4 @@
-"""A run's grounded model, for whoever serves it: a merged checkpoint, and a GGUF file."""
+"""Exports a run's grounded model for serving: a merged checkpoint, and a GGUF file."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from simpersona.errors import ConfigError
 from simpersona.files import write_json
 
 HOW = "how_to_ask.json"
-"""What the checkpoint expects in its prompts; beside it."""
+"""A file in the checkpoint's folder: the prompt format and the persona tokens that the model expects."""
 
 
 def export_model(run: Path, out: Path, *, gguf: bool) -> list[str]:
-    """Copies the checkpoint of the run's last stage of fine-tuning to the folder `out`, as transformers and vLLM load it,
-    with `how_to_ask.json`; with `gguf`, `model.gguf` beside it. Gives what was written, in words.
+    """Copies the checkpoint of the run's last phase of fine-tuning to the folder `out`, for transformers and vLLM.
 
-    Raises ConfigError if the run has no trained model, if there is something at `out`, or if GGUF cannot hold the model.
+    The folder also gets `how_to_ask.json`, and with `gguf` the file `model.gguf`. Returns one line of text per file. Raises
+    ConfigError if the run has no trained model, if `out` exists, or if GGUF does not support the model.
     """
     stage2 = run / "agent/stage2"
     if not (stage2 / "config.json").is_file():
@@ -36,14 +36,14 @@ def export_model(run: Path, out: Path, *, gguf: bool) -> list[str]:
         model, tokenizer = load_backbone(str(partial.resolve()))
         ids = persona_ids(tokenizer)
         write_json(partial / HOW, {"prompt": prompt, "personas": len(ids), "token": "<|persona_K|>"})
-        told = [f"{out}: checkpoint with {len(ids)} persona tokens; vllm serve {out}"]
+        lines = [f"{out}: checkpoint with {len(ids)} persona tokens; vllm serve {out}"]
         if gguf:
             from simpersona.agent.gguf_file import write_gguf  # noqa: PLC0415 - heavy
 
             write_gguf(model, tokenizer, partial / "model.gguf", ids.start)
-            told.append(f"{out / 'model.gguf'}: for llama.cpp; llama-server -m {out / 'model.gguf'}")
+            lines.append(f"{out / 'model.gguf'}: for llama.cpp; llama-server -m {out / 'model.gguf'}")
         partial.rename(out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return told
+    return lines

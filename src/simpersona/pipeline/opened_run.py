@@ -1,4 +1,4 @@
-"""A run in a program: `run` makes one, `open_run` opens a finished one, `OpenedRun` gives its tables and figures."""
+"""A run in a program: `run` runs the pipeline, `open_run` opens a run's folder, `OpenedRun` has its tables and figures."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class OpenedRun:
 
 
 def as_config(config: Config | str | Path | Mapping[str, Any]) -> Config:
-    """A Config as it is, of a TOML file, or of a dict of settings. Raises ConfigError for a wrong setting."""
+    """A Config from a Config, the path of a TOML file, or a dict of settings. Raises ConfigError for a wrong setting."""
     if isinstance(config, Config):
         return config
     if isinstance(config, Mapping):
@@ -170,7 +170,7 @@ def as_config(config: Config | str | Path | Mapping[str, Any]) -> Config:
 
 
 def as_reporter(progress: OnProgress | Reporter | None) -> Reporter:
-    """A reporter as it is, or one that calls a function; None: a reporter that does nothing."""
+    """The given reporter, a reporter that calls the given function, or for None a reporter that does nothing."""
     if progress is None:
         return _CallingReporter(lambda *_: None)
     return _CallingReporter(progress) if callable(progress) else progress

@@ -1,4 +1,4 @@
-"""A finished run to a pack with its model card."""
+"""Writes the pack of a finished run, with its model card."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from simpersona.pack.run_parts import FIGURES, about_run
 
 
 def export_pack(run_folder: Path, out: Path) -> Pack:
-    """Writes the pack of a finished run to `out`, whole or not at all, and returns it.
+    """Writes the pack of a finished run to `out`, atomically, and returns it.
 
-    Raises ConfigError if the run is not finished, or if `out` holds something that is no pack.
+    Raises ConfigError if the run has not finished, or if `out` exists and is not a pack.
     """
     if not (run_folder / FIGURES).is_file():
         raise ConfigError(

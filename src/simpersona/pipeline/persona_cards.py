@@ -1,4 +1,4 @@
-"""Cards of all buyers: what their codes, vectors, viewed products and sessions say of each code."""
+"""Makes the persona cards from all buyers' codes, vectors, viewed products and sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _viewed(run: StageContext, codes: Int[np.ndarray, " n"]) -> Iterator[tuple[p
 
 
 def _visits(run: StageContext, assigned: pa.Table) -> pa.Table:
-    """How many sessions of each code have the same counts, and the median of their seconds."""
+    """For each code and each combination of counts: the number of sessions and the median duration in seconds."""
     with open_engine("duckdb", run.folder / ".cards") as engine:
         sessions = engine.read_parquet(run.folder / "events/sessions.parquet")
         coded = sessions.join(ibis.memtable(assigned), ["shop_id", "buyer_id"])

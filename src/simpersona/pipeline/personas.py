@@ -1,4 +1,4 @@
-"""The stage `personas`: buyers to codes of the VQ-VAE, mixes and cards (2.2)."""
+"""The stage `personas`: assigns buyers to codes of the VQ-VAE, and writes mixes and cards (2.2)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from simpersona.pipeline.stage import StageContext, StageResult
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Buyers to codes: fits the vectors and the VQ-VAE on a balanced sample, then assigns everybody."""
+    """Fits the vectors and the VQ-VAE on a balanced sample, then assigns a code to every buyer."""
     from simpersona.personas.training import CheckpointFile, train_personas  # noqa: PLC0415 - heavy
     from simpersona.pipeline.persona_cards import cards_of  # noqa: PLC0415 - heavy
 
     config = context.config
-    place = context.folder / "buyers/buyers.parquet"
-    table = pq.read_table(place, columns=["shop_id", "stratum"])
+    buyers_path = context.folder / "buyers/buyers.parquet"
+    table = pq.read_table(buyers_path, columns=["shop_id", "stratum"])
     products, embeddings = context.products()
     held_out = held_out_shops(config.split, table["shop_id"].unique().to_pylist(), config.seed)
     in_training = np.flatnonzero(~np.isin(table["shop_id"].to_numpy(), held_out))
     training = table.take(in_training)
     rows = balanced_sample(training["shop_id"].to_numpy(), training["stratum"].to_numpy(), config.personas, config.seed)
-    sample = _rows_of(place, in_training[rows])
-    checkpoint = CheckpointFile(context.folder / ".personas.training")  # outlives a killed run, unlike `out`
+    sample = _rows_of(buyers_path, in_training[rows])
+    checkpoint = CheckpointFile(context.folder / ".personas.training")  # remains after a killed run, unlike `out`
     embedder, shops = embedder_name(config.buyers), tuple(held_out)
     if config.pack is not None:
         trained = packed(config.pack, sample, config.personas, config.seed, embedder, shops)
@@ -51,7 +51,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     pq.write_table(sample.select(["shop_id", "buyer_id"]).append_column("part", pa.array(part)), out / "sample.parquet")
     parts: list[BuyerVectors] = []
     tables, codes = [ASSIGNMENTS.empty()], [np.empty(0, np.int32)]
-    for chunk, of_chunk in assign_chunks(fitted, buyer_chunks(place), products, embeddings, table.num_rows):
+    for chunk, of_chunk in assign_chunks(fitted, buyer_chunks(buyers_path), products, embeddings, table.num_rows):
         parts.append(chunk.without_x())
         codes.append(of_chunk)
         tables.append(assignments(chunk, of_chunk))
@@ -76,25 +76,25 @@ def run(context: StageContext, out: Path) -> StageResult:
     return StageResult(table.num_rows, table.num_rows, summary, figures=figures)
 
 
-def _rows_of(place: Path, rows: np.ndarray) -> pa.Table:
-    """These rows of BUYERS, in this order, without reading all into memory."""
-    order, first, found = np.sort(rows), 0, []
-    for chunk in buyer_chunks(place):
-        here = order[np.searchsorted(order, first) : np.searchsorted(order, first + len(chunk))]
-        found.append(chunk.take(pa.array(here - first)))
+def _rows_of(path: Path, rows: np.ndarray) -> pa.Table:
+    """These rows of BUYERS, in this order; the file is read in chunks."""
+    order, first, parts = np.sort(rows), 0, []
+    for chunk in buyer_chunks(path):
+        in_chunk = order[np.searchsorted(order, first) : np.searchsorted(order, first + len(chunk))]
+        parts.append(chunk.take(pa.array(in_chunk - first)))
         first += len(chunk)
-    return pa.concat_tables(found).take(pa.array(np.argsort(np.argsort(rows))))
+    return pa.concat_tables(parts).take(pa.array(np.argsort(np.argsort(rows))))
 
 
 def packed(
-    place: str, sample: pa.Table, settings: PersonasConfig, seed: int, embedder: str, held_out: tuple[str, ...]
+    path: str, sample: pa.Table, settings: PersonasConfig, seed: int, embedder: str, held_out: tuple[str, ...]
 ) -> Trained:
-    """The personas of the pack at `place`, as they are: nothing of `sample` (BUYERS) trains them. It is split as `train_personas` would,
-    so that the same figures can be computed.
+    """The personas of the pack at `path`, without training. `sample` (BUYERS) is split as in `train_personas`, so that the
+    same figures can be computed.
 
-    Raises ConfigError for a folder without a pack, or one that was trained on vectors of another embedder.
+    Raises ConfigError for a folder without a pack, or a pack that was trained on vectors of another embedder.
     """
-    fitted = Pack.at(place).personas
+    fitted = Pack.at(path).personas
     fitted.require_embedder(embedder)
     parts = split(np.arange(sample.num_rows), settings.validation_share, seed)
     return Trained(replace(fitted, held_out=held_out), *parts, merged=0)

@@ -1,4 +1,4 @@
-"""Which shops are trained on, which are simulated, and the recorded sessions that visits are taken from."""
+"""The training stores, the simulated stores, and the recorded sessions that visits take their goals from."""
 
 from __future__ import annotations
 
@@ -17,29 +17,30 @@ from simpersona.visits import Goal
 
 
 def simulated_shops(context: StageContext) -> list[str]:
-    """The held-out shops; with a single shop, that one (its figures are then in-sample)."""
+    """The held-out stores; with a single store, that store (its figures are then in-sample)."""
     held_out = read_json(context.folder / "personas" / META)["held_out"]
     return held_out or context.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
 
 
 def training_shops(context: StageContext) -> list[str]:
-    """The shops that are not held out; with a single shop, that one."""
+    """The stores that are not held out; with a single store, that store."""
     shops = context.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist()
     held_out = read_json(context.folder / "personas" / META)["held_out"]
     return sorted(shop for shop in shops if shop not in held_out)
 
 
 def simulated_buyers(context: StageContext) -> tuple[pa.Table, list[RecordedSession]]:
-    """MIX of the simulated shops, and the sessions of their buyers that visits may take their goals from."""
+    """MIX of the simulated stores, and the sessions from which visits may take their goals."""
     mix = context.table("personas/mix.parquet", MIX)
-    own = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(context))))
-    return own, sessions_by_code(context, held_out=True, per_cell=50)
+    simulated = mix.filter(pc.is_in(mix["shop_id"], pa.array(simulated_shops(context))))
+    return simulated, sessions_by_code(context, held_out=True, per_cell=50)
 
 
 def sessions_by_code(context: StageContext, *, held_out: bool, per_cell: int) -> list[RecordedSession]:
     """At most `per_cell` recorded sessions of each (shop, code), drawn by a hash of their keys.
 
-    Bouncers are left out, and sessions longer than a replay can be; from the training shops also whoever is a buyer of a held-out one.
+    Bouncers and sessions too long for a replay are left out. Sessions of the training stores also exclude buyers of a
+    held-out store.
     """
     shops = simulated_shops(context)
     engine = connect(context.folder / ".spill")
@@ -50,7 +51,7 @@ def sessions_by_code(context: StageContext, *, held_out: bool, per_cell: int) ->
     single_shop = sessions.shop_id.nunique().to_pyarrow().as_py() == 1
     wanted = _.shop_id.isin(shops) if held_out or single_shop else _.shop_id.notin(shops)
     usable = joined.filter(wanted, _.stratum != "E", _.event_count <= context.config.traces.max_actions)
-    if not held_out and not single_shop:  # one who buys in several shops is no stranger to the evaluation
+    if not held_out and not single_shop:  # their data would leak into the evaluation
         usable = usable.anti_join(buyers.filter(_.shop_id.isin(shops)).select("buyer_id"), "buyer_id")
     ranked = usable.mutate(draw=(_.session_id + _.buyer_id + str(context.config.seed)).hexdigest("md5")).mutate(
         rank=ibis.row_number().over(group_by=["shop_id", "code"], order_by=["draw", "session_id"])
@@ -62,12 +63,12 @@ def sessions_by_code(context: StageContext, *, held_out: bool, per_cell: int) ->
 
 
 def session_key(of: RecordedSession | Goal) -> tuple[str, str, str]:
-    """What names a recorded session; a goal's is that of the session it was taken from."""
+    """The key of a recorded session, or of the session that a goal was taken from."""
     return of.shop_id, of.buyer_id, of.session_id
 
 
 def rows_by_episode(events: pa.Table) -> dict[str, list[dict]]:
-    """A store's rows (EVENTS) by the visit that made them."""
+    """A store's rows (EVENTS) by the visit that caused them."""
     rows: dict[str, list[dict]] = {}
     for row in events.to_pylist():
         rows.setdefault(row["buyer_id"], []).append(row)

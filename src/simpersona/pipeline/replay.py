@@ -1,4 +1,4 @@
-"""From a run's visits to a page that steps through them: all of them in a list, or one alone."""
+"""Writes a page that steps through a run's visits: a list of all visits, or a single visit."""
 
 from __future__ import annotations
 
@@ -18,40 +18,41 @@ from simpersona.report.viewer import render_viewer
 from simpersona.shopper.screenshots import pictures_of
 
 REPLAYED = Literal["simulation", "traces"]
-"""The stages that keep visits: of simulated buyers, and of the teacher that replays recorded sessions."""
+"""The stages with visits: of simulated buyers, and of the teacher that replays recorded sessions."""
 PICTURE_BYTES = 60_000_000
-"""Of screenshots in one page; a browser opens it still."""
+"""The limit on the screenshots in one page, which a browser can still open."""
 
 
 def write_replays(run: Path, episode: str | None, stage: REPLAYED, out: Path | None) -> Path:
-    """Writes the page and gives its place: `out`, else RUN/replays/STAGE.html, or EPISODE.html for a single one.
+    """Writes the page and returns its path: `out`, else RUN/replays/STAGE.html, or EPISODE.html for a single visit.
 
-    Raises ConfigError if the folder is no run with such visits, or has no such episode.
+    Raises ConfigError if the folder is not a run with such visits, or has no such episode.
     """
     if not (run / stage / "episodes.parquet").is_file():
         raise ConfigError(f"{run} has no {stage}/episodes.parquet: give a run's folder in which `{stage}` has finished")
     episodes = read_table(run / stage / "episodes.parquet", EPISODES)
-    chosen = episodes if episode is None else _one(episodes, episode, run / stage)
+    chosen = episodes if episode is None else _single(episodes, episode, run / stage)
     cards = run / "personas/cards.parquet"
-    found = replays(
+    pages = replays(
         chosen,
         read_table(run / stage / "steps.parquet", STEPS),
         read_table(cards, CARDS) if cards.is_file() else CARDS.empty(),
         partial(pictures_of, run / stage),
         PICTURE_BYTES,
     )
-    note = f"{found.pictures_left_out} screenshots are left out for size" if found.pictures_left_out else ""
+    note = f"{pages.pictures_left_out} screenshots are left out for size" if pages.pictures_left_out else ""
     title = f"{run.resolve().name}: {episode or ('simulated visits' if stage == 'simulation' else 'replayed sessions')}"
     if out is None:
         out = run / "replays" / f"{quote(episode, safe='') if episode else stage}.html"
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(out, render_viewer(found, title, note and f"{note}: ask for a single visit to see them."))
+    write_text(out, render_viewer(pages, title, note and f"{note}: ask for a single visit to see them."))
     return out
 
 
-def _one(episodes: pa.Table, episode: str, place: Path) -> pa.Table:
-    found = episodes.filter(pc.equal(episodes["episode_id"], episode))
-    if not found.num_rows:
-        some = ", ".join(episodes["episode_id"].slice(0, 3).to_pylist()) or "none"
-        raise ConfigError(f"{place} has no episode {episode!r}; there are {episodes.num_rows:,}, the first: {some}")
-    return found
+def _single(episodes: pa.Table, episode: str, folder: Path) -> pa.Table:
+    """The row of one episode. Raises ConfigError if there is none."""
+    row = episodes.filter(pc.equal(episodes["episode_id"], episode))
+    if not row.num_rows:
+        first = ", ".join(episodes["episode_id"].slice(0, 3).to_pylist()) or "none"
+        raise ConfigError(f"{folder} has no episode {episode!r}; there are {episodes.num_rows:,}, the first: {first}")
+    return row

@@ -60,7 +60,7 @@ def report_inputs(context: StageContext) -> ReportInputs:
 
 
 def _shop_figures(context: StageContext) -> list[dict]:
-    """Rows of evaluation/shop_figures.parquet; none where it was not written."""
+    """Rows of evaluation/shop_figures.parquet; an empty list if the file does not exist."""
     path = context.folder / "evaluation/shop_figures.parquet"
     return pq.read_table(path).to_pylist() if path.exists() else []
 

@@ -1,4 +1,4 @@
-"""The stages in order. Each reads the run folder, calls its room, and writes its own folder.
+"""The stages in order. Each reads the run folder, calls the package's other folders, and writes its folder.
 
     world ─► events ─► buyers ─► personas ─► traces ─► agent ─► tasks, simulation ─► evaluation ─► report
 

@@ -18,7 +18,7 @@ from simpersona.visits import Episode
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Agents drawn from each held-out shop's mix (Eq. 4) browse its storefront, each acting policy with buyers of its own."""
+    """Agents drawn from each held-out store's mix (Eq. 4) browse its storefront; each acting policy has separate buyers."""
     episodes: list[Episode] = []
     tables: list[pa.Table] = []
     config = context.config

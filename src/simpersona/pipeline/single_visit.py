@@ -1,4 +1,4 @@
-"""One simulated buyer in one store, now: `simpersona.visit`."""
+"""One visit of one simulated buyer to one store: `simpersona.visit`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from simpersona.visits import Ending, Episode, Goal, Intent, Step
 class StoreVisit:
     """A visit that has ended.
 
-    The counts in `row` are inferred from the pages that the buyer saw: only the lab's stores keep an event log for us.
+    The counts in `row` are inferred from the pages that the buyer saw: only the lab's stores provide an event log.
     """
 
     episode: Episode
@@ -65,8 +65,8 @@ class StoreVisit:
         yield self.episode.goal.text
         for step in self.steps:
             action = step.decision.action
-            done = "leaves the store" if action is None else f"{action.method}: {action.description}"
-            yield f"{step.number:3}  {done}  {step.result}".rstrip()
+            text = "leaves the store" if action is None else f"{action.method}: {action.description}"
+            yield f"{step.number:3}  {text}  {step.result}".rstrip()
         row = self.row.to_pylist()[0]
         failure = f" ({self.episode.error_kind}: {self.episode.error})" if self.episode.error else ""
         yield f"{self.ending}{failure}: {recorded_actions(row)}"
@@ -129,7 +129,7 @@ def _require(url: str, driver: str, intent: str | None, max_steps: int) -> None:
 
 
 def _wish(pack: Pack, persona: int | None) -> str:
-    """The product type that the persona's buyers view most, as a goal has it. Raises ConfigError for a wrong code."""
+    """The product type that the persona's buyers view most, as text for a goal. Raises ConfigError for a wrong code."""
     codes = pack.about["codes"]
     if persona is None:
         return SOMETHING

@@ -1,4 +1,4 @@
-"""The benchmark of shopping tasks: instructions from recorded sessions, followed in the stores and judged by their logs."""
+"""The benchmark of shopping tasks: policies follow instructions from recorded sessions, and the stores' logs judge them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from simpersona.traces.tasks import draw_tasks
 from simpersona.visits import Episode, Goal
 
 PER_CELL = 200
-"""Sessions of one (shop, code) that tasks are drawn from."""
+"""The most sessions of each (store, code) from which tasks are drawn."""
 
 Sessions = Mapping[tuple[str, str, str], RecordedSession]
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Tasks from the held-out shops' sessions, each done by every policy of `tasks.policies`; nothing where none is asked for."""
+    """Every policy of `tasks.policies` does the tasks from the held-out stores' sessions; none by default (`tasks.count`)."""
     settings = context.config.tasks
     drawn = []
     if settings.count:
@@ -63,12 +63,13 @@ def run(context: StageContext, out: Path) -> StageResult:
     episodes: list[Episode] = []
     events = []
     for name in settings.policies if drawn else ():
-        played, happened = _play(context, name, goals, session_of)
+        played, recorded = _play(context, name, goals, session_of)
         episodes += played
-        events.append(happened)
+        events.append(recorded)
     log = rows_by_episode(pa.concat_tables(events)) if events else {}
     verdicts = {
-        one.episode_id: judge(session_of[session_key(one.goal)], log.get(one.episode_id, [])) for one in episodes
+        episode.episode_id: judge(session_of[session_key(episode.goal)], log.get(episode.episode_id, []))
+        for episode in episodes
     }
     judged = _judged_by_model(context, episodes)
     all_events = pa.concat_tables(events) if events else None
@@ -79,52 +80,53 @@ def run(context: StageContext, out: Path) -> StageResult:
     write_json(out / "judged.json", judged)
     context.folder.forget_work(context.stage)
     verified = {
-        name: sum(verdicts[one.episode_id].verified for one in episodes if one.policy == name)
-        for name in dict.fromkeys(one.policy for one in episodes)
+        name: sum(verdicts[episode.episode_id].verified for episode in episodes if episode.policy == name)
+        for name in dict.fromkeys(episode.policy for episode in episodes)
     }
-    words = ", ".join(
-        f"{name} {count} of {sum(e.policy == name for e in episodes)}" for name, count in verified.items()
+    counts = ", ".join(
+        f"{name} {count} of {sum(episode.policy == name for episode in episodes)}" for name, count in verified.items()
     )
-    summary = (
-        f"{len(drawn)} tasks; done in whole: {words}" if drawn else "none asked for (tasks.count; 70 in the paper)"
-    )
+    summary = f"{len(drawn)} tasks; completed: {counts}" if drawn else "no tasks (tasks.count is 0; the paper has 70)"
     return StageResult(len(drawn), len(episodes), summary, figures=verified)
 
 
 def task_figures(context: StageContext) -> tuple[Metrics, list[str]]:
-    """The keys tasks.*, and the policies that did tasks; nothing where none was asked for."""
+    """The keys tasks.*, and the policies that did tasks; both are empty if the run has no tasks."""
     settings = context.config.tasks
-    asked = context.table("tasks/tasks.parquet", TASKS)
-    if not asked.num_rows:
+    tasks = context.table("tasks/tasks.parquet", TASKS)
+    if not tasks.num_rows:
         return Metrics({}, {}), []
     episodes = context.table("tasks/episodes.parquet", EPISODES)
     judged = read_json(context.folder / "tasks/judged.json")
-    found = Metrics(
+    metrics = Metrics(
         {
-            "tasks.count": asked.num_rows,
+            "tasks.count": tasks.num_rows,
             "tasks.repetitions": settings.repetitions,
-            "tasks.actions": [pc.min(asked["actions"]).as_py(), pc.max(asked["actions"]).as_py()],
+            "tasks.actions": [pc.min(tasks["actions"]).as_py(), pc.max(tasks["actions"]).as_py()],
         },
         {},
     )
     for name in settings.policies:
-        own = episodes.filter(pc.equal(episodes["policy"], name))
-        found |= task_metrics(name, asked, own, judged, context.config.evaluation.bootstrap, context.config.seed)
-    return found, list(settings.policies)
+        played = episodes.filter(pc.equal(episodes["policy"], name))
+        metrics |= task_metrics(name, tasks, played, judged, context.config.evaluation.bootstrap, context.config.seed)
+    return metrics, list(settings.policies)
 
 
 def _play(
     context: StageContext, name: str, goals: Sequence[Goal], session_of: Sessions
 ) -> tuple[list[Episode], pa.Table]:
-    """Each goal as often as asked by one policy, in the lab's storefronts over HTTP; the episodes are called by its name."""
+    """One policy pursues each goal, `tasks.repetitions` times (a replay once), in the lab's storefronts over HTTP.
+
+    Returns the episodes, whose policy is `name`, and the stores' EVENTS rows.
+    """
     settings = context.config.tasks
-    often = 1 if name == "replay" else settings.repetitions
+    repetitions = 1 if name == "replay" else settings.repetitions
     limits = Limits(settings.max_steps, context.config.simulation.time_limit_seconds, settings.concurrency)
-    repeated = [goal for goal in goals for _ in range(often)]
+    repeated = [goal for goal in goals for _ in range(repetitions)]
     played, events = visit_stores(
         visit_setup(context), repeated, _policy(context, name, session_of), limits, f"task-{name}", driver="http"
     )
-    return [replace(one, policy=name) for one in played], events
+    return [replace(episode, policy=name) for episode in played], events
 
 
 def _policy(context: StageContext, name: str, session_of: Sessions) -> Callable[[Goal, int], Policy]:
@@ -136,11 +138,11 @@ def _policy(context: StageContext, name: str, session_of: Sessions) -> Callable[
 
 
 def _judged_by_model(context: StageContext, episodes: Sequence[Episode]) -> dict[str, dict]:
-    """By episode id the verdict of the model of [llm], where `tasks.judge` asks for it."""
+    """The verdicts of the model of [llm] by episode id; empty unless `tasks.judge` is "llm"."""
     if context.config.tasks.judge != "llm" or not episodes:
         return {}
 
     model = open_model(context.config.llm)
     asking = Asking(context.config.traces.concurrency, context.config.seed, context.progress)
     judged = asking.in_turn(episodes, lambda episode, seed: judge_episode(model, episode, seed), "visits judged")
-    return {episode.episode_id: asdict(one.verdict) for episode, one in zip(episodes, judged, strict=True)}
+    return {episode.episode_id: asdict(answer.verdict) for episode, answer in zip(episodes, judged, strict=True)}

@@ -1,4 +1,4 @@
-"""The stage `traces`: recorded sessions are replayed in their stores, judged, and written as training examples."""
+"""The stage `traces`: replays recorded sessions in their stores, judges the replays, and writes training examples."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _Key = tuple[str, str, str]
 
 
 def run(context: StageContext, out: Path) -> StageResult:
-    """Replays sessions of the training shops on their storefronts; verified ones become examples, split by shop."""
+    """Replays sessions of the training stores on their storefronts; verified replays become examples, split by store."""
     config = context.config
     held_out = read_json(context.folder / "personas" / META)["held_out"]
     cells = _cells(context, held_out)
@@ -84,15 +84,15 @@ def run(context: StageContext, out: Path) -> StageResult:
         session_of[session_key(episode.goal)].code for episode in verified if session_key(episode.goal) not in apart
     }
     coverage = code_coverage(codes, candidates, drawn.train, trained_on)
-    quality, words, figures = traces_quality(
+    quality, notes, figures = traces_quality(
         config.traces, config.llm.model if model is not None else None, written, judging
     )
-    instead = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
+    with_replaced = [replaced[episode.episode_id] for episode in verified if replaced[episode.episode_id]]
     spent = {name: pc.sum(episode_table[name]).as_py() for name in ("prompt_tokens", "reply_tokens")}
     quality["teacher"] = {"by": config.traces.teacher} | spent
-    quality["replaced"] = {"verified_visits": len(instead), "products": sum(map(len, instead))}
-    if instead:
-        words += f"; in {len(instead)} of the verified the nearest title stood in for what the store did not have"
+    quality["replaced"] = {"verified_visits": len(with_replaced), "products": sum(map(len, with_replaced))}
+    if with_replaced:
+        notes += f"; {len(with_replaced)} verified replays use the nearest title for a product that the store lacks"
     write_json(out / "quality.json", quality | {"codes": coverage})
     made = Made(
         __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
@@ -107,13 +107,13 @@ def run(context: StageContext, out: Path) -> StageResult:
         f"per stage from {len(trained_on)} of {coverage['of_training_shops']} codes{kept_apart}"
     )
     figures |= {"verified": len(verified), "examples": examples["train"]}
-    return StageResult(len(episodes), len(verified), summary + words, len(episodes) - len(verified), figures)
+    return StageResult(len(episodes), len(verified), summary + notes, len(episodes) - len(verified), figures)
 
 
 def _teacher(
     context: StageContext, session_of: Mapping[_Key, RecordedSession], model: LanguageModel | None
 ) -> Callable[[Goal, int], Policy]:
-    """What makes each visit's policy."""
+    """A function that makes the policy of each visit from its goal and its seed."""
     if context.config.traces.teacher == "replay" or model is None:
         return lambda goal, seed: ReplayPolicy(session_of[session_key(goal)], seed)
     return lambda _goal, seed: ModelTeacher(model, seed)
@@ -122,16 +122,16 @@ def _teacher(
 def _played(
     context: StageContext, goals: Sequence[Goal], teacher: Callable[[Goal, int], Policy], limits: Limits
 ) -> tuple[list[Episode], pa.Table]:
-    """The visits and the stores' rows. Raises ConfigError if the teacher cannot be asked; visits that are over are kept."""
+    """The visits and the stores' rows. Raises ConfigError if the teacher's model fails; finished visits are stored."""
     try:
         return visit_stores(visit_setup(context), goals, teacher, limits, "trace", variant=_recorded_variants(context))
-    except ExceptionGroup as group:  # from visits side by side
-        found: Exception | None = group.subgroup(ConfigError)
-        while isinstance(found, ExceptionGroup):
-            found = found.exceptions[0]
-        if found is None:
+    except ExceptionGroup as group:  # from concurrent visits
+        error: Exception | None = group.subgroup(ConfigError)
+        while isinstance(error, ExceptionGroup):
+            error = error.exceptions[0]
+        if error is None:
             raise
-        raise found from None
+        raise error from None
 
 
 @dataclass(frozen=True)
@@ -193,13 +193,13 @@ def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]
 
 
 def _cells(context: StageContext, held_out: Sequence[str]) -> pa.Table:
-    """The rows of MIX of the training shops: which codes their buyers have."""
+    """The rows of MIX of the training stores: the codes of their buyers."""
     mix = context.table("personas/mix.parquet", MIX)
     return mix.filter(pc.invert(pc.is_in(mix["shop_id"], pa.array(held_out, pa.string()))))
 
 
 def _recorded_variants(context: StageContext) -> dict[str, Variant]:
-    """The variants that the lab's shops were in when their sessions were recorded; their catalogues have its prices already."""
+    """The variants of the lab's stores when their sessions were recorded. The catalogues already contain the prices."""
     if context.config.source.format != "lab":
         return {}
     names = ["free_shipping_notice", "hidden_search", "one_page_checkout"]

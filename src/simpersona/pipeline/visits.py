@@ -1,4 +1,4 @@
-"""What the stages that visit stores take from the run: the setup of the visits, and the trained policies."""
+"""The setup of visits and the trained policies, for the stages that visit stores."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def policy_maker(
 
 
 def policy_settings(config: Config) -> PolicySettings:
-    """What a run's policies need besides their trained files."""
+    """The settings of a run's policies besides their trained files."""
     simulation = config.simulation
     return PolicySettings(
         buyers=config.buyers,
