@@ -31,7 +31,7 @@ def test_it_is_whole_small_and_says_what_it_is(pack):
     assert sum(path.stat().st_size for path in files) < 30e6
     assert "scorer" in pack.policies
     card = (pack / "README.md").read_text()
-    for words in ("Trained on", "seed", "alignment (ARA)", "Lab data", "surrogate"):
+    for words in ("Training data", "seed", "alignment (ARA)", "Lab data", "surrogate"):
         assert words in card
     assert pack.about["figures"]["conversion.episodes"] >= 1000
     assert not set(pack.about["held_out"]) & set(pack.about["trained_on"])

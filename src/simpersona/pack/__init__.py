@@ -1,1 +1,1 @@
-"""Trained models in a folder of their own, to load and to publish."""
+"""Packs: folders of trained models, to load and to publish."""

@@ -1,4 +1,4 @@
-"""New buyers with trained personas: their codes and their stores' mixes; nothing is trained."""
+"""Assigns new buyers to the codes of trained personas, and computes their stores' mixes."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _typed_log(path: Path, config: Config) -> TypedLog | None:
 
 
 def _fast(fitted: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
-    """The same from a typed log."""
+    """The result of `_general` for a typed log, by the compiled path."""
     from simpersona.pack.assign_typed import typed_codes  # noqa: PLC0415 - heavy
 
     products = PRODUCTS.check(pq.read_table(log.catalogue))

@@ -1,4 +1,4 @@
-"""The fast path from a typed log to codes and store mixes: compiled, one shop after the other on each core."""
+"""The compiled path from a typed log to codes: each core assigns one store after the other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK = 8192  # buyers whose scalars are transformed at once
 
 @dataclass(frozen=True)
 class ShopCodes:
-    """The codes of one shop's buyers, whose ids are as in the log."""
+    """The codes of one store's buyers, with the ids of the log."""
 
     shop_id: str
     buyer_id: pa.Array
@@ -41,7 +41,7 @@ def typed_codes(
     config: EventsConfig,
     workers: int | None = None,
 ) -> Iterator[ShopCodes]:
-    """The shops of the log by name; at most `workers` (by default one per core) are in memory at once.
+    """Yields the stores of the log, sorted by id; at most `workers` (by default one per core) are in memory at once.
 
     `embeddings` has one row per row of `products` (PRODUCTS).
     """
@@ -52,7 +52,7 @@ def typed_codes(
     workers = workers or cores or 1
     work = Work(log, fitted, products, projected, config)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
-        # the largest first, so that none is left alone at the end
+        # the largest store first, so that all cores finish at about the same time
         order = sorted(log.rows, key=lambda shop: (-log.rows[shop], shop))
         running = {shop: pool.submit(work.shop, shop) for shop in order}
         for shop in sorted(order):
@@ -61,7 +61,7 @@ def typed_codes(
 
 @dataclass(frozen=True)
 class Work:
-    """What the shops share."""
+    """The inputs that all stores share."""
 
     log: TypedLog
     fitted: FittedPersonas
@@ -70,15 +70,15 @@ class Work:
     config: EventsConfig
 
     def shop(self, shop: str) -> ShopCodes:
-        """The codes of one shop."""
+        """The codes of one store's buyers."""
         buyers = fused_buyers(self.log.events(shop), self.log.has, self.config)
         return ShopCodes(shop, buyers.buyer_id, self.codes(shop, buyers), buyers.rejected)
 
     def codes(self, shop: str, buyers: FusedBuyers) -> Int[np.ndarray, " n"]:
-        """The codes of a shop's buyers, int32."""
-        own = np.flatnonzero(pc.equal(self.products["shop_id"], shop).to_numpy(zero_copy_only=False))
-        starts, rows = _known(buyers, self.products["product_id"].take(own))
-        folded = FoldedPersonas(self.fitted.network, self.projected[own])
+        """The codes of aggregated buyers of one store, int32."""
+        in_shop = np.flatnonzero(pc.equal(self.products["shop_id"], shop).to_numpy(zero_copy_only=False))
+        starts, rows = _known(buyers, self.products["product_id"].take(in_shop))
+        folded = FoldedPersonas(self.fitted.network, self.projected[in_shop])
         robust = self.fitted.vectorizer.robust
         codes = [
             folded.assign(
@@ -92,7 +92,7 @@ class Work:
 
 
 def _known(buyers: FusedBuyers, catalogue: pa.ChunkedArray) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """The bags as rows of the catalogue, without the products that it does not know."""
+    """The products of each buyer as rows of the catalogue, without products that it lacks: bounds per buyer, and rows."""
     row_of = np.asarray(pc.index_in(buyers.products, catalogue).fill_null(-1), np.int64)
     if not len(row_of):
         return buyers.starts, buyers.bags

@@ -1,4 +1,4 @@
-"""A pack's model card: what it was trained on, by which command, what it reaches, and what it cannot do."""
+"""A pack's model card: its training data, its training, its figures, and its limits."""
 
 from __future__ import annotations
 
@@ -39,51 +39,53 @@ FIGURES: tuple[tuple[Metric, str], ...] = (
     ),
     *((metric("outcomes", training, "other"), "≤ 0.005") for training in TRAINING.labels),
 )
-"""The metrics on a card, each with the aim."""
+"""The metrics on a card, each with its target."""
 
 LIMITS = """
-- **Lab data.** Its buyers are generated: 24 kinds of shoppers, planted on purpose. The codes describe their differences, not those of
-  your customers. For a store of your own, train on its log (`simpersona init`); the pack shows the way and serves new shops of the lab.
-- The scorer is a **surrogate**: it writes no reasons, understands no instruction, and learned pages of the lab's four storefront themes.
-- A persona tells how its buyers behave on average. One visit's outcome still varies within a persona, and cannot be foretold.
-- Nothing personal is in it: no ids, no sessions; centroids, weights and summary figures of codes with at least 20 training buyers.
+- **Lab data.** Its buyers are generated: 24 planted types of shoppers. The codes describe the differences of these types, not those
+  of your customers. For your store, train on its log (`simpersona init`). The pack is an example, and works for new stores of the lab.
+- The scorer is a **surrogate** for a language model: it gives no reasons and follows no instructions. It was trained on the lab's four
+  storefront themes.
+- A persona describes the average behaviour of its buyers. The outcome of a single visit varies within a persona and cannot be predicted.
+- The pack contains no personal data: no ids and no sessions, only centroids, weights and summary figures of codes with at least 20
+  training buyers.
 """
 
-LANGUAGE_MODEL = """- The language model: the stage `agent` above says how much it was trained, and its loss on held-out visits with the buyer's token, another's
-  and none. Where these three are alike, the token does not steer it yet: take the scorer for figures."""
+LANGUAGE_MODEL = """- The language model: the stage `agent` above shows its training, and its loss on test examples with matched, mismatched and no token.
+  If these three losses are about equal, the token does not influence the model yet; use the scorer for figures."""
 
 
 def model_card(about: dict[str, Any]) -> str:
-    """The card as Markdown, from what pack.json says."""
+    """The card as Markdown, from the content of pack.json."""
     lines = [
         f"# Pack `{about['name']}`",
         "",
-        f"{about['codes']} buyer personas and what acts as them ({_parts(about)}). Load it with `simpersona.load_pack()`,",
-        "or set `pack` in a config. Apache-2.0. Tensors are safetensors, everything else JSON, TOML and parquet: nothing is pickled.",
+        f"{about['codes']} buyer personas, with {_parts(about)}.",
+        "Load it with `simpersona.load_pack()`, or set `pack` in a config. The licence is Apache-2.0. Tensors are safetensors; other files are JSON, TOML and parquet. No file is pickled.",
         "",
-        "## Trained on",
+        "## Training data",
         "",
         *_data(about),
         "",
-        "## Trained by",
+        "## Training",
         "",
         (
-            f"`config.toml` in this folder, seed {about['seed']}, on {about['hardware']} "
-            f"(peak {about['peak_memory_mb'] / 1024:.1f} GiB). simpersona {about.get('simpersona') or _own(about)}."
+            f"Settings: `config.toml` in this folder, seed {about['seed']}. Hardware: {about['hardware']} "
+            f"(peak memory {about['peak_memory_mb'] / 1024:.1f} GiB). Version: simpersona {about.get('simpersona') or _version(about)}."
         ),
         "",
-        "| stage | seconds (wall, beside other work) | |",
+        "| stage | seconds (wall time, on a shared machine) | |",
         "| --- | ---: | --- |",
-        *(f"| {name} | {one['seconds']:.0f} | {one['summary']} |" for name, one in about["stages"].items()),
+        *(f"| {name} | {stage['seconds']:.0f} | {stage['summary']} |" for name, stage in about["stages"].items()),
         "",
-        "## Reaches",
+        "## Figures",
         "",
         (
-            f"On {len(about['held_out'])} shops that nothing was trained on ({about['source']} data), acting by the "
+            f"{len(about['held_out'])} held-out stores ({about['source']} data), visits by the "
             f"{'scorer' if about['figures'].get('policy') == 'scorer' else 'language model'}:"
         ),
         "",
-        "| figure | here | paper (42 real shops) | aim |",
+        "| figure | this pack | paper (42 real stores) | target |",
         "| --- | ---: | ---: | ---: |",
         *(
             f"| {row.title} | {_number(about['figures'][row.key])} | {_number(row.paper.value if row.paper else None)} | {aim} |"
@@ -92,10 +94,10 @@ def model_card(about: dict[str, Any]) -> str:
         ),
         *_intervals(about["figures"]),
         "",
-        "Visits are shared evenly by the shops and their buyers; among the real sessions those who come often weigh more.",
+        "The visits are distributed evenly over the stores and over the buyers of each store. Among the real sessions, frequent buyers count more.",
         "",
-        "## Cannot do",
-        LIMITS.rstrip() if about["source"] == "lab" else "- A persona tells how its buyers behave on average.",
+        "## Limits",
+        LIMITS.rstrip() if about["source"] == "lab" else "- A persona describes the average behaviour of its buyers.",
         *([LANGUAGE_MODEL] if "lm" in about["policies"] else []),
         "",
     ]
@@ -103,29 +105,29 @@ def model_card(about: dict[str, Any]) -> str:
 
 
 def _parts(about: dict[str, Any]) -> str:
-    words = {
-        "scorer": "the scorer, a small policy without a language model",
-        "lm": "a language model's persona rows and adapter",
+    names = {
+        "scorer": "the scorer (a small policy without a language model)",
+        "lm": "the persona rows and the adapter of a language model",
     }
-    return " and ".join(words[part] for part in about["policies"])
+    return " and ".join(names[part] for part in about["policies"])
 
 
 def _data(about: dict[str, Any]) -> list[str]:
-    shops = f"{len(about['trained_on'])} shops: {', '.join(about['trained_on'])}."
+    stores = f"{len(about['trained_on'])} training stores: {', '.join(about['trained_on'])}."
     if not about["lab"]:
-        return [f"{about['source']} data, {shops}"]
+        return [f"{about['source']} data, {stores}"]
     lab = about["lab"]
     return [
         (
-            f"A generated world (`simpersona lab world --shops {lab['shops']} --buyers {lab['buyers']} --seed {lab['seed']}`), of which "
-            f"{shops} Held out: {', '.join(about['held_out'])}."
+            f"A generated world (`simpersona lab world --shops {lab['shops']} --buyers {lab['buyers']} --seed {lab['seed']}`) with "
+            f"{stores} Held-out stores: {', '.join(about['held_out'])}."
         ),
         "",
-        "The demo's shops (another world, another seed) are none of these, even where a name is the same.",
+        "The stores of the demo are different ones (another world, another seed), even if a name is the same.",
     ]
 
 
-def _own(about: dict[str, Any]) -> str:
+def _version(about: dict[str, Any]) -> str:
     return str(about["versions"].get("simpersona", ""))
 
 
@@ -141,5 +143,5 @@ def _intervals(figures: dict[str, Any]) -> list[str]:
         label: figures.get(metric("conversion", "represented", "ara", name).interval_key_of(None))
         for name, label in labels.items()
     }
-    texts = [f"{label} {known[0]:.3f} to {known[1]:.3f}" for label, known in bounds.items() if known is not None]
+    texts = [f"{label} {bound[0]:.3f} to {bound[1]:.3f}" for label, bound in bounds.items() if bound is not None]
     return ["", f"95 % intervals over stores, mean of strata with pairs: {', '.join(texts)}."] if texts else []

@@ -1,11 +1,11 @@
-"""The files of a pack, and how they are written and checked.
+"""Writes and verifies the files of a pack.
 
 pack.json            format, what it was trained on, a checksum of every file
 README.md            the model card
 config.toml          the settings of the run
-personas/            vector transforms and VQ-VAE (safetensors, JSON), cards.parquet, mix.parquet of the training shops
+personas/            vector transforms and VQ-VAE (safetensors, JSON), cards.parquet, mix.parquet of the training stores
 scorer/              the policy without a language model (safetensors, JSON)
-lm/                  the language model's persona rows and adapter, where the run trained one
+lm/                  the language model's persona rows and adapter, if the run trained one
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def checked_about(path: Path) -> dict[str, Any]:
 
 
 def write_about(folder: Path, about: Mapping[str, Any]) -> None:
-    """Writes pack.json: `about`, the format, and a checksum of every file but the card, which may be edited."""
+    """Writes pack.json: `about`, the format, and a checksum of every file except the card, which may be edited."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name not in (ABOUT, CARD))
     sums = {path.relative_to(folder).as_posix(): checksum(path) for path in files}
     write_json(folder / ABOUT, {"format": FORMAT, "simpersona": simpersona.__version__, **about, "files": sums})
 
 
 def copy_parts(run: Path, out: Path) -> tuple[str, ...]:
-    """Copies the trained parts of a finished run to their places in the pack `out`. Returns the names of its policies.
+    """Copies the trained parts of a finished run to the pack `out`. Returns the names of its policies.
 
     Raises ConfigError if the run has no personas or no policy.
     """

@@ -38,10 +38,10 @@ def load_pack(path: str | Path | None = None) -> Pack:
 
 @dataclass(frozen=True, repr=False)
 class Pack:
-    """Trained personas and policies: assigns new buyers to codes, gives mixes and cards, and makes agents that shop.
+    """Trained personas and policies: assigns new buyers to codes, returns mixes and cards, and makes agents that shop.
 
-    `path` is the folder, `about` the content of pack.json (what it was trained on, and its figures), `parts` the folder of
-    each part: "personas", and "scorer" and "lm" where it has them.
+    `path` is the folder, `about` the content of pack.json (its training and its figures), `parts` the folder of each part:
+    "personas", and "scorer" and "lm" if it has them.
     """
 
     path: Path
@@ -65,12 +65,12 @@ class Pack:
 
     @property
     def policies(self) -> tuple[str, ...]:
-        """The names of its policies, of "scorer" and "lm"."""
+        """The names of its policies: "scorer", "lm", or both."""
         return tuple(name for name in POLICIES if name in self.parts)
 
     @property
     def identity(self) -> str:
-        """A text that differs for packs that differ in any file."""
+        """A hash of the files of the personas and the policies."""
         if (self.path / ABOUT).is_file():
             return checksum(self.path / ABOUT)
         files = [file_identity(self.parts[policy]) for policy in self.policies]
@@ -113,7 +113,7 @@ class Pack:
         """Each code's share of a store's buyers (Eq. 4, shape of MIX).
 
         `of` is a table that `assign` returned, or the name of one store that the pack was trained on; without it, the mixes
-        of all these stores. Raises ConfigError for a store that the pack does not know.
+        of all these stores. Raises ConfigError for a store that the pack was not trained on.
         """
         if isinstance(of, pa.Table):
             return MIX.check(store_mix(ASSIGNMENTS.conform(of)))
@@ -122,7 +122,7 @@ class Pack:
             return known
         if of not in (shops := sorted(known["shop_id"].unique().to_pylist())):
             raise ConfigError(
-                f"the pack knows no shop {of!r}; it knows {', '.join(shops)}. For another store, pass the table that `assign` "
+                f"the pack has no store {of!r}; it has {', '.join(shops)}. For another store, pass the table that `assign` "
                 "returns for its events."
             )
         return known.filter(pc.equal(known["shop_id"], of))

@@ -1,4 +1,4 @@
-"""A run's folder as a pack: where its trained parts are, and what is known about them."""
+"""A run's folder as a pack: the folders of its trained parts, and the content of its pack.json."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ FIGURES = "evaluation/metrics.json"
 
 
 def run_parts(folder: Path) -> dict[str, Path]:
-    """The folder of each trained part of a run: "personas", and "scorer" and "lm" where the run has them.
+    """The folder of each trained part of a run: "personas", and "scorer" and "lm" if the run has them.
 
-    `folder` is the run's folder, or a folder with the personas alone, as the stage `personas` and `PersonaModel.save`
-    write it. Raises ConfigError if there are no trained personas.
+    `folder` is the run's folder, or a folder with personas only, as the stage `personas` and `PersonaModel.save` write
+    it. Raises ConfigError if there are no trained personas.
     """
     personas = folder / "personas" if (folder / "personas" / MODEL).is_file() else folder
     missing = [name for name in (MODEL, META) if not (personas / name).is_file()]
@@ -32,16 +32,16 @@ def run_parts(folder: Path) -> dict[str, Path]:
         )
     parts = {"personas": personas}
     agent = folder / "agent"
-    # a run without low-rank matrices has no adapter, but the whole checkpoint
-    places = {"scorer": ("scorer",), "lm": (POLICIES["lm"], "stage2")}
-    for policy, names in places.items():
+    # a run without low-rank matrices has a checkpoint instead of an adapter
+    folders = {"scorer": ("scorer",), "lm": (POLICIES["lm"], "stage2")}
+    for policy, names in folders.items():
         trained = [agent / name for name in names if (agent / name).is_dir()]
         parts |= {policy: trained[0]} if trained else {}
     return parts
 
 
 def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
-    """What pack.json says of a run: its data, its seed, its stages and its figures, as plain values.
+    """The content of pack.json for a run: its data, seed, stages and figures, as plain values.
 
     `folder` is the run's folder. Figures are empty before the stage `evaluation`.
     """
@@ -70,7 +70,7 @@ def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
 
 
 def about_personas(folder: Path) -> dict[str, Any]:
-    """The same of a folder that holds personas alone, as far as it is known."""
+    """The known part of this content for a folder with personas only."""
     meta = read_json(folder / META)
     about = {"name": folder.resolve().name, "embedder": meta["embedder"], "codes": meta["personas"]["codes"]}
     return about | {"policies": [], "held_out": meta["held_out"], "figures": {}}

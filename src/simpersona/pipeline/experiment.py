@@ -48,7 +48,7 @@ class Plan:
     """B's buyers act with another seed; otherwise a buyer that sees the same pages in both does the same."""
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def inputs(self) -> dict[str, Any]:
         """What the experiment depends on besides the run and A's settings."""
         return {
             "store": _read_of_store(self.b),
@@ -74,7 +74,7 @@ class Plan:
     def name(self) -> str:
         """Name of the stage and of its folder; other stores give another name."""
         a = [_read_of_store(self.a), self.a.simulation.store_url]
-        return f"experiment-{fingerprint(a, self.asked['store'], self.asked['url'], self.reseed)[:6]}"
+        return f"experiment-{fingerprint(a, self.inputs['store'], self.inputs['url'], self.reseed)[:6]}"
 
 
 def require_one_run(a: Config, b: Config) -> None:
@@ -162,7 +162,7 @@ def experiment(
     acting = _acting(first, policy)
     settings = first.simulation if acting == first.simulation.policy else first.simulation.scorer
     plan = Plan(first, second, question, acting, buyers or settings.episodes, reseed)
-    then = Stage(plan.name, partial(run, plan), ("agent",), reader="experiment", inputs=plan.asked)
+    then = Stage(plan.name, partial(run, plan), ("agent",), reader="experiment", inputs=plan.inputs)
     reporter = as_reporter(progress)
     try:
         folder = run_pipeline(first, reporter, "agent", (plan.name,) if force else (), then=then)

@@ -121,7 +121,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 
 def pairs_needed(rate_a: float, discordance: float, relative: float, level: float, power: float) -> int | None:
-    """Pairs for which a relative lift is found with probability `power` by McNemar's test at `level` (Connor 1987).
+    """Pairs with which a relative lift is detected with probability `power` by McNemar's test at `level` (Connor 1987).
 
     None where it is unknown: no pair differed, or A never had the outcome.
     """

@@ -26,18 +26,18 @@ def draw_population(
 ) -> list[Goal]:
     """`episodes` goals, shared evenly by the shops of `sessions` (the first shops get the remainder).
 
-    A shop's buyers stand in a line, by code, then by stratum; each code's part of the line is its share of the
-    shop's mix p_s(k) (Eq. 4, shape of MIX), and its buyers share it evenly. A point of the line is a buyer, one of
-    whose sessions, each as likely as the other, gives the goal: buy for strata A-C, browse for D (2.3). Bouncers
-    (stratum E) and sessions without an event have no intent to give; a code that only they have in a shop is left
-    out there and the shop's other shares are scaled up.
+    The unit line is divided among a store's buyers, ordered by code, then by stratum. The length of a code is its share of
+    the store's mix p_s(k) (Eq. 4, shape of MIX), and its buyers have equal parts of it. A point on the line selects a
+    buyer; a session of this buyer, drawn uniformly, gives the goal: buy for strata A-C, browse for D (2.3). Bouncers
+    (stratum E) and sessions without an event have no intent. A code with no other sessions in a store is left out there,
+    and the store's other shares are scaled up.
 
-    The n points of a shop are independent ("multinomial"), one anywhere in each n-th of the line ("stratified"), or
-    equally far apart ("systematic"). Each way gives every buyer the same expected number of visits; the count of a
-    code of share p varies by np(1 - p), by at most 1/2, and by f(1 - f) where f is the fraction of np.
+    The n points of a store are independent ("multinomial"), one uniform point in each n-th of the line ("stratified"), or
+    at equal distances ("systematic"). Each method gives a buyer the same expected number of visits. The variance of the
+    count of a code with share p is np(1 - p), at most 1/2, and f(1 - f), where f is the fractional part of np.
 
-    The order is by shop, and within a shop random. Goals depend on the seed and the shop's id, not on what other
-    shops there are; with "multinomial" a longer population of a shop begins with the shorter one.
+    The order is by store, and random within a store. Goals depend on the seed and the store's id, not on the other
+    stores; with "multinomial" a longer population of a store begins with the shorter one.
     Raises ContractError if a shop has no usable code.
     """
     shops = _sessions_by_shop(sessions)
@@ -48,8 +48,8 @@ def draw_population(
         )
     shares = _mix_by_shop(mix)
     goals: list[Goal] = []
-    for place, (shop, codes) in enumerate(sorted(shops.items())):
-        count = episodes // len(shops) + (place < episodes % len(shops))
+    for index, (shop, codes) in enumerate(sorted(shops.items())):
+        count = episodes // len(shops) + (index < episodes % len(shops))
         usable = [code for code in sorted(codes) if shares[shop].get(code, 0) > 0]
         if not usable:
             raise ContractError(
@@ -67,12 +67,12 @@ def draw_population(
 
 
 def first_of_each_shop(goals: Sequence[Goal], count: int) -> list[Goal]:
-    """`count` of the goals, evenly the first ones of each shop, in their order."""
-    places: defaultdict[str, list[int]] = defaultdict(list)
-    for place, goal in enumerate(goals):
-        places[goal.shop_id].append(place)
-    by_turns = sorted((turn, place) for own in places.values() for turn, place in enumerate(own))
-    return [goals[place] for place in sorted(place for _, place in by_turns[:count])]
+    """`count` of the goals in their order: the first ones of each store, in equal numbers."""
+    of_shop: defaultdict[str, list[int]] = defaultdict(list)
+    for index, goal in enumerate(goals):
+        of_shop[goal.shop_id].append(index)
+    by_turns = sorted((turn, index) for indices in of_shop.values() for turn, index in enumerate(indices))
+    return [goals[index] for index in sorted(index for _, index in by_turns[:count])]
 
 
 def without_tokens(goals: Sequence[Goal]) -> list[Goal]:
@@ -80,24 +80,24 @@ def without_tokens(goals: Sequence[Goal]) -> list[Goal]:
     return [replace(goal, code=None) for goal in goals]
 
 
-def _points(rngs: Sequence[np.random.Generator], sampling: Sampling, words: list[int]) -> Float[np.ndarray, " n"]:
+def _points(rngs: Sequence[np.random.Generator], sampling: Sampling, seed: list[int]) -> Float[np.ndarray, " n"]:
     """Points of the unit line, in random order."""
-    own = np.array([rng.random() for rng in rngs])
+    points = np.array([rng.random() for rng in rngs])
     if sampling == "multinomial":
-        return own
-    shop = np.random.default_rng(words)
-    within = shop.random() if sampling == "systematic" else own
-    return (shop.permutation(len(own)) + within) / max(len(own), 1)
+        return points
+    shop = np.random.default_rng(seed)
+    within = shop.random() if sampling == "systematic" else points
+    return (shop.permutation(len(points)) + within) / max(len(points), 1)
 
 
 def _in_line(buyers: Buyers) -> list[list[RecordedSession]]:
-    """The buyers' sessions, buyers of one stratum beside each other."""
-    return [own for _, own in sorted(buyers.items(), key=lambda item: (item[1][0].stratum, item[0]))]
+    """The sessions of each buyer; buyers are ordered by stratum, then by id."""
+    return [sessions for _, sessions in sorted(buyers.items(), key=lambda item: (item[1][0].stratum, item[0]))]
 
 
 def _sessions_by_shop(sessions: Sequence[RecordedSession]) -> dict[str, dict[int, Buyers]]:
     shops: dict[str, dict[int, Buyers]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for session in sorted(sessions, key=lambda one: (one.shop_id, one.buyer_id, one.session_id)):
+    for session in sorted(sessions, key=lambda session: (session.shop_id, session.buyer_id, session.session_id)):
         if session.stratum != "E" and session.timeline:
             shops[session.shop_id][session.code][session.buyer_id].append(session)
     return shops

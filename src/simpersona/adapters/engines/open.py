@@ -78,7 +78,7 @@ def _named(address: str) -> SQLBackend:
     kind = address.partition("://")[0]
     try:
         engine = ibis.connect(address)
-    except Exception as error:  # each backend has its own errors errors
+    except Exception as error:  # each backend has its own errors
         # the address is not repeated: it may hold a password
         raise ConfigError(
             f"events.engine: no connection to the {kind} of this address ({type(error).__name__}). "

@@ -32,7 +32,7 @@ UNUSED_EVENTS = (
     "payment_info_submitted",
     "ui_extension_errored",
 )
-"""Standard events that no stage uses; set aside with a reason of their own, and no fault of the log."""
+"""Standard events that no stage uses. They are set aside with a separate reason and do not count as malformed."""
 
 _FIELDS = {
     "event_id": "$.id",

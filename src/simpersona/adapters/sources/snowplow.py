@@ -103,7 +103,7 @@ class SnowplowSource:
         return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN)
 
     def _named(self, parsed: ibis.Table) -> ibis.Table:
-        """The parsed lines with shop, buyer and session, and the `name` that tells events apart."""
+        """The parsed lines with shop, buyer and session, and `name`, the kind of the event."""
         return parsed.mutate(
             shop_id=shop_or(self.shop, ibis.coalesce(parsed.app_id, parsed.page_urlhost)),
             buyer_id=ibis.coalesce(parsed.domain_userid, parsed.mobile_user, parsed.mobile_user_snake),

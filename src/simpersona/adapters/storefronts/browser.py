@@ -1,4 +1,4 @@
-"""Stores in a real browser: Chromium, one context of its own per visitor.
+"""Stores in a real browser: Chromium, with a separate context for each visitor.
 
 A browser serves many visitors and is then replaced by a new one, which frees what it has accumulated.
 """

@@ -79,7 +79,7 @@ def _names(kept: Kept) -> tuple[int, str, str]:
 
 
 def shown_part(kept: Sequence[Kept], part: int, max_tokens: int) -> tuple[tuple[Node, ...], int]:
-    """(the nodes of one part of the page, which part that is), the page's own line always first.
+    """(the nodes of one part of the page, the number of this part); the line of the page itself is always first.
 
     A part holds the nodes that fit into about `max_tokens`, and at least one. Parts count from 1; a number past the end
     gives the last part.

@@ -133,7 +133,7 @@ def form_of(element: HtmlElement) -> HtmlElement | None:
 
 
 def spaced(text: str | None) -> str:
-    """The text with single spaces between its words and none around."""
+    """The text with single spaces inside and none around it."""
     return " ".join((text or "").split())
 
 

@@ -20,8 +20,8 @@ DRIVERS = {
 class Visitors(AbstractAsyncContextManager["Visitors"], Protocol):
     """What the visitors of one run share, such as a running browser; entered before the first visit.
 
-    It is made with the settings of [store] and `may_pay`, which allows to fill in a checkout and place an order: in the
-    lab's own stores alone.
+    It is made with the settings of [store] and `may_pay`, which allows visitors to fill in a checkout and place an order:
+    only for the lab's stores.
     """
 
     def visitor(self, url: str, visitor: str, *, within: str = "/") -> Storefront:

@@ -110,7 +110,7 @@ class ScriptedStore:
             value = node.value + value
         if node.options and value not in node.options:
             return self._failed(f"{value!r} is not an option of {node.name}")
-        nodes = tuple(replace(one, value=value) if one.id == action.node else one for one in self._page.nodes)
+        nodes = tuple(replace(node, value=value) if node.id == action.node else node for node in self._page.nodes)
         self._page = replace(self._page, nodes=nodes, failure=None)
         return self._page
 
