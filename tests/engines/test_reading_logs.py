@@ -82,7 +82,7 @@ def rows_of(table, shape):
 def read_on_spark(source, path, engine, folder, by_spark):
     if by_spark:
         return source.read(path, engine)
-    with pytest.raises(DuckDBOnlyError, match="pyspark is handed the rows"):
+    with pytest.raises(DuckDBOnlyError, match="pyspark gets the rows"):
         source.read(path, engine)
     folder.mkdir()
     return read_log(source, path, engine, folder)
