@@ -99,7 +99,7 @@ def test_a_pack_gives_the_codes_of_its_run_and_an_agent_that_acts(folder):
     assert mix.equals(pack.mix())
     shop = mix["shop_id"][0].as_py()
     assert sum(pack.mix(shop)["share"].to_pylist()) == pytest.approx(1)
-    with pytest.raises(ConfigError, match="no shop 'elsewhere'"):
+    with pytest.raises(ConfigError, match="no store 'elsewhere'"):
         pack.mix("elsewhere")
     assert pack.cards["code"].to_pylist() == list(range(pack.about["codes"]))
     goal = goal_for("skirts", "buy", shop_id=shop, code=3)
