@@ -182,5 +182,5 @@ def test_a_config_cannot_be_changed():
 def test_who_acts_has_to_be_trained(tmp_path):
     path = tmp_path / "run.toml"
     path.write_text('[agent]\npolicies = ["lm"]\n[simulation]\npolicy = "scorer"\n')
-    with pytest.raises(ConfigError, match=r"simulation\.policy = 'scorer' is none of agent\.policies \['lm'\]"):
+    with pytest.raises(ConfigError, match=r"simulation\.policy = 'scorer' is not in agent\.policies \['lm'\]"):
         load_config(path)

@@ -65,7 +65,7 @@ def lab_store(
     catalog: Annotated[
         Path, typer.Option("--catalog", help="products.parquet of a run or a world; collections.parquet beside it.")
     ],
-    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0: any free port.")] = 8000,
+    port: Annotated[int, typer.Option("--port", help="Port to listen on; 0: any free port.", min=0, max=65535)] = 8000,
     shop: Annotated[
         str | None, typer.Option("--shop", help="Serve this store alone, at /. By default each store is at /SHOP/.")
     ] = None,

@@ -81,7 +81,10 @@ def main() -> None:
 
 
 def _command_names() -> list[str]:
-    return list(typer.main.get_group(app).commands)
+    """The commands of the group that the arguments name."""
+    group = typer.main.get_group(app)
+    inner = group.commands.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    return list(getattr(inner, "commands", group.commands))
 
 
 def _interrupted(error: BaseException | None) -> bool:

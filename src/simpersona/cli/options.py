@@ -75,12 +75,14 @@ def settings_of(
         data["folder"] = str(folder)
     if input_:
         data["source"]["path"] = str(input_.resolve())
-        if settings.source.format == "lab":
-            raise ConfigError(
-                '--input needs a config with source.format (see `simpersona init`); "lab" generates its own events'
-            )
     changes = [*(set_ or []), *_engine_setting(engine), *_cluster_setting(cluster)]
-    return with_settings(data, changes, str(config or "demo"))
+    changed = with_settings(data, changes, str(config or "demo"))
+    if input_ and changed.source.format == "lab":
+        raise ConfigError(
+            '--input needs a log\'s format (--set source.format=shopify, or a config of `simpersona init`); "lab" generates '
+            "its own events"
+        )
+    return changed
 
 
 @contextmanager

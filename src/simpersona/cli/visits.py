@@ -46,6 +46,10 @@ def visit(
 
     if open_ and replay is None:
         raise ConfigError("--open shows the page that --replay FILE writes: give both")
+    if others := [change for change in set_ or [] if not change.strip().startswith("store.")]:
+        raise ConfigError(
+            f"--set {others[0]}: `visit` reads settings of [store] only; the others are options of this command"
+        )
     store = with_settings({}, set_, "--set").store
     done = visit_store(
         url,

@@ -26,6 +26,17 @@ RENAMED: Mapping[str, str] = {
 }
 """Old names of settings and sections that still work in this version, and the new ones."""
 
+EXPECTED: Mapping[str, str] = {
+    "name": "expected letters, digits, dots, dashes and underscores, beginning with a letter or digit",
+    "events.engine": "expected duckdb, spark, local[4], spark://HOST:PORT, or an address for ibis.connect",
+    "simulation.engine": "expected asyncio, ray or ray://HOST:PORT",
+    "simulation.store_url": "expected an address that begins with http:// or https://",
+    "llm.url": "expected an address that begins with http:// or https://",
+    "llm.key_env": "expected the name of an environment variable",
+    "store.politeness.signature_agent": "expected an address that begins with https://",
+}
+"""What a setting with a pattern is expected to be; the others show their pattern."""
+
 STARTER: Mapping[str, str] = {
     "name": "",
     "pack": '"default"',
@@ -82,6 +93,8 @@ def with_settings(data: dict[str, Any], changes: Sequence[str] | None, origin: s
         name, sign, text = change.partition("=")
         if not sign:
             raise ConfigError(f"--set {change}: expected SETTING=VALUE, for example personas.codes=64")
+        if not name.strip():
+            raise ConfigError(f"--set {change}: the setting has no name; expected SETTING=VALUE")
         *sections, last = _new_name(name.strip(), "--set").split(".")
         section = data
         for number, inner in enumerate(sections, start=1):
@@ -114,7 +127,9 @@ def _problem_lines(problem: ErrorDetails) -> Iterator[str]:
     """A wrong setting as text; an unknown section as one line for each setting in it."""
     name, value = ".".join(str(part) for part in problem["loc"]), problem["input"]
     if problem["type"] != "extra_forbidden":
-        yield f"  {name or '(top)'}: {problem['msg']} (found {value!r})"
+        yield f"  {f'{name}: ' if name else ''}{_expectation(problem)}" + (
+            "" if isinstance(value, dict) else f" (found {value!r})"  # a section would be listed whole
+        )
         return
     unknown = (
         {f"{name}.{inner}": inner_value for inner, inner_value in value.items()} if isinstance(value, dict) else {}
@@ -122,6 +137,18 @@ def _problem_lines(problem: ErrorDetails) -> Iterator[str]:
     for full_name, found in (unknown or {name: value}).items():
         closest = _closest_name(full_name)
         yield f"  {full_name}: no such setting (found {found!r})" + (f"; did you mean {closest}?" if closest else "")
+
+
+def _expectation(problem: ErrorDetails) -> str:
+    """What a setting is expected to be."""
+    if problem["type"] == "string_pattern_mismatch":
+        name = ".".join(str(part) for part in problem["loc"])
+        return EXPECTED.get(name, f"expected a text of the form {problem.get('ctx', {}).get('pattern')}")
+    if problem["type"] == "tuple_type":
+        return 'expected a list, such as ["scorer"]'
+    if problem["type"] == "model_type":
+        return "a section; expected its settings, such as SECTION.SETTING = VALUE"
+    return problem["msg"].removeprefix("Value error, ")
 
 
 def _closest_name(name: str) -> str | None:

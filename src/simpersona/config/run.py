@@ -48,7 +48,7 @@ class Config(Section):
     def _acting_policy_is_trained(self) -> Config:
         if self.simulation.policy not in self.agent.policies and not self.asks_llm("simulation"):
             raise ValueError(
-                f"simulation.policy = {self.simulation.policy!r} is none of agent.policies {list(self.agent.policies)}: add it there"
+                f"simulation.policy = {self.simulation.policy!r} is not in agent.policies {list(self.agent.policies)}; add it there, or choose one of these"
             )
         return self
 
@@ -56,7 +56,7 @@ class Config(Section):
     def _policies_of_tasks_are_trained(self) -> Config:
         known = {*self.agent.policies, "replay", "llm", *(["lm"] if self.asks_llm("simulation") else [])}
         if self.tasks.count and (missing := sorted({*self.tasks.policies} - known)):
-            raise ValueError(f"tasks.policies: {missing} are none of agent.policies {list(self.agent.policies)}")
+            raise ValueError(f"tasks.policies: {missing} are not in agent.policies {list(self.agent.policies)}")
         return self
 
     @model_validator(mode="after")

@@ -166,6 +166,8 @@ def as_config(config: Config | str | Path | Mapping[str, Any]) -> Config:
         return config
     if isinstance(config, Mapping):
         return parse_config(dict(config), "settings")
+    if not isinstance(config, (str, Path)):
+        raise ConfigError(f"config = {config!r}: expected a Config, the path of a TOML file, or a dict of settings")
     return load_config(Path(config))
 
 

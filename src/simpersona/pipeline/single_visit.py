@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import pyarrow as pa
 from simpersona.config import Driver, StoreConfig
 from simpersona.config.file import parse_config
 from simpersona.errors import ConfigError
+from simpersona.evaluation.metrics_table import ENDING_LABELS
 from simpersona.files import write_text
 from simpersona.pack.pack import Pack, load_pack
 from simpersona.report.replays import recorded_actions, replays
@@ -65,11 +67,14 @@ class StoreVisit:
         yield self.episode.goal.text
         for step in self.steps:
             action = step.decision.action
-            text = "leaves the store" if action is None else f"{action.method}: {action.description}"
-            yield f"{step.number:3}  {text}  {step.result}".rstrip()
+            if action is not None:
+                yield f"{step.number:3}  {action.method}: {action.description}  {step.result}"
         row = self.row.to_pylist()[0]
         failure = f" ({self.episode.error_kind}: {self.episode.error})" if self.episode.error else ""
-        yield f"{self.ending}{failure}: {recorded_actions(row)}"
+        yield f"{ENDING_LABELS[self.ending]}{failure}: {recorded_actions(row)}"
+
+    def __repr__(self) -> str:
+        return f"<visit to {self.episode.goal.shop_id}: {len(self.steps)} steps, {self.ending}>"
 
 
 def visit(
@@ -133,7 +138,7 @@ def _wish(pack: Pack, persona: int | None) -> str:
     codes = pack.about["codes"]
     if persona is None:
         return SOMETHING
-    if not 0 <= persona < codes:
-        raise ConfigError(f"persona {persona}: the pack {pack.path} has the personas 0 to {codes - 1}")
+    if not isinstance(persona, Integral) or not 0 <= persona < codes:
+        raise ConfigError(f"persona {persona!r}: the pack {pack.path} has the personas 0 to {codes - 1}")
     types = [row["product_types"] for row in pack.cards.to_pylist() if row["code"] == persona and row["product_types"]]
     return plain_wish(types[0][0]["product_type"]) if types else SOMETHING

@@ -56,7 +56,8 @@ def read_catalogue(catalog: Path) -> tuple[pa.Table, pa.Table]:
     Raises SourceError if the file is missing, unreadable or empty.
     """
     if not catalog.is_file():
-        raise SourceError(f"{catalog}: no such file. --catalog expects the products.parquet of a run or of a world.")
+        found = "a folder" if catalog.is_dir() else "no such file"
+        raise SourceError(f"{catalog}: {found}. --catalog expects the products.parquet of a run or of a world.")
     try:
         products = PRODUCTS.check(pq.read_table(catalog))
     except pa.ArrowInvalid as error:
