@@ -21,7 +21,7 @@ class ProductTypeViews:
     viewers: Int[np.ndarray, " codes"]
 
     @classmethod
-    def of(cls, parts: Iterable[tuple[pa.Table, Int[np.ndarray, " n"]]], products: pa.Table, codes: int) -> Self | None:
+    def of(cls, parts: Iterable[tuple[pa.Table, Int[np.ndarray, " _"]]], products: pa.Table, codes: int) -> Self | None:
         """Counts viewers over `parts`: tables of buyers (shop_id, viewed: distinct product ids) with their codes.
 
         `products` is PRODUCTS; views of products without a type are ignored. Returns None if no product has a type.
