@@ -15,7 +15,7 @@ from simpersona.buyers.vectorizer import Vectorizer
 from simpersona.config import LabConfig, PersonasConfig
 from simpersona.config.file import parse_config
 from simpersona.lab.world import generate_world
-from simpersona.pack.assign import assign_new_buyers
+from simpersona.pack.assign import AssignSettings, assign_new_buyers
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.personas.vqvae_training import train_vqvae
 
@@ -49,7 +49,8 @@ def fitted(world):
 
 def config(events, **source):
     buyers = {"embedder": "hashing", "channel_dim": 16}
-    return parse_config({"source": {"format": "table", "path": str(events)} | source, "buyers": buyers}, "test")
+    read = parse_config({"source": {"format": "table", "path": str(events)} | source, "buyers": buyers}, "test")
+    return AssignSettings(read.source, read.events, read.buyers)
 
 
 def test_both_ways_give_the_same_files(world, fitted, tmp_path):

@@ -29,14 +29,15 @@ def assign(
     """Assign new buyers to personas, and stores to mixes."""
     from simpersona.config.file import with_settings
     from simpersona.files import require_table_suffix
-    from simpersona.pack.assign import assign_new_buyers
+    from simpersona.pack.assign import AssignSettings, assign_new_buyers
     from simpersona.pack.pack import load_pack
 
     require_table_suffix(out)
     trained = load_pack(pack)
     changes = [*(set_ or []), *(["events.keep_ids=true"] if keep_ids else [])]
     config = with_settings(trained.settings(events, format_), changes, "--set")
-    typer.echo(assign_new_buyers(trained.personas, config, out).summary)
+    settings = AssignSettings(config.source, config.events, config.buyers)
+    typer.echo(assign_new_buyers(trained.personas, settings, out).summary)
 
 
 def drift(

@@ -19,8 +19,8 @@ from simpersona.adapters.sources.open import open_source
 from simpersona.adapters.sources.typed_log import TypedLog
 from simpersona.buyers.aggregate import aggregate
 from simpersona.buyers.catalogue_vectors import catalogue_vectors, embedder_name, with_vectors
-from simpersona.config import Config
-from simpersona.config.source import TableSourceConfig
+from simpersona.config import BuyersConfig, EventsConfig
+from simpersona.config.source import SourceConfig, TableSourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.cleaning import DUPLICATE, hashed
@@ -31,6 +31,15 @@ from simpersona.personas.mix import assignments, store_mix
 
 if TYPE_CHECKING:
     from ibis.expr.types import StringColumn
+
+
+@dataclass(frozen=True)
+class AssignSettings:
+    """The settings of a config that matter to new buyers: where their events are, how these are cleaned, the embedder."""
+
+    source: SourceConfig
+    events: EventsConfig
+    buyers: BuyersConfig
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,13 @@ class WrittenCodes:
     rejected: int
 
 
-def assign_new_buyers(fitted: FittedPersonas, config: Config, out: Path) -> WrittenCodes:
+def assign_new_buyers(fitted: FittedPersonas, settings: AssignSettings, out: Path) -> WrittenCodes:
     """Writes ASSIGNMENTS to `out` and MIX to `NAME-mix` beside it, as parquet or CSV by the suffix.
 
     Raises ConfigError for another suffix, SourceError for unusable events.
     """
     require_table_suffix(out)
-    assigned = assigned_buyers(fitted, config)
+    assigned = assigned_buyers(fitted, settings)
     mix_path = out.with_name(f"{out.stem}-mix{out.suffix}")
     mix = store_mix(assigned.table)
     export_table(out, assigned.table)
@@ -72,68 +81,68 @@ def assign_new_buyers(fitted: FittedPersonas, config: Config, out: Path) -> Writ
     return WrittenCodes(assigned.rows_in, assigned.table.num_rows, summary, assigned.rejected)
 
 
-def assigned_buyers(fitted: FittedPersonas, config: Config) -> Assigned:
-    """The codes of the buyers in the raw events at `config.source.path`.
+def assigned_buyers(fitted: FittedPersonas, settings: AssignSettings) -> Assigned:
+    """The codes of the buyers in the raw events at `settings.source.path`.
 
     A log of typed parquet (`typed_log`) takes the compiled path where numba is installed; the result is the same. Raises
     ConfigError for settings that do not fit the personas, SourceError for unusable events.
     """
-    path = config.source.path
+    path = settings.source.path
     if path is None:
         raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
-    fitted.require_embedder(embedder_name(config.buyers))
-    log = _typed_log(path, config)
+    fitted.require_embedder(embedder_name(settings.buyers))
+    log = _typed_log(path, settings)
     return Assigned(
-        *(_general(fitted, path, config) if log is None else _fast(fitted, log, config)), fast=log is not None
+        *(_general(fitted, path, settings) if log is None else _fast(fitted, log, settings)), fast=log is not None
     )
 
 
-def _general(fitted: FittedPersonas, path: Path, config: Config) -> tuple[pa.Table, int, int]:
+def _general(fitted: FittedPersonas, path: Path, settings: AssignSettings) -> tuple[pa.Table, int, int]:
     """ASSIGNMENTS, and the number of rows read and rejected."""
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
-        raw = open_source(config.source).read(path, engine)
-        prepared = prepare(raw, config.events, user_key(user_data_path("simpersona")))
-        aggregated = aggregate(prepared.events, prepared.sessions, raw.has, config.events)
+        raw = open_source(settings.source).read(path, engine)
+        prepared = prepare(raw, settings.events, user_key(user_data_path("simpersona")))
+        aggregated = aggregate(prepared.events, prepared.sessions, raw.has, settings.events)
         buyers = Path(scratch) / "buyers.parquet"
         aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(buyers)
         products = PRODUCTS.check(raw.products.order_by(["shop_id", "product_id"]).to_pyarrow())
         quality = prepared.quality
         engine.disconnect()
-        products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, path))
+        products, embeddings = with_vectors(products, catalogue_vectors(settings.buyers, products, path))
         count = pq.read_metadata(buyers).num_rows
         chunks = assign_chunks(fitted, buyer_chunks(buyers), products, embeddings, count)
         assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
     return assigned, quality["rows_in"], quality["rows_rejected"]
 
 
-def _typed_log(path: Path, config: Config) -> TypedLog | None:
-    plain = TableSourceConfig(path=config.source.path)
-    takes = config.source == plain and config.events.bots == "keep"
+def _typed_log(path: Path, settings: AssignSettings) -> TypedLog | None:
+    plain = TableSourceConfig(path=settings.source.path)
+    takes = settings.source == plain and settings.events.bots == "keep"
     return TypedLog.at(path) if takes and find_spec("numba") else None
 
 
-def _fast(fitted: FittedPersonas, log: TypedLog, config: Config) -> tuple[pa.Table, int, int]:
+def _fast(fitted: FittedPersonas, log: TypedLog, settings: AssignSettings) -> tuple[pa.Table, int, int]:
     """The result of `_general` for a typed log, by the compiled path."""
     from simpersona.pack.assign_typed import typed_codes  # noqa: PLC0415 - heavy
 
     products = PRODUCTS.check(pq.read_table(log.catalogue))
-    products, embeddings = with_vectors(products, catalogue_vectors(config.buyers, products, log.catalogue))
+    products, embeddings = with_vectors(products, catalogue_vectors(settings.buyers, products, log.catalogue))
     key = user_key(user_data_path("simpersona"))
     tables: list[pa.Table] = []
     rejected: Counter[str] = Counter()
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
-        for shop in typed_codes(log, fitted, products, embeddings, config.events):
+        for shop in typed_codes(log, fitted, products, embeddings, settings.events):
             rejected += shop.rejected
             coded = ibis.memtable(pa.table({"buyer_id": shop.buyer_id, "code": shop.code}))
-            if not config.events.keep_ids:
+            if not settings.events.keep_ids:
                 coded = coded.mutate(buyer_id=hashed(cast("StringColumn", coded.buyer_id), key))
             named = coded.mutate(shop_id=ibis.literal(shop.shop_id)).order_by("buyer_id")
             tables.append(ASSIGNMENTS.conform(engine.to_pyarrow(named)))
         engine.disconnect()
     malformed = rejected.total() - rejected[DUPLICATE]
-    if malformed > config.events.max_rejected_share * log.rows_in:
+    if malformed > settings.events.max_rejected_share * log.rows_in:
         reasons = ", ".join(f"{count} × {reason}" for reason, count in rejected.most_common())
         raise SourceError(
             f"{malformed} of {log.rows_in} rows are malformed: {reasons}. Correct the log, or set "

@@ -19,7 +19,7 @@ from simpersona.config.file import load_config, parse_config
 from simpersona.contracts import ASSIGNMENTS, CARDS, MIX
 from simpersona.errors import ConfigError
 from simpersona.files import file_identity, fingerprint, read_table
-from simpersona.pack.assign import assigned_buyers
+from simpersona.pack.assign import AssignSettings, assigned_buyers
 from simpersona.pack.files import ABOUT, DEFAULT, POLICIES, checked_about, checksum, default_folder
 from simpersona.pack.run_parts import about_personas, about_run, run_parts
 from simpersona.personas.fitted import MODEL, FittedPersonas
@@ -100,7 +100,8 @@ class Pack:
         """
         given = self.settings(events, format)
         given |= {name: given.get(name, {}) | values for name, values in settings.items()}
-        return assigned_buyers(self.personas, parse_config(given, "load_pack().assign")).table
+        config = parse_config(given, "load_pack().assign")
+        return assigned_buyers(self.personas, AssignSettings(config.source, config.events, config.buyers)).table
 
     def settings(self, events: str | Path, format: str) -> dict[str, Any]:  # noqa: A002 - as in --format
         """The settings with which raw events are read for these personas: the source, and the embedder of the catalogue."""

@@ -9,15 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
-import pyarrow.parquet as pq
 
 from simpersona.buyers.catalogue_vectors import catalogue_vectors, with_vectors
 from simpersona.config.file import load_config
 from simpersona.contracts import ASSIGNMENTS, BUYERS, MIX, PRODUCTS, STRATA, Metrics
 from simpersona.errors import ConfigError
 from simpersona.evaluation.cold_start import Predictions, cold_start_metrics
-from simpersona.files import read_table
+from simpersona.files import export_table, read_table, require_table_suffix
 from simpersona.lab.storefront.serve_command import read_catalogue
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.personas.mix_prediction import MixPredictor, TrainingStores, catalogue_vectors_by_shop
@@ -57,8 +55,7 @@ def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None
     Raises ConfigError for another suffix or a run with fewer than two training shops, SourceError for a catalogue that
     cannot be read.
     """
-    if out.suffix not in {".parquet", ".csv"}:
-        raise ConfigError(f"--out {out}: the name must end with .parquet or .csv")
+    require_table_suffix(out)
     fitted, config = FittedPersonas.load(run), load_config(run / "config.toml")
     names, catalogues = _catalogues(*_known_products(run))
     kept = ~np.isin(names, fitted.held_out)
@@ -73,11 +70,7 @@ def predict_mixes(run: Path, catalog: Path, out: Path, progress: Progress | None
         *(_mix_table(shop, stores, of_shop) for shop, of_shop in zip(shops.tolist(), new, strict=True)),
     ]
     table = MIX.check(pa.concat_tables(tables))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".csv":
-        pyarrow.csv.write_csv(table, out)
-    else:
-        pq.write_table(table, out)
+    export_table(out, table)
     for shop, of_shop in zip(shops.tolist(), new, strict=True):
         mix = table.filter(pc.equal(table["shop_id"], shop))
         yield f"{shop}: {_description(names[kept], stores.donors(of_shop), mix)}"
