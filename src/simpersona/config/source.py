@@ -44,7 +44,7 @@ class _OneShopSourceConfig(SourceConfig):
     """A log whose shop can be named."""
 
     shop: Annotated[str, Field(min_length=1)] | None = None
-    """The shop that the whole log belongs to. None: what the log says, such as the host name of a page."""
+    """The shop that the whole log belongs to. Not set: what the log says, such as the host name of a page."""
 
 
 class _CategorySourceConfig(SourceConfig):
