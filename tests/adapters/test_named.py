@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ibis
 import pyarrow.parquet as pq
 import pytest
 
 from simpersona.adapters.embedders.open import EMBEDDERS, open_embedder
+from simpersona.adapters.engines.open import open_engine
 from simpersona.adapters.models.open import MODELS, open_model
 from simpersona.adapters.named import Shipped, build, load
 from simpersona.adapters.sources.open import SOURCES, open_source
@@ -53,6 +55,10 @@ class Visitors:
 def embedder():
     return Lengths()
 
+def engine(folder):
+    from simpersona.adapters.engines.duckdb import connect
+    return connect(folder)
+
 def closed():
     return object()
 
@@ -88,6 +94,16 @@ def test_adapters_of_another_package_are_made_with_their_settings(shop_package):
     assert (model.name, model.temperature) == ("m", 0.5)  # pyright: ignore[reportAttributeAccessIssue]
     visitors = open_visitors(StoreConfig(), "my_shop.parts:Visitors", may_pay=True)
     assert visitors.may_pay  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_an_engine_of_another_package_computes_tables(shop_package, tmp_path):
+    name = parse_config({"events": {"engine": "my_shop.parts:engine"}}).events.engine
+    with open_engine(name, tmp_path / "engine") as engine:
+        assert engine.name == "duckdb"
+        assert engine.to_pyarrow(ibis.literal(1) + 2).as_py() == 3
+    assert not (tmp_path / "engine").exists()
+    with pytest.raises(ConfigError, match="expected an Ibis connection"), open_engine("builtins:str", tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(

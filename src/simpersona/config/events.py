@@ -30,9 +30,14 @@ class EventsConfig(Section):
     """The default is one page every six seconds for a whole hour."""
     bot_hours_per_day: Positive = 20
     """Hours of one day (UTC) in which the buyer opens pages."""
-    engine: Annotated[str, Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|[a-z]+://\S+)$"), NO_RESULT] = "duckdb"
+    engine: Annotated[
+        str,
+        Field(pattern=r"^(duckdb|spark|local\[(\d+|\*)\]|[a-z]+://\S+|[A-Za-z_][\w.]*:[A-Za-z_][\w.]*)$"),
+        NO_RESULT,
+    ] = "duckdb"
     """The engine of all tables, also those of the buyers: "duckdb", "spark" or "local[4]" (Spark on this machine), or the
     spark://host:port of a cluster. The result is the same. Any other address is given to `ibis.connect`, such as
-    bigquery://PROJECT/DATASET; only DuckDB and Spark are tested."""
+    bigquery://PROJECT/DATASET; only DuckDB and Spark are tested. The import path of a function of yours, such as
+    "my_shop.parts:connect", is called with a folder for temporary files and returns an Ibis connection."""
     memory_gb: Annotated[PositiveFloat, NO_RESULT] = 4
     """Memory of DuckDB's tables before they spill to disk; the process needs more to read and write files."""

@@ -28,7 +28,7 @@ RENAMED: Mapping[str, str] = {
 
 EXPECTED: Mapping[str, str] = {
     "name": "expected letters, digits, dots, dashes and underscores, beginning with a letter or digit",
-    "events.engine": "expected duckdb, spark, local[4], spark://HOST:PORT, or an address for ibis.connect",
+    "events.engine": "expected duckdb, spark, local[4], spark://HOST:PORT, an address for ibis.connect, or an import path",
     "simulation.engine": "expected asyncio, ray or ray://HOST:PORT",
     "simulation.store_url": "expected an address that begins with http:// or https://",
     "llm.url": "expected an address that begins with http:// or https://",

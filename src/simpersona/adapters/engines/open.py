@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines import duckdb as engine_duckdb
+from simpersona.adapters.named import load
+from simpersona.config.adapter_name import is_import_path
 from simpersona.contracts import SESSIONS, RawLog
 from simpersona.errors import ConfigError
 from simpersona.events.prepare import Prepared
@@ -33,6 +35,8 @@ def open_engine(address: str, folder: Path, memory_gb: float | None = None) -> I
         engine = engine_duckdb.connect(folder, memory_gb)
     elif "://" in address and not address.startswith("spark://"):
         engine = _named(address)
+    elif is_import_path(address):
+        engine = _imported(address, folder)
     else:
         engine = _spark(address, folder)
     try:
@@ -86,6 +90,17 @@ def _named(address: str) -> SQLBackend:
         ) from error
     if not isinstance(engine, SQLBackend):
         raise ConfigError(f'events.engine: {kind} is no SQL engine. Name another, or leave it at "duckdb".')
+    return engine
+
+
+def _imported(path: str, folder: Path) -> SQLBackend:
+    """The Ibis connection that a function of another package returns for `folder`."""
+    engine = load(path, {}, "events.engine")(folder)
+    if not isinstance(engine, SQLBackend):
+        raise ConfigError(
+            f"events.engine = {path!r} gives an object of type {type(engine).__name__}; expected an Ibis connection to an SQL "
+            "engine, such as ibis.duckdb.connect()."
+        )
     return engine
 
 
