@@ -10,6 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy import stats
 
+from simpersona.evaluation import resampling
+
 GRID = 32
 """The test's weights are rounded to this many steps of the largest one."""
 FEWEST_SHOPS = 3
@@ -111,13 +113,9 @@ def sign_flip_p(steps: Float[np.ndarray, " n"]) -> float:
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """The p values adjusted after Holm: the probability of one or more wrong rejections is at most the level."""
-    adjusted: dict[str, float] = {}
-    largest = 0.0
-    for rank, (name, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
-        largest = max(largest, min((len(p_values) - rank) * p, 1.0))
-        adjusted[name] = largest
-    return {name: adjusted[name] for name in p_values}
+    """The p values by name, adjusted after Holm: the probability of one or more wrong rejections is at most the level."""
+    adjusted = resampling.holm(np.array([*p_values.values()], np.float64))
+    return dict(zip(p_values, adjusted.tolist(), strict=True))
 
 
 def pairs_needed(rate_a: float, discordance: float, relative: float, level: float, power: float) -> int | None:
