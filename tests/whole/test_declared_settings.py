@@ -4,6 +4,7 @@ What is not covered here: a trained language model, the model behind a server, a
 """
 
 import tomllib
+from copy import deepcopy
 from functools import partial
 from pathlib import Path
 
@@ -18,39 +19,15 @@ from simpersona.pipeline.run_folder import RunFolder, StageRecord
 from simpersona.pipeline.stage import StageContext
 from simpersona.simulation.experiment import Question
 
+from .conftest import POPULATION
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-RUN = """
-name = "declared"
-[lab]
-shops = 3
-buyers = 450
-products_per_shop = 16
-types = 6
-output = "parquet"
-[buyers]
-embedder = "hashing"
-channel_dim = 16
-[personas]
-codes = 8
-epochs = 2
-[store]
-driver = "http"
-[traces]
-sessions = 12
-[agent]
-policies = ["scorer"]
-[simulation]
-policy = "scorer"
-episodes = 6
-max_steps = 6
-concurrency = 3
-[tasks]
-count = 2
-[evaluation]
-bootstrap = 20
-permutations = 50
-"""
+RUN = tomllib.loads(POPULATION) | {"name": "declared"}
+RUN["traces"] |= {"sessions": 12}
+RUN["simulation"] |= {"episodes": 6, "max_steps": 6, "concurrency": 3}
+RUN["tasks"] = {"count": 2}
+RUN["evaluation"] |= {"permutations": 50}
 WITHOUT_EFFECT = {("tasks", "store.screenshots"), ("experiment", "store.screenshots")}
 """Read, but the pictures are thrown away with the stage's work."""
 
@@ -90,7 +67,7 @@ def test_a_missing_setting_cannot_be_read():
 
 
 def test_each_stage_runs_with_the_settings_that_it_is_declared_for(tmp_path: Path):
-    config = parse_config(tomllib.loads(RUN) | {"folder": str(tmp_path)})
+    config = parse_config(deepcopy(RUN) | {"folder": str(tmp_path)})
     folder = RunFolder(config.run_folder)
     with folder.locked():
         for stage in STAGES:
