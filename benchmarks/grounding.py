@@ -152,7 +152,7 @@ def _with_the_pack(config: Config) -> Config:
 
 def _novices(run: StageContext, theme: Mapping[str, str], scratch: Path) -> dict[str, Score]:
     """By each theme of the held-out stores, a scorer of the training stores of all others."""
-    steps = training_steps(run)[2]
+    steps = training_steps(run)["intent"]
     codebook = FittedPersonas.load(run.folder / "personas").network.codebook
     funnel = training_funnel(run, len(codebook))
     embedder = open_embedder(run.config.buyers.embedder)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.tables import Contract, required
-from simpersona.visits import ENDINGS
+from simpersona.visits import ENDINGS, GOAL_KINDS
 
 if TYPE_CHECKING:
     import ibis
@@ -407,17 +407,20 @@ TRAINING_GOALS = Contract(
     pa.schema(
         [
             required("episode_id", _text),
-            required("phase", pa.int32()),  # of fine-tuning, 1 or 2
+            required("kind", _text),  # of the goal, one of `visits.GOAL_KINDS`
             required("split", _text),
             required("goal", _text),
             ("intent", _text),
             ("wish", _text),
         ]
     ),
-    key=("episode_id", "phase"),
-    rules={"split is train or validation": lambda t: pc.is_in(t["split"], pa.array(SPLITS))},
+    key=("episode_id", "kind"),
+    rules={
+        "split is train or validation": lambda t: pc.is_in(t["split"], pa.array(SPLITS)),
+        "kind is neutral, intent or instructions": lambda t: pc.is_in(t["kind"], pa.array(GOAL_KINDS)),
+    },
 )
-"""The verified visits that are training examples, and the goal that each has in each phase of fine-tuning."""
+"""The verified visits that are training examples, and their goals, one row for each kind. Very long instructions are left out."""
 
 # --- results ----------------------------------------------------------------------------------
 

@@ -154,7 +154,8 @@ class Example(TypedDict):
     shop_id: str
     session_id: str
     step: int
-    stage: NotRequired[int]
+    kind: NotRequired[str]
+    """Of the goal: "neutral", "intent" or "instructions"."""
     goes_back: NotRequired[bool]
     """Whether there was a page before the one shown."""
     episode_id: NotRequired[str]

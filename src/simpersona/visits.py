@@ -13,6 +13,9 @@ from simpersona.pages import Action, Decision, Page
 Ending = Literal["goal_reached", "steps_limit", "time_limit", "other"]
 ENDINGS: tuple[Ending, ...] = ("goal_reached", "steps_limit", "time_limit", "other")
 Intent = Literal["buy", "browse"]
+GoalKind = Literal["neutral", "intent", "instructions"]
+"""How much a goal says: what the buyer is interested in, also whether to buy or to browse, or every act of the visit."""
+GOAL_KINDS: tuple[GoalKind, ...] = ("neutral", "intent", "instructions")
 
 
 @dataclass(frozen=True)

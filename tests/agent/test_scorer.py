@@ -182,7 +182,7 @@ def test_it_learns_from_the_language_models_training_steps_and_is_read_back_the_
             Decision(None if visit % 2 else add, ""),
             str(visit),
             0,
-            2,
+            "intent",
         )
         for visit in range(120)
     ]

@@ -11,7 +11,13 @@ from simpersona.errors import ContractError
 from simpersona.tables import Contract
 
 ALL = [value for value in vars(contracts).values() if isinstance(value, Contract)]
-VALID_COLUMNS = {"stratum": "D", "event": "product_viewed", "ending": "goal_reached", "split": "train"}
+VALID_COLUMNS = {
+    "stratum": "D",
+    "event": "product_viewed",
+    "ending": "goal_reached",
+    "kind": "neutral",
+    "split": "train",
+}
 
 
 def valid_sample(contract: Contract, rows: int) -> pa.Table:

@@ -5,14 +5,23 @@ import json
 from dataclasses import replace
 
 import pyarrow as pa
+import pytest
 
-from simpersona.contracts import EVENTS, TRAINING_GOALS
+from simpersona.contracts import EVENTS, TRAINING_GOALS, Moment
+from simpersona.errors import ContractError
 from simpersona.pages import Action, Decision
 from simpersona.shopper.episode import run_episode
 from simpersona.shopper.goals import intent_goal, neutral_goal, replay_goal
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.short_prompt import LEAVING
-from simpersona.traces.examples import chat_example, read_training_steps, short_example, training_steps
+from simpersona.traces.examples import (
+    MAX_INSTRUCTIONS_TOKENS,
+    chat_example,
+    read_training_steps,
+    short_example,
+    training_goals,
+    training_steps,
+)
 from simpersona.traces.replay import ReplayPolicy
 
 
@@ -30,15 +39,24 @@ def episode_of(store, session):
     )
 
 
-def examples_of(episode, goal, phase=1):
-    return [chat_example(step) for step in training_steps(episode, goal, phase)]
+def examples_of(episode, goal, kind="neutral"):
+    return [chat_example(step) for step in training_steps(episode, goal, kind)]
 
 
-def test_every_step_is_an_example_with_the_goal_of_its_stage(store, purchase):
+def test_every_step_is_an_example_with_each_kind_of_goal(store, purchase):
     episode = episode_of(store, purchase)
-    goals = {1: neutral_goal(purchase), 2: intent_goal(purchase)}
-    for stage, goal in ((1, "You are interested in skirts."), (2, "You are here to buy skirts.")):
-        examples = examples_of(episode, goals[stage], stage)
+    goals = training_goals(episode.goal, neutral_goal(purchase), intent_goal(purchase))
+    instructions = (
+        "Look at the Skirts collection, view Pleated Skirt, add it to the cart, look at the cart, go to checkout and "
+        "place the order."
+    )
+    worded = {
+        "neutral": "You are interested in skirts.",
+        "intent": "You are here to buy skirts.",
+        "instructions": instructions,
+    }
+    for kind, goal in worded.items():
+        examples = examples_of(episode, goals[kind], kind)
         assert [example["step"] for example in examples] == list(range(len(episode.steps)))
         for example, step in zip(examples, episode.steps, strict=True):
             system, user, assistant = example["messages"]
@@ -49,13 +67,13 @@ def test_every_step_is_an_example_with_the_goal_of_its_stage(store, purchase):
             assert json.loads(assistant["content"])["shouldEnd"] is step.decision.ends
             assert example["episode_id"] == episode.episode_id
             assert example["loss_spans"] == [{"message": 2, "start": 0, "end": len(assistant["content"])}]
-            assert (example["code"], example["shop_id"], example["session_id"], example["stage"]) == (
+            assert (example["code"], example["shop_id"], example["session_id"], example["kind"]) == (
                 3,
                 "shop",
                 "session",
-                stage,
+                kind,
             )
-    assert "place the order" not in json.dumps(examples[0]["messages"])
+        assert ("place the order" in json.dumps(examples[0]["messages"])) is (kind == "instructions")
 
 
 def test_a_failed_action_is_no_example_but_stays_in_the_log(store, purchase):
@@ -76,24 +94,45 @@ def test_the_reason_for_a_refused_answer_is_not_learned(store, purchase):
     assert examples_of(again, neutral_goal(purchase)) == examples_of(episode, neutral_goal(purchase))
 
 
-def test_tables_give_the_same_training_steps_by_phase_and_split(store, purchase):
+def test_tables_give_the_same_training_steps_by_kind_and_split(store, purchase):
     episode = episode_of(store, purchase)
     other = replace(episode, episode_id="other")
     neutral, intent = replace(neutral_goal(purchase), text="Skirts are on your mind."), intent_goal(purchase)
     rows = [
-        {"episode_id": visit.episode_id, "phase": phase, "split": split} | wanted(goal)
+        {"episode_id": visit.episode_id, "kind": kind, "split": split} | wanted(goal)
         for visit, split in ((other, "train"), (episode, "train"), (replace(episode, episode_id="apart"), "validation"))
-        for phase, goal in ((1, neutral), (2, intent))
+        for kind, goal in (("neutral", neutral), ("intent", intent), ("instructions", episode.goal))
+        if (visit.episode_id, kind) != (other.episode_id, "instructions")  # too long, for example
     ]
     goals = TRAINING_GOALS.check(pa.Table.from_pylist(rows, TRAINING_GOALS.schema))
     unverified = replace(episode, episode_id="unverified")
     visits = [episode, unverified, other, replace(episode, episode_id="apart")]
     tables = episode_tables(visits, EVENTS.empty(), {})
     learned = read_training_steps(*tables, goals)
-    assert learned[1] == [*training_steps(other, neutral, 1), *training_steps(episode, neutral, 1)]
-    assert learned[2] == [*training_steps(other, intent, 2), *training_steps(episode, intent, 2)]
-    assert learned[1][0].goal.text == "Skirts are on your mind."
-    assert {step.visit_id for step in read_training_steps(*tables, goals, "validation")[2]} == {"apart"}
+    for kind, goal in (("neutral", neutral), ("intent", intent)):
+        assert learned[kind] == [*training_steps(other, goal, kind), *training_steps(episode, goal, kind)]
+    assert learned["instructions"] == training_steps(episode, replay_goal(purchase), "instructions")
+    assert learned["neutral"][0].goal.text == "Skirts are on your mind."
+    assert {step.visit_id for step in read_training_steps(*tables, goals, "validation")["intent"]} == {"apart"}
+
+
+def test_a_kind_of_goal_that_does_not_exist_is_refused():
+    row = {"episode_id": "e", "kind": "vague", "split": "train", "goal": "Shop."}
+    with pytest.raises(ContractError, match="kind is neutral, intent or instructions"):
+        TRAINING_GOALS.check(pa.Table.from_pylist([row], TRAINING_GOALS.schema))
+
+
+def test_instructions_that_are_too_long_are_not_learned(purchase):
+    def goals_with(searches):
+        moments = tuple(Moment("search_submitted", query=f"bag {'xy'[number % 2]}") for number in range(searches))
+        session = replace(purchase, timeline=moments)
+        return training_goals(replay_goal(session), neutral_goal(session), intent_goal(session))
+
+    # a search is 6 estimated tokens (search | for | ' | bag | x | ',), and there is one "and": 199 tokens, 205 tokens
+    assert MAX_INSTRUCTIONS_TOKENS == 200
+    assert list(goals_with(33)) == ["neutral", "intent", "instructions"]
+    assert list(goals_with(34)) == ["neutral", "intent"]
+    assert (goals_with(33)["instructions"].intent, goals_with(33)["instructions"].wish) == (None, None)
 
 
 def wanted(goal):
@@ -105,7 +144,7 @@ def test_the_short_form_leaves_out_what_the_page_does_not_offer_but_keeps_it_in_
     first, second, *rest = episode.steps
     scroll = Action(second.page.nodes[-1].id, "scrollTo", "Scrolling down")
     scrolled = replace(episode, steps=(first, replace(second, decision=Decision(scroll, "")), *rest))
-    short = [short_example(step) for step in training_steps(scrolled, intent_goal(purchase), 2)]
+    short = [short_example(step) for step in training_steps(scrolled, intent_goal(purchase), "intent")]
     assert short[1] is None
     assert [example["step"] for example in short if example] == [0, *range(2, len(episode.steps))]
     assert json.loads(short[0]["messages"][2]["content"]) == {"action": first.decision.action.description}

@@ -53,8 +53,10 @@ def test_a_model_that_does_what_is_asked_makes_the_same_examples(replayed, purch
         assert (episode.policy, episode.ending) == ("model", "goal_reached")
         assert actions(episode) == actions(replayed)
         goal = neutral_goal(purchase)
-        examples = [[chat_example(step) for step in training_steps(one, goal, 1)] for one in (episode, replayed)]
-        assert examples[0] == examples[1]
+        made, expected = (
+            [chat_example(step) for step in training_steps(one, goal, "neutral")] for one in (episode, replayed)
+        )
+        assert made == expected
         assert episode.steps[0].decision.prompt_tokens > 0
     assert len({question["seed"] for _, _, question in chat_server.asked}) == len(answers)
 

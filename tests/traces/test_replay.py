@@ -395,7 +395,7 @@ def test_buyers_with_the_same_session_differ_by_their_token_alone(timeline, one,
     for stratum, code in (one, other):
         session = RecordedSession("shop", "buyer", "session", stratum, code, tuple(timeline))
         episode = replayed(ScriptedStore(PAGES, TRANSITIONS), session)
-        steps = training_steps(episode, neutral_goal(session), 1)
+        steps = training_steps(episode, neutral_goal(session), "neutral")
         lines = json.dumps([chat_example(step)["messages"] for step in steps])
         assert lines.count("persona") == lines.count(f"<BuyerProfile>\\n{persona_token(code)}\\n</BuyerProfile>")
         told.append(lines.replace(persona_token(code), "TOKEN"))

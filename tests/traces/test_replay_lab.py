@@ -128,7 +128,7 @@ def test_sessions_happen_again_and_become_examples(stores, sessions, tmp_path, t
     assert table["purchase_count"].to_pylist() == [1, 0, 0]
     assert steps.num_rows == sum(len(episode.steps) for episode in episodes)
     assert not judge(sessions[0], rows[episodes[2].episode_id]).verified
-    assert len(training_steps(episodes[0], neutral_goal(sessions[0]), 1)) == len(episodes[0].steps)
+    assert len(training_steps(episodes[0], neutral_goal(sessions[0]), "neutral")) == len(episodes[0].steps)
     assert read_episodes(table, steps) == episodes
     assert median(len(step.page.nodes) for episode in episodes for step in episode.steps) <= 30  # a prompt's room
 

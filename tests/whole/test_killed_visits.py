@@ -99,7 +99,13 @@ def test_killed_at_every_stage_it_goes_on_and_gives_the_same_result(population, 
             assert 8 <= kill_after(tmp_path, simulated, 8) < 24
     assert start(tmp_path, "run").wait(timeout=600) == 0
     assert not [*killed.glob(".*.work"), *killed.glob(".*.partial")]
-    for name in ("personas/model.safetensors", "traces/stage1.jsonl", "traces/stage2.jsonl", "evaluation/metrics.json"):
+    for name in (
+        "personas/model.safetensors",
+        "traces/stage1.jsonl",
+        "traces/stage2.jsonl",
+        "traces/instructions.jsonl",
+        "evaluation/metrics.json",
+    ):
         assert (killed / name).read_bytes() == (whole / name).read_bytes(), name
     for name in ("events/events", "events/sessions", "buyers/buyers", "personas/assignments", "personas/mix"):
         assert pq.read_table(killed / f"{name}.parquet").equals(pq.read_table(whole / f"{name}.parquet")), name

@@ -17,6 +17,7 @@ import pytest
 from simpersona.contracts import EPISODES, STEPS, TRAINING_GOALS
 from simpersona.files import read_table
 from simpersona.pipeline.run import STAGE_NAMES
+from simpersona.traces.dataset_card import DATASETS
 from simpersona.traces.examples import chat_example, read_training_steps
 from simpersona.visits import ENDINGS
 
@@ -149,14 +150,21 @@ def test_examples_come_from_verified_replays_of_training_shops_alone(finished):
     verified = {row["session_id"] for row in episodes.to_pylist() if row["verified"]}
     tables = {"episodes": EPISODES, "steps": STEPS, "goals": TRAINING_GOALS}
     steps = read_training_steps(*(read_table(run / f"traces/{name}.parquet", tables[name]) for name in tables))
-    for stage in (1, 2):
-        lines = (run / f"traces/stage{stage}.jsonl").read_text(encoding="utf-8").splitlines()
+    for kind, name in DATASETS.items():
+        lines = (run / f"traces/{name}.jsonl").read_text(encoding="utf-8").splitlines()
         examples = [json.loads(line) for line in lines]
         assert examples
-        assert examples == [chat_example(step) for step in steps[stage]]
+        assert examples == [chat_example(step) for step in steps[kind]]
         assert {example["session_id"] for example in examples} == verified
         assert not {example["shop_id"] for example in examples} & set(held_out)
         assert all([m["role"] for m in e["messages"]] == ["system", "user", "assistant"] for e in examples)
+    replayed = {row["episode_id"]: (row["goal"], None, None) for row in episodes.to_pylist() if row["verified"]}
+    goals = [step.goal for step in steps["instructions"]]
+    visits = [step.visit_id for step in steps["instructions"]]
+    assert {visit: (goal.text, goal.intent, goal.wish) for visit, goal in zip(visits, goals, strict=True)} == replayed
+    quality = json.loads((run / "traces/quality.json").read_text(encoding="utf-8"))
+    assert quality["instructions"] == {"visits": len(verified), "too_long": 0, "max_tokens": 200}
+    assert quality["codes"]["with_instructions"] == quality["codes"]["with_examples"]
 
 
 def test_the_metrics_have_every_key_and_a_reason_for_each_null(finished):

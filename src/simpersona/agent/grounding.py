@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from simpersona.config import AgentConfig
 from simpersona.pages import Example
 from simpersona.ports import Progress
-from simpersona.traces.examples import Phase, TrainingStep, chat_example, short_example
+from simpersona.traces.examples import TrainingStep, chat_example, short_example
+from simpersona.visits import GoalKind
+
+Phase = Literal[1, 2]
+PHASE_GOALS: dict[Phase, GoalKind] = {1: "neutral", 2: "intent"}
+"""The kind of goal that each phase of fine-tuning learns from."""
 
 
 def ground(
     settings: AgentConfig,
-    steps: Mapping[Phase, Sequence[TrainingStep]],
+    steps: Mapping[GoalKind, Sequence[TrainingStep]],
     codebook: np.ndarray,
     work: Path,
     seed: int,
@@ -25,7 +30,7 @@ def ground(
 ) -> dict[str, dict[str, Any]]:
     """Trains the phases of `settings.training` in the folder `work`; finished phases are not trained again.
 
-    `steps` are the training steps of each phase. Returns the figures of each phase. Every process of a `torchrun` calls
+    `steps` are the training steps by the kind of their goal. Returns the figures of each phase. Every process of a `torchrun` calls
     this function; `take_trained` then moves the result.
     """
     from simpersona.agent.finetune import finetune, finetuned  # noqa: PLC0415 - heavy
@@ -37,7 +42,7 @@ def ground(
     phases: tuple[Phase, ...] = (1, 2) if settings.training == "two_stage" else (2,)
     for phase in phases:
         out = work / f"stage{phase}"
-        train, test = keep_some(examples_of(steps[phase], settings.prompt), settings.held_out, seed)
+        train, test = keep_some(examples_of(steps[PHASE_GOALS[phase]], settings.prompt), settings.held_out, seed)
         figures[out.name] = finetuned(out) or finetune(
             start, train, phase, settings, len(codebook), codebook, out, seed, progress
         )

@@ -21,7 +21,8 @@ from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import training_shops
 from simpersona.pipeline.stage import StageContext, StageResult
-from simpersona.traces.examples import Phase, TrainingStep, read_training_steps
+from simpersona.traces.examples import TrainingStep, read_training_steps
+from simpersona.visits import GOAL_KINDS, GoalKind
 
 
 def run(context: StageContext, out: Path) -> StageResult:
@@ -31,7 +32,9 @@ def run(context: StageContext, out: Path) -> StageResult:
     pack = None if config.pack is None else Pack.at(config.pack)
     taken = [policy for policy in wanted if pack is not None and policy in pack.policies]
     trained = [policy for policy in wanted if policy not in taken]
-    steps: dict[Phase, list[TrainingStep]] = training_steps(context) if trained else {1: [], 2: []}
+    steps: dict[GoalKind, list[TrainingStep]] = (
+        training_steps(context) if trained else {kind: [] for kind in GOAL_KINDS}
+    )
     codebook = FittedPersonas.load(context.folder / "personas").network.codebook
     figures: dict[str, int] = {}
     notes: list[str] = []
@@ -40,7 +43,7 @@ def run(context: StageContext, out: Path) -> StageResult:
         _copy_policy(pack, policy, config.agent.prompt, out)
         notes.append(f"{policy} of the pack")
     if "scorer" in trained:
-        training = _scorer(context, steps[2], codebook, out)
+        training = _scorer(context, steps["intent"], codebook, out)
         figures["scorer"] = training["epochs"]
         notes.append(
             f"scorer: {training['epochs']} epochs, held-out loss {training['loss']:.3f} ({training['loss_as_nobody']:.3f} without personas)"
@@ -59,7 +62,7 @@ def run(context: StageContext, out: Path) -> StageResult:
             + (f"; test examples {test}" if test else "")
         )
     write_json(out / "training.json", phases)
-    return StageResult(len(steps[2]), len(steps[2]), "; ".join(notes), figures=figures)
+    return StageResult(len(steps["intent"]), len(steps["intent"]), "; ".join(notes), figures=figures)
 
 
 def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
@@ -79,14 +82,17 @@ def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
     shutil.copytree(trained, out / trained.name)
 
 
-def training_steps(context: StageContext) -> dict[Phase, list[TrainingStep]]:
-    """The training split of the stage `traces`, by phase of fine-tuning. Raises ConfigError if it has no visit."""
+def training_steps(context: StageContext) -> dict[GoalKind, list[TrainingStep]]:
+    """The training split of the stage `traces`, by the kind of the goal. Raises ConfigError if it has no visit.
+
+    Every visit has steps with the neutral goal and with the intent; with instructions there may be none.
+    """
     steps = read_training_steps(
         context.table("traces/episodes.parquet", EPISODES),
         context.table("traces/steps.parquet", STEPS),
         context.table("traces/goals.parquet", TRAINING_GOALS),
     )
-    if not all(steps.values()):
+    if not steps["intent"]:
         raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
     return steps
 

@@ -26,15 +26,15 @@ from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
 from simpersona.simulation.visits import Limits, visit_stores
 from simpersona.traces.coverage import code_coverage
-from simpersona.traces.dataset_card import SPLIT_FOLDERS, Counted, Made, counted, dataset_card
+from simpersona.traces.dataset_card import DATASETS, SPLIT_FOLDERS, Counted, Made, counted, dataset_card
 from simpersona.traces.draw import candidates_per_cell, draw_sessions
-from simpersona.traces.examples import Phase, chat_example, training_steps
+from simpersona.traces.examples import MAX_INSTRUCTIONS_TOKENS, chat_example, training_goals, training_steps
 from simpersona.traces.judge import judge, replaced_titles
 from simpersona.traces.llm_traces import Asking, chosen_verdicts, goals_of, traces_quality
 from simpersona.traces.llm_writer import WrittenGoals
 from simpersona.traces.model_teacher import ModelTeacher
 from simpersona.traces.replay import ReplayPolicy
-from simpersona.visits import Episode, Goal
+from simpersona.visits import GOAL_KINDS, Episode, Goal, GoalKind
 
 REPLAY_STEPS = 120
 """A teacher's step limit: several actions per recorded event, and a checkout form to fill."""
@@ -80,10 +80,15 @@ def run(context: StageContext, out: Path) -> StageResult:
     lessons = _lessons(verified, session_of, written, apart)
     write_table(out / "goals.parquet", _goal_table(lessons), TRAINING_GOALS)
     counts = _write_examples(out, lessons, SPLITS if apart else SPLITS[:1])
-    trained_on = {
-        session_of[session_key(episode.goal)].code for episode in verified if session_key(episode.goal) not in apart
-    }
-    coverage = code_coverage(codes, candidates, drawn.train, trained_on)
+    trained_on, instructed = (
+        {
+            session_of[session_key(lesson.goal)].code
+            for lesson in lessons
+            if (lesson.split, lesson.kind) == ("train", kind)
+        }
+        for kind in ("neutral", "instructions")
+    )
+    coverage = code_coverage(codes, candidates, drawn.train, trained_on, instructed)
     quality, notes, figures = traces_quality(
         config.traces, config.llm.model if model is not None else None, written, judging
     )
@@ -93,6 +98,12 @@ def run(context: StageContext, out: Path) -> StageResult:
     quality["replaced"] = {"verified_visits": len(with_replaced), "products": sum(map(len, with_replaced))}
     if with_replaced:
         notes += f"; {len(with_replaced)} verified replays use the nearest title for a product that the store lacks"
+    with_instructions = sum(of_kind["instructions"].visits for of_kind in counts.values())
+    quality["instructions"] = {
+        "visits": with_instructions,
+        "too_long": len(verified) - with_instructions,
+        "max_tokens": MAX_INSTRUCTIONS_TOKENS,
+    }
     write_json(out / "quality.json", quality | {"codes": coverage})
     made = Made(
         __version__, config.name, config.source.format, config.seed, config.traces, len(episodes), len(held_out)
@@ -100,11 +111,12 @@ def run(context: StageContext, out: Path) -> StageResult:
     write_text(out / "README.md", dataset_card(made, counts))
     keep_pictures(context.folder.work(context.stage), out)
     context.folder.forget_work(context.stage)
-    examples = {split: of_stage[1].examples for split, of_stage in counts.items()}
+    examples = {split: of_kind["neutral"].examples for split, of_kind in counts.items()}
     kept_apart = f", {examples['validation']:,} more of other shops" if "validation" in examples else ""
     summary = (
         f"{len(episodes)} of {len(candidates)} sessions replayed, {len(verified)} verified; {examples['train']:,} examples "
-        f"per stage from {len(trained_on)} of {coverage['of_training_shops']} codes{kept_apart}"
+        f"per stage ({counts['train']['instructions'].examples:,} with instructions) from {len(trained_on)} of "
+        f"{coverage['of_training_shops']} codes{kept_apart}"
     )
     figures |= {"verified": len(verified), "examples": examples["train"]}
     return StageResult(len(episodes), len(verified), summary + notes, len(episodes) - len(verified), figures)
@@ -136,11 +148,11 @@ def _played(
 
 @dataclass(frozen=True)
 class _Lesson:
-    """A verified visit with the goal that it has in one phase of fine-tuning."""
+    """A verified visit with one of the goals to learn from it."""
 
     episode: Episode
     goal: Goal
-    phase: Phase
+    kind: GoalKind
     split: str
 
 
@@ -155,8 +167,8 @@ def _lessons(
     for episode in verified:
         key = session_key(episode.goal)
         split = "validation" if key in apart else "train"
-        lessons.append(_Lesson(episode, neutral[key], 1, split))
-        lessons.append(_Lesson(episode, intent_goal(session_of[key]), 2, split))
+        goals = training_goals(episode.goal, neutral[key], intent_goal(session_of[key]))
+        lessons += [_Lesson(episode, goal, kind, split) for kind, goal in goals.items()]
     return lessons
 
 
@@ -164,7 +176,7 @@ def _goal_table(lessons: Sequence[_Lesson]) -> pa.Table:
     rows = [
         {
             "episode_id": lesson.episode.episode_id,
-            "phase": lesson.phase,
+            "kind": lesson.kind,
             "split": lesson.split,
             "goal": lesson.goal.text,
             "intent": lesson.goal.intent,
@@ -175,20 +187,20 @@ def _goal_table(lessons: Sequence[_Lesson]) -> pa.Table:
     return pa.Table.from_pylist(rows, TRAINING_GOALS.schema)
 
 
-def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]) -> dict[str, dict[int, Counted]]:
-    """Writes the two files of each split and returns their sizes by split and phase."""
-    counts: dict[str, dict[int, Counted]] = {}
+def _write_examples(out: Path, lessons: Sequence[_Lesson], splits: Sequence[str]) -> dict[str, dict[GoalKind, Counted]]:
+    """Writes the files of each split, one for each kind of goal, and returns their sizes by split and kind."""
+    counts: dict[str, dict[GoalKind, Counted]] = {}
     for split in splits:
         (out / SPLIT_FOLDERS[split]).mkdir(exist_ok=True)
-        for phase in (1, 2):
+        for kind in GOAL_KINDS:
             examples = [
                 chat_example(step)
                 for lesson in lessons
-                if (lesson.split, lesson.phase) == (split, phase)
-                for step in training_steps(lesson.episode, lesson.goal, phase)
+                if (lesson.split, lesson.kind) == (split, kind)
+                for step in training_steps(lesson.episode, lesson.goal, kind)
             ]
-            write_lines(out / SPLIT_FOLDERS[split] / f"stage{phase}.jsonl", examples)
-            counts.setdefault(split, {})[phase] = counted(examples)
+            write_lines(out / SPLIT_FOLDERS[split] / f"{DATASETS[kind]}.jsonl", examples)
+            counts.setdefault(split, {})[kind] = counted(examples)
     return counts
 
 

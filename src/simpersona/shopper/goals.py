@@ -1,7 +1,7 @@
 """Goals from recorded sessions by rules: deterministic, without a language model.
 
-There are three kinds. The replay goal keeps the session's structure (2.1.2), the neutral goal names only what
-the buyer was interested in (phase 1), the intent goal adds to buy or to browse (phase 2).
+There are three kinds. The neutral goal names only what the buyer was interested in (phase 1), the intent goal adds to buy
+or to browse (phase 2). The replay goal keeps the session's structure (2.1.2); as a training goal it is called instructions.
 """
 
 from __future__ import annotations

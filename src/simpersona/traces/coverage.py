@@ -13,10 +13,12 @@ def code_coverage(
     candidates: Iterable[RecordedSession],
     drawn: Sequence[RecordedSession],
     trained_on: Collection[int],
+    instructed: Collection[int],
 ) -> dict[str, Any]:
     """How many of `codes`, those of the training shops' buyers, have an example, and why each of the others has none.
 
-    `candidates` are the sessions to draw from, `drawn` those replayed for training, `trained_on` the codes with an example.
+    `candidates` are the sessions to draw from, `drawn` those replayed for training, `trained_on` the codes with an example,
+    `instructed` those of them with instructions that are not too long.
     """
     seen = {session.code for session in candidates}
     replayed = {session.code for session in drawn}
@@ -29,4 +31,9 @@ def code_coverage(
         )
 
     missing = {str(code): reason(code) for code in sorted(codes) if code not in trained_on}
-    return {"of_training_shops": len(codes), "with_examples": len(codes) - len(missing), "without": missing}
+    return {
+        "of_training_shops": len(codes),
+        "with_examples": len(codes) - len(missing),
+        "with_instructions": len(set(codes) & set(instructed)),
+        "without": missing,
+    }

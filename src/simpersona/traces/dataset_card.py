@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from simpersona.config import TracesConfig
 from simpersona.pages import Example
+from simpersona.traces.examples import MAX_INSTRUCTIONS_TOKENS
+from simpersona.visits import GOAL_KINDS, GoalKind
 
 SPLIT_FOLDERS = {"train": "", "validation": "validation/"}
 """The subfolder of each split in the dataset's folder."""
+DATASETS: dict[GoalKind, str] = {"neutral": "stage1", "intent": "stage2", "instructions": "instructions"}
+"""The name of the examples with each kind of goal: the paper's stages of fine-tuning, and one that the paper does not have."""
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _CARD = r"""---
 pretty_name: Visits of online stores, run {run}
@@ -36,7 +40,7 @@ assistant's answer, what was done next. {data}
 ```python
 from datasets import load_dataset
 
-examples = load_dataset("FOLDER", "stage1")  # or "stage2"
+examples = load_dataset("FOLDER", "stage1")  # or "stage2", "instructions"
 ```
 
 | | split | examples | visits | shops | persona codes |
@@ -44,9 +48,11 @@ examples = load_dataset("FOLDER", "stage1")  # or "stage2"
 {rows}
 
 - `stage1` has the neutral goal: what the buyer was interested in. `stage2` has the goal with the intent, to buy or to browse.
+  `instructions` has the goal that the visit was replayed with: everything that is done, in order. {too_long} visit(s) are not
+  in `instructions`, because theirs are longer than about {most} tokens.
 - The splits are by shop. {evaluation_shops} further shop(s) of the run are kept for its evaluation: none of their buyers is in here.
 - `episodes.parquet` and `steps.parquet` hold all replays as records, those too that were not verified, with the reason.
-  `goals.parquet` has the goals of the verified ones in each stage; the examples are rendered from these three tables.
+  `goals.parquet` has the goals of the verified ones, one of each kind; the examples are rendered from these three tables.
 
 ## Columns
 
@@ -57,7 +63,7 @@ examples = load_dataset("FOLDER", "stage1")  # or "stage2"
 | `code` | the persona's number |
 | `episode_id`, `step` | which visit, and which of its steps, from 0 |
 | `shop_id`, `session_id` | the visit's shop, and the session that was done again (ids of sessions are their buyer's alone) |
-| `stage` | 1 or 2 |
+| `kind` | of the goal: `neutral`, `intent` or `instructions` |
 | `goes_back` | whether there was a page before this one |
 
 ## How it was made
@@ -110,30 +116,35 @@ def counted(examples: Sequence[Example]) -> Counted:
     )
 
 
-def dataset_card(made: Made, counts: Mapping[str, Mapping[int, Counted]]) -> str:
+def dataset_card(made: Made, counts: Mapping[str, Mapping[GoalKind, Counted]]) -> str:
     """The card in Markdown; its first lines (YAML) list the files for `datasets.load_dataset(FOLDER, "stage1")`.
 
-    `counts` are by split ("train", "validation") and stage (1, 2).
+    `counts` are by split ("train", "validation") and kind of goal. A file without examples is not listed, because
+    `datasets` refuses it.
     """
     is_lab = made.source == "lab"
-    files = {(stage, split): of_stage[stage] for stage in (1, 2) for split, of_stage in counts.items()}
-    examples = sum(file.examples for file in files.values())
+    files = [(DATASETS[kind], split, of_kind[kind]) for kind in GOAL_KINDS for split, of_kind in counts.items()]
+    examples = sum(file.examples for _, _, file in files)
+    verified = sum(of_kind["neutral"].visits for of_kind in counts.values())
+    instructed = sum(of_kind["instructions"].visits for of_kind in counts.values())
     return _CARD.format(
         run=made.run,
         licence="apache-2.0" if is_lab else "other\nlicense_name: that-of-the-log",
         size=next((label for limit, label in _SIZES if examples < limit), "n>1M"),
-        configs="\n".join(line for stage in (1, 2) for line in _config(stage, counts)),
+        configs="\n".join(line for kind in GOAL_KINDS for line in _config(kind, counts)),
         data=_LAB if is_lab else _REAL.format(source=made.source),
         rows="\n".join(
-            f"| stage{stage} | {split} | {file.examples:,} | {file.visits:,} | {file.shops:,} | {file.codes:,} |"
-            for (stage, split), file in files.items()
+            f"| {dataset} | {split} | {file.examples:,} | {file.visits:,} | {file.shops:,} | {file.codes:,} |"
+            for dataset, split, file in files
         ),
+        too_long=verified - instructed,
+        most=MAX_INSTRUCTIONS_TOKENS,
         evaluation_shops=made.evaluation_shops,
         version=made.version,
         seed=made.seed,
         replayed=made.replayed,
         max_actions=made.traces.max_actions,
-        verified=sum(of_stage[1].visits for of_stage in counts.values()),
+        verified=verified,
         teacher=made.traces.teacher,
         writer=made.traces.writer,
         judge=made.traces.judge,
@@ -141,11 +152,14 @@ def dataset_card(made: Made, counts: Mapping[str, Mapping[int, Counted]]) -> str
     )
 
 
-def _config(stage: int, splits: Iterable[str]) -> Iterator[str]:
-    yield f"- config_name: stage{stage}"
-    if stage == 1:
+def _config(kind: GoalKind, counts: Mapping[str, Mapping[GoalKind, Counted]]) -> Iterator[str]:
+    splits = [split for split, of_kind in counts.items() if of_kind[kind].examples]
+    if not splits:
+        return
+    yield f"- config_name: {DATASETS[kind]}"
+    if kind == "neutral":
         yield "  default: true"
     yield "  data_files:"
     for split in splits:
         yield f"  - split: {split}"
-        yield f"    path: {SPLIT_FOLDERS[split]}stage{stage}.jsonl"
+        yield f"    path: {SPLIT_FOLDERS[split]}{DATASETS[kind]}.jsonl"

@@ -8,38 +8,46 @@ Every kind of agent learns from the same records.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import pyarrow as pa
 
-from simpersona.pages import Decision, Example, Message
+from simpersona.pages import Decision, Example, Message, estimated_tokens
 from simpersona.shopper.prompt import answer, messages
 from simpersona.shopper.records import read_episodes
 from simpersona.shopper.short_prompt import short_answer, short_decision, short_messages
-from simpersona.visits import Episode, Goal, Observation
+from simpersona.visits import GOAL_KINDS, Episode, Goal, GoalKind, Observation
 
-Phase = Literal[1, 2]
-"""Of fine-tuning: 1 has the neutral goal, 2 the goal with the intent."""
+MAX_INSTRUCTIONS_TOKENS = 200
+"""Estimated tokens. Longer instructions would take the page's part of a prompt. In the lab 3 % of the replayed visits have them,
+and each of these takes more steps than the longest task of `tasks.actions`."""
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One step of a verified visit: what a shopper with the phase's goal would know, and what the teacher decided."""
+    """One step of a verified visit: what a shopper with a goal of this kind would know, and what the teacher decided."""
 
     observation: Observation
     decision: Decision
     visit_id: str
     number: int
-    phase: Phase
+    kind: GoalKind
 
     @property
     def goal(self) -> Goal:
-        """The goal of the phase, with the persona."""
+        """The goal of this kind, with the persona."""
         return self.observation.goal
 
 
-def training_steps(episode: Episode, goal: Goal, phase: Phase) -> list[TrainingStep]:
-    """The steps of a verified visit that are learned in a phase, with the phase's goal in place of the visit's own.
+def training_goals(replayed: Goal, neutral: Goal, intent: Goal) -> dict[GoalKind, Goal]:
+    """The goals with which a visit is learned, by kind. The instructions are the goal that it was replayed with, if not too long."""
+    goals: dict[GoalKind, Goal] = {"neutral": neutral, "intent": intent}
+    if estimated_tokens(replayed.text) <= MAX_INSTRUCTIONS_TOKENS:
+        goals["instructions"] = replayed
+    return goals
+
+
+def training_steps(episode: Episode, goal: Goal, kind: GoalKind) -> list[TrainingStep]:
+    """The steps of a verified visit to learn from, with a goal of this kind in place of the one that it was replayed with.
 
     The end of the visit is a training step too. An action that failed is not, but it stays in the history of the steps
     after it.
@@ -47,7 +55,7 @@ def training_steps(episode: Episode, goal: Goal, phase: Phase) -> list[TrainingS
     visit = replace(episode, goal=goal)
     return [
         TrainingStep(
-            replace(visit.observation(number), refused=None), step.decision, episode.episode_id, step.number, phase
+            replace(visit.observation(number), refused=None), step.decision, episode.episode_id, step.number, kind
         )
         for number, step in enumerate(episode.steps)
         if step.succeeded or (step.decision.ends and episode.ending == "goal_reached")
@@ -56,16 +64,16 @@ def training_steps(episode: Episode, goal: Goal, phase: Phase) -> list[TrainingS
 
 def read_training_steps(
     episodes: pa.Table, steps: pa.Table, goals: pa.Table, split: str = "train"
-) -> dict[Phase, list[TrainingStep]]:
-    """The training steps of a split in each phase, in the order of the visits, from EPISODES, STEPS and TRAINING_GOALS."""
+) -> dict[GoalKind, list[TrainingStep]]:
+    """The training steps of a split by the kind of their goal, in the order of the visits, from EPISODES, STEPS and TRAINING_GOALS."""
     visits = {episode.episode_id: episode for episode in read_episodes(episodes, steps)}
-    phases: dict[Phase, list[TrainingStep]] = {1: [], 2: []}
+    by_kind: dict[GoalKind, list[TrainingStep]] = {kind: [] for kind in GOAL_KINDS}
     for row in goals.to_pylist():
         if row["split"] == split:
             visit = visits[row["episode_id"]]
             goal = replace(visit.goal, text=row["goal"], intent=row["intent"], wish=row["wish"])
-            phases[row["phase"]] += training_steps(visit, goal, row["phase"])
-    return phases
+            by_kind[row["kind"]] += training_steps(visit, goal, row["kind"])
+    return by_kind
 
 
 def chat_example(step: TrainingStep) -> Example:
@@ -90,6 +98,6 @@ def _example(step: TrainingStep, prompt: list[Message], answered: str) -> Exampl
         "session_id": goal.session_id,
         "episode_id": step.visit_id,
         "step": step.number,
-        "stage": step.phase,
+        "kind": step.kind,
         "goes_back": step.observation.page.goes_back,
     }
