@@ -347,11 +347,14 @@ EPISODES = Contract(
                 )
             ],
             ("products", pa.list_(_text)),  # distinct ids viewed
+            ("views", pa.list_(_text)),  # the product id of every view, in order
+            ("additions", pa.list_(_text)),  # the product id of every addition to the cart, in order
             ("verified", pa.bool_()),  # null: not judged
             ("verdict", _text),
         ]
     ),
     key=("episode_id",),
+    added=("views", "additions"),
     rules={"ending is one of four": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
 )
 

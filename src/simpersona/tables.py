@@ -33,13 +33,15 @@ class Contract:
     """Columns, key and rules of one table.
 
     `name` is used in messages. `schema` gives column names, types and nullability. `key` lists the columns that
-    identify a row. `rules` maps the description of a rule to a check over the whole table.
+    identify a row. `rules` maps the description of a rule to a check over the whole table. `added` lists columns that
+    tables written by an earlier version lack; `conform` reads them as null.
     """
 
     name: str
     schema: pa.Schema
     key: tuple[str, ...] = ()
     rules: Mapping[str, Rule] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
 
     @property
     def columns(self) -> list[str]:
@@ -47,10 +49,12 @@ class Contract:
         return self.schema.names
 
     def conform(self, table: pa.Table) -> pa.Table:
-        """The table with the contract's columns in order, cast to its types, extra columns dropped.
+        """The table with the contract's columns in order, cast to its types, extra columns dropped, `added` ones filled in.
 
-        Raises ContractError if a column is missing, cannot be cast, or is null where it must not be.
+        Raises ContractError if another column is missing, cannot be cast, or is null where it must not be.
         """
+        for name in set(self.added).difference(table.column_names):
+            table = table.append_column(name, pa.nulls(table.num_rows, self.schema.field(name).type))
         table = self._cast(table)
         self._raise(table, self._null_problems(table))
         return table.cast(self.schema)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simpersona import contracts
-from simpersona.contracts import BUYERS, EVENTS, MIX
+from simpersona.contracts import BUYERS, EPISODES, EVENTS, MIX
 from simpersona.errors import ContractError
 from simpersona.tables import Contract
 
@@ -42,6 +42,13 @@ def test_a_missing_column_is_named(contract):
     table = valid_sample(contract, 2).drop_columns(contract.columns[0])
     with pytest.raises(ContractError, match=rf"{contract.name}: missing column\(s\) {contract.columns[0]}"):
         contract.check(table)
+
+
+def test_a_column_that_an_earlier_version_lacks_is_read_as_null_and_must_be_written():
+    old = valid_sample(EPISODES, 2).drop_columns(["additions"])
+    assert EPISODES.conform(old)["additions"].to_pylist() == [None, None]
+    with pytest.raises(ContractError, match=r"missing column\(s\) additions"):
+        EPISODES.check(old)
 
 
 def test_all_violations_are_reported_at_once():

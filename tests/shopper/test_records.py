@@ -54,6 +54,7 @@ def test_counts_come_from_the_store_s_log_and_an_order_counts_once():
         event("product_viewed", 3, product_id="p2"),
         event("search_submitted", 4, query="q"),
         event("product_added_to_cart", 5, product_id="p1"),
+        event("product_added_to_cart", 5),
         event("checkout_started", 6),
         event("checkout_completed", 7, order_id="o1", product_id="p1"),
         event("checkout_completed", 7, order_id="o1", product_id="p2"),
@@ -65,11 +66,15 @@ def test_counts_come_from_the_store_s_log_and_an_order_counts_once():
     episodes, steps = episode_tables([done], events, {"e-0": Verdict(verified=True, reason="fine")})
     (row,) = episodes.to_pylist()
     assert row["products"] == ["p1", "p2"]
+    assert (row["views"], row["additions"]) == (
+        ["p1", "p1", "p2"],
+        ["p1"],
+    )  # the product of the second addition is not known
     assert {key: row[key] for key in row if key.endswith("_count")} == {
         "product_view_count": 3,
         "collection_view_count": 0,
         "search_count": 1,
-        "add_to_cart_count": 1,
+        "add_to_cart_count": 2,
         "checkout_start_count": 1,
         "purchase_count": 2,
     }

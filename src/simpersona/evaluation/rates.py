@@ -62,7 +62,8 @@ def agent_rates(episodes: pa.Table) -> dict[Cell, Rates]:
 
 def blind_rates(episodes: pa.Table, assignments: pa.Table) -> dict[Cell, Rates]:
     """Rates of the episodes without a token, by the code of the buyer whose session gave the goal."""
-    blind = episodes.filter(pc.is_null(episodes["code"])).drop_columns(["code", "products"])
+    blind = episodes.filter(pc.is_null(episodes["code"]))
+    blind = blind.select([*BUYER, "add_to_cart_count", "purchase_count"])
     return _by_cell(blind.join(assignments, BUYER, join_type="inner"))
 
 

@@ -122,7 +122,7 @@ def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdic
     goal, decisions = episode.goal, [step.decision for step in episode.steps]
     counts = {column: sum(row["event"] == event for row in events) for event, column in _COUNTED.items()}
     orders = {row["order_id"] or row["time"] for row in events if row["event"] == "checkout_completed"}
-    viewed = dict.fromkeys(row["product_id"] for row in events if row["event"] == "product_viewed")
+    views, additions = (_product_ids(events, event) for event in ("product_viewed", "product_added_to_cart"))
     return {
         "episode_id": episode.episode_id,
         "shop_id": goal.shop_id,
@@ -144,10 +144,17 @@ def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdic
         "seconds": episode.seconds,
         **counts,
         "purchase_count": len(orders),
-        "products": [product for product in viewed if product is not None],
+        "products": list(dict.fromkeys(views)),
+        "views": views,
+        "additions": additions,
         "verified": None if verdict is None else verdict.verified,
         "verdict": None if verdict is None else verdict.reason,
     }
+
+
+def _product_ids(events: list[dict[str, Any]], event: str) -> list[str]:
+    """The products of the events of this name, in order; an event whose product is not known is left out."""
+    return [row["product_id"] for row in events if row["event"] == event and row["product_id"] is not None]
 
 
 def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
