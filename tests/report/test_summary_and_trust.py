@@ -74,6 +74,52 @@ def test_nothing_is_said_of_what_there_is_not():
     assert checks(ReportInputs(), []) == []
 
 
+FOLLOWED = {
+    "policy": "lm",
+    "goal_following.agent.views": 0.62,
+    "goal_following.real.views": 0.7,
+    "goal_following.agent.additions": 0.8,
+    "goal_following.real.additions": 0.85,
+}
+
+
+@pytest.mark.parametrize(
+    ("off", "mark"),
+    [
+        ({}, "good"),
+        ({"goal_following.agent.views": 0.81}, "weak"),
+        ({"goal_following.agent.views": 0.34, "goal_following.agent.additions": 0.2}, "bad"),
+        ({"goal_following.agent.additions": None}, "good"),
+    ],
+)
+def test_goals_are_followed_within_a_tenth_of_the_real_share(off, mark):
+    assert marks(ReportInputs(metrics=FOLLOWED | off))["goal"] == mark
+
+
+def test_how_goals_are_followed_in_words_and_as_a_table_with_sizes():
+    figures = FOLLOWED | {
+        "goal_following.agent.views": 0.34,
+        "goal_following.difference.views": -0.36,
+        "goal_following.difference.views_ci95": [-0.4, -0.3],
+        "goal_following.agent.product_view_count": 1234,
+        "goal_following.real.product_view_count": 900,
+        "goal_following.agent.saw": 0.5,
+        "goal_following.visits": 40,
+    }
+    (check,) = [
+        check for check in checks(ReportInputs(metrics=figures), policy_figures(figures)) if check.subject == "goal"
+    ]
+    assert check.text == (
+        "Simulated buyers do not keep to the goal of their visit as real ones do. Product views of the wanted type: 34 % "
+        "(real sessions: 70 %); additions to the cart of the wanted type: 80 % (real sessions: 85 %)."
+    )
+    (table,) = [one for one in paper_tables(policy_figures(figures)) if "goal" in one.title]
+    views, _, saw = table.rows
+    assert table.columns == ("real sessions", "simulated visits", "simulated minus real")
+    assert (views[1], saw[1]) == ("900 real, 1,234 simulated", "40 real, 40 simulated")
+    assert [cell.value for cell in views[2]] == ["70.0 %", "34.0 %", "-0.360"]
+
+
 @pytest.mark.parametrize(
     ("interval", "mark"), [([0.02, 0.2], "good"), ([-0.05, 0.2], "weak"), ([-0.2, -0.1], "bad"), (None, "unknown")]
 )

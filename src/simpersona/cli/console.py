@@ -133,6 +133,8 @@ HEADLINE = (
     ("conversion", "represented", "ara", "skill"),
     ("conversion", "overall", "agent", "add_to_cart"),
     ("conversion", "overall", "real", "add_to_cart"),
+    ("goal_following", "agent", "views"),
+    ("goal_following", "real", "views"),
 )
 """The metrics shown after a run, by the parts of their keys; the report has all."""
 ENDINGS_SHOWN = ("goal_reached", "other")

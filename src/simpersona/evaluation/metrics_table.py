@@ -314,6 +314,44 @@ TEST_FAMILY = Block(
 )
 
 
+_FOLLOWED = (
+    Entry("views", "product views of the wanted type", "share"),
+    Entry("additions", "additions to the cart of the wanted type", "share"),
+    Entry("saw", "visits that view a product of the wanted type", "share"),
+)
+FOLLOWED = tuple(entry.name for entry in _FOLLOWED)
+"""How far visits keep to the product type that their goal names."""
+CLOSE_TO_GOAL = 0.1
+"""The difference to the real sessions, in either direction, that a policy should stay within."""
+_NO_WISH = "no goal names a product type of its store, or the sessions that gave the goals are not recorded"
+GOAL_FOLLOWING = Block(
+    ("goal_following", SIDE),
+    (
+        *(entry for share in _FOLLOWED for entry in (share, interval_of(share))),
+        Entry("product_view_count", "product views", "count"),
+        Entry("add_to_cart_count", "additions to the cart", "count"),
+    ),
+    missing=_NO_WISH,
+    by_policy=True,
+)
+_DIFFERENCES = tuple(replace(share, unit="number") for share in _FOLLOWED)
+FOLLOWING_DIFFERENCE = Block(
+    ("goal_following", "difference"),
+    tuple(entry for share in _DIFFERENCES for entry in (share, interval_of(share))),
+    "{label}, simulated minus real",
+    missing=_NO_WISH,
+    by_policy=True,
+)
+GOALS_COUNTED = Block(
+    ("goal_following",),
+    (
+        Entry("visits", "visits whose goal names a product type of the store", "count"),
+        Entry("left_out", "visits left out: another goal, or no recorded session", "count"),
+    ),
+    by_policy=True,
+)
+
+
 def _trainings(where: str, two_stage: float, single_stage: float) -> Paper:
     return Paper(where, {"two_stage": two_stage, "single_stage": single_stage})
 
@@ -428,7 +466,8 @@ TASKS = Block(
 BLOCKS = (
     *(LABELS, CLUSTERS, POPULATION, SCALAR_R2, COLD_START, PRIVACY, PLANTED),
     *(ALIGNMENT, ALIGNMENT_SIZES, _ALIGNMENT_INTERVALS, ADVANTAGES, OVERALL, COUNTS),
-    *(SEPARATION, SEPARATION_ADJUSTED, PURCHASE_FUNNEL, DEPTH, TEST_FAMILY, OUTCOMES, SHOP_ERROR, ABLATION),
+    *(SEPARATION, SEPARATION_ADJUSTED, PURCHASE_FUNNEL, DEPTH, TEST_FAMILY),
+    *(GOAL_FOLLOWING, FOLLOWING_DIFFERENCE, GOALS_COUNTED, OUTCOMES, SHOP_ERROR, ABLATION),
     *(ABLATION_SHOPS, TASK_COUNTS, TASKS),
     *_IN_SAMPLE,
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
-from simpersona.evaluation.metrics_table import FUNNEL, TRAINING
+from simpersona.evaluation.metrics_table import CLOSE_TO_GOAL, FUNNEL, TRAINING
 
 FIGURES: tuple[tuple[Metric, str], ...] = (
     (metric("clusters", "vqvae", "stratum_purity"), ""),
@@ -35,6 +35,14 @@ FIGURES: tuple[tuple[Metric, str], ...] = (
     *(
         (metric("conversion", "overall", side, rate), "")
         for rate in ("add_to_cart", "purchase")
+        for side in ("agent", "real")
+    ),
+    *(
+        (
+            metric("goal_following", side, share),
+            f"within {CLOSE_TO_GOAL} of the real sessions" if side == "agent" else "",
+        )
+        for share in ("views", "additions")
         for side in ("agent", "real")
     ),
     *((metric("outcomes", training, "other"), "≤ 0.005") for training in TRAINING.labels),

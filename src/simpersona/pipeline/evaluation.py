@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import Config
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, SESSIONS, Metrics
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, PRODUCTS, SESSIONS, Metrics
 from simpersona.evaluation.ablation import ablation_metrics
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
 from simpersona.evaluation.by_shop import pairs_table, shop_figures
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.depth import depth_metrics
+from simpersona.evaluation.goal_following import goal_following_metrics
 from simpersona.evaluation.metrics_file import complete, of_policy, serialise
 from simpersona.evaluation.outcomes import Training, outcome_metrics
 from simpersona.evaluation.planted import planted_metrics
@@ -118,23 +119,29 @@ def _planted_metrics(context: StageContext) -> Metrics:
 # --- visits -------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Real:
-    """The recorded data: all sessions (SESSIONS), the `shoppers` (sessions of the simulated stores without bouncers), buyers."""
+    """The recorded data: all sessions (SESSIONS), the `shoppers` (sessions of the simulated stores without bouncers), those that
+    `gave_goals` to visits (the only ones with their timelines), the catalogue, buyers.
+    """
 
     sessions: pa.Table
     shoppers: pa.Table
+    gave_goals: pa.Table
+    products: pa.Table
     buyers: pa.Table
     assignments: pa.Table
     train_shops: list[str]
     head_levels: np.ndarray
 
     @classmethod
-    def of(cls, context: StageContext) -> Self:
-        """Reads the tables of the run."""
+    def of(cls, context: StageContext, episodes: pa.Table) -> Self:
+        """Reads the tables of the run with these visits (EPISODES)."""
         sessions, buyers = sessions_without_timeline(context), context.table("buyers/buyers.parquet", BUYERS)
         simulated = simulated_shops(context)
         return cls(
             sessions,
             shopper_sessions(sessions, buyers, simulated),
+            sessions_of_goals(context, episodes),
+            context.table("events/products.parquet", PRODUCTS),
             buyers,
             context.table("personas/assignments.parquet", ASSIGNMENTS),
             [shop for shop in buyers["shop_id"].unique().to_pylist() if shop not in simulated],
@@ -151,7 +158,8 @@ def _policies(context: StageContext) -> list[str]:
 
 def _visit_metrics(context: StageContext, policies: Sequence[str], out: Path) -> Metrics:
     """The figures of each policy, and the tables of pairs and stores that they are means of."""
-    episodes, real = context.table("simulation/episodes.parquet", EPISODES), _Real.of(context)
+    episodes = context.table("simulation/episodes.parquet", EPISODES)
+    real = _Real.of(context, episodes)
     metrics, pairs, shops = Metrics({}, {}), [], []
     for policy in policies:
         visits = episodes.filter(pc.equal(episodes["policy"], policy))
@@ -179,6 +187,7 @@ def _policy_metrics(config: Config, real: _Real, policy: str, episodes: pa.Table
         | tested
         | adjusted_tests(tested)
         | outcome_metrics(episodes, training, remark)
+        | goal_following_metrics(episodes, real.gave_goals, real.products, settings.bootstrap, seed)
         | ablation_metrics(episodes)
     )
     return metrics, pairs_table(policy, pairs), shop_figures(policy, episodes, shoppers)
@@ -207,3 +216,9 @@ def sessions_without_timeline(context: StageContext) -> pa.Table:
     table = pq.read_table(context.folder / "events/sessions.parquet", columns=names)
     empty = pa.nulls(table.num_rows, SESSIONS.schema.field("timeline").type)
     return SESSIONS.conform(table.append_column("timeline", empty))
+
+
+def sessions_of_goals(context: StageContext, episodes: pa.Table) -> pa.Table:
+    """The sessions (SESSIONS) that gave the visits (EPISODES) their goals, with their timelines."""
+    gave = pc.field("session_id").isin(episodes["session_id"].unique())
+    return SESSIONS.conform(pq.read_table(context.folder / "events/sessions.parquet", filters=gave))

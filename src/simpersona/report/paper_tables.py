@@ -54,6 +54,13 @@ _HERE = {"here": "this run"}
 """The column of a table with a single one."""
 _R2 = {scalar: metric("population", "r2", scalar).title for scalar in SCALARS}
 
+
+def _followed_of(side: str, row: str) -> Metric:
+    """The number of views, additions or visits that a share of goal_following is of."""
+    counts = {"views": (side, "product_view_count"), "additions": (side, "add_to_cart_count")}
+    return metric("goal_following", *counts.get(row, ("visits",)))
+
+
 _SPECS = (
     _Spec(
         "Are the personas meaningful?",
@@ -147,6 +154,15 @@ _SPECS = (
         table.TOKEN.labels,
         table.ABLATION.labels(["crash", "add_to_cart", "checkout", "actions_mean", "pages_mean", "products_mean"]),
         {"visits": lambda row: metric("ablation", row, "episodes")},
+    ),
+    _Spec(
+        "Do they look at what their goal names?",
+        "not in the paper",
+        "Share of product views and of additions to the cart that are of the product type in the goal, beside the recorded sessions that gave the goals. A goal names its session's most common type, so that the real shares are high.",
+        lambda row, column: metric("goal_following", column, row),
+        table.GOAL_FOLLOWING.labels(table.FOLLOWED),
+        {**table.SIDE.labels, "difference": "simulated minus real"},
+        {"real": lambda row: _followed_of("real", row), "simulated": lambda row: _followed_of("agent", row)},
     ),
     _Spec(
         "Do non-buyers leave as real ones do?",

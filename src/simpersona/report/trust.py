@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import measured_training, metric
-from simpersona.evaluation.metrics_table import RATES
+from simpersona.evaluation.metrics_table import CLOSE_TO_GOAL, GOAL_FOLLOWING, RATES
 from simpersona.report.formatting import MISSING, counted, first_sentence, formatted, percent
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.policies import PolicyFigures, policy_label
@@ -49,7 +49,7 @@ def checks(inputs: ReportInputs, policies: list[PolicyFigures]) -> list[Check]:
     """Every point that this run's figures allow; each builds on the ones before it."""
     points = [*_data(inputs), *_personas(inputs.metrics), *_mix(inputs.metrics), *_visits(inputs)]
     for policy in policies:
-        of_policy = [*_model(inputs, policy), *_conversion(policy), *_steering(policy)]
+        of_policy = [*_model(inputs, policy), *_conversion(policy), *_goals(policy), *_steering(policy)]
         points += [check._replace(policy=policy.label) for check in of_policy] if len(policies) > 1 else of_policy
     return [*points, *_missing(inputs)]
 
@@ -167,6 +167,24 @@ def _conversion(policy: PolicyFigures) -> Iterator[Check]:
     else:
         text = f"Simulated {_joined(off)} rates differ from the real ones by more than chance. See the funnel in the summary."
         yield Check("conversion", "weak" if len(off) == 1 else "bad", text)
+
+
+def _goals(policy: PolicyFigures) -> Iterator[Check]:
+    """Whether views and additions to the cart are as often of the product type in the goal as in the sessions that gave it."""
+    shares = [
+        (label, *(policy.value(metric("goal_following", side, name)) for side in ("agent", "real")))
+        for name, label in GOAL_FOLLOWING.labels(["views", "additions"]).items()
+    ]
+    known = [(label, agent, real) for label, agent, real in shares if agent is not None and real is not None]
+    if not known:
+        return
+    off = [label for label, agent, real in known if abs(agent - real) > CLOSE_TO_GOAL]
+    short = "Simulated buyers keep to the goal of their visit as real ones do. "
+    if off:
+        short = "Simulated buyers do not keep to the goal of their visit as real ones do. "
+    figures = "; ".join(f"{label}: {percent(agent)} (real sessions: {percent(real)})" for label, agent, real in known)
+    mark: Mark = "good" if not off else "weak" if len(off) == 1 else "bad"
+    yield Check("goal", mark, f"{short}{figures[0].upper()}{figures[1:]}.")
 
 
 _QUESTIONS = {
