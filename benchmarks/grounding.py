@@ -24,11 +24,12 @@ from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.scorer_training import load_score, scorer_from_steps
 from simpersona.config import Config
 from simpersona.config.file import load_config
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, STEPS
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, HEADS, LEVELS, MIX, PRODUCTS, STEPS
 from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs, happened
+from simpersona.evaluation.goal_following import goal_following_metrics
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
-from simpersona.evaluation.metrics_table import FUNNEL, RATES
+from simpersona.evaluation.metrics_table import CLOSE_TO_GOAL, FOLLOWED, FUNNEL, GOAL_FOLLOWING, RATES
 from simpersona.evaluation.outcomes import outcome_metrics
 from simpersona.evaluation.rates import shopper_sessions
 from simpersona.evaluation.separation import cohens_d, separation_metrics, token_means
@@ -36,7 +37,7 @@ from simpersona.files import read_json
 from simpersona.lab.storefront.launch import looks
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.agent import training_funnel, training_steps
-from simpersona.pipeline.evaluation import sessions_without_timeline
+from simpersona.pipeline.evaluation import sessions_of_goals, sessions_without_timeline
 from simpersona.pipeline.recorded import simulated_buyers, simulated_shops, training_shops
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
@@ -65,6 +66,11 @@ def row(label: str, *parts: str, aim: str = "", paper: float | None = None) -> R
 
 
 ROWS: tuple[Row, ...] = (
+    *(
+        row(f"{label}{side}", "goal_following", key, name, aim=aim)
+        for name, label in GOAL_FOLLOWING.labels(FOLLOWED).items()
+        for key, side, aim in (("agent", "", f"within {CLOSE_TO_GOAL} of real"), ("real", ", real", ""))
+    ),
     *(row(f"ARA, personas of stratum {stratum}", "conversion", stratum, "ara", "correct") for stratum in FUNNEL),
     row("ARA, mean of the strata", *REPRESENTED, "correct", paper=0.787, aim="≥ 0.85"),  # the paper's, of all four
     row("… against the store's other personas", *REPRESENTED, "all_mismatch", paper=0.589),
@@ -203,6 +209,13 @@ def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str],
             episodes, FittedPersonas.load(run.folder / "personas").network.head_levels(), settings, seed
         )
         | outcome_metrics(episodes)
+        | goal_following_metrics(
+            episodes,
+            sessions_of_goals(run, episodes),
+            run.table("events/products.parquet", PRODUCTS),
+            settings.bootstrap,
+            seed,
+        )
     )
     run.folder.forget_work(run.stage)
     return figures.values | _twins(run, episodes)
