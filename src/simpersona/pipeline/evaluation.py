@@ -219,6 +219,7 @@ def sessions_without_timeline(context: StageContext) -> pa.Table:
 
 
 def sessions_of_goals(context: StageContext, episodes: pa.Table) -> pa.Table:
-    """The sessions (SESSIONS) that gave the visits (EPISODES) their goals, with their timelines."""
-    gave = pc.field("session_id").isin(episodes["session_id"].unique())
-    return SESSIONS.conform(pq.read_table(context.folder / "events/sessions.parquet", filters=gave))
+    """The sessions (SESSIONS) that gave the visits (EPISODES) their goals, with their timelines, and a few others of their buyers."""
+    # by all parts of the key: a source may count the sessions of each buyer from 1
+    shop, buyer, session = (pc.field(name).isin(episodes[name].unique()) for name in SESSIONS.key)
+    return SESSIONS.conform(pq.read_table(context.folder / "events/sessions.parquet", filters=shop & buyer & session))
