@@ -52,6 +52,7 @@ def test_the_state_of_a_visit_is_that_of_its_goal_its_page_and_its_past_steps():
     one = situation(Observation(page(NOW, goes_back=True), BUY, VISIT))
     expected = [
         1.0,  # to buy
+        1.0,  # as the goal says
         0.0,  # not the first step
         np.log(5) / 3,  # four actions
         1 / 2,  # part 1 of 2
@@ -62,10 +63,15 @@ def test_the_state_of_a_visit_is_that_of_its_goal_its_page_and_its_past_steps():
         *counts(search=1, submit=1, product=1, add=1),  # the past steps, the failed one included
         *one_hot("add"),
         *one_hot("product"),
+        1.0,  # the title names linen and skirts
+        *[1.0, 3 / 4],  # of two products one names both, one half: the best and the mean
+        1 / 2,  # the best link names skirts
+        1.0,  # the product opened named both
+        1 / 2,  # the search named skirts
     ]
-    assert len(expected) == STATE == 6 + MOST_LINES + 4 * len(MOVES)
+    assert len(expected) == STATE == 7 + MOST_LINES + 4 * len(MOVES) + 6
     assert one.state == pytest.approx(np.array(expected, np.float32))
-    assert one.context == ("You are here to buy linen skirts.", "Linen Skirt", "clicking on the Add to cart button")
+    assert one.context == ("linen skirts", "Linen Skirt", "clicking on the Add to cart button")
 
 
 def test_the_numbers_of_a_candidate_are_those_of_its_control_its_goal_and_the_actions_before():
@@ -99,9 +105,9 @@ def test_the_numbers_of_a_candidate_are_those_of_its_control_its_goal_and_the_ac
 
 def test_without_steps_a_visitor_has_just_arrived():
     one = situation(Observation(page(HOME), goal_for("toys", "browse", code=3)))
-    assert one.context == ("You are here to browse toys.", "Shop", "arrived")
-    assert one.state[:6] == pytest.approx([0, 1, 0, 1, 0, 0])
-    assert not one.state[6 + MOST_LINES + len(MOVES) :].any()
+    assert one.context == ("toys", "Shop", "arrived")
+    assert one.state[:7] == pytest.approx([0, 1, 1, 0, 1, 0, 0])
+    assert not one.state[7 + MOST_LINES + len(MOVES) : -6].any()
 
 
 def test_a_goal_without_a_wish_is_searched_for_as_a_whole():

@@ -5,8 +5,9 @@ with a method). So the number of products on a page does not change who leaves o
 
     log p(candidate) = log p(kind | situation, persona) + log p(candidate | kind, situation, persona)
 
-A kind is scored from the goal, the page's title, the last action, the state of the visit and the persona; a candidate also
-from its text and numbers. A persona's row is a linear map of its known features (the 96-d code, the funnel of its buyers)
+A kind is scored from the wish, the page's title, the last action, the state of the visit and the persona; a candidate also
+from its text and numbers. How near the wish a title and the candidates are, by the cosine of their vectors, are features of
+their own, so that a store with words that were not trained on is understood too. A persona's row is a linear map of its known features (the 96-d code, the funnel of its buyers)
 plus an embedding that starts at zero, so that codes with few examples borrow from similar codes.
 """
 
@@ -27,6 +28,8 @@ from torch.optim.swa_utils import AveragedModel
 from simpersona.ports import Progress
 
 WIDTH, ROW, HIDDEN = 48, 24, 128
+NEARNESS = 2
+"""The number of a candidate's features by cosine."""
 FORGETS = 0.1
 """The dropout rate in training, so that the network does not recognise a page by its text alone."""
 RECENT, AVERAGED = 0.2, 200
@@ -47,7 +50,7 @@ class Choices:
     owner: Int[np.ndarray, " n"]
     """The situation of each candidate, ascending."""
     context: Int[np.ndarray, "s 3"]
-    """The texts of goal, title and last action."""
+    """The texts of wish, title and last action."""
     state: Float[np.ndarray, "s g"]
     code: Int[np.ndarray, " s"]
     """-1: no persona."""
@@ -86,9 +89,11 @@ class Scorer(nn.Module):
         self.own = nn.Embedding(len(personas), ROW)
         nn.init.zeros_(self.own.weight)
         self.nobody = nn.Parameter(torch.zeros(ROW))
-        self.around = nn.Sequential(nn.Linear(3 * WIDTH + state + ROW, HIDDEN), nn.ReLU(), nn.Dropout(FORGETS))
+        self.around = nn.Sequential(
+            nn.Linear(3 * WIDTH + state + 1 + moves + ROW, HIDDEN), nn.ReLU(), nn.Dropout(FORGETS)
+        )
         self.kind = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, moves))
-        self.within = nn.Linear(numbers + 4 * WIDTH, HIDDEN)
+        self.within = nn.Linear(numbers + NEARNESS + 4 * WIDTH, HIDDEN)
         self.of_kind = nn.Embedding(moves, HIDDEN)
         self.mixed = nn.Linear(HIDDEN, HIDDEN)
         self.score = nn.Linear(HIDDEN, 1)
@@ -107,14 +112,17 @@ class Scorer(nn.Module):
         situations = len(choices.code)
         context = texts[: 3 * situations].reshape(situations, 3, -1)
         rows = self.rows(torch.from_numpy(choices.code).long())
-        around = self.around(torch.cat([context.flatten(1), torch.from_numpy(choices.state), rows], dim=1))
         kinds, group = self.sizes["moves"], owner * self.sizes["moves"] + move
+        near, nearness = _near_the_wish(choices, group, kinds)
+        around = self.around(torch.cat([context.flatten(1), torch.from_numpy(choices.state), near, rows], dim=1))
         offered = torch.zeros(situations * kinds, dtype=torch.bool)
         offered[group] = True
         of_kind = self.kind(around).masked_fill(~offered.reshape(situations, kinds), -torch.inf).log_softmax(dim=1)
         text = texts[3 * situations :]
         pairs = (text[:, None] * context[owner]).flatten(1)
-        within = self.within(torch.cat([torch.from_numpy(choices.numbers), text, pairs], dim=1)) + self.of_kind(move)
+        within = self.within(
+            torch.cat([torch.from_numpy(choices.numbers), nearness, text, pairs], dim=1)
+        ) + self.of_kind(move)
         scores = self.score(torch.relu(within + self.mixed(around)[owner]))[:, 0]
         return of_kind.flatten()[group] + _log_shares(scores, group, situations * kinds)
 
@@ -135,6 +143,25 @@ class Scorer(nn.Module):
         scorer = cls(weights["personas"].numpy(), **json.loads((folder / META).read_text(encoding="utf-8")))
         scorer.load_state_dict(weights)
         return scorer.eval().requires_grad_(requires_grad=False)
+
+
+def _near_the_wish(
+    choices: Choices, group: Int[Tensor, " n"], kinds: int
+) -> tuple[Float[Tensor, "s near"], Float[Tensor, "n 2"]]:
+    """Cosines with the wish: of each situation's title and of the nearest candidate of each kind, 0 where there is none; and
+    of each candidate, also as the distance from the nearest one of its kind.
+    """
+    wish, title = choices.vectors[choices.context[:, 0]], choices.vectors[choices.context[:, 1]]
+    names = torch.from_numpy(_cosine(choices.vectors[choices.text], wish[choices.owner]))
+    nearest = torch.full((len(wish) * kinds,), -torch.inf).scatter_reduce(0, group, names, "amax")
+    of_kinds = nearest.nan_to_num(neginf=0.0).reshape(-1, kinds)
+    near = torch.cat([torch.from_numpy(_cosine(title, wish))[:, None], of_kinds], dim=1)
+    return near, torch.stack([names, names - nearest[group]], dim=1)
+
+
+def _cosine(left: Float[np.ndarray, "n dim"], right: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, " n"]:
+    sizes = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return ((left * right).sum(1) / np.maximum(sizes, 1e-9)).astype(np.float32)
 
 
 def _log_shares(scores: Float[Tensor, " n"], group: Int[Tensor, " n"], groups: int) -> Float[Tensor, " n"]:

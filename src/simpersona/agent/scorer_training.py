@@ -21,6 +21,9 @@ from simpersona.shopper.moves import MOVES
 from simpersona.shopper.scorer_policy import Score
 from simpersona.traces.examples import TrainingStep
 
+NEUTRAL_SHARE = 0.3
+"""The share of the visits that the scorer also sees with their neutral goal."""
+
 
 class Texts:
     """A matrix of text vectors; each text is embedded once and has one row."""
@@ -60,8 +63,9 @@ def scorer_from_steps(
 ) -> dict[str, Any]:
     """Trains on the same steps as the language model, writes the scorer to `folder` and returns the training's figures.
 
-    `funnel` adds features of the personas and weights the visits. A step whose action the page does not offer (a teacher
-    can do more) is omitted and counted.
+    `steps` may hold a visit with several goals, such as the intent goal and the neutral one; its weight is that of the goal
+    with the intent. `funnel` adds features of the personas and weights the visits. A step whose action the page does not
+    offer (a teacher can do more) is omitted and counted.
     """
     situations: list[Situation] = []
     chosen: list[int] = []
@@ -102,9 +106,22 @@ def _weights(
     moves = choices.move[rows]
     deep = np.select([moves == MOVES.index(move) for move in ("order", "checkout", "add")], [3, 2, 1], 0)
     _, first, visit = np.unique(np.asarray(visits), return_index=True, return_inverse=True)
-    depth = np.zeros(len(first), int)
+    depth, buys = np.zeros(len(first), int), np.zeros(len(first), int)
     np.maximum.at(depth, visit, deep)
-    return funnel.weights(choices.code[first], (choices.state[first, 0] > 0).astype(int), depth)[visit]
+    np.maximum.at(buys, visit, (choices.state[:, 0] > 0).astype(int))
+    return funnel.weights(choices.code[first], buys, depth)[visit]
+
+
+def with_neutral_goals(
+    intent: Sequence[TrainingStep], neutral: Sequence[TrainingStep], seed: int
+) -> list[TrainingStep]:
+    """All steps with the intent goal, and those of a share of the visits with the neutral goal as well, so that the scorer
+    also knows a shopper whose intent nobody names.
+    """
+    visits = sorted({step.visit_id for step in neutral})
+    drawn = np.random.default_rng(seed).permutation(len(visits))[: round(NEUTRAL_SHARE * len(visits))]
+    kept = {visits[number] for number in drawn}
+    return [*intent, *(step for step in neutral if step.visit_id in kept)]
 
 
 def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], texts: Texts) -> Choices:

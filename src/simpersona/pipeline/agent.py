@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def run(context: StageContext, out: Path) -> StageResult:
         _copy_policy(pack, policy, config.agent.prompt, out)
         notes.append(f"{policy} of the pack")
     if "scorer" in trained:
-        training = _scorer(context, steps["intent"], codebook, out)
+        training = _scorer(context, steps, codebook, out)
         figures["scorer"] = training["epochs"]
         notes.append(
             f"scorer: {training['epochs']} epochs, held-out loss {training['loss']:.3f} ({training['loss_as_nobody']:.3f} without personas)"
@@ -97,13 +97,16 @@ def training_steps(context: StageContext) -> dict[GoalKind, list[TrainingStep]]:
     return steps
 
 
-def _scorer(context: StageContext, steps: list[TrainingStep], codebook: np.ndarray, out: Path) -> dict[str, Any]:
-    from simpersona.agent.scorer_training import scorer_from_steps  # noqa: PLC0415 - heavy
+def _scorer(
+    context: StageContext, steps: Mapping[GoalKind, Sequence[TrainingStep]], codebook: np.ndarray, out: Path
+) -> dict[str, Any]:
+    from simpersona.agent.scorer_training import scorer_from_steps, with_neutral_goals  # noqa: PLC0415 - heavy
 
     funnel = training_funnel(context, len(codebook))
     embedder = open_embedder(context.config.buyers.embedder)
     config = context.config
-    training = scorer_from_steps(steps, codebook, funnel, embedder, out / "scorer", config.seed, context.progress)
+    both = with_neutral_goals(steps["intent"], steps["neutral"], config.seed)
+    training = scorer_from_steps(both, codebook, funnel, embedder, out / "scorer", config.seed, context.progress)
     write_json(out / "scorer/training.json", training)
     return training
 

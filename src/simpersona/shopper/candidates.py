@@ -26,11 +26,13 @@ _METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropd
 _SEARCH = re.compile(r"\b(search|find)\b", re.IGNORECASE)
 _COUNT = re.compile(r"\((\d+)\)$")
 _WORD = re.compile(r"[^\W\d_]{3,}")
+_NAMED_WISH = len(_METHODS) + 4
+"""The column of a candidate's features that says how much of the wish its name holds."""
 MOST_LINES = 4
 """The largest number of things in the cart that is distinguished."""
 NUMBERS = len(_METHODS) + 4 + 6
 """The number of features of one candidate."""
-STATE = 6 + MOST_LINES + 4 * len(MOVES)
+STATE = 7 + 6 + MOST_LINES + 4 * len(MOVES)
 """The number of features of a situation."""
 
 
@@ -61,7 +63,7 @@ class Situation:
     """The kind of each candidate, as its index in MOVES."""
     numbers: Float[np.ndarray, "n NUMBERS"]
     context: tuple[str, str, str]
-    """The texts of the goal, the page's title and the last action."""
+    """The texts of the wish, the page's title and the last action."""
     state: Float[np.ndarray, " STATE"]
 
     @property
@@ -85,8 +87,10 @@ def situation(observation: Observation) -> Situation:
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
     move = np.array(kinds, np.int64)
-    context = (goal.text, title, last)
-    return Situation((Candidate(), *offered), move, np.stack(rows), context, _state(observation, move))
+    context = (wish(goal), title, last)
+    numbers = np.stack(rows)
+    state = np.concatenate([_state(observation, move), _in_sight(observation, move, numbers, wanted, title)])
+    return Situation((Candidate(), *offered), move, numbers, context, state)
 
 
 def wish(goal: Goal) -> str:
@@ -129,7 +133,7 @@ def _numbers(candidate: Candidate, rank: float, wanted: set[str], done: Sequence
             float(node.role in TYPED),
             float(node.role in CHOSEN),
             float(node.role == DISCLOSURE),
-            len(wanted & stems) / max(len(wanted), 1),
+            _share(wanted, stems),
             float(bool(node.value)),
             min(times, 3) / 3,
             float(bool(done) and bool(name) and name in done[-1]),
@@ -153,6 +157,7 @@ def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.nd
         [
             [
                 float(observation.goal.intent == "buy"),
+                float(observation.goal.intent is not None),
                 float(not past),
                 np.log1p(min(len(past), 100)) / 3,
                 part / parts,
@@ -165,6 +170,43 @@ def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.nd
             *last,
         ]
     ).astype(np.float32)
+
+
+def _in_sight(
+    observation: Observation,
+    move: Int[np.ndarray, " n"],
+    numbers: Float[np.ndarray, "n NUMBERS"],
+    wanted: set[str],
+    title: str,
+) -> Float[np.ndarray, " 6"]:
+    """What of the wish is in sight, from words alone: in the page's title, among its products and its links, in the product
+    opened last, and in what was searched for. Without these a shopper cannot tell a page without the wanted products.
+    """
+    names = numbers[:, _NAMED_WISH]
+    products, links = (names[move == MOVES.index(kind)] for kind in ("product", "link"))
+    opened = searched = 0.0
+    for step, action in observation.actions:
+        kind = past_move(step)
+        if kind in ("product", "link"):
+            opened = _share(wanted, _stems(action.description))
+        elif kind == "search" and action.arguments:
+            searched = max(searched, _share(wanted, _stems(action.arguments[0])))
+    return np.array(
+        [
+            _share(wanted, _stems(title)),
+            products.max(initial=0),
+            products.mean() if len(products) else 0,
+            links.max(initial=0),
+            opened,
+            searched,
+        ],
+        np.float32,
+    )
+
+
+def _share(wanted: set[str], stems: set[str]) -> float:
+    """The share of the wish's words among the words of a text."""
+    return len(wanted & stems) / max(len(wanted), 1)
 
 
 def _since_product(past: Sequence[int]) -> int:
