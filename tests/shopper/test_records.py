@@ -190,7 +190,7 @@ def test_a_short_prompt_is_made_again_too():
     assert sent_prompts(again, short_messages) == sent
     assert "could not be used" in sent[1][1]["content"]
     assert sent[2][1]["content"].endswith(
-        "- clicking on the Add to Cart button\n- typing into the Search textbox: red skirt"
+        "- clicking on the Add to Cart button\n- typing into the Search textbox: red skirt\nBuyer: <|persona_3|>"
     )
 
 

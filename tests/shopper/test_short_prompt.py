@@ -5,17 +5,24 @@ from dataclasses import replace
 
 import llguidance
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.errors import ReplyError
-from simpersona.pages import Action, Decision, Page
+from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.short_prompt import (
     LEAVING,
+    TYPED_END,
+    ShortAnswer,
+    answer_of,
     short_answer,
+    short_answers,
     short_decision,
     short_messages,
     short_parse,
     short_schema,
+    typed_text,
 )
 from simpersona.visits import SUCCESS, Goal, Observation, Step
 
@@ -45,7 +52,7 @@ STEPS = (
 )
 
 
-def test_the_page_comes_first_and_what_differs_from_buyer_to_buyer_last():
+def test_the_page_comes_first_and_the_persona_last():
     assert (
         short_messages(Observation(PAGE, GOAL, STEPS))[1]["content"]
         == """<accessibility_tree>
@@ -57,24 +64,26 @@ combobox: Size = S (S | M)
 button: Sold out = (disabled)
 StaticText: Free shipping
 </accessibility_tree>
-Buyer: <|persona_42|>
 Goal: You are here to buy skirts.
 Done:
 - clicking on the Skirts link
 - clicking on the Add button
-- There is no node 0-9 on the page"""
+- There is no node 0-9 on the page
+Buyer: <|persona_42|>"""
     )
+    nobody = short_messages(Observation(PAGE, replace(GOAL, code=None), STEPS))[1]["content"]
+    assert nobody.endswith("the page\nBuyer:")
 
 
 def test_the_prompt_shows_the_last_six_lines_of_the_history():
     steps = tuple(step(Action("0-3", "click", f"Step {number}")) for number in range(20))
     done = short_messages(Observation(PAGE, GOAL, steps))[1]["content"].partition("Done:\n")[2].split("\n")
-    assert done == [f"- step {number}" for number in range(14, 20)]
+    assert done == [*(f"- step {number}" for number in range(14, 20)), "Buyer: <|persona_42|>"]
 
 
 def test_a_page_without_nodes_is_an_empty_line():
     user = short_messages(Observation(Page("", "", ()), GOAL))[1]["content"]
-    assert user.startswith("<accessibility_tree>\n\n</accessibility_tree>\nBuyer:")
+    assert user.startswith("<accessibility_tree>\n\n</accessibility_tree>\nGoal:")
 
 
 @pytest.mark.parametrize("action", [CLICK, FILL, CHOOSE, None])
@@ -121,3 +130,54 @@ def test_only_what_the_page_offers_becomes_an_answer_in_its_own_description():
     assert short_decision(Decision(scroll, ""), PAGE) is None
     assert short_decision(Decision(replace(CLICK, node="0-99"), ""), PAGE) is None
     assert short_decision(Decision(None, "why"), PAGE) == Decision(None, "why")
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+NODES = st.builds(
+    Node,
+    st.just(""),
+    st.sampled_from(["RootWebArea", "link", "button", "searchbox", "textbox", "combobox", "StaticText"]),
+    NAMES,
+    st.sampled_from(["", "S", "part 2 of 3", "(disabled)"]),
+    st.lists(NAMES, max_size=3).map(tuple),
+)
+PAGES = st.builds(
+    lambda nodes, back: Page(
+        "", "", tuple(replace(node, id=f"0-{number}") for number, node in enumerate(nodes)), goes_back=back
+    ),
+    st.lists(NODES, max_size=6),
+    st.booleans(),
+)
+
+
+def stated(schema):
+    """The answers of a schema: pairs of an action and the texts that may stand with it; None without a text."""
+    for form in schema["anyOf"]:
+        action, text = (form["properties"].get(name, {}) for name in ("action", "text"))
+        for name in action.get("enum", [action.get("const")]):
+            yield from ((name, chosen) for chosen in text.get("enum", [text.get("type")]))
+
+
+@given(PAGES)
+def test_answers_schema_and_parsing_agree(page):
+    answers = short_answers(page)
+    read = [json.loads(answer.text + ("x" + TYPED_END if answer.typed else "")) for answer in answers]
+    expected = [("x" if text == "string" else text, action) for action, text in stated(short_schema(page))]
+    assert sorted((one.get("text") or "", one["action"]) for one in read) == sorted((t or "", a) for t, a in expected)
+    assert answers[0] == ShortAnswer('{"action": "Leaving the store"}', None, None)
+    for index, answer in enumerate(answers):
+        decision = answer.decision("x" if answer.typed else "")
+        whole = answer.text + ("x" + TYPED_END if answer.typed else "")
+        assert short_answer(decision) == whole
+        assert answer_of(decision, answers) == (index, "x" if answer.typed else "")
+        if answer.option != "":
+            assert short_parse(whole, page) == decision
+
+
+def test_a_decision_that_no_answer_states_has_none():
+    scroll = Decision(Action("0-7", "scrollTo", "Scrolling to the Free shipping StaticText"), "")
+    assert answer_of(scroll, short_answers(PAGE)) is None
+
+
+def test_what_is_typed_has_no_quotes_and_no_end():
+    assert typed_text('a "b" \\ c\n' + "d" * 50) == "a b  c" + "d" * 34

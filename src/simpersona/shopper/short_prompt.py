@@ -1,15 +1,17 @@
 """The chat of one step for a small model: a third of the tokens of Figure 9, and an answer copied from the page.
 
-The page comes first, without node ids, so that the cached keys and values of its tokens serve every visitor who sees it;
-what differs from buyer to buyer comes last. The answer describes the action ("Clicking on the Skirts link"): a small model
-copies text more reliably than it chooses a number. Constrained to the schema, the model picks one of the page's offers by
-its likelihood, in a pass or two after the prompt.
+The page comes first, without node ids, then the goal and what was done, and the persona comes last. So the cached keys and
+values of all that is before the line of the buyer serve every visitor who sees the page, whatever the persona. The answer
+describes the action ("Clicking on the Skirts link"): a small model copies text more reliably than it chooses a number. The
+model picks one of the page's answers by its likelihood, in a few passes after the prompt.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -25,6 +27,36 @@ SYSTEM = "You are a buyer in an online store. Answer with what you do next."
 LEAVING = "Leaving the store"
 LAST_DONE = 6
 """The number of lines of the history in a prompt."""
+BUYER = "Buyer:"
+"""The start of the last line of a prompt; the line ends with the persona token, if there is a persona."""
+TYPED_END = '"}'
+"""What ends an answer after the text that the shopper types."""
+NOT_TYPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]')
+"""Characters that a shopper does not type: those that JSON escapes, and those that are no text."""
+
+
+@dataclass(frozen=True)
+class ShortAnswer:
+    """One answer that the page allows."""
+
+    text: str
+    """The whole JSON; if `typed`, only the part before what is typed."""
+    node: str | None
+    """The node's id; None to leave."""
+    method: Method | None
+    option: str | None = None
+    """What is chosen in a dropdown; each option is an answer of its own."""
+    typed: bool = False
+    """Whether the shopper's own text follows, and then TYPED_END."""
+    description: str = LEAVING
+
+    def decision(self, typed: str = "") -> Decision:
+        """The decision that this answer states, with the typed text."""
+        if self.node is None or self.method is None:
+            return Decision(None, "")
+        fixed: dict[Method, str] = {"press": "Enter", "goto": BACK}
+        argument = typed if self.typed else self.option if self.option is not None else fixed.get(self.method)
+        return Decision(Action(self.node, self.method, self.description, () if argument is None else (argument,)), "")
 
 
 def short_messages(observation: Observation) -> list[Message]:
@@ -34,10 +66,10 @@ def short_messages(observation: Observation) -> list[Message]:
         "<accessibility_tree>",
         *([node_text(node) for node in observation.page.nodes] or [""]),
         "</accessibility_tree>",
-        f"Buyer: {'' if goal.code is None else persona_token(goal.code)}",
         f"Goal: {goal.text}",
         "Done:",
         *_done(observation)[-LAST_DONE:],
+        BUYER if goal.code is None else f"{BUYER} {persona_token(goal.code)}",
     ]
     return [{"role": "system", "content": SYSTEM}, {"role": "user", "content": "\n".join(lines)}]
 
@@ -45,10 +77,51 @@ def short_messages(observation: Observation) -> list[Message]:
 def short_answer(decision: Decision) -> str:
     """The assistant's turn: one line of JSON, with `text` where something is typed or chosen."""
     action = decision.action
-    answer = {"action": action.description if action is not None else LEAVING}
-    if action is not None and action.arguments and action.method in ("fill", "selectOptionFromDropdown"):
-        answer["text"] = action.arguments[0]
-    return json.dumps(answer, ensure_ascii=False)
+    if action is None:
+        return _text(LEAVING)
+    has_text = action.arguments and action.method in ("fill", "selectOptionFromDropdown")
+    return _text(action.description, action.arguments[0] if has_text else None)
+
+
+def short_answers(page: Page) -> list[ShortAnswer]:
+    """Every valid answer on this page, the first of which is to leave. Nodes with one description are one answer, the first
+    node.
+    """
+    answers = [ShortAnswer(_text(LEAVING), None, None)]
+    for description, (node, method) in _offers(page).items():
+        if method == "fill":
+            start = _text(description, "").removesuffix(TYPED_END)
+            answers.append(ShortAnswer(start, node.id, method, typed=True, description=description))
+        elif method == "selectOptionFromDropdown":
+            for option in dict.fromkeys(node.options):
+                text = _text(description, option)
+                answers.append(ShortAnswer(text, node.id, method, option, description=description))
+        else:
+            answers.append(ShortAnswer(_text(description), node.id, method, description=description))
+    return answers
+
+
+def answer_of(decision: Decision, answers: Sequence[ShortAnswer]) -> tuple[int, str] | None:
+    """The index of the answer that states this decision, and its typed text; None if no answer does.
+
+    The decision has the page's own description of its action, as `short_decision` gives it.
+    """
+    action = decision.action
+    if action is None:
+        return 0, ""
+    argument = action.arguments[0] if action.arguments else ""
+    for index, answer in enumerate(answers):
+        if (answer.description, answer.method) == (action.description, action.method):
+            if answer.typed:
+                return index, argument
+            if answer.option is None or answer.option == argument:
+                return index, ""
+    return None
+
+
+def typed_text(text: str) -> str:
+    """The text as a shopper types it: at most MAX_TYPED_CHARS characters, without quotes, backslashes and control characters."""
+    return NOT_TYPED.sub("", text)[:MAX_TYPED_CHARS]
 
 
 def short_schema(page: Page) -> dict[str, Any]:
@@ -119,6 +192,11 @@ def _offers(page: Page) -> dict[str, tuple[Node, Method]]:
     for node, method in choices(page):
         offers.setdefault(describe(node, method), (node, method))
     return offers
+
+
+def _text(action: str, text: str | None = None) -> str:
+    """The JSON of an answer."""
+    return json.dumps({"action": action} | ({} if text is None else {"text": text}), ensure_ascii=False)
 
 
 def _done(observation: Observation) -> list[str]:
