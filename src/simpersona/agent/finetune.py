@@ -9,7 +9,6 @@ the same function; only the first one writes.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -20,12 +19,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerFast, PrinterCallback, TrainingArguments
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from transformers.utils.import_utils import is_flash_attn_2_available
 
 from simpersona.adapters.models.quiet import quiet
-from simpersona.agent.answer_trainer import AnswerTrainer, packed, put_back
+from simpersona.agent.answer_trainer import AnswerTrainer, packed
 from simpersona.agent.backbone import load_backbone, save_backbone
+from simpersona.agent.checkpointed_trainer import last_whole, put_back, training_arguments
 from simpersona.agent.masks import encode
 from simpersona.agent.persona_adapter import add_lora, save_adapter
 from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, only_rows_train
@@ -67,17 +67,16 @@ def finetune(
     steps = out.with_name(f".{out.name}.steps")
     trainer = AnswerTrainer(
         model=model,
-        args=_arguments(config, stage, steps, seed),
+        args=training_arguments(config, stage, steps, seed),
         train_dataset=encoded,  # pyright: ignore[reportArgumentType] - anything with length and items
         data_collator=packed,
         persona_ids=ids,
         progress=progress,
         what=f"stage {stage}",
     )
-    trainer.remove_callback(PrinterCallback)
     started = time.perf_counter()
     with quiet():
-        trainer.train(resume_from_checkpoint=_last_whole(steps))
+        trainer.train(resume_from_checkpoint=last_whole(steps))
     seconds = time.perf_counter() - started
     trained, steps_log = trainer.trained(), trainer.steps
     losses = [entry["loss"] for entry in steps_log]
@@ -112,12 +111,6 @@ def finetuned(out: Path) -> dict[str, Any] | None:
         return None
 
 
-def _last_whole(steps: Path) -> str | None:
-    """The last complete checkpoint: the Trainer writes its state last."""
-    whole = [path.parent for path in steps.glob("checkpoint-*/trainer_state.json")]
-    return str(max(whole, key=lambda path: int(path.name.partition("-")[2]))) if whole else None
-
-
 def _trainable(
     start: str | Path,
     stage: int,
@@ -146,43 +139,6 @@ def _merged(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
     if isinstance(embedding, PersonaEmbedding):
         whole.set_input_embeddings(embedding.merge())
     return whole.cpu().eval().requires_grad_(requires_grad=True)
-
-
-def _arguments(config: AgentConfig, stage: int, steps: Path, seed: int) -> TrainingArguments:
-    settings = config.stage1 if stage == 1 else config.stage2
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    at_once = config.examples_at_once or max(config.batch_size // processes, 1)
-    if config.batch_size % (at_once * processes):
-        raise ConfigError(
-            f"agent.batch_size = {config.batch_size} cannot be shared by {processes} processes that read {at_once} "
-            "examples at once: it must be a multiple of their product."
-        )
-    gpu = torch.cuda.is_available()
-    return TrainingArguments(
-        output_dir=str(steps),
-        max_steps=settings.steps,
-        per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=config.batch_size // at_once // processes,
-        learning_rate=settings.learning_rate,
-        warmup_steps=settings.warmup_steps,
-        lr_scheduler_type="cosine",
-        weight_decay=config.weight_decay,
-        activation_checkpointing=config.recompute,
-        activation_checkpointing_kwargs={"use_reentrant": False} if config.recompute else None,
-        bf16=gpu and torch.cuda.is_bf16_supported(),
-        use_cpu=not gpu,
-        ddp_backend=None if gpu or processes == 1 else "gloo",
-        seed=seed,
-        data_seed=seed,
-        save_strategy="steps" if config.checkpoint_steps else "no",
-        save_steps=config.checkpoint_steps or settings.steps,
-        save_total_limit=2,
-        logging_strategy="no",
-        report_to="none",
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        dataloader_pin_memory=gpu,
-    )
 
 
 def _check(examples: Sequence[Example], stage: int, codes: int) -> None:

@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from simpersona.contracts import persona_token
 from simpersona.errors import ConfigError
 
-StartRows = Literal["random", "mean", "codebook"]
+StartRows = Literal["random", "mean", "codebook", "mapped"]
 
 
 def persona_ids(tokenizer: PreTrainedTokenizerFast) -> range:
@@ -86,7 +86,8 @@ def start_rows(
     "random": normal with the standard deviation of the base embedding, as in the paper. "mean": the mean embedding
     with a tenth of that as noise. "codebook": the centred codes, rotated into the hidden space and scaled so that
     they are as far from the mean embedding as other tokens. Distances between codes keep their ratios (up to a
-    principal-component projection if the hidden space is smaller than the codes' span).
+    principal-component projection if the hidden space is smaller than the codes' span). "mapped" is the same here; training
+    by decisions then trains the rotation (see `persona_rows`).
     """
     generator = torch.Generator().manual_seed(seed)
     hidden = base.shape[1]

@@ -6,7 +6,7 @@ A default is the value of a plain run on a laptop; `configs/paper.toml` holds th
 from simpersona.config.evaluation import EvaluationConfig
 from simpersona.config.events import EventsConfig
 from simpersona.config.lab import LabConfig, VariantConfig
-from simpersona.config.models import AgentConfig, LlmConfig, PhaseConfig
+from simpersona.config.models import AgentConfig, GoalShares, LlmConfig, PhaseConfig
 from simpersona.config.personas import BuyersConfig, PersonasConfig, SplitConfig
 from simpersona.config.run import Config
 from simpersona.config.section import Section
@@ -17,6 +17,7 @@ from simpersona.config.traces import TracesConfig
 
 __all__ = [
     "AgentConfig",
+    "GoalShares",
     "BuyersConfig",
     "Config",
     "Driver",

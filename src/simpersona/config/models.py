@@ -52,7 +52,19 @@ class PhaseConfig(Section):
     steps: Positive
     """Optimiser steps; the paper's one epoch is about 530."""
     learning_rate: PositiveFloat
+    """With the prompt "short" the rows have learning rates of their own, agent.rows_learning_rate and map_learning_rate."""
     warmup_steps: int
+
+
+class GoalShares(Section):
+    """The mix of goals in phase 2 of training by decisions. Only the ratios of the numbers count."""
+
+    intent: Annotated[float, Field(ge=0)] = 0.45
+    """Goals that say whether to buy or to browse."""
+    neutral: Annotated[float, Field(ge=0)] = 0.35
+    """Goals that only say what the buyer is interested in, so that the persona has to decide the rest."""
+    instructions: Annotated[float, Field(ge=0)] = 0.2
+    """Goals that say what to do, step by step."""
 
 
 class AgentConfig(Section):
@@ -71,8 +83,26 @@ class AgentConfig(Section):
     prompt: Annotated[Literal["short", "figure9"], ReadBy("agent", "tasks", "simulation", "experiment")] = "short"
     """The prompt format. "figure9": the paper's, with node ids and reasoning. "short": a third of the tokens, the page first,
     and a short answer that names the action; for small models and for CPUs."""
-    start_rows: Literal["random", "mean", "codebook"] = "codebook"
-    """Initial values of the persona tokens' rows; the paper's are random (REFERENCE 20)."""
+    start_rows: Literal["random", "mean", "codebook", "mapped"] = "mapped"
+    """Initial values of the persona tokens' rows; the paper's are random (REFERENCE 20). "codebook": the codes, rotated into
+    the space of the embedding. "mapped": with the prompt "short" the rotation trains too, from the code and the funnel of the
+    persona's buyers; with "figure9" the same as "codebook"."""
+    start: str | None = None
+    """Training by decisions goes on from this adapter, with a new schedule: "default" is that of the default pack, otherwise
+    a folder. Phase 1 is then left out. Not set: from the model, with new rows."""
+    counterfactual: bool = True
+    """With the prompt "short": other personas learn on each page too, from what the trained scorer says they would do there.
+    False: only the recorded persona, from the recorded action."""
+    personas_at_once: Positive = 12
+    """The personas that learn on each page, if `counterfactual`."""
+    goal_shares: GoalShares = GoalShares()
+    rows_learning_rate: PositiveFloat = 0.1
+    """With the prompt "short": of the part of a persona's row that is its own, in standard deviations of the embedding."""
+    map_learning_rate: PositiveFloat = 0.01
+    """Of the linear map from what is known of a persona to its row, in the same unit."""
+    eval_steps: Annotated[int, Field(ge=0), NO_RESULT] = 0
+    """With the prompt "short": steps between two measurements on a few test situations, written to agent/training.json. 0:
+    never."""
     training: Annotated[Literal["two_stage", "single_stage"], ReadBy("agent", "evaluation")] = "two_stage"
     """"single_stage" is phase 2 alone, from the backbone: the comparison of App. F."""
     lora_rank: int = Field(default=0, ge=0)

@@ -1,0 +1,167 @@
+"""Many personas on one page in one pass.
+
+The base model reads the part of a prompt before "Buyer:" once, without the adapter: it is the same for all personas. The
+rest of the prompt and the answers of all personas are packed into one row after it. A mask lets each persona see the page
+and its own tokens only, so the result is that of reading each persona alone.
+
+    | page, goal, what was done (read once) | "Buyer:" | persona 4, its answer | persona 17, its answer | …
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from simpersona.agent.decision_lessons import Lesson
+from simpersona.agent.decision_loss import TextTokens, decision_losses
+from simpersona.agent.prefix_cache import PrefixCache
+from simpersona.agent.tokens import PersonaEmbedding
+
+KEPT_TOKENS = 4096
+"""Tokens whose keys and values are kept: the page of the lessons that follow each other."""
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The packed row of some lessons."""
+
+    ids: Int[Tensor, "1 tokens"]
+    positions: Int[Tensor, "1 tokens"]
+    visible: Bool[Tensor, "1 1 tokens all"]
+    """What each token sees of the prefixes and of the row."""
+    wanted: Int[Tensor, " targets"]
+    """The tokens after which the targets come."""
+
+
+class DecisionModel(nn.Module):
+    """A language model with persona rows, and the loss of lessons.
+
+    If `frozen`, the part before "Buyer:" is read without a gradient and without the adapter, and its keys and values are
+    kept. Otherwise the whole model learns from it.
+    """
+
+    def __init__(self, model: nn.Module, ids: range, text: TextTokens, *, frozen: bool) -> None:
+        super().__init__()
+        self.model, self.ids, self.text, self.frozen = model, ids, text, frozen
+        self._adapter_layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+        self._kept = PrefixCache(KEPT_TOKENS)
+
+    def forward(self, lessons: Sequence[Lesson]) -> Float[Tensor, ""]:
+        """The mean loss of the lessons. That of a lesson is the mean over its personas, each weighted; that of a persona is
+        the sum over its choices.
+        """
+        logits = self.logits(lessons)
+        targets = [target for lesson in lessons for block in lesson.blocks for target in block.targets]
+        losses = decision_losses(logits, targets, self.ids, self.text)
+        shares = [
+            block.weight / len(lesson.blocks) / len(lessons)
+            for lesson in lessons
+            for block in lesson.blocks
+            for _ in block.targets
+        ]
+        return (losses * torch.tensor(shares, device=losses.device)).sum()
+
+    def logits(self, lessons: Sequence[Lesson]) -> Float[Tensor, "targets vocabulary"]:
+        """The logits at each target, in the order of lessons, blocks and targets."""
+        prefixes = [self._prefix(lesson.before) for lesson in lessons]
+        layout = _layout(lessons, [prefix.get_seq_length() for prefix in prefixes], self._device)
+        return self.model(
+            input_ids=layout.ids,
+            attention_mask=layout.visible,
+            position_ids=layout.positions,
+            past_key_values=_joined(prefixes),
+            use_cache=True,
+            logits_to_keep=layout.wanted,
+        ).logits[0]
+
+    @property
+    def embedding(self) -> PersonaEmbedding:
+        """The input embedding, with the persona rows."""
+        embedding = self.model.get_input_embeddings()  # pyright: ignore[reportCallIssue]
+        assert isinstance(embedding, PersonaEmbedding)
+        return embedding
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _prefix(self, ids: list[int]) -> DynamicCache:
+        """The keys and values of the tokens before "Buyer:"."""
+        if not self.frozen:
+            return self._read(ids, DynamicCache())
+        cache, known = self._kept.longest([*ids, -1])
+        if known < len(ids):
+            with torch.no_grad(), adapter_off(self._adapter_layers):
+                self._read(ids[known:], cache)
+            self._kept.keep(ids, cache)
+        return cache
+
+    def _read(self, ids: list[int], cache: DynamicCache) -> DynamicCache:
+        row = torch.tensor([ids], device=self._device)
+        self.model(input_ids=row, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return cache
+
+
+@contextmanager
+def adapter_off(layers: Sequence[BaseTunerLayer]) -> Iterator[None]:
+    """The layers act without their low-rank matrices. peft's own switch also changes which parameters train."""
+    for layer in layers:
+        layer._disable_adapters = True  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._disable_adapters = False  # noqa: SLF001
+
+
+def _layout(lessons: Sequence[Lesson], known: Sequence[int], device: torch.device) -> _Layout:
+    """The row of the lessons; `known` are the lengths of their prefixes, which stand before the row in this order."""
+    before, size = sum(known), sum(map(_size, lessons))
+    ids: list[int] = []
+    positions: list[int] = []
+    wanted: list[int] = []
+    visible = torch.zeros(size, before + size, dtype=torch.bool)
+    first = 0  # of the lesson's prefix
+    for lesson, length in zip(lessons, known, strict=True):
+        common = slice(before + len(ids), before + len(ids) + len(lesson.common))
+        for part, after in [(lesson.common, 0), *((block.ids, len(lesson.common)) for block in lesson.blocks)]:
+            rows = slice(len(ids), len(ids) + len(part))
+            visible[rows, first : first + length] = True
+            visible[rows, common] = True
+            own = slice(before + rows.start, before + rows.stop)
+            visible[rows, own] = torch.ones(len(part), len(part), dtype=torch.bool).tril()
+            ids += part
+            positions += range(length + after, length + after + len(part))
+        first += length
+        start = common.stop - before
+        for block in lesson.blocks:
+            wanted += [start + block.answer_at + target.position - 1 for target in block.targets]
+            start += len(block.ids)
+    return _Layout(
+        torch.tensor([ids], device=device),
+        torch.tensor([positions], device=device),
+        visible[None, None].to(device),
+        torch.tensor(wanted, dtype=torch.long, device=device),
+    )
+
+
+def _size(lesson: Lesson) -> int:
+    return len(lesson.common) + sum(len(block.ids) for block in lesson.blocks)
+
+
+def _joined(prefixes: Sequence[DynamicCache]) -> DynamicCache:
+    """The prefixes' keys and values one after the other, in a cache that the pass may extend."""
+    if len(prefixes) == 1:
+        return prefixes[0]
+    joined = DynamicCache()
+    for number, layers in enumerate(zip(*(prefix.layers for prefix in prefixes), strict=True)):
+        sides = [torch.cat([getattr(layer, side) for layer in layers], dim=2) for side in ("keys", "values")]
+        joined.update(sides[0], sides[1], number)
+    return joined

@@ -1,0 +1,171 @@
+"""How well a model decides on test situations, and how far its persona tokens steer it.
+
+Against the recorded actions: nats per decision with the matched token, a mismatched one and none. Against the scorer: the
+divergence of the first choice, and over all personas the log-odds of leaving and of adding to the cart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from simpersona.agent.counterfactual import NOBODY, Counterfactual
+from simpersona.agent.decision_examples import DecisionEncoder, DecisionExample, Recorded, answer_move
+from simpersona.agent.decision_lessons import Lesson, block
+from simpersona.agent.decision_loss import Target, branch_targets
+from simpersona.agent.decision_model import DecisionModel
+
+RESAMPLES = 1000
+LEAST = 1e-6
+"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+
+
+@dataclass
+class _Odds:
+    """The log-odds of one answer for all personas, by the scorer and by the model, of each page that offers it."""
+
+    scorer: list[np.ndarray]
+    model: list[np.ndarray]
+
+    def figures(self) -> dict[str, float | int | None]:
+        """Correlation and slope within pages: how far the model's personas differ as the scorer's do."""
+        if not self.scorer:
+            return {"pages": 0, "correlation": None, "slope": None}
+        x = np.concatenate([odds - odds.mean() for odds in self.scorer])
+        y = np.concatenate([odds - odds.mean() for odds in self.model])
+        spread = float(np.sqrt((x * x).mean() * (y * y).mean()))
+        return {
+            "pages": len(self.scorer),
+            "correlation": round(float((x * y).mean()) / max(spread, 1e-12), 4),
+            "slope": round(float((x * y).mean() / max(float((x * x).mean()), 1e-12)), 4),
+            "mean_scorer": round(float(np.mean([odds.mean() for odds in self.scorer])), 4),
+            "mean_model": round(float(np.mean([odds.mean() for odds in self.model])), 4),
+        }
+
+
+class DecisionTest:
+    """Test situations, each with what the scorer says of every persona."""
+
+    def __init__(
+        self,
+        steps: Sequence[Recorded],
+        encoder: DecisionEncoder,
+        counterfactual: Counterfactual | None,
+        codes: int,
+        seed: int,
+    ) -> None:
+        self._steps, self._codes, self._seed = list(steps), codes, seed
+        self._examples = [encoder.encode(step) for step in steps]
+        everyone = list(range(codes))
+        self._shares = [
+            None
+            if counterfactual is None or step.kind == "instructions"
+            else counterfactual.shares(example.observation, example.tree.answers, everyone)
+            for step, example in zip(self._steps, self._examples, strict=True)
+        ]
+
+    def figures(self, model: DecisionModel) -> dict[str, Any]:
+        """The figures of a model: see the module."""
+        rng = np.random.default_rng(self._seed)
+        nats = np.zeros((len(self._examples), 3))
+        divergence: list[float] = []
+        alike: list[float] = []
+        leave, add = _Odds([], []), _Odds([], [])
+        model.eval()
+        with torch.no_grad():
+            for row, (step, example, shares) in enumerate(
+                zip(self._steps, self._examples, self._shares, strict=True)
+            ):
+                others = [code for code in range(self._codes) if code != step.code] or [step.code]
+                asked = [step.code, int(rng.choice(others)), NOBODY]
+                nats[row] = log_shares(model, example, asked, example.recorded)
+                if shares is None:
+                    continue
+                first, odds = self._against_scorer(model, example, shares)
+                divergence.append(first[0])
+                alike.append(first[1])
+                for found, kind in ((leave, "leave"), (add, "add")):
+                    if kind in odds:
+                        found.scorer.append(odds[kind][0])
+                        found.model.append(odds[kind][1])
+        gains = {name: self._gain(nats[:, 0] - nats[:, place]) for place, name in ((1, "mismatched"), (2, "none"))}
+        return {
+            "matched": round(float(-nats[:, 0].mean()), 4),
+            "mismatched": round(float(-nats[:, 1].mean()), 4),
+            "none": round(float(-nats[:, 2].mean()), 4),
+            "gain": gains,
+            "kl_first_choice": round(float(np.mean(divergence)), 4) if divergence else None,
+            "kl_first_choice_alike": round(float(np.mean(alike)), 4) if alike else None,
+            "leave": leave.figures(),
+            "add": add.figures(),
+        }
+
+    def _gain(self, gains: Float[np.ndarray, " n"]) -> list[float]:
+        """The mean gain in nats, and its 95 % interval by the bootstrap over visits."""
+        names, visit = np.unique([step.visit_id for step in self._steps], return_inverse=True)
+        sums, counts = np.bincount(visit, gains), np.bincount(visit)
+        drawn = np.random.default_rng(self._seed).integers(0, len(names), (RESAMPLES, len(names)))
+        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        return [round(float(value), 4) for value in (gains.mean(), *np.quantile(means, [0.025, 0.975]))]
+
+    def _against_scorer(
+        self, model: DecisionModel, example: DecisionExample, shares: Float[np.ndarray, "codes answers"]
+    ) -> tuple[tuple[float, float], dict[str, tuple[np.ndarray, np.ndarray]]]:
+        """The divergence of the first choice from the scorer's (and that of the scorer's mean over personas, which is what a
+        perfect model that ignores the persona has), and the log-odds of leaving and adding by scorer and model.
+        """
+        tree, everyone = example.tree, list(range(self._codes))
+        page = example.observation.page
+        adds = [place for place, answer in enumerate(tree.answers) if answer_move(page, answer) == "add"]
+        leaving = choices_on_path(model, example, everyone, 0)
+        odds = {"leave": (_odds(shares[:, 0]), _odds(np.exp(_along(leaving))))}
+        if adds:
+            adding = _along(choices_on_path(model, example, everyone, adds[0]))
+            odds["add"] = (_odds(shares[:, adds[0]]), _odds(np.exp(adding)))
+        target = np.stack([shares[:, below].sum(axis=1) for below in tree.path(0)[0].below], axis=1) + 1e-9
+        target /= target.sum(axis=1, keepdims=True)
+        kl = (target * (np.log(target) - leaving[0][1])).sum(axis=1).mean()
+        alike = (target * (np.log(target) - np.log(target.mean(axis=0)))).sum(axis=1).mean()
+        return (float(kl), float(alike)), odds
+
+
+def _odds(share: np.ndarray) -> np.ndarray:
+    kept = np.clip(share, LEAST, 1 - LEAST)
+    return np.log(kept / (1 - kept))
+
+
+def log_shares(
+    model: DecisionModel, example: DecisionExample, codes: Sequence[int], answer: int
+) -> Float[np.ndarray, " codes"]:
+    """The log-probability of an answer under the tree for each code; typed text is left out."""
+    return _along(choices_on_path(model, example, codes, answer))
+
+
+def choices_on_path(
+    model: DecisionModel, example: DecisionExample, codes: Sequence[int], answer: int
+) -> list[tuple[Target, Float[np.ndarray, "codes b"]]]:
+    """The choices on the way to an answer, each with the log-probabilities of its tokens for each code."""
+    tree = example.tree
+    targets = branch_targets(tree, answer, np.ones(len(tree.answers)), example.rare)
+    blocks = [block(example, code, answer, "", targets, 1.0) for code in codes]
+    lesson = Lesson(example.before, example.after(NOBODY)[: example.common], blocks)
+    logits = model.logits([lesson]).double().cpu().reshape(len(codes), len(targets), -1)
+    return [
+        (target, torch.log_softmax(logits[:, place, torch.from_numpy(target.tokens)], dim=1).numpy())
+        for place, target in enumerate(targets)
+        if target.tokens is not None
+    ]
+
+
+def _along(path: Sequence[tuple[Target, Float[np.ndarray, "codes b"]]]) -> Float[np.ndarray, " codes"]:
+    """The log-probability of the whole way."""
+    return np.sum([shares[:, _tokens(target).index(target.token)] for target, shares in path], axis=0)
+
+
+def _tokens(target: Target) -> list[int]:
+    return [] if target.tokens is None else target.tokens.tolist()
