@@ -158,7 +158,7 @@ def test_low_rank_matrices_and_rows_are_merged_and_kept_apart(checkpoint, kind, 
     with torch.no_grad():
         assert torch.allclose(model(ids_).logits, whole(ids_).logits, atol=2e-3)  # the adapter is in half precision
     assert read_adapter(tmp_path / "adapter") == {
-        "base": str(checkpoint), "codes": CODES, "prompt": "short", "lora": True
+        "base": str(checkpoint), "codes": CODES, "prompt": "short", "lora": True, "acts_from": "start"
     }  # fmt: skip
     theirs = json.loads((tmp_path / "adapter/adapter_config.json").read_text())  # peft's own, which others read
     assert theirs["base_model_name_or_path"] == str(checkpoint)

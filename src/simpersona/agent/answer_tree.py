@@ -89,6 +89,8 @@ class Writer:
         self._ended = False
         self.done = False
         """Whether the answer is complete, with the end of the turn."""
+        self.likeliest = False
+        """Every choice is drawn."""
 
     @property
     def answer(self) -> ShortAnswer:

@@ -1,11 +1,12 @@
 """The adapter of a grounded model, a few megabytes: the persona rows and the low-rank matrices of phase 2 (LoRA).
 
-    persona_adapter.json        the base model, the number of codes, the prompt format
+    persona_adapter.json        the base model, the number of codes, the prompt format, where the adapter begins to act
     persona_rows.safetensors    the rows, of shape (codes, hidden)
     adapter_model.safetensors, adapter_config.json      LoRA in peft's format, if it was trained
 
 The rows are a separate parameter, because peft's trainable tokens do not support a model with tied input and output
-embeddings.
+embeddings. An adapter that acts from "Buyer:" on is an activated LoRA for peft; it cannot be merged, because the base model
+reads the part before.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -25,17 +26,21 @@ from safetensors.torch import load_file, save_file
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.agent.backbone import load_backbone
+from simpersona.agent.invocation import invocation_ids
 from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, input_matrix, persona_ids
 from simpersona.errors import ConfigError
 
-ROWS, META, LORA = "persona_rows.safetensors", "persona_adapter.json", "adapter_model.safetensors"
+ROWS, META = "persona_rows.safetensors", "persona_adapter.json"
+LORA, LORA_CONFIG = "adapter_model.safetensors", "adapter_config.json"
+ActsFrom = Literal["start", "buyer"]
+"""Where an adapter begins to act: at the start of the prompt, or at its last line, "Buyer:"."""
 
 
 def add_lora(model: PreTrainedModel, rank: int) -> PeftModel:
     """Adds low-rank matrices to each linear layer except the output; only these and the persona rows train."""
     embedding = model.get_input_embeddings()
     lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
-    with _peft_quiet():
+    with peft_quiet():
         adapted = get_peft_model(model, lora)
     if isinstance(embedding, PersonaEmbedding):
         embedding.rows.requires_grad = True  # peft freezes all other parameters
@@ -43,7 +48,12 @@ def add_lora(model: PreTrainedModel, rank: int) -> PeftModel:
 
 
 def save_adapter(
-    folder: Path, model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerFast, base: str, prompt: str
+    folder: Path,
+    model: PreTrainedModel | PeftModel,
+    tokenizer: PreTrainedTokenizerFast,
+    base: str,
+    prompt: str,
+    acts_from: ActsFrom = "start",
 ) -> None:
     """Writes the adapter of a grounded model in half precision, atomically; it replaces `folder`.
 
@@ -51,16 +61,20 @@ def save_adapter(
     """
     ids = persona_ids(tokenizer)
     embedding = model.get_input_embeddings()
-    rows = embedding.rows if isinstance(embedding, PersonaEmbedding) else input_matrix(model)[ids.start : ids.stop]  # pyright: ignore[reportArgumentType]
-    meta = {"base": base, "codes": len(ids), "prompt": prompt, "lora": isinstance(model, PeftModel)}
+    rows: torch.Tensor = (
+        embedding.rows if isinstance(embedding, PersonaEmbedding) else embedding.weight[ids.start : ids.stop]  # pyright: ignore[reportOptionalMemberAccess, reportIndexIssue, reportAssignmentType]
+    )
+    lora = isinstance(model, PeftModel)
+    meta = {"base": base, "codes": len(ids), "prompt": prompt, "lora": lora, "acts_from": acts_from}
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
         partial = Path(temporary) / folder.name
         partial.mkdir()
         if isinstance(model, PeftModel):
-            model.active_peft_config.base_model_name_or_path = base  # peft would write the folder of this training
             model.save_pretrained(str(partial), save_embedding_layers=False)
             (partial / "README.md").unlink(missing_ok=True)  # peft's card is empty
+            invocation = invocation_ids(tokenizer) if acts_from == "buyer" else None
+            change_lora_config(partial, base_model_name_or_path=base, alora_invocation_tokens=invocation)
             save_file({name: tensor.half() for name, tensor in load_file(partial / LORA).items()}, partial / LORA)
         save_file({"rows": rows.detach().cpu().half().contiguous()}, partial / ROWS)
         (partial / META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
@@ -68,15 +82,23 @@ def save_adapter(
         partial.rename(folder)
 
 
+def change_lora_config(folder: Path, **values: Any) -> None:
+    """Replaces values of peft's configuration in `folder`."""
+    file = folder / LORA_CONFIG
+    known = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(known | values, indent=2) + "\n", encoding="utf-8")
+
+
 def read_adapter(folder: Path) -> dict[str, Any]:
-    """`base`, `codes`, `prompt` and `lora` of the adapter at `folder`. Raises ConfigError if there is none."""
+    """`base`, `codes`, `prompt`, `lora` and `acts_from` of the adapter at `folder`. Raises ConfigError if there is none."""
     try:
-        return json.loads((folder / META).read_text(encoding="utf-8"))
+        meta: dict[str, Any] = json.loads((folder / META).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise ConfigError(
             f"{folder}: no persona adapter here ({META}: {error}). The stage `agent` writes one, as agent/adapter, if "
             "agent.lora_rank is set."
         ) from error
+    return {"acts_from": "start"} | meta  # older adapters do not record it
 
 
 def is_adapter(folder: Path) -> bool:
@@ -84,8 +106,8 @@ def is_adapter(folder: Path) -> bool:
     return (folder / META).is_file()
 
 
-def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
-    """The backbone with the adapter merged into it, in fp32, and its tokenizer; see `load_backbone`.
+def base_with_rows(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The backbone of the adapter at `folder` with its persona rows, in fp32, and its tokenizer; see `load_backbone`.
 
     `base` overrides the name of the backbone that the adapter records. Raises ConfigError if the adapter or the backbone
     is missing, or if they do not fit.
@@ -101,8 +123,32 @@ def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel
         )
     with torch.no_grad():
         input_matrix(model)[ids.start : ids.stop] = rows
+    return model.eval(), tokenizer
+
+
+def with_lora(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
+    """The model with the low-rank matrices of the adapter at `folder` as layers of peft, which act on every token."""
+    config = LoraConfig.from_pretrained(str(folder))
+    config.alora_invocation_tokens = None  # who calls the model knows where the matrices act
+    with peft_quiet():
+        adapted = PeftModel.from_pretrained(model, str(folder), config=config)
+    return adapted.get_base_model().eval()  # pyright: ignore[reportReturnType]
+
+
+def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
+    """The backbone with the adapter merged into it, in fp32, and its tokenizer; see `base_with_rows`.
+
+    Raises ConfigError for an adapter that acts on a part of the prompt only; `GroundedModel.load` loads it.
+    """
+    meta = read_adapter(folder)
+    if meta["lora"] and meta["acts_from"] != "start":
+        raise ConfigError(
+            f'{folder}: this adapter acts from "Buyer:" on, so it cannot be merged into its backbone. Load it with '
+            "simpersona.agent.grounded_model.GroundedModel.load, or with peft as an activated LoRA."
+        )
+    model, tokenizer = base_with_rows(folder, base)
     if meta["lora"]:
-        with _peft_quiet():
+        with peft_quiet():
             model = PeftModel.from_pretrained(model, str(folder)).merge_and_unload()  # pyright: ignore[reportCallIssue]
     return model.eval(), tokenizer
 
@@ -113,7 +159,7 @@ def load_grounded(folder: Path | str) -> tuple[PreTrainedModel, PreTrainedTokeni
 
 
 @contextmanager
-def _peft_quiet() -> Iterator[None]:
+def peft_quiet() -> Iterator[None]:
     """Hides a deprecation warning: peft reads an attribute of transformers under its old name."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*is_gradient_checkpointing.*", FutureWarning)

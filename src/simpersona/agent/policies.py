@@ -39,7 +39,7 @@ class PolicyMaker:
     def __init__(self, settings: PolicySettings, folder: Path, policy: Literal["lm", "scorer"]) -> None:
         self.settings, self.folder = settings, folder
         self.policy: Literal["lm", "scorer"] = policy
-        model = "stage2" if (folder / "stage2").is_dir() else "adapter"  # the adapter is from a pack
+        model = "stage2" if (folder / "stage2").is_dir() else "adapter"  # some adapters are merged into no checkpoint
         name = "scorer" if policy == "scorer" else model
         self._trained = folder / name
         self.files = () if policy == "lm" and settings.model == "llm" else (name,)
@@ -67,12 +67,15 @@ def model_policies(
     """A function that makes the policy of a visit from its seed, with the language model in `folder`: a checkpoint that
     takes the prompt format `prompt`, or an adapter, which records its prompt format.
     """
+    from simpersona.agent.answer_policy import AnswerPolicy  # noqa: PLC0415 - heavy
     from simpersona.agent.persona_adapter import is_adapter, read_adapter  # noqa: PLC0415 - heavy
     from simpersona.agent.transformers_model import TransformersModel  # noqa: PLC0415 - heavy
 
     name = read_adapter(folder)["prompt"] if is_adapter(folder) else prompt
-    rendered = prompt_format(name, reasoning=reasoning)
     model = TransformersModel(folder, temperature)
+    if name == "short":
+        return lambda seed: AnswerPolicy(model, seed)
+    rendered = prompt_format(name, reasoning=reasoning)
     return lambda seed: LanguageModelPolicy(model, seed, rendered)
 
 

@@ -1,9 +1,12 @@
-"""Language model: a Hugging Face checkpoint in this process, constrained to a JSON schema.
+"""Language model: a Hugging Face checkpoint or an adapter in this process, whose answers keep a constraint.
 
-The schema becomes a grammar (llguidance) with the whitespace of `json.dumps`, on which the model was trained. Tokens that
-the grammar forces are appended without running the model. So a reply costs one pass over the new part of the prompt and
-one for each real choice: end or act, the digits of the node, the typed text, and the reasoning. The reasoning comes last
-and cannot change the action before it, but the progress log of the next steps contains it.
+The constraint is a JSON schema or the answers of a page. Tokens that it forces are appended without running the model. So a
+reply costs one pass over the new part of the prompt and one for each real choice: end or act, the digits of the node or the
+words of the description, the typed text, and the reasoning. The reasoning comes last and cannot change the action before
+it, but the progress log of the next steps contains it.
+
+An activated adapter acts from the line "Buyer:" on. The part before is read with the adapter off, and only that part is
+cached for other prompts.
 """
 
 from __future__ import annotations
@@ -11,30 +14,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool
-from llguidance import LLMatcher
-from llguidance.hf import from_tokenizer
+from jaxtyping import Int
 from transformers import DynamicCache
 
+from simpersona.agent.answer_tree import AnswerTree
+from simpersona.agent.constraint import Constraint, JsonGrammars
+from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.joint_pass import joint_logits
 from simpersona.agent.masks import prompt_ids
-from simpersona.agent.persona_adapter import load_grounded
 from simpersona.agent.prefix_cache import PrefixCache
-from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ModelError
-from simpersona.pages import Message, Reply
+from simpersona.pages import Decision, Message, Reply
+from simpersona.shopper.short_prompt import ShortAnswer
 
 MAX_REPLY_TOKENS = 512
 """A schema bounds its strings; this bounds a schema that does not."""
-_REASONING = b'"reasoning":'
-"""Where the reasoning begins; inside a JSON string these quotes would be escaped."""
 
 
 @dataclass
@@ -42,25 +44,26 @@ class _Question:
     """A reply that is requested or being written."""
 
     prompt: list[int]
-    schema: dict[str, Any]
+    begin: Callable[[], Constraint]
     generator: torch.Generator
     answer: list[int] = field(default_factory=list)
+    text: str = ""
     error: Exception | None = None
     done: bool = False
 
 
 @dataclass
 class _Writing:
-    """The state of an answer: its grammar, the cache of the tokens read, and the tokens not read yet."""
+    """The state of an answer: its constraint, the cache of the tokens read, and the tokens not read yet.
+
+    `shared` is the part of the prompt that is cached for other prompts.
+    """
 
     question: _Question
-    matcher: LLMatcher
+    constraint: Constraint
+    shared: list[int]
     unread: list[int]
     cache: DynamicCache = field(default_factory=DynamicCache)
-    allowed: Bool[np.ndarray, " vocabulary"] | None = None
-    """The tokens that may come next."""
-    ended: bool = False
-    """Whether the model ended its turn."""
 
 
 class TransformersModel:
@@ -75,10 +78,10 @@ class TransformersModel:
     def __init__(
         self, folder: str | Path, temperature: float = 1.0, *, kept_tokens: int = 16_384, together: int = 8
     ) -> None:
-        self._model, self._tokenizer = load_grounded(folder)
+        self._grounded = GroundedModel.load(folder)
+        self._model, self._tokenizer = self._grounded.model, self._grounded.tokenizer
         self._model.to("cuda" if torch.cuda.is_available() else "cpu")  # pyright: ignore[reportArgumentType]
-        self._grammar_tokens = from_tokenizer(self._tokenizer, n_vocab=self._model.config.vocab_size)  # pyright: ignore[reportArgumentType]
-        self._never = np.asarray(persona_ids(self._tokenizer), dtype=np.int64)
+        self._grammars = JsonGrammars(self._tokenizer, self._model.config.vocab_size)
         self._temperature, self._together = temperature, together
         self._prefixes = PrefixCache(kept_tokens)
         self._waiting: deque[_Question] = deque()
@@ -94,11 +97,26 @@ class TransformersModel:
         bits of the logits. Raises ModelError if the prompt is longer than the model's context, the schema has no grammar,
         or the generation fails.
         """
-        return await asyncio.to_thread(self._reply, messages, schema, seed)
-
-    def _reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
         started = time.perf_counter()
-        question = _Question(prompt_ids(messages, self._tokenizer), schema, torch.Generator().manual_seed(seed))
+        question = await self._asked(messages, lambda: self._grammars.constraint(schema), seed)
+        return Reply(question.text, len(question.prompt), len(question.answer), time.perf_counter() - started)
+
+    async def decide(self, messages: list[Message], answers: Sequence[ShortAnswer], seed: int) -> Decision:
+        """The decision of one of the page's answers, drawn by its likelihood among them. Raises ModelError as `reply` does."""
+        writer = AnswerTree(answers, self._tokenizer).writer()
+        question = await self._asked(messages, lambda: writer, seed)
+        costs = {"prompt_tokens": len(question.prompt), "reply_tokens": len(question.answer)}
+        return replace(writer.answer.decision(writer.typed), reply=question.text, **costs)
+
+    async def _asked(self, messages: list[Message], begin: Callable[[], Constraint], seed: int) -> _Question:
+        generator = torch.Generator().manual_seed(seed)
+        question = _Question(prompt_ids(messages, self._tokenizer), begin, generator)
+        await asyncio.to_thread(self._await_answer, question)
+        if question.error is not None:
+            raise ModelError(f"{self.name}: no answer: {question.error}") from question.error
+        return question
+
+    def _await_answer(self, question: _Question) -> None:
         self._waiting.append(question)
         with self._lock:  # the first thread answers all waiting questions
             while not question.done:
@@ -110,10 +128,6 @@ class TransformersModel:
                         waiting.error = waiting.error or error
                 for waiting in batch:
                     waiting.done = True
-        if question.error is not None:
-            raise ModelError(f"{self.name}: no answer: {question.error}") from question.error
-        text = self._grammar_tokens.decode_bytes(question.answer).decode()
-        return Reply(text, len(question.prompt), len(question.answer), time.perf_counter() - started)
 
     def _answer(self, questions: list[_Question]) -> None:
         """Writes the answer of each question, or the error that prevents it."""
@@ -121,11 +135,7 @@ class TransformersModel:
         with torch.inference_mode():
             writings = [writing for writing in writings if self._must_choose(writing)]
             for writing in writings:  # prompts are long and differ in length, so each is read alone
-                prompt = writing.question.prompt
-                writing.cache, known = self._prefixes.longest(prompt)
-                writing.unread = writing.unread[known:]
-                self._choose([writing])
-                self._prefixes.keep(prompt, writing.cache)
+                self._read(writing)
             while writings := [writing for writing in writings if self._must_choose(writing)]:
                 self._choose(writings)
 
@@ -138,77 +148,66 @@ class TransformersModel:
             )
             return None
         try:
-            return _Writing(question, self._matcher(question.schema), list(question.prompt))
+            shared = self._grounded.before_buyer(question.prompt)
+            return _Writing(question, question.begin(), shared, list(question.prompt))
         except (ModelError, ValueError) as error:
             question.error = error
             return None
 
     def _must_choose(self, writing: _Writing) -> bool:
-        """Appends the tokens that the grammar forces. Returns False if the answer is then complete or cannot be completed."""
-        question, matcher = writing.question, writing.matcher
-        while not writing.ended:
-            forced = matcher.compute_ff_tokens()
-            self._write(writing, forced)
-            if matcher.is_stopped():
-                if matcher.is_error():
-                    question.error = ModelError(f"the answer left its grammar: {matcher.get_error()}")
-                return False
-            size = len(question.answer)
-            if size > MAX_REPLY_TOKENS or len(question.prompt) + size >= self._tokenizer.model_max_length:
-                question.error = ModelError(f"the answer is not complete after {size} tokens.")
-                return False
-            writing.allowed = self._allowed(matcher)
-            if np.count_nonzero(writing.allowed) > 1:
-                return True
-            if (only := int(writing.allowed.argmax())) == self._tokenizer.eos_token_id:
-                return False
-            self._write(writing, [only])
-        return False
+        """Appends the tokens that the constraint forces. Returns False if the answer is then complete or cannot be completed."""
+        question = writing.question
+        try:
+            self._write(writing, writing.constraint.forced())
+        except ModelError as error:
+            question.error = error
+            return False
+        if writing.constraint.done:
+            question.text = writing.constraint.text
+            return False
+        size = len(question.answer)
+        if size > MAX_REPLY_TOKENS or len(question.prompt) + size >= self._tokenizer.model_max_length:
+            question.error = ModelError(f"the answer is not complete after {size} tokens.")
+            return False
+        return True
+
+    def _read(self, writing: _Writing) -> None:
+        """Reads and caches the shared part of the prompt. If that is the whole prompt, the pass also adds a token."""
+        shared = writing.shared
+        writing.cache, known = self._prefixes.longest(writing.unread[: len(shared) + 1])
+        if len(shared) == len(writing.question.prompt):
+            writing.unread = writing.unread[known:]
+            self._choose([writing])
+        else:
+            if known < len(shared):
+                with self._grounded.reading():
+                    self._logits([shared[known:]], [writing.cache])
+            writing.unread = writing.unread[len(shared) :]
+        self._prefixes.keep(shared, writing.cache)
 
     def _choose(self, writings: list[_Writing]) -> None:
-        """Adds the next token of each answer in one pass: a sampled one, or the most likely one in the reasoning."""
-        self.passes += 1
-        unread = [writing.unread for writing in writings]
-        self.tokens_read += sum(map(len, unread))
-        logits = joint_logits(self._model, unread, [writing.cache for writing in writings]).float().cpu()
-        for writing, row in zip(writings, logits, strict=True):
-            assert writing.allowed is not None
+        """Adds the next token of each answer in one pass."""
+        logits = self._logits([writing.unread for writing in writings], [writing.cache for writing in writings])
+        for writing, row in zip(writings, logits.float().cpu(), strict=True):
             writing.unread = []
-            explains = _REASONING in self._grammar_tokens.decode_bytes(writing.question.answer)
-            temperature = 0 if explains else self._temperature
-            token = _drawn(row, writing.allowed, temperature, writing.question.generator)
-            if token == self._tokenizer.eos_token_id:
-                writing.ended = True
-            else:
-                self._write(writing, [token])
+            temperature = 0 if writing.constraint.likeliest else self._temperature
+            token = _drawn(row, writing.constraint.allowed(), temperature, writing.question.generator)
+            writing.constraint.add(token)
+            self._write(writing, [token])
+
+    def _logits(self, unread: list[list[int]], caches: list[DynamicCache]) -> torch.Tensor:
+        self.passes += 1
+        self.tokens_read += sum(map(len, unread))
+        return joint_logits(self._model, unread, caches)
 
     def _write(self, writing: _Writing, tokens: list[int]) -> None:
-        if tokens and not writing.matcher.consume_tokens(tokens):
-            raise ModelError(f"A token was refused by the grammar that allowed it: {writing.matcher.get_error()}")
+        tokens = [token for token in tokens if token != self._tokenizer.eos_token_id]  # the end of the turn is not read
         writing.question.answer += tokens
         writing.unread += tokens
 
-    def _matcher(self, schema: dict[str, Any]) -> LLMatcher:
-        grammar = LLMatcher.grammar_from_json_schema(
-            schema, overrides={"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-        )
-        matcher = LLMatcher(self._grammar_tokens, grammar, log_level=0)
-        if matcher.is_error():
-            raise ModelError(f"this JSON schema cannot be enforced: {matcher.get_error()}")
-        return matcher
 
-    def _allowed(self, matcher: LLMatcher) -> Bool[np.ndarray, " vocabulary"]:
-        """The tokens that may come next: those of the grammar, without persona tokens."""
-        bits = np.unpackbits(np.frombuffer(matcher.compute_bitmask(), dtype=np.uint8), bitorder="little")
-        allowed = bits[: self._model.config.vocab_size].astype(bool)
-        allowed[self._never] = False
-        return allowed
-
-
-def _drawn(
-    logits: torch.Tensor, allowed: Bool[np.ndarray, " vocabulary"], temperature: float, generator: torch.Generator
-) -> int:
-    candidates = torch.from_numpy(np.flatnonzero(allowed))
+def _drawn(logits: torch.Tensor, allowed: Int[np.ndarray, " n"], temperature: float, generator: torch.Generator) -> int:
+    candidates = torch.from_numpy(allowed)
     scores = logits[candidates]
     if temperature == 0:
         return int(candidates[scores.argmax()])
