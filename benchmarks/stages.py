@@ -18,7 +18,7 @@ from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from benchmarks.small_model import CONTEXT, read_shops
 from simpersona.agent.finetune import finetune
-from simpersona.agent.grounding import PHASE_GOALS, examples_of
+from simpersona.agent.grounding import PHASE_GOALS
 from simpersona.agent.held_out import keep_some, losses_by_token
 from simpersona.agent.policies import model_policies
 from simpersona.agent.tokens import StartRows
@@ -33,6 +33,7 @@ from simpersona.pipeline.recorded import simulated_shops
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
 from simpersona.ports import Policy
+from simpersona.traces.examples import short_example
 from simpersona.visits import Observation
 
 BATCH, HELD_OUT = 16, 400
@@ -77,7 +78,10 @@ def section(config: Path = CONFIG, reading: int = 1000, steps: int = 750, visits
     settings = load_config(config)
     run = StageContext(settings, run_pipeline(settings, Quiet(), upto="traces"), lambda *_: None, "stages")
     by_kind = training_steps(run)
-    both = {phase: examples_of(by_kind[kind], "short") for phase, kind in PHASE_GOALS.items()}
+    both = {
+        phase: [example for step in by_kind[kind] if (example := short_example(step)) is not None]
+        for phase, kind in PHASE_GOALS.items()
+    }
     train = {stage: keep_some(own, HELD_OUT, settings.seed)[0] for stage, own in both.items()}
     held = keep_some(both[2], HELD_OUT, settings.seed)[1]
     columns: dict[str, dict[str, Any]] = {}

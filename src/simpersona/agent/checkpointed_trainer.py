@@ -20,6 +20,8 @@ from simpersona.errors import ConfigError
 from simpersona.ports import Progress
 
 TRAINED = "trained.safetensors"
+DONE = "trained.json"
+"""The summary of a training, a file in the folder of its result."""
 
 
 class CheckpointedTrainer(Trainer):

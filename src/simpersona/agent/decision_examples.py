@@ -19,7 +19,7 @@ from simpersona.agent.persona_funnel import PersonaFunnel
 from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ConfigError
 from simpersona.pages import Decision, Page, node_text
-from simpersona.shopper.moves import MOVES, Move, move_of
+from simpersona.shopper.moves import Move, move_of
 from simpersona.shopper.short_prompt import ShortAnswer, answer_of, short_answers, short_decision, short_messages
 from simpersona.traces.examples import TrainingStep
 from simpersona.visits import GoalKind, Observation
@@ -204,4 +204,6 @@ class DecisionEncoder:
 def _shortened(page: Page, kept: int, decision: Decision) -> Page:
     """The page with its first nodes, and with the node that is acted on."""
     target = None if decision.action is None else decision.action.node
-    return replace(page, nodes=tuple(node for place, node in enumerate(page.nodes) if place < kept or node.id == target))
+    return replace(
+        page, nodes=tuple(node for place, node in enumerate(page.nodes) if place < kept or node.id == target)
+    )

@@ -11,14 +11,10 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from peft import PeftModel
 from peft.utils import set_peft_model_state_dict
 from safetensors.torch import load_file
@@ -26,38 +22,25 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.adapters.models.quiet import quiet
 from simpersona.agent.backbone import load_backbone, save_backbone
-from simpersona.agent.checkpointed_trainer import last_whole, training_arguments
-from simpersona.agent.counterfactual import Counterfactual
+from simpersona.agent.checkpointed_trainer import DONE, last_whole, training_arguments
 from simpersona.agent.decision_draws import drawn_steps
-from simpersona.agent.decision_examples import DecisionEncoder, Recorded
+from simpersona.agent.decision_examples import DecisionEncoder
+from simpersona.agent.decision_lectures import Lectures
 from simpersona.agent.decision_lessons import LessonMaker
 from simpersona.agent.decision_loss import text_tokens
 from simpersona.agent.decision_model import DecisionModel
 from simpersona.agent.decision_test import DecisionTest
 from simpersona.agent.decision_trainer import DecisionTrainer, Lessons, as_batch
 from simpersona.agent.persona_adapter import LORA, add_lora, read_adapter, save_adapter
-from simpersona.agent.persona_rows import Known, MappedEmbedding, PersonaRows, first_rows
+from simpersona.agent.persona_rows import MappedEmbedding, PersonaRows, first_rows
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
 from simpersona.config import AgentConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.ports import Progress
 from simpersona.visits import GoalKind
 
-DONE = "trained.json"
-"""The summary of the training, a file in the folder of its result."""
-CURVE_STEPS = 24
+CURVE_SITUATIONS = 24
 """The number of test situations that are measured during training."""
-
-
-@dataclass(frozen=True)
-class Lectures:
-    """What a training by decisions learns from."""
-
-    train: Mapping[GoalKind, Sequence[Recorded]]
-    test: Sequence[Recorded]
-    counterfactual: Counterfactual | None
-    codebook: Float[np.ndarray, "codes latent"]
-    known: Known
 
 
 def train_decisions(
@@ -93,7 +76,7 @@ def train_decisions(
     arguments = training_arguments(
         config, phase, steps, seed, at_once=0 if torch.cuda.is_available() else 1, recompute=False
     )
-    first = lectures.test[:: max(len(lectures.test) // CURVE_STEPS, 1)][:CURVE_STEPS]
+    first = lectures.test[:: max(len(lectures.test) // CURVE_SITUATIONS, 1)][:CURVE_SITUATIONS]
     small = DecisionTest(first, encoder, lectures.counterfactual, codes, seed) if config.eval_steps and first else None
     trainer = DecisionTrainer(
         model=decider,
@@ -119,6 +102,7 @@ def train_decisions(
         "loss_first": losses[0],
         "loss_last": losses[-1],
         "losses": losses,
+        "left_out": lectures.left_out,
         "curve": trainer.curve,
     }
     if trainer.args.should_save:
@@ -219,7 +203,7 @@ def _save(
             model.set_input_embeddings(embedding.merge())  # pyright: ignore[reportAttributeAccessIssue]
             save_backbone(model, tokenizer, partial)  # pyright: ignore[reportArgumentType]
         else:
-            save_adapter(partial, model, tokenizer, config.model, config.prompt)
+            save_adapter(partial, model, tokenizer, config.model, config.prompt, "buyer")
         rows.save(partial)
         (partial / DONE).write_text(json.dumps(summary) + "\n", encoding="utf-8")
         shutil.rmtree(out, ignore_errors=True)

@@ -93,9 +93,7 @@ def recorded_block(example: DecisionExample, code: int, weight: float) -> Block:
     return block(example, code, example.recorded, example.typed, targets, weight)
 
 
-def block(
-    example: DecisionExample, code: int, answer: int, typed: str, targets: list[Target], weight: float
-) -> Block:
+def block(example: DecisionExample, code: int, answer: int, typed: str, targets: list[Target], weight: float) -> Block:
     """A block for a persona and an answer, with the targets of the answer's branches; those of typed text are added."""
     tree = example.tree
     ids = list(tree.ids[answer])

@@ -94,9 +94,7 @@ def typed_targets(tree: AnswerTree, answer: int, text: str) -> list[Target]:
     start = len(tree.ids[answer])
     typed = tree.typed_ids(text)
     chosen = len(typed) - len(tree.typed_ids("")) + 1  # the first token of the end is the last choice
-    return [
-        Target(start + place, None, None, typed[place], TYPED_WEIGHT, first=not place) for place in range(chosen)
-    ]
+    return [Target(start + place, None, None, typed[place], TYPED_WEIGHT, first=not place) for place in range(chosen)]
 
 
 def decision_losses(

@@ -78,9 +78,7 @@ class DecisionTest:
         leave, add = _Odds([], []), _Odds([], [])
         model.eval()
         with torch.no_grad():
-            for row, (step, example, shares) in enumerate(
-                zip(self._steps, self._examples, self._shares, strict=True)
-            ):
+            for row, (step, example, shares) in enumerate(zip(self._steps, self._examples, self._shares, strict=True)):
                 others = [code for code in range(self._codes) if code != step.code] or [step.code]
                 asked = [step.code, int(rng.choice(others)), NOBODY]
                 nats[row] = log_shares(model, example, asked, example.recorded)

@@ -73,7 +73,8 @@ class DecisionTrainer(CheckpointedTrainer):
         lessons: Sequence[Lesson] = inputs["lessons"]
         loss = model(lessons)
         tokens = sum(
-            len(lesson.before) + len(lesson.common) + sum(len(block.ids) for block in lesson.blocks) for lesson in lessons
+            len(lesson.before) + len(lesson.common) + sum(len(block.ids) for block in lesson.blocks)
+            for lesson in lessons
         )
         parts = self.args.gradient_accumulation_steps * self.accelerator.num_processes
         self.see(loss.detach() / parts, len(lessons), tokens)

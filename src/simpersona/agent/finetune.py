@@ -25,7 +25,7 @@ from transformers.utils.import_utils import is_flash_attn_2_available
 from simpersona.adapters.models.quiet import quiet
 from simpersona.agent.answer_trainer import AnswerTrainer, packed
 from simpersona.agent.backbone import load_backbone, save_backbone
-from simpersona.agent.checkpointed_trainer import last_whole, put_back, training_arguments
+from simpersona.agent.checkpointed_trainer import DONE, last_whole, put_back, training_arguments
 from simpersona.agent.masks import encode
 from simpersona.agent.persona_adapter import add_lora, save_adapter
 from simpersona.agent.tokens import PersonaEmbedding, add_persona_tokens, only_rows_train
@@ -33,9 +33,6 @@ from simpersona.config import AgentConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.pages import Example
 from simpersona.ports import Progress
-
-DONE = "trained.json"
-"""The summary of the training, a file in the checkpoint's folder."""
 
 
 def finetune(

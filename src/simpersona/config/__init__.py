@@ -17,12 +17,12 @@ from simpersona.config.traces import TracesConfig
 
 __all__ = [
     "AgentConfig",
-    "GoalShares",
     "BuyersConfig",
     "Config",
     "Driver",
     "EvaluationConfig",
     "EventsConfig",
+    "GoalShares",
     "LabConfig",
     "LlmConfig",
     "PersonasConfig",

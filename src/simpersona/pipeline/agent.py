@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from simpersona.adapters.embedders.open import open_embedder
-from simpersona.agent.grounding import ground, process_number, take_trained
+from simpersona.agent.grounding import Teaching, ground, process_number, take_trained
 from simpersona.agent.persona_funnel import SESSION_COLUMNS, PersonaFunnel, persona_funnel
 from simpersona.contracts import ASSIGNMENTS, BUYERS, EPISODES, STEPS, TRAINING_GOALS
 from simpersona.errors import ConfigError
-from simpersona.files import write_json
-from simpersona.pack.files import POLICIES
+from simpersona.files import read_json, write_json
+from simpersona.pack.files import DEFAULT, POLICIES
 from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.recorded import training_shops
 from simpersona.pipeline.stage import StageContext, StageResult
 from simpersona.traces.examples import TrainingStep, read_training_steps
 from simpersona.visits import GOAL_KINDS, GoalKind
+
+SCORER_DONE = "training.json"
+"""The figures of the scorer's training, the last file of its folder that is written."""
 
 
 def run(context: StageContext, out: Path) -> StageResult:
@@ -42,21 +47,25 @@ def run(context: StageContext, out: Path) -> StageResult:
         assert pack is not None
         _copy_policy(pack, policy, config.agent.prompt, out)
         notes.append(f"{policy} of the pack")
+    work = training_work(context)
     if "scorer" in trained:
-        training = _scorer(context, steps, codebook, out)
+        training = _scorer(context, steps, codebook, work)
         figures["scorer"] = training["epochs"]
         notes.append(
             f"scorer: {training['epochs']} epochs, held-out loss {training['loss']:.3f} ({training['loss_as_nobody']:.3f} without personas)"
         )
-    work = training_work(context)
     phases: dict[str, dict[str, Any]] = {}
     if "lm" in trained:
-        phases = ground(config.agent, steps, codebook, work, config.seed, context.progress)
+        phases = ground(
+            config.agent, steps, codebook, work, config.seed, context.progress, _teaching(context, codebook)
+        )
     take_trained(work, out)
     context.folder.forget_work(context.stage)
     for name, training in phases.items():
         figures[name] = training["steps"]
-        test = ", ".join(f"{loss:.3f} ({token} token)" for token, loss in training.get("held_out", {}).items())
+        names = ("matched", "mismatched", "none", "right", "wrong")
+        found = training.get("held_out", {})
+        test = ", ".join(f"{found[token]:.3f} ({token} token)" for token in names if token in found)
         notes.append(
             f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
             + (f"; test examples {test}" if test else "")
@@ -82,8 +91,8 @@ def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
     shutil.copytree(trained, out / trained.name)
 
 
-def training_steps(context: StageContext) -> dict[GoalKind, list[TrainingStep]]:
-    """The training split of the stage `traces`, by the kind of the goal. Raises ConfigError if it has no visit.
+def training_steps(context: StageContext, split: str = "train") -> dict[GoalKind, list[TrainingStep]]:
+    """A split of the stage `traces`, by the kind of the goal. Raises ConfigError if the training split has no visit.
 
     Every visit has steps with the neutral goal and with the intent; with instructions there may be none.
     """
@@ -91,24 +100,52 @@ def training_steps(context: StageContext) -> dict[GoalKind, list[TrainingStep]]:
         context.table("traces/episodes.parquet", EPISODES),
         context.table("traces/steps.parquet", STEPS),
         context.table("traces/goals.parquet", TRAINING_GOALS),
+        split,
     )
-    if not steps["intent"]:
+    if split == "train" and not steps["intent"]:
         raise ConfigError("no replay was verified, so there is nothing to train on; see traces/episodes.parquet")
     return steps
 
 
 def _scorer(
-    context: StageContext, steps: Mapping[GoalKind, Sequence[TrainingStep]], codebook: np.ndarray, out: Path
+    context: StageContext, steps: Mapping[GoalKind, Sequence[TrainingStep]], codebook: np.ndarray, work: Path
 ) -> dict[str, Any]:
+    """Trains the scorer in the folder of unfinished work, if it is not there yet; the language model learns from it."""
     from simpersona.agent.scorer_training import scorer_from_steps, with_neutral_goals  # noqa: PLC0415 - heavy
 
-    funnel = training_funnel(context, len(codebook))
-    embedder = open_embedder(context.config.buyers.embedder)
+    done = work / "scorer" / SCORER_DONE
+    if done.is_file():
+        return read_json(done)
     config = context.config
+    funnel = training_funnel(context, len(codebook))
+    embedder = open_embedder(config.buyers.embedder)
     both = with_neutral_goals(steps["intent"], steps["neutral"], config.seed)
-    training = scorer_from_steps(both, codebook, funnel, embedder, out / "scorer", config.seed, context.progress)
-    write_json(out / "scorer/training.json", training)
+    training = scorer_from_steps(both, codebook, funnel, embedder, work / "scorer", config.seed, context.progress)
+    write_json(done, training)
     return training
+
+
+def _teaching(context: StageContext, codebook: np.ndarray) -> Teaching:
+    """What training by decisions needs besides the steps."""
+    config, embedder = context.config, partial(open_embedder, context.config.buyers.embedder)
+    if config.agent.prompt != "short":
+        return Teaching({}, None, None, embedder)
+    pack = None if config.pack is None else Pack.at(config.pack)
+    scorer = None
+    if pack is not None and "scorer" in pack.policies:
+        scorer = pack.parts["scorer"]
+    elif "scorer" in config.agent.policies:
+        scorer = training_work(context) / "scorer"
+    start = None
+    if config.agent.start is not None:
+        start = Pack.at(DEFAULT).parts["lm"] if config.agent.start == DEFAULT else Path(config.agent.start)
+    return Teaching(
+        training_steps(context, "validation"),
+        training_funnel(context, len(codebook)),
+        scorer,
+        embedder,
+        start,
+    )
 
 
 def training_funnel(context: StageContext, codes: int) -> PersonaFunnel:
@@ -135,7 +172,10 @@ def help_training(context: StageContext) -> None:
             "on one process first, then `simpersona agent` on several."
         )
     config, codebook = context.config, FittedPersonas.load(context.folder / "personas").network.codebook
-    ground(config.agent, training_steps(context), codebook, training_work(context), config.seed, context.progress)
+    teaching, work = _teaching(context, codebook), training_work(context)
+    while teaching.scorer is not None and not (teaching.scorer / SCORER_DONE).is_file():
+        sleep(1)  # the first process trains the scorer
+    ground(config.agent, training_steps(context), codebook, work, config.seed, context.progress, teaching)
 
 
 def _trend(losses: Sequence[float]) -> str:
