@@ -6,7 +6,7 @@ the page offers, so one page teaches a language model about many personas at onc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,8 +21,10 @@ from simpersona.shopper.affordances import describe
 from simpersona.shopper.candidates import Candidate, Situation, as_action, situation, wish
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.short_prompt import ShortAnswer
-from simpersona.visits import Goal, Intent, Observation
+from simpersona.visits import Intent, Observation
 
+Shares = Callable[[Observation, Sequence[ShortAnswer], Sequence[int]], Float[np.ndarray, "personas answers"]]
+"""The probability of each answer for each code; a negative code is a buyer without a persona. Rows sum to one."""
 NOBODY = -1
 """The code of a buyer without a persona."""
 
@@ -40,7 +42,7 @@ class Counterfactual:
     def shares(
         self, observation: Observation, answers: Sequence[ShortAnswer], codes: Sequence[int]
     ) -> Float[np.ndarray, "personas answers"]:
-        """The probability of each answer for each code; NOBODY is a buyer without a persona. Rows sum to one."""
+        """See `Shares`."""
         goal = observation.goal
         if goal.intent is None and goal.wish is not None and self._buying is not None:
             buy = self._buying[list(codes)][:, None]
@@ -109,8 +111,3 @@ def buying_shares(funnel: PersonaFunnel) -> Float[np.ndarray, " codes_1"]:
     """The share of sessions with the intent to buy of each persona, and of all personas together last."""
     sessions = np.concatenate([funnel.counts, funnel.counts.sum(axis=0, keepdims=True)]).sum(axis=2)
     return (sessions[:, 1] + 0.5) / (sessions.sum(axis=1) + 1)
-
-
-def without_persona(goal: Goal) -> Goal:
-    """The goal of a buyer without a persona."""
-    return replace(goal, code=None)

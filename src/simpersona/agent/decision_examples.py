@@ -19,10 +19,11 @@ from simpersona.agent.persona_funnel import PersonaFunnel
 from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ConfigError
 from simpersona.pages import Decision, Page, node_text
+from simpersona.shopper.affordances import describe
 from simpersona.shopper.moves import Move, move_of
-from simpersona.shopper.short_prompt import ShortAnswer, answer_of, short_answers, short_decision, short_messages
+from simpersona.shopper.short_prompt import ShortAnswer, answer_of, short_answers, short_messages
 from simpersona.traces.examples import TrainingStep
-from simpersona.visits import GoalKind, Observation
+from simpersona.visits import Goal, GoalKind, Observation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -61,6 +62,8 @@ class DecisionExample:
     """With the page that the prompt shows."""
     before: list[int]
     """The tokens of the prompt before "Buyer:"."""
+    page_tokens: int
+    """How many of them are the same for every goal on the page."""
     tree: AnswerTree
     rare: Bool[np.ndarray, " answers"]
     """Which answers are rare steps of the funnel."""
@@ -81,8 +84,7 @@ class DecisionExample:
     @property
     def common(self) -> int:
         """The number of tokens from "Buyer:" on that are the same for everyone."""
-        pairs = zip(self._with_persona, self._without, strict=False)
-        return next(place for place, (one, other) in enumerate(pairs) if one != other)
+        return _common(self._with_persona, self._without)
 
 
 def recorded_steps(
@@ -92,7 +94,7 @@ def recorded_steps(
 
     `funnel` weights the visits, as for the scorer.
     """
-    pages: dict[int, tuple[str, bool]] = {}
+    pages: dict[int, _Offer] = {}
     found: dict[GoalKind, list[Recorded]] = {}
     left_out = 0
     weights = {} if funnel is None else visit_weights([step for some in steps.values() for step in some], funnel)
@@ -100,15 +102,16 @@ def recorded_steps(
         found[kind] = []
         for step in some:
             page = step.observation.page
-            if (decision := short_decision(step.decision, page)) is None or not _is_choice(decision, page):
+            if id(page) not in pages:
+                pages[id(page)] = _offer(page)
+            offer = pages[id(page)]
+            if (decision := offer.decision(step.decision)) is None:
                 left_out += 1
                 continue
-            if id(page) not in pages:
-                pages[id(page)] = "\n".join(map(node_text, page.nodes)), bool(_moves(page) & READ_MORE)
-            text, more = pages[id(page)]
-            weight = weights.get(step.visit_id, 1.0)
-            times = READ_MORE_TIMES if more else 1
-            found[kind].append(Recorded(step.observation, decision, step.visit_id, kind, weight / times, times, text))
+            weight = weights.get(step.visit_id, 1.0) / offer.times
+            found[kind].append(
+                Recorded(step.observation, decision, step.visit_id, kind, weight, offer.times, offer.text)
+            )
         drawn = sum(one.times for one in found[kind])
         scale = drawn / max(sum(one.weight * one.times for one in found[kind]), 1e-9)
         found[kind] = [replace(one, weight=one.weight * scale) for one in found[kind]]
@@ -135,13 +138,29 @@ def visit_weights(steps: Sequence[TrainingStep], funnel: PersonaFunnel) -> dict[
     return dict(zip(names, weights.tolist(), strict=True))
 
 
-def _is_choice(decision: Decision, page: Page) -> bool:
+@dataclass(frozen=True)
+class _Offer:
+    """What a page offers; it is the same in all steps on the page."""
+
+    page: Page
+    answers: list[ShortAnswer]
+    text: str
+    times: int
+
+    def decision(self, decision: Decision) -> Decision | None:
+        """The decision with the page's own description; None if the page does not offer it, or offers nothing else."""
+        action = decision.action
+        if action is not None:
+            node = self.page.node(action.node)
+            description = "" if node is None else describe(node, action.method)
+            decision = replace(decision, action=replace(action, description=description))
+        return decision if len(self.answers) > 1 and answer_of(decision, self.answers) is not None else None
+
+
+def _offer(page: Page) -> _Offer:
     answers = short_answers(page)
-    return len(answers) > 1 and answer_of(decision, answers) is not None
-
-
-def _moves(page: Page) -> set[Move]:
-    return {answer_move(page, answer) for answer in short_answers(page)}
+    more = any(answer_move(page, answer) in READ_MORE for answer in answers)
+    return _Offer(page, answers, "\n".join(map(node_text, page.nodes)), READ_MORE_TIMES if more else 1)
 
 
 def answer_move(page: Page, answer: ShortAnswer) -> Move:
@@ -183,17 +202,21 @@ class DecisionEncoder:
         observation = replace(step.observation, page=page)
         before, with_persona = self._prompt(replace(observation, goal=replace(observation.goal, code=0)))
         _, without = self._prompt(replace(observation, goal=replace(observation.goal, code=None)))
-        tree, rare = self._tree(page)
+        tree, rare, alike = self._tree(page)
         answer = answer_of(step.decision, tree.answers)
         assert answer is not None  # recorded_steps has checked it, and the node stays on a shortened page
-        return DecisionExample(observation, before, tree, rare, *answer, with_persona, without, self._persona_ids)
+        return DecisionExample(
+            observation, before, _common(alike, before), tree, rare, *answer, with_persona, without, self._persona_ids
+        )
 
     def _prompt(self, observation: Observation) -> tuple[list[int], list[int]]:
         return split(prompt_ids(short_messages(observation), self.tokenizer), self.tokenizer)
 
-    def _new_tree(self, page: Page) -> tuple[AnswerTree, Bool[np.ndarray, " answers"]]:
+    def _new_tree(self, page: Page) -> tuple[AnswerTree, Bool[np.ndarray, " answers"], list[int]]:
+        """The page's answers, which of them are rare, and the tokens of a prompt with another goal."""
         tree = AnswerTree(short_answers(page), self.tokenizer)
-        return tree, np.array([answer_move(page, answer) in RARE for answer in tree.answers])
+        rare = np.array([answer_move(page, answer) in RARE for answer in tree.answers])
+        return tree, rare, self._prompt(Observation(page, Goal("", "", "", "", None)))[0]
 
     def _size(self, example: DecisionExample) -> int:
         tree = example.tree
@@ -207,3 +230,9 @@ def _shortened(page: Page, kept: int, decision: Decision) -> Page:
     return replace(
         page, nodes=tuple(node for place, node in enumerate(page.nodes) if place < kept or node.id == target)
     )
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """The length of the common start."""
+    pairs = zip(one, other, strict=False)
+    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))

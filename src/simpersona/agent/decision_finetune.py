@@ -28,8 +28,8 @@ from simpersona.agent.decision_examples import DecisionEncoder
 from simpersona.agent.decision_lectures import Lectures
 from simpersona.agent.decision_lessons import LessonMaker
 from simpersona.agent.decision_loss import text_tokens
+from simpersona.agent.decision_measures import DecisionTest
 from simpersona.agent.decision_model import DecisionModel
-from simpersona.agent.decision_test import DecisionTest
 from simpersona.agent.decision_trainer import DecisionTrainer, Lessons, as_batch
 from simpersona.agent.persona_adapter import LORA, add_lora, read_adapter, save_adapter
 from simpersona.agent.persona_rows import MappedEmbedding, PersonaRows, first_rows
@@ -71,13 +71,13 @@ def train_decisions(
     encoder = DecisionEncoder(tokenizer, min(config.max_tokens, tokenizer.model_max_length))
     settings = config.stage1 if phase == 1 else config.stage2
     drawn = drawn_steps(lectures.train, shares, settings.steps * config.batch_size, seed + phase)
-    maker = LessonMaker(encoder, lectures.counterfactual, codes, config.personas_at_once)
+    maker = LessonMaker(encoder, lectures.shares_of, codes, config.personas_at_once)
     steps = out.with_name(f".{out.name}.steps")
     arguments = training_arguments(
         config, phase, steps, seed, at_once=0 if torch.cuda.is_available() else 1, recompute=False
     )
     first = lectures.test[:: max(len(lectures.test) // CURVE_SITUATIONS, 1)][:CURVE_SITUATIONS]
-    small = DecisionTest(first, encoder, lectures.counterfactual, codes, seed) if config.eval_steps and first else None
+    small = DecisionTest(first, encoder, lectures.shares_of, codes, seed) if config.eval_steps and first else None
     trainer = DecisionTrainer(
         model=decider,
         args=arguments,
@@ -107,7 +107,7 @@ def train_decisions(
     }
     if trainer.args.should_save:
         if lectures.test:
-            test = DecisionTest(lectures.test, encoder, lectures.counterfactual, codes, seed)
+            test = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed)
             summary["held_out"] = test.figures(decider)
         _save(out, model, tokenizer, rows, config, summary, whole=phase == 2 and not config.lora_rank)
         shutil.rmtree(steps, ignore_errors=True)
@@ -169,7 +169,7 @@ def _groups(
 ) -> list[dict[str, Any]]:
     """The trained parameters with their learning rates. The rows have no weight decay."""
     embedding = decider.embedding
-    deviation = float(embedding.weight[: decider.ids.start].std())
+    deviation = float(embedding.weight[: decider.ids.start].detach().std())
     groups: list[dict[str, Any]] = [
         {"params": [rows.own], "lr": config.rows_learning_rate * deviation, "weight_decay": 0.0}
     ]

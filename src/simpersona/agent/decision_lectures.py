@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from simpersona.agent.counterfactual import Counterfactual, buying_shares
+from simpersona.agent.counterfactual import Counterfactual, Shares, buying_shares
 from simpersona.agent.decision_examples import Recorded, recorded_steps
 from simpersona.agent.persona_funnel import PersonaFunnel
 from simpersona.agent.persona_rows import Known, known_of
@@ -27,8 +27,8 @@ class Lectures:
     train: Mapping[GoalKind, Sequence[Recorded]]
     test: Sequence[Recorded]
     """Test situations, with goals that name the intent."""
-    counterfactual: Counterfactual | None
-    """None to learn from the recorded actions alone."""
+    shares_of: Shares | None
+    """What any persona would do; None to learn from the recorded actions alone."""
     codebook: Float[np.ndarray, "codes latent"]
     known: Known
     left_out: int
@@ -62,5 +62,5 @@ def lectures(
     if scorer is not None:
         folder, embedder = scorer
         buying = None if funnel is None else buying_shares(funnel)
-        others = Counterfactual(Scorer.load(folder), Texts(embedder), buying)
+        others = Counterfactual(Scorer.load(folder), Texts(embedder), buying).shares
     return Lectures(train, chosen, others, codebook, known_of(codebook, funnel), left_out)

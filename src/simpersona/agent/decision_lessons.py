@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simpersona.agent.counterfactual import NOBODY, Counterfactual, typed_by_scorer
+from simpersona.agent.counterfactual import NOBODY, Shares, typed_by_scorer
 from simpersona.agent.decision_examples import DecisionEncoder, DecisionExample, Recorded
 from simpersona.agent.decision_loss import Target, branch_targets, typed_targets
 
@@ -33,20 +33,22 @@ class Block:
 class Lesson:
     """One situation to learn from."""
 
-    before: list[int]
-    """The tokens before "Buyer:", which the base model reads."""
+    page: list[int]
+    """The tokens of the prompt up to the page's end."""
+    goal: list[int]
+    """The tokens from there to "Buyer:": the goal and what was done."""
     common: list[int]
     """The tokens from "Buyer:" on that are the same for everyone."""
     blocks: list[Block]
 
 
 class LessonMaker:
-    """Makes the lesson of a recorded step. `counterfactual` is None to learn from the recorded action alone."""
+    """Makes the lesson of a recorded step. `shares_of` is what any persona would do there; None to learn from the recorded
+    action alone.
+    """
 
-    def __init__(
-        self, encoder: DecisionEncoder, counterfactual: Counterfactual | None, codes: int, personas: int
-    ) -> None:
-        self._encoder, self._counterfactual, self._codes = encoder, counterfactual, codes
+    def __init__(self, encoder: DecisionEncoder, shares_of: Shares | None, codes: int, personas: int) -> None:
+        self._encoder, self._shares_of, self._codes = encoder, shares_of, codes
         self._personas = min(personas, codes)
 
     def lesson(self, step: Recorded, seed: Sequence[int]) -> Lesson:
@@ -54,7 +56,7 @@ class LessonMaker:
         rng = np.random.default_rng(seed)
         example = self._encoder.encode(step)
         others = [int(code) for code in rng.permutation(self._codes) if code != step.code]
-        if step.kind == "instructions" or self._counterfactual is None:
+        if step.kind == "instructions" or self._shares_of is None:
             followers = others[:FOLLOWERS] if step.kind == "instructions" else []
             own = NOBODY if not followers and rng.random() < WITHOUT_TOKEN else step.code
             codes = [own, *followers]
@@ -67,22 +69,26 @@ class LessonMaker:
                 codes[-1:] = [NOBODY]
             blocks = [recorded_block(example, step.code, step.weight)]
             blocks += self._soft_blocks(example, codes, rng)
-        return Lesson(example.before, example.after(NOBODY)[: example.common], blocks)
+        return lesson_of(example, blocks)
 
     def _soft_blocks(self, example: DecisionExample, codes: Sequence[int], rng: np.random.Generator) -> list[Block]:
-        assert self._counterfactual is not None
+        assert self._shares_of is not None
         if not codes:
             return []
         tree = example.tree
         blocks: list[Block] = []
-        for code, shares in zip(
-            codes, self._counterfactual.shares(example.observation, tree.answers, codes), strict=True
-        ):
+        for code, shares in zip(codes, self._shares_of(example.observation, tree.answers, codes), strict=True):
             answer = int(rng.choice(len(shares), p=shares))
             targets = branch_targets(tree, answer, shares, example.rare)
             text = typed_by_scorer(example.observation, tree.answers[answer]) if tree.answers[answer].typed else ""
             blocks.append(block(example, code, answer, text, targets, 1.0))
         return blocks
+
+
+def lesson_of(example: DecisionExample, blocks: list[Block]) -> Lesson:
+    """A lesson with these blocks."""
+    page = example.before[: example.page_tokens], example.before[example.page_tokens :]
+    return Lesson(*page, example.after(NOBODY)[: example.common], blocks)
 
 
 def recorded_block(example: DecisionExample, code: int, weight: float) -> Block:

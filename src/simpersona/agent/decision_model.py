@@ -21,11 +21,10 @@ from transformers import DynamicCache
 
 from simpersona.agent.decision_lessons import Lesson
 from simpersona.agent.decision_loss import TextTokens, decision_losses
-from simpersona.agent.prefix_cache import PrefixCache
 from simpersona.agent.tokens import PersonaEmbedding
 
-KEPT_TOKENS = 4096
-"""Tokens whose keys and values are kept: the page of the lessons that follow each other."""
+KEPT_PAGES = 8
+"""Pages whose keys and values are kept; lessons on one page follow each other."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class DecisionModel(nn.Module):
         super().__init__()
         self.model, self.ids, self.text, self.frozen = model, ids, text, frozen
         self._adapter_layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
-        self._kept = PrefixCache(KEPT_TOKENS)
+        self._pages: dict[tuple[int, ...], DynamicCache] = {}
 
     def forward(self, lessons: Sequence[Lesson]) -> Float[Tensor, ""]:
         """The mean loss of the lessons. That of a lesson is the mean over its personas, each weighted; that of a persona is
@@ -70,7 +69,7 @@ class DecisionModel(nn.Module):
 
     def logits(self, lessons: Sequence[Lesson]) -> Float[Tensor, "targets vocabulary"]:
         """The logits at each target, in the order of lessons, blocks and targets."""
-        prefixes = [self._prefix(lesson.before) for lesson in lessons]
+        prefixes = [self._prefix(lesson) for lesson in lessons]
         layout = _layout(lessons, [prefix.get_seq_length() for prefix in prefixes], self._device)
         return self.model(
             input_ids=layout.ids,
@@ -92,16 +91,22 @@ class DecisionModel(nn.Module):
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def _prefix(self, ids: list[int]) -> DynamicCache:
+    def _prefix(self, lesson: Lesson) -> DynamicCache:
         """The keys and values of the tokens before "Buyer:"."""
         if not self.frozen:
-            return self._read(ids, DynamicCache())
-        cache, known = self._kept.longest([*ids, -1])
-        if known < len(ids):
-            with torch.no_grad(), adapter_off(self._adapter_layers):
-                self._read(ids[known:], cache)
-            self._kept.keep(ids, cache)
-        return cache
+            return self._read(lesson.page + lesson.goal, DynamicCache())
+        with torch.no_grad(), adapter_off(self._adapter_layers):
+            return self._read(lesson.goal, _copy(self._page(lesson.page)))
+
+    def _page(self, ids: list[int]) -> DynamicCache:
+        """The keys and values of a page. It is always read apart from what follows, so that the result does not depend on
+        what was kept: a training that was killed goes on with the same losses.
+        """
+        page = self._pages.pop(tuple(ids), None) or self._read(ids, DynamicCache())
+        self._pages[tuple(ids)] = page
+        if len(self._pages) > KEPT_PAGES:
+            self._pages.pop(next(iter(self._pages)))
+        return page
 
     def _read(self, ids: list[int], cache: DynamicCache) -> DynamicCache:
         row = torch.tensor([ids], device=self._device)
@@ -154,6 +159,16 @@ def _layout(lessons: Sequence[Lesson], known: Sequence[int], device: torch.devic
 
 def _size(lesson: Lesson) -> int:
     return len(lesson.common) + sum(len(block.ids) for block in lesson.blocks)
+
+
+def _copy(cache: DynamicCache) -> DynamicCache:
+    """A cache with the same keys and values, that can grow by itself."""
+    copy = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        assert layer.keys is not None
+        assert layer.values is not None
+        copy.update(layer.keys, layer.values, number)
+    return copy
 
 
 def _joined(prefixes: Sequence[DynamicCache]) -> DynamicCache:

@@ -73,7 +73,7 @@ class DecisionTrainer(CheckpointedTrainer):
         lessons: Sequence[Lesson] = inputs["lessons"]
         loss = model(lessons)
         tokens = sum(
-            len(lesson.before) + len(lesson.common) + sum(len(block.ids) for block in lesson.blocks)
+            len(lesson.page) + len(lesson.goal) + len(lesson.common) + sum(len(block.ids) for block in lesson.blocks)
             for lesson in lessons
         )
         parts = self.args.gradient_accumulation_steps * self.accelerator.num_processes

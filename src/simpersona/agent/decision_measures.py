@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from simpersona.agent.counterfactual import NOBODY, Counterfactual
+from simpersona.agent.counterfactual import NOBODY, Shares
 from simpersona.agent.decision_examples import DecisionEncoder, DecisionExample, Recorded, answer_move
-from simpersona.agent.decision_lessons import Lesson, block
+from simpersona.agent.decision_lessons import block, lesson_of
 from simpersona.agent.decision_loss import Target, branch_targets
 from simpersona.agent.decision_model import DecisionModel
 
@@ -55,7 +55,7 @@ class DecisionTest:
         self,
         steps: Sequence[Recorded],
         encoder: DecisionEncoder,
-        counterfactual: Counterfactual | None,
+        shares_of: Shares | None,
         codes: int,
         seed: int,
     ) -> None:
@@ -64,8 +64,8 @@ class DecisionTest:
         everyone = list(range(codes))
         self._shares = [
             None
-            if counterfactual is None or step.kind == "instructions"
-            else counterfactual.shares(example.observation, example.tree.answers, everyone)
+            if shares_of is None or step.kind == "instructions"
+            else shares_of(example.observation, example.tree.answers, everyone)
             for step, example in zip(self._steps, self._examples, strict=True)
         ]
 
@@ -146,13 +146,12 @@ def log_shares(
 
 def choices_on_path(
     model: DecisionModel, example: DecisionExample, codes: Sequence[int], answer: int
-) -> list[tuple[Target, Float[np.ndarray, "codes b"]]]:
+) -> list[tuple[Target, Float[np.ndarray, "codes _"]]]:
     """The choices on the way to an answer, each with the log-probabilities of its tokens for each code."""
     tree = example.tree
     targets = branch_targets(tree, answer, np.ones(len(tree.answers)), example.rare)
     blocks = [block(example, code, answer, "", targets, 1.0) for code in codes]
-    lesson = Lesson(example.before, example.after(NOBODY)[: example.common], blocks)
-    logits = model.logits([lesson]).double().cpu().reshape(len(codes), len(targets), -1)
+    logits = model.logits([lesson_of(example, blocks)]).double().cpu().reshape(len(codes), len(targets), -1)
     return [
         (target, torch.log_softmax(logits[:, place, torch.from_numpy(target.tokens)], dim=1).numpy())
         for place, target in enumerate(targets)
@@ -160,7 +159,7 @@ def choices_on_path(
     ]
 
 
-def _along(path: Sequence[tuple[Target, Float[np.ndarray, "codes b"]]]) -> Float[np.ndarray, " codes"]:
+def _along(path: Sequence[tuple[Target, Float[np.ndarray, "codes _"]]]) -> Float[np.ndarray, " codes"]:
     """The log-probability of the whole way."""
     return np.sum([shares[:, _tokens(target).index(target.token)] for target, shares in path], axis=0)
 
