@@ -7,21 +7,18 @@ the page offers, so one page teaches a language model about many personas at onc
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float
 
-from simpersona.agent.persona_funnel import PersonaFunnel
 from simpersona.agent.scorer import Scorer
 from simpersona.agent.scorer_training import Texts, choices_of
 from simpersona.personas.network import one_thread
 from simpersona.shopper.affordances import describe
-from simpersona.shopper.candidates import Candidate, Situation, as_action, situation, wish
-from simpersona.shopper.goals import goal_for
+from simpersona.shopper.candidates import Candidate, Situation, as_action, situation
 from simpersona.shopper.short_prompt import ShortAnswer
-from simpersona.visits import Intent, Observation
+from simpersona.visits import Observation
 
 Shares = Callable[[Observation, Sequence[ShortAnswer], Sequence[int]], Float[np.ndarray, "personas answers"]]
 """The probability of each answer for each code; a negative code is a buyer without a persona. Rows sum to one."""
@@ -30,37 +27,15 @@ NOBODY = -1
 
 
 class Counterfactual:
-    """The distributions of all personas over the answers of a page.
+    """The distributions of all personas over the answers of a page."""
 
-    The scorer learned from goals with an intent. For a neutral goal its distributions for both intents are averaged;
-    `buying` is the weight of the intent to buy for each persona, and of a buyer without a persona last.
-    """
-
-    def __init__(self, scorer: Scorer, texts: Texts, buying: Float[np.ndarray, " codes_1"] | None = None) -> None:
-        self._scorer, self._texts, self._buying = scorer, texts, buying
+    def __init__(self, scorer: Scorer, texts: Texts) -> None:
+        self._scorer, self._texts = scorer, texts
 
     def shares(
         self, observation: Observation, answers: Sequence[ShortAnswer], codes: Sequence[int]
     ) -> Float[np.ndarray, "personas answers"]:
         """See `Shares`."""
-        goal = observation.goal
-        if goal.intent is None and goal.wish is not None and self._buying is not None:
-            buy = self._buying[list(codes)][:, None]
-            return buy * self._of_intent(observation, answers, codes, "buy") + (1 - buy) * self._of_intent(
-                observation, answers, codes, "browse"
-            )
-        return self._shares(observation, answers, codes)
-
-    def _of_intent(
-        self, observation: Observation, answers: Sequence[ShortAnswer], codes: Sequence[int], intent: Intent
-    ) -> Float[np.ndarray, "personas answers"]:
-        goal = observation.goal
-        named = replace(goal, intent=intent, text=goal_for(wish(goal), intent).text)
-        return self._shares(replace(observation, goal=named), answers, codes)
-
-    def _shares(
-        self, observation: Observation, answers: Sequence[ShortAnswer], codes: Sequence[int]
-    ) -> Float[np.ndarray, "personas answers"]:
         choice = situation(observation)
         with one_thread(), torch.inference_mode():
             choices = choices_of([choice] * len(codes), [None if code < 0 else code for code in codes], self._texts)
@@ -105,9 +80,3 @@ def typed_by_scorer(observation: Observation, answer: ShortAnswer) -> str:
     action = as_action(Candidate(node, answer.method), observation.goal, np.random.default_rng(0))
     assert action is not None
     return action.arguments[0]
-
-
-def buying_shares(funnel: PersonaFunnel) -> Float[np.ndarray, " codes_1"]:
-    """The share of sessions with the intent to buy of each persona, and of all personas together last."""
-    sessions = np.concatenate([funnel.counts, funnel.counts.sum(axis=0, keepdims=True)]).sum(axis=2)
-    return (sessions[:, 1] + 0.5) / (sessions.sum(axis=1) + 1)

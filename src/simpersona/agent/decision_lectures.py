@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from simpersona.agent.counterfactual import Counterfactual, Shares, buying_shares
+from simpersona.agent.counterfactual import Counterfactual, Shares
 from simpersona.agent.decision_examples import Recorded, recorded_steps
 from simpersona.agent.persona_funnel import PersonaFunnel
 from simpersona.agent.persona_rows import Known, known_of
@@ -61,6 +61,5 @@ def lectures(
     others = None
     if scorer is not None:
         folder, embedder = scorer
-        buying = None if funnel is None else buying_shares(funnel)
-        others = Counterfactual(Scorer.load(folder), Texts(embedder), buying).shares
+        others = Counterfactual(Scorer.load(folder), Texts(embedder)).shares
     return Lectures(train, chosen, others, codebook, known_of(codebook, funnel), left_out)
