@@ -65,7 +65,7 @@ OTHER_VALUES: dict[str, Any] = {
     "store.politeness.signature_agent": "https://bot.example", "store.politeness.signature_headers": {"a": "b"},
     "store.browser_path": "/usr/bin/chromium", "llm.adapter": "my_shop.models:Model", "llm.url": "http://localhost:1/v1", "llm.model": "n", "llm.key_env": "KEY",
     "llm.temperature": 0.5, "llm.price_per_million_prompt_tokens": 1.0, "llm.price_per_million_reply_tokens": 1.0,
-    "agent.policies": ["lm"], "agent.model": "other", "agent.prompt": "figure9", "agent.start_rows": "mean",
+    "agent.policies": ["lm"], "agent.model": "other", "agent.prompt": "figure9", "agent.start_rows": "mean", "agent.start": "default",
     "agent.training": "single_stage", "simulation.store_url": "http://localhost:2", "simulation.policy": "scorer",
     "simulation.model": "trained", "simulation.engine": "ray", "simulation.sampling": "stratified",
     "simulation.scorer.driver": "browser", "tasks.policies": ["replay"], "tasks.actions": [1, 2], "tasks.judge": "rules",

@@ -39,8 +39,8 @@ from simpersona.errors import ConfigError, ContractError
 from simpersona.ports import Progress
 from simpersona.visits import GoalKind
 
-CURVE_SITUATIONS = 24
-"""The number of test situations that are measured during training."""
+CURVE_SITUATIONS, CURVE_PERSONAS = 24, 12
+"""The number of test situations that are measured during training, and of personas that are compared with the scorer."""
 
 
 def train_decisions(
@@ -77,7 +77,9 @@ def train_decisions(
         config, phase, steps, seed, at_once=0 if torch.cuda.is_available() else 1, recompute=False
     )
     first = lectures.test[:: max(len(lectures.test) // CURVE_SITUATIONS, 1)][:CURVE_SITUATIONS]
-    small = DecisionTest(first, encoder, lectures.shares_of, codes, seed) if config.eval_steps and first else None
+    small = None
+    if config.eval_steps and first:
+        small = DecisionTest(first, encoder, lectures.shares_of, codes, seed, CURVE_PERSONAS)
     trainer = DecisionTrainer(
         model=decider,
         args=arguments,

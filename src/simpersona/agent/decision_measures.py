@@ -49,7 +49,10 @@ class _Odds:
 
 
 class DecisionTest:
-    """Test situations, each with what the scorer says of every persona."""
+    """Test situations, each with what the scorer says of every persona.
+
+    At most `measured` personas are compared with the scorer; all of them by default.
+    """
 
     def __init__(
         self,
@@ -58,14 +61,15 @@ class DecisionTest:
         shares_of: Shares | None,
         codes: int,
         seed: int,
+        measured: int | None = None,
     ) -> None:
         self._steps, self._codes, self._seed = list(steps), codes, seed
+        self._measured = list(range(codes))[:: -(-codes // (measured or codes))]
         self._examples = [encoder.encode(step) for step in steps]
-        everyone = list(range(codes))
         self._shares = [
             None
             if shares_of is None or step.kind == "instructions"
-            else shares_of(example.observation, example.tree.answers, everyone)
+            else shares_of(example.observation, example.tree.answers, self._measured)
             for step, example in zip(self._steps, self._examples, strict=True)
         ]
 
@@ -117,17 +121,21 @@ class DecisionTest:
         """The divergence of the first choice from the scorer's (and that of the scorer's mean over personas, which is what a
         perfect model that ignores the persona has), and the log-odds of leaving and adding by scorer and model.
         """
-        tree, everyone = example.tree, list(range(self._codes))
-        page = example.observation.page
+        tree, page = example.tree, example.observation.page
         adds = [place for place, answer in enumerate(tree.answers) if answer_move(page, answer) == "add"]
-        leaving = choices_on_path(model, example, everyone, 0)
-        odds = {"leave": (_odds(shares[:, 0]), _odds(np.exp(_along(leaving))))}
+        path = choices_on_path(model, example, self._measured, adds[0] if adds else 0)
+        first, first_shares = path[0]  # the first choice is the same for all answers
+        branch = tree.path(0)[0]
+        if [0] in [below.tolist() for below in branch.below]:
+            leaving = first_shares[:, _tokens(first).index(tree.ids[0][branch.position])]
+        else:  # another answer begins like leaving
+            leaving = log_shares(model, example, self._measured, 0)
+        odds = {"leave": (_odds(shares[:, 0]), _odds(np.exp(leaving)))}
         if adds:
-            adding = _along(choices_on_path(model, example, everyone, adds[0]))
-            odds["add"] = (_odds(shares[:, adds[0]]), _odds(np.exp(adding)))
-        target = np.stack([shares[:, below].sum(axis=1) for below in tree.path(0)[0].below], axis=1) + 1e-9
+            odds["add"] = (_odds(shares[:, adds[0]]), _odds(np.exp(_along(path))))
+        target = np.stack([shares[:, below].sum(axis=1) for below in branch.below], axis=1) + 1e-9
         target /= target.sum(axis=1, keepdims=True)
-        kl = (target * (np.log(target) - leaving[0][1])).sum(axis=1).mean()
+        kl = (target * (np.log(target) - first_shares)).sum(axis=1).mean()
         alike = (target * (np.log(target) - np.log(target.mean(axis=0)))).sum(axis=1).mean()
         return (float(kl), float(alike)), odds
 

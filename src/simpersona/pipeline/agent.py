@@ -63,9 +63,9 @@ def run(context: StageContext, out: Path) -> StageResult:
     context.folder.forget_work(context.stage)
     for name, training in phases.items():
         figures[name] = training["steps"]
-        names = ("matched", "mismatched", "none", "right", "wrong")
+        names = {"matched": "matched", "mismatched": "mismatched", "none": "no", "right": "right", "wrong": "wrong"}
         found = training.get("held_out", {})
-        test = ", ".join(f"{found[token]:.3f} ({token} token)" for token in names if token in found)
+        test = ", ".join(f"{found[token]:.3f} ({label} token)" for token, label in names.items() if token in found)
         notes.append(
             f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
             + (f"; test examples {test}" if test else "")
