@@ -8,9 +8,11 @@ prompt on.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
+from math import gcd
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,6 +41,8 @@ from simpersona.errors import ConfigError, ContractError
 from simpersona.ports import Progress
 from simpersona.visits import GoalKind
 
+GPU_LESSONS = 8
+"""The most situations that a GPU reads at once; the mask over more of them costs more than it saves."""
 CURVE_SITUATIONS, CURVE_PERSONAS = 24, 12
 """The number of test situations that are measured during training, and of personas that are compared with the scorer."""
 
@@ -73,8 +77,9 @@ def train_decisions(
     drawn = drawn_steps(lectures.train, shares, settings.steps * config.batch_size, seed + phase)
     maker = LessonMaker(encoder, lectures.shares_of, codes, config.personas_at_once)
     steps = out.with_name(f".{out.name}.steps")
+    at_once = gcd(config.batch_size // int(os.environ.get("WORLD_SIZE", "1")), GPU_LESSONS)
     arguments = training_arguments(
-        config, phase, steps, seed, at_once=0 if torch.cuda.is_available() else 1, recompute=False
+        config, phase, steps, seed, at_once=at_once if torch.cuda.is_available() else 1, recompute=False
     )
     first = lectures.test[:: max(len(lectures.test) // CURVE_SITUATIONS, 1)][:CURVE_SITUATIONS]
     small = None

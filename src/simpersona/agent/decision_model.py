@@ -42,8 +42,9 @@ class _Layout:
 class DecisionModel(nn.Module):
     """A language model with persona rows, and the loss of lessons.
 
-    If `frozen`, the part before "Buyer:" is read without a gradient and without the adapter, and its keys and values are
-    kept. Otherwise the whole model learns from it.
+    If `frozen`, the part before "Buyer:" is read without a gradient and without the adapter. Otherwise the whole model
+    learns from it. A single lesson at a time is best on a CPU: the keys and values of its page serve the next lesson too.
+    Several are read in one pass, which fills a GPU.
     """
 
     def __init__(self, model: nn.Module, ids: range, text: TextTokens, *, frozen: bool) -> None:
@@ -69,7 +70,7 @@ class DecisionModel(nn.Module):
 
     def logits(self, lessons: Sequence[Lesson]) -> Float[Tensor, "targets vocabulary"]:
         """The logits at each target, in the order of lessons, blocks and targets."""
-        prefixes = [self._prefix(lesson) for lesson in lessons]
+        prefixes = self._prefixes(lessons)
         layout = _layout(lessons, [prefix.get_seq_length() for prefix in prefixes], self._device)
         return self.model(
             input_ids=layout.ids,
@@ -91,12 +92,23 @@ class DecisionModel(nn.Module):
     def _device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def _prefix(self, lesson: Lesson) -> DynamicCache:
-        """The keys and values of the tokens before "Buyer:"."""
+    def _prefixes(self, lessons: Sequence[Lesson]) -> list[DynamicCache]:
+        """The keys and values of the tokens before "Buyer:" of each lesson."""
         if not self.frozen:
-            return self._read(lesson.page + lesson.goal, DynamicCache())
+            return self._read_all([lesson.page + lesson.goal for lesson in lessons])
         with torch.no_grad(), adapter_off(self._adapter_layers):
-            return self._read(lesson.goal, _copy(self._page(lesson.page)))
+            if len(lessons) > 1:
+                return self._read_all([lesson.page + lesson.goal for lesson in lessons])
+            (lesson,) = lessons
+            return [self._read(lesson.goal, _copy(self._page(lesson.page)))]
+
+    def _read_all(self, texts: Sequence[list[int]]) -> list[DynamicCache]:
+        """The keys and values of some texts, read in one pass; no token sees the padding, which comes after it."""
+        size = max(map(len, texts))
+        ids = torch.tensor([text + [0] * (size - len(text)) for text in texts], device=self._device)
+        cache = DynamicCache()
+        self.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return [_row(cache, row, len(text)) for row, text in enumerate(texts)]
 
     def _page(self, ids: list[int]) -> DynamicCache:
         """The keys and values of a page. It is always read apart from what follows, so that the result does not depend on
@@ -163,12 +175,17 @@ def _size(lesson: Lesson) -> int:
 
 def _copy(cache: DynamicCache) -> DynamicCache:
     """A cache with the same keys and values, that can grow by itself."""
-    copy = DynamicCache()
+    return _row(cache, 0, cache.get_seq_length())
+
+
+def _row(cache: DynamicCache, row: int, tokens: int) -> DynamicCache:
+    """The first tokens of one row of a cache."""
+    part = DynamicCache()
     for number, layer in enumerate(cache.layers):
         assert layer.keys is not None
         assert layer.values is not None
-        copy.update(layer.keys, layer.values, number)
-    return copy
+        part.update(layer.keys[row : row + 1, :, :tokens], layer.values[row : row + 1, :, :tokens], number)
+    return part
 
 
 def _joined(prefixes: Sequence[DynamicCache]) -> DynamicCache:

@@ -110,16 +110,19 @@ class AgentConfig(Section):
     batch_size: Positive = 2
     """Examples per optimiser step, of all processes together; 64 in the paper."""
     examples_at_once: Annotated[int, Field(ge=0), NO_RESULT] = 0
-    """Examples of a step that each process reads at once; the others follow. 0: all. It changes only the memory needed."""
+    """Examples of a step that each process reads at once; the others follow. It changes only memory and speed. 0: all; with
+    the prompt "short" one on a CPU and up to eight on a GPU."""
     recompute: Annotated[bool, NO_RESULT] = False
-    """Activations are recomputed in the backward pass instead of stored: a third more compute, far less memory."""
+    """Activations are recomputed in the backward pass instead of stored: a third more compute, far less memory. With the
+    prompt "figure9" only."""
     held_out: int = Field(default=0, ge=0)
-    """Test examples, from a tenth of the visits that are not trained on. The loss on them is reported with the matched, a
-    mismatched and no persona token. 0: all visits train."""
+    """Test examples, on which the loss is reported with the matched, a mismatched and no persona token. With the prompt
+    "short" they are of the traces' validation stores, if there are any. Otherwise they are from a tenth of the visits, which
+    are not trained on. 0: no test; all visits train."""
     checkpoint_steps: Annotated[int, Field(ge=0), NO_RESULT] = 0
     """Steps between two checkpoints, from which a killed training continues; 0 writes none."""
     max_tokens: Positive = 1024
-    """Tokens of one example; 16,384 in the paper. The page is cut, never the answer."""
+    """Tokens of one example; 16,384 in the paper. The page loses nodes from its end, never the answer's."""
     weight_decay: float = 0.01
     stage1: PhaseConfig = PhaseConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
     stage2: PhaseConfig = PhaseConfig(steps=18, learning_rate=1e-4, warmup_steps=2)

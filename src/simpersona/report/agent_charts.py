@@ -101,12 +101,14 @@ def depth(policy: PolicyFigures) -> LineChart | None:
 
 def model_losses(training: Mapping[str, Mapping[str, Any]]) -> LineChart | None:
     """The language model's loss by optimiser step, one line per phase."""
-    names = {"stage1": "phase 1: persona rows", "stage2": "phase 2: all weights"}
+    names = {"stage1": "phase 1: persona rows", "stage2": "phase 2"}
     series = []
     for (stage, summary), colour in zip(training.items(), ("first", "second"), strict=False):
         losses = list(summary.get("losses") or [])
         series.append((names.get(stage, stage), colour, list(range(1, len(losses) + 1)), losses))
-    return line_chart([line for line in series if line[3]], "optimiser step", "nats per answer token")
+    by_decisions = any("curve" in summary for summary in training.values())
+    unit = "loss per decision, rare steps weighted, nats" if by_decisions else "nats per answer token"
+    return line_chart([line for line in series if line[3]], "optimiser step", unit)
 
 
 def _bar(policy: PolicyFigures, shown: Metric, label: str, colour: str, *, paper: bool = False) -> Bar:
