@@ -18,14 +18,20 @@ from safetensors.torch import load_file, save_file
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from simpersona.agent.answer_trainer import answer_loss, packed, put_back
+from simpersona.agent.answer_trainer import answer_loss, packed
 from simpersona.agent.backbone import load_backbone
+from simpersona.agent.checkpointed_trainer import put_back
+from simpersona.agent.decision_finetune import train_decisions
+from simpersona.agent.decision_lectures import Lectures
 from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import IGNORED, encode
+from simpersona.agent.persona_rows import known_of
 from simpersona.agent.tokens import add_persona_tokens, only_rows_train
 from simpersona.config import AgentConfig, PhaseConfig
 
 from .conftest import example
+from .decision_pages import CODES as PERSONAS
+from .decision_pages import planted, recorded
 
 CODES = 8
 EXAMPLES = [example(code=number % CODES, lines=2 + number) for number in range(6)]
@@ -40,6 +46,22 @@ def trained_stages(checkpoint, folder, processes):
     for stage in (1, 2):
         out = folder / f"stage{stage}"
         losses += finetune(start, EXAMPLES, stage, settings, CODES, None, out, 0, lambda *_: None)["losses"]
+        start = out
+    return losses
+
+
+def decided_stages(checkpoint, folder, processes):
+    """Both phases of training by decisions, the second one of all parameters."""
+    settings = AgentConfig(
+        model=str(checkpoint), stage1=STAGE, stage2=STAGE, batch_size=4, examples_at_once=2 // processes
+    )
+    codebook = np.random.default_rng(0).normal(size=(PERSONAS, 96)).astype(np.float32)
+    steps = recorded(np.random.default_rng(0), 20)
+    lectures = Lectures({"neutral": steps, "intent": steps}, [], planted, codebook, known_of(codebook, None), 0)
+    losses, start = [], None
+    for phase in (1, 2):
+        out = folder / f"stage{phase}"
+        losses += train_decisions(phase, settings, lectures, start, out, 0, lambda *_: None)["losses"]
         start = out
     return losses
 
@@ -98,7 +120,7 @@ def process(rank, port, stages, checkpoint, folder):
     os._exit(0)  # without the parent's leftovers
 
 
-@pytest.mark.parametrize("stages", [trained_stages, sharded_stages], ids=["ddp", "fsdp2"])
+@pytest.mark.parametrize("stages", [trained_stages, sharded_stages, decided_stages], ids=["ddp", "fsdp2", "decisions"])
 def test_two_processes_learn_what_one_does(checkpoint, stages, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -118,6 +140,7 @@ def test_two_processes_learn_what_one_does(checkpoint, stages, tmp_path):
     for rank in range(2):
         assert np.load(two / f"losses-{rank}.npy") == pytest.approx(alone, abs=2e-4)
     for stage in (1, 2):
-        expected, found = (load_file(folder / f"stage{stage}/model.safetensors") for folder in (one, two))
+        file = "model.safetensors" if (one / f"stage{stage}/model.safetensors").is_file() else "persona_map.safetensors"
+        expected, found = (load_file(folder / f"stage{stage}" / file) for folder in (one, two))
         assert expected.keys() == found.keys()
         assert all(torch.allclose(expected[name], found[name], atol=1e-3) for name in expected)
