@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from benchmarks.measure import Cost, Stopwatch, median_cost, percentile, sgemm_f
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.adapters.models.quiet import quiet
+from simpersona.agent.answer_policy import AnswerPolicy
 from simpersona.agent.backbone import PACKAGED, load_backbone, packaged_folder, save_backbone
 from simpersona.agent.finetune import finetune
 from simpersona.agent.masks import encode
@@ -26,16 +27,17 @@ from simpersona.agent.transformers_model import TransformersModel
 from simpersona.config import AgentConfig, Config, LabConfig, PhaseConfig, StoreConfig
 from simpersona.contracts import PRODUCTS
 from simpersona.files import read_table
-from simpersona.pages import Action, Decision, Example, Message, Node, Page, Reply
+from simpersona.pages import Action, Decision, Example, Message, Node, Page
 from simpersona.pipeline.run import run_pipeline
 from simpersona.pipeline.stage import StageContext
 from simpersona.pipeline.visits import visit_setup
+from simpersona.ports import Policy
 from simpersona.shopper.affordances import describe
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.model_policy import LanguageModelPolicy, prompt_format
 from simpersona.shopper.prompt import answer, messages
 from simpersona.simulation.visits import Limits, visit_stores
-from simpersona.visits import Observation
+from simpersona.visits import Goal, Observation
 
 CODES, LATENT = 32, 96
 MAX_STEPS = 8
@@ -149,13 +151,15 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
         save_backbone(grounded, tokenizer, Path(scratch) / "model")
         del grounded
         acting = TransformersModel(Path(scratch) / "model")
-        timed = _Timed(acting, laps, tokens)
         run = StageContext(config, folder, lambda *_: None, "simulation", f"{prompt} {threads}")
         rendered = prompt_format(prompt, reasoning=reasoning)
         limits = Limits(MAX_STEPS, 600, together)
-        visit_stores(
-            visit_setup(run), goals, lambda _, seed: LanguageModelPolicy(timed, seed, rendered), limits, "visit"
-        )
+
+        def policy(_: Goal, seed: int) -> _Timed:
+            acts = AnswerPolicy(acting, seed) if prompt == "short" else LanguageModelPolicy(acting, seed, rendered)
+            return _Timed(acts, laps, tokens)
+
+        visit_stores(visit_setup(run), goals, policy, limits, "visit")
     torch.set_num_threads(1)
     wall = [lap.wall for lap in laps]
     name = f"{prompt}{', reasoning' if reasoning else ''}; {threads} thread(s), {together} visit(s) at once"
@@ -171,18 +175,18 @@ def _acting(model: str, visits: int, prompt: str, reasoning: bool, threads: int,
 
 
 class _Timed:
-    """The model with a watch on each reply."""
+    """A policy with a watch on each decision."""
 
-    def __init__(self, model: TransformersModel, laps: list[Cost], tokens: list[int]) -> None:
-        self._model, self._laps, self._tokens = model, laps, tokens
-        self.name = model.name
+    def __init__(self, policy: Policy, laps: list[Cost], tokens: list[int]) -> None:
+        self._policy, self._laps, self._tokens = policy, laps, tokens
+        self.name = policy.name
 
-    async def reply(self, messages: list[Message], schema: dict[str, Any], seed: int) -> Reply:
+    async def act(self, observation: Observation) -> Decision:
         started, own = time.perf_counter(), time.process_time()
-        reply = await self._model.reply(messages, schema, seed)
+        decision = await self._policy.act(observation)
         self._laps.append(Cost(time.perf_counter() - started, time.process_time() - own))
-        self._tokens.append(reply.prompt_tokens)
-        return reply
+        self._tokens.append(decision.prompt_tokens)
+        return decision
 
 
 def _weights(name: Path) -> int:

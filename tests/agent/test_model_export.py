@@ -4,10 +4,15 @@ import json
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, DynamicCache
 
 from simpersona.agent.backbone import load_backbone, save_backbone
+from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.grounding import take_trained
+from simpersona.agent.invocation import split
+from simpersona.agent.masks import prompt_ids
+from simpersona.agent.persona_adapter import add_lora, load_adapter, peft_quiet, save_adapter
 from simpersona.agent.tokens import add_persona_tokens
 from simpersona.config import AgentConfig, Config, SimulationConfig
 from simpersona.config.file import config_toml
@@ -43,6 +48,55 @@ def test_what_is_exported_loads_as_it_is(run_folder, kind, tmp_path):
     assert how == {"prompt": "figure9", "personas": 8, "token": "<|persona_K|>"}
     with pytest.raises(ConfigError, match="exists already"):
         export_model(run_folder, out, gguf=False)
+
+
+def adapter_run(checkpoint, run, acts_from):
+    """A run whose one trained model is an adapter."""
+    model, tokenizer = load_backbone(str(checkpoint))
+    add_persona_tokens(model, tokenizer, 8, start="random", codebook=None, seed=0)
+    adapted = add_lora(model, 4)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.5)
+    save_adapter(run / "agent/adapter", adapted, tokenizer, str(checkpoint), "short", acts_from)
+    return run
+
+
+def test_an_activated_adapter_is_exported_beside_its_base_model(checkpoint, tmp_path):
+    run, out = adapter_run(checkpoint, tmp_path / "run", "buyer"), tmp_path / "model"
+    told = export_model(run, out, gguf=False)
+    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "adapter")]
+    how = json.loads((out / "how_to_ask.json").read_text())
+    assert {name: how[name] for name in ("prompt", "base", "adapter", "adapter_acts_from", "personas")} == {
+        "prompt": "short", "base": str(checkpoint), "adapter": "adapter", "adapter_acts_from": "Buyer:", "personas": 8,
+    }  # fmt: skip
+    assert how["example"]["messages"][1]["content"].endswith("Done:\nBuyer: <|persona_0|>")
+    assert '{"action": "Clicking on the Skirts link"}' in how["example"]["answers"]
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    ids = prompt_ids(how["example"]["messages"], tokenizer)
+    grounded, size = GroundedModel.load(run / "agent/adapter"), len(split(ids, tokenizer)[1])
+    with torch.inference_mode(), peft_quiet():
+        base = AutoModelForCausalLM.from_pretrained(out)
+        theirs = PeftModel.from_pretrained(base, str(out / "adapter")).eval()(input_ids=torch.tensor([ids])).logits[0]
+        cache = DynamicCache()
+        with grounded.reading():
+            grounded.model(torch.tensor([ids[:-size]]), past_key_values=cache, use_cache=True)
+        ours = grounded.model(torch.tensor([ids[-size:]]), past_key_values=cache, use_cache=True).logits[0]
+    assert torch.allclose(theirs[-size:], ours, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["tied"])
+def test_an_adapter_that_acts_from_the_start_is_merged(checkpoint, kind, tmp_path):
+    run, out = adapter_run(checkpoint, tmp_path / "run", "start"), tmp_path / "model"
+    told = export_model(run, out, gguf=True)
+    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "model.gguf")]
+    assert not (out / "adapter").exists()
+    merged, tokenizer = load_adapter(run / "agent/adapter")
+    ids = torch.tensor([tokenizer.encode("<|persona_7|> skirts")])
+    with torch.no_grad():
+        assert torch.equal(AutoModelForCausalLM.from_pretrained(out)(ids).logits, merged(ids).logits)
 
 
 @pytest.mark.parametrize("kind", ["untied"])

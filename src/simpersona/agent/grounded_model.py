@@ -6,7 +6,7 @@ its keys and values serve all personas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +26,7 @@ class GroundedModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
     acts_from: Literal["start", "buyer"] = "start"
-    _layers: list[LoraLayer] = field(default_factory=list, repr=False)
+    _layers: Sequence[LoraLayer] = field(default=(), repr=False)
 
     @classmethod
     def load(cls, folder: Path | str) -> GroundedModel:
