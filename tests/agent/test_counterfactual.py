@@ -6,8 +6,7 @@ import torch
 
 from simpersona.adapters.embedders.hashing import HashingEmbedder
 from simpersona.adapters.storefronts.scripted import scripted_page
-from simpersona.agent.counterfactual import NOBODY, Counterfactual, answers_of, buying_shares, typed_by_scorer
-from simpersona.agent.persona_funnel import PersonaFunnel
+from simpersona.agent.counterfactual import NOBODY, Counterfactual, answers_of, typed_by_scorer
 from simpersona.agent.scorer import Scorer
 from simpersona.agent.scorer_training import Texts, choices_of
 from simpersona.shopper.candidates import NUMBERS, STATE, situation
@@ -62,27 +61,6 @@ def test_all_personas_at_once_are_each_alone(scorer):
             scores = scorer(choices_of([choice], [code], texts)).double().exp().numpy()
         assert row[0] == pytest.approx(scores[0], rel=1e-4)
         assert row[SKIRTS] == pytest.approx(scores[1] + scores[2], rel=1e-4)
-
-
-def test_a_neutral_goal_is_the_mean_of_both_intents(scorer):
-    buying = np.array([0.2, 0.5, 0.9, 0.4])
-    others = Counterfactual(scorer, Texts(HashingEmbedder(32)), buying)
-    codes = [0, 2, NOBODY]
-    by_intent = [
-        others.shares(Observation(PAGE, goal_for("linen skirts", intent, code=1)), ANSWERS, codes)
-        for intent in ("buy", "browse")
-    ]
-    neutral = others.shares(Observation(PAGE, goal_for("linen skirts", None, code=1)), ANSWERS, codes)
-    buy = buying[codes][:, None]
-    assert neutral == pytest.approx(buy * by_intent[0] + (1 - buy) * by_intent[1])
-    assert np.abs(by_intent[0] - by_intent[1]).max() > 1e-4
-
-
-def test_the_shares_of_buying_intent_count_sessions():
-    counts = np.zeros((2, 2, 4), np.int64)
-    counts[0, 1, 3], counts[0, 0, 0], counts[1, 0, 1] = 3, 6, 10
-    shares = buying_shares(PersonaFunnel(counts, np.zeros((2, 4))))
-    assert shares == pytest.approx([3.5 / 10, 0.5 / 11, 3.5 / 20])
 
 
 @pytest.mark.parametrize(("name", "text"), [("Search", "linen skirts"), ("Email", "shopper@example.com")])

@@ -10,7 +10,7 @@ import torch
 from simpersona.adapters.embedders.hashing import HashingEmbedder
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
-from simpersona.agent.scorer_training import load_score, scorer_from_steps
+from simpersona.agent.scorer_training import NEUTRAL_SHARE, load_score, scorer_from_steps, with_neutral_goals
 from simpersona.errors import ConfigError
 from simpersona.pages import Action, Decision
 from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
@@ -253,3 +253,17 @@ def test_no_scorer_and_one_of_another_version_are_told_in_words(tmp_path):
     Scorer(np.zeros((2, 3)), NUMBERS, STATE - 1, 4, len(MOVES)).save(tmp_path)
     with pytest.raises(ConfigError, match=f"'state': {STATE - 1}.*Train it again"):
         load_score(tmp_path, HashingEmbedder())
+
+
+def test_whole_visits_are_also_learned_with_their_neutral_goal():
+    def steps(intent):
+        goal = goal_for("skirts", intent, code=0)
+        leaves = Decision(None, "")
+        kind = "neutral" if intent is None else "intent"
+        return [TrainingStep(Observation(page(1), goal), leaves, str(n // 3), n % 3, kind) for n in range(120)]
+
+    both = with_neutral_goals(steps("buy"), steps(None), 0)
+    neutral = [step for step in both if step.kind == "neutral"]
+    assert both[:120] == steps("buy")
+    assert len(neutral) == 120 * NEUTRAL_SHARE
+    assert len({step.visit_id for step in neutral}) == 40 * NEUTRAL_SHARE
