@@ -70,7 +70,7 @@ def test_visits_weigh_as_the_sessions_of_their_persona_were():
 
 def test_learning_from_other_personas_needs_a_scorer(tmp_path):
     teaching = Teaching({}, None, None, lambda: HashingEmbedder(32))
-    with pytest.raises(ConfigError, match=r'Add "scorer" to agent.policies, use a pack .* or set agent.counterfactual'):
+    with pytest.raises(ConfigError, match=r'Add "scorer" to agent\.policies .* or set agent\.counterfactual'):
         ground(AgentConfig(policies=("lm",)), of_kinds(0, 3), CODEBOOK, tmp_path, 0, lambda *_: None, teaching)
 
 

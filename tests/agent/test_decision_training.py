@@ -238,6 +238,17 @@ def test_training_goes_on_from_an_adapter(checkpoint, adapter, tmp_path):
         train(2, config(checkpoint, 1, lora_rank=2), tmp_path / "other", start=adapter)
 
 
+def test_a_start_that_would_be_lost_is_an_error(checkpoint, adapter, tmp_path):
+    with pytest.raises(ConfigError, match=r"an adapter with low-rank matrices, and agent\.lora_rank = 0"):
+        train(2, config(checkpoint, 1, lora_rank=0), tmp_path / "out", start=adapter)
+    train(2, config(checkpoint, 2, lora_rank=0), tmp_path / "whole")
+    with pytest.raises(ConfigError, match=r"a checkpoint of all parameters; agent\.lora_rank = 4"):
+        train(2, config(checkpoint, 1), tmp_path / "out", start=tmp_path / "whole")
+    train(2, still(checkpoint, lora_rank=0), tmp_path / "again", start=tmp_path / "whole")
+    before, after = (load_file(tmp_path / name / "model.safetensors") for name in ("whole", "again"))
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+
+
 def test_without_low_rank_matrices_all_parameters_train_and_a_checkpoint_is_written(checkpoint, kind, tmp_path):
     train(2, config(checkpoint, 4, lora_rank=0), tmp_path / "stage2")
     before, after = (load_file(folder / "model.safetensors") for folder in (checkpoint, tmp_path / "stage2"))

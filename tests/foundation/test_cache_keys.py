@@ -92,6 +92,8 @@ def other_value(name: str, value: Any) -> Any:
 def test_a_changed_setting_changes_the_keys_of_its_stages_and_of_those_after_them(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = merged(ASKING, {"agent": {"prompt": "figure9"}} if name == "simulation.reasoning" else {})
+    if name == "agent.policies":
+        before = merged(before, {"agent": {"counterfactual": False}})
     if name == "simulation.policy":
         before = merged(before, {"simulation": {"model": "trained"}})
     config = parse_config(before)

@@ -18,9 +18,9 @@ def drawn_steps(
 ) -> list[Recorded]:
     """`count` steps in the order in which they are read.
 
-    The kinds have the given shares, as far as there are steps of them. A step occurs `times` in each round; a round is as
-    long as the kind with the fewest steps for its share allows. In a round, steps on one page are read in groups of at most
-    SAME_PAGE, and the groups come in random order.
+    The kinds have the given shares, as far as there are steps of them. In a round each step occurs `times` at least; kinds
+    with few steps for their share repeat. In a round, steps on one page are read in groups of at most SAME_PAGE, and the
+    groups come in random order.
     """
     rng = np.random.default_rng(seed)
     offered = {kind: share for kind, share in shares.items() if share > 0 and steps.get(kind)}

@@ -41,6 +41,8 @@ from simpersona.errors import ConfigError, ContractError
 from simpersona.ports import Progress
 from simpersona.visits import GoalKind
 
+CHECKPOINT = "config.json"
+"""The file that the folder of a whole model has, and that of an adapter has not."""
 GPU_LESSONS = 8
 """The most situations that a GPU reads at once; the mask over more of them costs more than it saves."""
 CURVE_SITUATIONS, CURVE_PERSONAS = 24, 12
@@ -133,7 +135,8 @@ def _trainable(
     phase: int, config: AgentConfig, lectures: Lectures, start: Path | None, seed: int
 ) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerFast, PersonaRows, range]:
     """The base model with persona rows; only the parameters of this phase require a gradient."""
-    model, tokenizer = load_backbone(config.model, "sdpa")  # its mask may have any form
+    whole = start is not None and (start / CHECKPOINT).is_file()
+    model, tokenizer = load_backbone(str(start) if whole else config.model, "sdpa")  # its mask may have any form
     codes = len(lectures.codebook)
     ids = add_persona_tokens(model, tokenizer, codes, start="mean", codebook=None, seed=seed)
     if start is None:
@@ -148,6 +151,8 @@ def _trainable(
                 f"{config.model!r}. Train without agent.start."
             )
     model.set_input_embeddings(MappedEmbedding(model.get_input_embeddings(), ids, rows))  # pyright: ignore[reportArgumentType]
+    if start is not None and phase == 2:
+        _check_start(start, config, whole=whole)
     if phase == 2 and not config.lora_rank:
         return model, tokenizer, rows, ids
     model.requires_grad_(requires_grad=False)
@@ -159,6 +164,20 @@ def _trainable(
             _load_lora(adapted, start)
     rows.requires_grad_(requires_grad=True)  # peft freezes all parameters but its own
     return adapted, tokenizer, rows, ids
+
+
+def _check_start(start: Path, config: AgentConfig, *, whole: bool) -> None:
+    """Raises ConfigError if phase 2 would lose what was trained before."""
+    if whole and config.lora_rank:
+        raise ConfigError(
+            f"{start}: a checkpoint of all parameters; agent.lora_rank = {config.lora_rank} trains an adapter of agent.model. "
+            "Set agent.lora_rank = 0, or agent.start to the folder of an adapter."
+        )
+    if not whole and not config.lora_rank and read_adapter(start)["lora"]:
+        raise ConfigError(
+            f"{start}: an adapter with low-rank matrices, and agent.lora_rank = 0 trains without them. Set agent.lora_rank to "
+            "their rank, or leave agent.start out."
+        )
 
 
 def _load_lora(model: PeftModel, start: Path) -> None:

@@ -103,9 +103,9 @@ def _by_decisions(
     if settings.counterfactual:
         if teaching.scorer is None:
             raise ConfigError(
-                "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, "
-                f'but agent.policies = {list(settings.policies)} trains none. Add "scorer" to agent.policies, use a pack '
-                "that has a scorer, or set agent.counterfactual = false."
+                "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, but "
+                'neither agent.policies nor the pack has one. Add "scorer" to agent.policies and run without the pack\'s '
+                "policies, use a pack that has a scorer, or set agent.counterfactual = false."
             )
         scorer = teaching.scorer, teaching.embedder()
     learned = lectures(steps, teaching.test, teaching.funnel, scorer, codebook, settings.held_out, seed)

@@ -88,8 +88,9 @@ class AgentConfig(Section):
     the space of the embedding. "mapped": with the prompt "short" the rotation trains too, from the code and the funnel of the
     persona's buyers; with "figure9" the same as "codebook"."""
     start: str | None = None
-    """Training by decisions goes on from this adapter, with a new schedule: "default" is that of the default pack, otherwise
-    a folder. Phase 1 is then left out. Not set: from the model, with new rows."""
+    """With the prompt "short", training goes on from this adapter, with a new schedule: "default" is that of the default
+    pack, otherwise a folder (of a checkpoint, if lora_rank = 0). Phase 1 is then left out. Not set: from the model, with new
+    rows."""
     counterfactual: bool = True
     """With the prompt "short": other personas learn on each page too, from what the trained scorer says they would do there.
     False: only the recorded persona, from the recorded action."""

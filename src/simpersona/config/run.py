@@ -68,6 +68,18 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _other_personas_have_a_scorer(self) -> Config:
+        agent = self.agent
+        asks = "lm" in agent.policies and agent.prompt == "short" and agent.counterfactual
+        if asks and "scorer" not in agent.policies and self.pack is None:
+            raise ValueError(
+                "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, but "
+                f'agent.policies = {list(agent.policies)} trains none. Add "scorer" to agent.policies, use a pack that has a '
+                "scorer, or set agent.counterfactual = false"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _pictures_stay_on_this_machine(self) -> Config:
         if self.store.screenshots and self.simulation.engine != "asyncio":
             raise ValueError('store.screenshots needs simulation.engine = "asyncio": pictures stay on the machine')
