@@ -59,8 +59,10 @@ LIMITS = """
   training buyers.
 """
 
-LANGUAGE_MODEL = """- The language model: the stage `agent` above shows its training, and its loss on test examples with matched, mismatched and no token.
-  If these three losses are about equal, the token does not influence the model yet; use the scorer for figures."""
+LANGUAGE_MODEL = """- The language model: the stage `agent` above shows its training, and its loss on test data with the matched, a mismatched and no token.
+  If the interval of what the matched token gains includes 0, its influence is not shown; use the scorer for figures."""
+COUNTERFACTUAL = """- The language model learned from **counterfactual personas** too: on each recorded page, what the scorer says that further personas
+  would do there. So it has the scorer's faults besides its own. It was trained by decisions: only where a page leaves a choice."""
 
 
 def model_card(about: dict[str, Any]) -> str:
@@ -107,6 +109,7 @@ def model_card(about: dict[str, Any]) -> str:
         "## Limits",
         LIMITS.rstrip() if about["source"] == "lab" else "- A persona describes the average behaviour of its buyers.",
         *([LANGUAGE_MODEL] if "lm" in about["policies"] else []),
+        *([COUNTERFACTUAL] if about.get("counterfactual") else []),
         "",
     ]
     return "\n".join(lines)

@@ -59,6 +59,7 @@ def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
         "embedder": meta["embedder"],
         "codes": meta["personas"]["codes"],
         "policies": list(policies),
+        "counterfactual": "lm" in policies and config.agent.prompt == "short" and config.agent.counterfactual,
         "trained_on": sorted(set(mix["shop_id"].to_pylist()) - set(meta["held_out"])),
         "held_out": meta["held_out"],
         "stages": {name: {"summary": stage["summary"], "seconds": stage["seconds"]} for name, stage in stages.items()},

@@ -63,15 +63,24 @@ def run(context: StageContext, out: Path) -> StageResult:
     context.folder.forget_work(context.stage)
     for name, training in phases.items():
         figures[name] = training["steps"]
-        names = {"matched": "matched", "mismatched": "mismatched", "none": "no", "right": "right", "wrong": "wrong"}
-        found = training.get("held_out", {})
-        test = ", ".join(f"{found[token]:.3f} ({label} token)" for token, label in names.items() if token in found)
         notes.append(
             f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
-            + (f"; test examples {test}" if test else "")
+            + _tested(training.get("held_out", {}))
         )
     write_json(out / "training.json", phases)
     return StageResult(len(steps["intent"]), len(steps["intent"]), "; ".join(notes), figures=figures)
+
+
+def _tested(figures: Mapping[str, Any]) -> str:
+    """The loss on test decisions (or examples) by token, and what the matched token gains, with its interval."""
+    names = {"matched": "matched", "mismatched": "mismatched", "none": "no", "right": "right", "wrong": "wrong"}
+    losses = ", ".join(f"{figures[token]:.3f} ({label} token)" for token, label in names.items() if token in figures)
+    gains = [
+        f"{mean:+.3f} over {names[token]} token ({low:+.3f} to {high:+.3f})"
+        for token, (mean, low, high) in figures.get("gain", {}).items()
+    ]
+    gained = f"; nats per decision that the matched token gains: {', '.join(gains)}" if gains else ""
+    return f"; on test data {losses}{gained}" if losses else ""
 
 
 def _copy_policy(pack: Pack, policy: str, prompt: str, out: Path) -> None:
