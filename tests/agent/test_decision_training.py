@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.backbone import load_backbone
 from simpersona.agent.counterfactual import NOBODY
-from simpersona.agent.decision_draws import SAME_PAGE, drawn_steps
+from simpersona.agent.decision_draws import PAGES_AT_ONCE, SAME_PAGE, drawn_steps
 from simpersona.agent.decision_examples import DecisionEncoder, recorded_steps
 from simpersona.agent.decision_finetune import train_decisions
 from simpersona.agent.decision_lectures import Lectures
@@ -105,6 +104,11 @@ def test_pages_with_an_offer_to_add_are_drawn_twice_and_their_actions_weigh_half
     assert sum(step.weight * step.times for step in some) == pytest.approx(sum(step.times for step in some))
 
 
+def _last_pages(pages):
+    """The different pages that were used last."""
+    return list(dict.fromkeys(reversed(pages[-100:])))[:PAGES_AT_ONCE]
+
+
 def test_draws_keep_the_shares_of_kinds_and_the_pages_together():
     rng = np.random.default_rng(0)
     some = recorded(rng, 40)
@@ -118,8 +122,11 @@ def test_draws_keep_the_shares_of_kinds_and_the_pages_together():
     assert drawn == drawn_steps(of_kind, shares, 2000, 0) != drawn_steps(of_kind, shares, 2000, 1)
     for kind, share in shares.items():
         assert np.mean([step.kind == kind for step in drawn]) == pytest.approx(share, abs=0.03)
-    changes = sum(one.page_text != other.page_text for one, other in pairwise(drawn))
-    assert changes < 1.3 * len(drawn) / SAME_PAGE
+    pages = [step.page_text for step in drawn]
+    read = sum(page not in _last_pages(pages[:place]) for place, page in enumerate(pages))
+    assert read < 1.3 * len(drawn) / SAME_PAGE
+    batches = [pages[first : first + 4] for first in range(0, len(pages), 4)]
+    assert np.mean([len(set(batch)) for batch in batches]) > 3.8
     assert {step.kind for step in drawn_steps(of_kind | {"neutral": []}, shares, 50, 0)} == {"intent", "instructions"}
 
 
@@ -316,6 +323,7 @@ def test_the_persona_steers_on_unseen_pages_and_not_if_the_tokens_are_shuffled(t
     assert figures["kl_first_choice"] < figures["kl_first_choice_alike"] / 2
     assert figures["gain"]["mismatched"][1] > 0.1
     assert figures["gain"]["none"][0] > 0
+    assert figures["matched"] == pytest.approx(figures["scorer_matched"], abs=0.1)  # the planted policy itself
     rng = np.random.default_rng(1)
     by_chance = replace(
         taught,

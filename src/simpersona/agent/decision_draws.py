@@ -9,8 +9,10 @@ import numpy as np
 from simpersona.agent.decision_examples import Recorded
 from simpersona.visits import GoalKind
 
-SAME_PAGE = 4
-"""At most this many steps on one page follow each other; the page is read once for them."""
+SAME_PAGE, PAGES_AT_ONCE = 4, 8
+"""At most SAME_PAGE steps on one page come close to each other, and are mixed with those on PAGES_AT_ONCE − 1 other pages. So a
+page is read once for them if that many pages are kept, and the steps of one batch are still on different pages.
+"""
 
 
 def drawn_steps(
@@ -19,8 +21,7 @@ def drawn_steps(
     """`count` steps in the order in which they are read.
 
     The kinds have the given shares, as far as there are steps of them. In a round each step occurs `times` at least; kinds
-    with few steps for their share repeat. In a round, steps on one page are read in groups of at most SAME_PAGE, and the
-    groups come in random order.
+    with few steps for their share repeat. The order is random, except that steps on one page come close to each other.
     """
     rng = np.random.default_rng(seed)
     offered = {kind: share for kind, share in shares.items() if share > 0 and steps.get(kind)}
@@ -42,9 +43,14 @@ def drawn_steps(
 
 
 def _grouped(steps: Sequence[Recorded], rng: np.random.Generator) -> list[Recorded]:
-    """The steps in random order, those on one page in groups."""
+    """The steps in random order, a few on each page close to each other; see SAME_PAGE."""
     pages: dict[str, list[Recorded]] = {}
     for place in rng.permutation(len(steps)):
         pages.setdefault(steps[place].page_text, []).append(steps[place])
     groups = [page[start : start + SAME_PAGE] for page in pages.values() for start in range(0, len(page), SAME_PAGE)]
-    return [step for place in rng.permutation(len(groups)) for step in groups[place]]
+    order = [groups[place] for place in rng.permutation(len(groups))]
+    mixed: list[Recorded] = []
+    for first in range(0, len(order), PAGES_AT_ONCE):
+        together = order[first : first + PAGES_AT_ONCE]
+        mixed += [group[turn] for turn in range(SAME_PAGE) for group in together if turn < len(group)]
+    return mixed

@@ -1,6 +1,7 @@
 """How well a model decides on test situations, and how far its persona tokens steer it.
 
-Against the recorded actions: nats per decision with the matched token, a mismatched one and none. Against the scorer: the
+Against the recorded actions: nats per decision with the matched token, a mismatched one and none, and those of the scorer
+with the persona and without. Against the scorer: the
 divergence of the first choice, and over all personas the log-odds of leaving and of adding to the cart.
 """
 
@@ -21,6 +22,8 @@ from simpersona.agent.decision_loss import Target, branch_targets
 from simpersona.agent.decision_model import DecisionModel
 
 RESAMPLES = 1000
+TINY = 1e-9
+"""Keeps the logarithm of a probability of zero finite."""
 LEAST = 1e-6
 """Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
 
@@ -72,6 +75,16 @@ class DecisionTest:
             else shares_of(example.observation, example.tree.answers, self._measured)
             for step, example in zip(self._steps, self._examples, strict=True)
         ]
+        self._scorer: dict[str, float] = {} if shares_of is None else self._nats_of(shares_of)
+
+    def _nats_of(self, shares_of: Shares) -> dict[str, float]:
+        """The scorer's own nats per decision, with the persona and without."""
+        nats = [
+            -np.log(shares_of(one.observation, one.tree.answers, [step.code, NOBODY])[:, one.recorded] + TINY)
+            for step, one in zip(self._steps, self._examples, strict=True)
+        ]
+        matched, none = np.mean(nats, axis=0).tolist()
+        return {"scorer_matched": round(matched, 4), "scorer_none": round(none, 4)}
 
     def figures(self, model: DecisionModel) -> dict[str, Any]:
         """The figures of a model: see the module."""
@@ -100,6 +113,7 @@ class DecisionTest:
             "matched": round(float(-nats[:, 0].mean()), 4),
             "mismatched": round(float(-nats[:, 1].mean()), 4),
             "none": round(float(-nats[:, 2].mean()), 4),
+            **self._scorer,
             "gain": gains,
             "kl_first_choice": round(float(np.mean(divergence)), 4) if divergence else None,
             "kl_first_choice_alike": round(float(np.mean(alike)), 4) if alike else None,
@@ -133,7 +147,7 @@ class DecisionTest:
         odds = {"leave": (_odds(shares[:, 0]), _odds(np.exp(leaving)))}
         if adds:
             odds["add"] = (_odds(shares[:, adds[0]]), _odds(np.exp(_along(path))))
-        target = np.stack([shares[:, below].sum(axis=1) for below in branch.below], axis=1) + 1e-9
+        target = np.stack([shares[:, below].sum(axis=1) for below in branch.below], axis=1) + TINY
         target /= target.sum(axis=1, keepdims=True)
         kl = (target * (np.log(target) - first_shares)).sum(axis=1).mean()
         alike = (target * (np.log(target) - np.log(target.mean(axis=0)))).sum(axis=1).mean()

@@ -19,12 +19,10 @@ from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from simpersona.agent.decision_draws import PAGES_AT_ONCE
 from simpersona.agent.decision_lessons import Lesson
 from simpersona.agent.decision_loss import TextTokens, decision_losses
 from simpersona.agent.tokens import PersonaEmbedding
-
-KEPT_PAGES = 8
-"""Pages whose keys and values are kept; lessons on one page follow each other."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class DecisionModel(nn.Module):
     """A language model with persona rows, and the loss of lessons.
 
     If `frozen`, the part before "Buyer:" is read without a gradient and without the adapter. Otherwise the whole model
-    learns from it. A single lesson at a time is best on a CPU: the keys and values of its page serve the next lesson too.
+    learns from it. A single lesson at a time is best on a CPU: the keys and values of the last pages are kept, and serve the next lessons too.
     Several are read in one pass, which fills a GPU.
     """
 
@@ -116,7 +114,7 @@ class DecisionModel(nn.Module):
         """
         page = self._pages.pop(tuple(ids), None) or self._read(ids, DynamicCache())
         self._pages[tuple(ids)] = page
-        if len(self._pages) > KEPT_PAGES:
+        if len(self._pages) > PAGES_AT_ONCE:
             self._pages.pop(next(iter(self._pages)))
         return page
 
