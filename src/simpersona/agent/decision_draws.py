@@ -24,8 +24,10 @@ def drawn_steps(
     with few steps for their share repeat. The order is random, except that steps on one page come close to each other.
     """
     rng = np.random.default_rng(seed)
-    offered = {kind: share for kind, share in shares.items() if share > 0 and steps.get(kind)}
-    pools = {kind: [step for step in steps[kind] for _ in range(step.times)] for kind in offered}
+    offered: dict[GoalKind, float] = {kind: share for kind, share in shares.items() if share > 0 and steps.get(kind)}
+    pools: dict[GoalKind, list[Recorded]] = {
+        kind: [step for step in steps[kind] for _ in range(step.times)] for kind in offered
+    }
     queues: dict[GoalKind, list[Recorded]] = {kind: [] for kind in offered}
     whole = sum(offered.values())
     round_size = max(int(max(len(pool) * whole / offered[kind] for kind, pool in pools.items())), 1)

@@ -56,7 +56,8 @@ def lectures(
         visits = sorted({step.visit_id for step in train["intent"]})
         kept = {visits[place] for place in rng.permutation(len(visits))[: max(len(visits) // 10, 1)]}
         test = [step for step in train["intent"] if step.visit_id in kept]
-        train = {kind: [step for step in some if step.visit_id not in kept] for kind, some in train.items()}
+        for kind, some in train.items():
+            train[kind] = [step for step in some if step.visit_id not in kept]
     chosen = [test[place] for place in sorted(rng.permutation(len(test))[:test_count])]
     others = None
     if scorer is not None:
