@@ -9,9 +9,10 @@ import numpy as np
 from simpersona.agent.decision_examples import Recorded
 from simpersona.visits import GoalKind
 
-SAME_PAGE, PAGES_AT_ONCE = 4, 8
+SAME_PAGE, PAGES_AT_ONCE = 2, 8
 """At most SAME_PAGE steps on one page come close to each other, and are mixed with those on PAGES_AT_ONCE − 1 other pages. So a
-page is read once for them if that many pages are kept, and the steps of one batch are still on different pages.
+page is read once for them if that many pages are kept, and the steps of one batch are still on different pages. More steps on one
+page would cost less, but teach less: what is learned depends on the number of pages.
 """
 
 
