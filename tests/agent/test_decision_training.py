@@ -156,9 +156,9 @@ def test_a_lesson_has_the_own_persona_first_and_others_as_planted():
     assert 0 < nobody < 20
     alone = LessonMaker(encoder, None, CODES, CODES).lesson(some[0], (0, 0))
     assert len(alone.blocks) == 1
-    told = LessonMaker(encoder, planted, CODES, CODES).lesson(replace(some[0], kind="instructions"), (0, 0))
-    assert len(told.blocks) == 3
-    assert all(block.targets[0].shares.max() == 1 for block in told.blocks)
+    lesson = LessonMaker(encoder, planted, CODES, CODES).lesson(replace(some[0], kind="instructions"), (0, 0))
+    assert len(lesson.blocks) == 3
+    assert all(block.targets[0].shares.max() == 1 for block in lesson.blocks)
 
 
 # --- one pass for all ---------------------------------------------------------------------------
@@ -283,9 +283,9 @@ def test_a_killed_training_goes_on_with_the_losses_it_would_have_had(checkpoint,
     with pytest.raises(KilledError):
         train(phase, settings, tmp_path / "out", lessons, progress=kill)
     assert not (tmp_path / "out").exists()
-    told = []
-    resumed = train(phase, settings, tmp_path / "out", lessons, progress=lambda *step: told.append(step[0]))
-    assert told == [5, 6, 7, 8]
+    reported = []
+    resumed = train(phase, settings, tmp_path / "out", lessons, progress=lambda *step: reported.append(step[0]))
+    assert reported == [5, 6, 7, 8]
     assert [point["step"] for point in resumed["curve"]] == [3, 6]
     assert {**resumed, "seconds": 0} == {**whole, "seconds": 0}
     for name in ("persona_map.safetensors", "adapter_model.safetensors", "model.safetensors"):

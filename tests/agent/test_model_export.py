@@ -37,8 +37,8 @@ def run_folder(checkpoint, tmp_path):
 @pytest.mark.parametrize("kind", ["tied"])
 def test_what_is_exported_loads_as_it_is(run_folder, kind, tmp_path):
     out = tmp_path / "given/model"
-    told = export_model(run_folder, out, gguf=True)
-    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "model.gguf")]
+    lines = export_model(run_folder, out, gguf=True)
+    assert [line.partition(":")[0] for line in lines] == [str(out), str(out / "model.gguf")]
     model, tokenizer = AutoModelForCausalLM.from_pretrained(out), AutoTokenizer.from_pretrained(out)
     ids = torch.tensor([tokenizer.encode("<|persona_7|> skirts")])
     trained, _ = load_backbone(str(run_folder / "agent/stage2"))
@@ -66,8 +66,8 @@ def adapter_run(checkpoint, run, acts_from):
 
 def test_an_activated_adapter_is_exported_beside_its_base_model(checkpoint, tmp_path):
     run, out = adapter_run(checkpoint, tmp_path / "run", "buyer"), tmp_path / "model"
-    told = export_model(run, out, gguf=False)
-    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "adapter")]
+    lines = export_model(run, out, gguf=False)
+    assert [line.partition(":")[0] for line in lines] == [str(out), str(out / "adapter")]
     how = json.loads((out / "how_to_ask.json").read_text())
     assert {name: how[name] for name in ("prompt", "base", "adapter", "adapter_acts_from", "personas")} == {
         "prompt": "short", "base": str(checkpoint), "adapter": "adapter", "adapter_acts_from": "Buyer:", "personas": 8,
@@ -90,8 +90,8 @@ def test_an_activated_adapter_is_exported_beside_its_base_model(checkpoint, tmp_
 @pytest.mark.parametrize("kind", ["tied"])
 def test_an_adapter_that_acts_from_the_start_is_merged(checkpoint, kind, tmp_path):
     run, out = adapter_run(checkpoint, tmp_path / "run", "start"), tmp_path / "model"
-    told = export_model(run, out, gguf=True)
-    assert [line.partition(":")[0] for line in told] == [str(out), str(out / "model.gguf")]
+    lines = export_model(run, out, gguf=True)
+    assert [line.partition(":")[0] for line in lines] == [str(out), str(out / "model.gguf")]
     assert not (out / "adapter").exists()
     merged, tokenizer = load_adapter(run / "agent/adapter")
     ids = torch.tensor([tokenizer.encode("<|persona_7|> skirts")])

@@ -107,8 +107,8 @@ def test_every_code_without_an_example_has_its_reason():
     def of(code):
         return RecordedSession("s", f"b{code}", f"v{code}", "D", code, (Moment("product_viewed", title="A"),))
 
-    told = code_coverage({1, 2, 3, 4}, [of(1), of(2), of(3)], [of(1), of(2)], {1}, set())
-    assert told == {
+    coverage = code_coverage({1, 2, 3, 4}, [of(1), of(2), of(3)], [of(1), of(2)], {1}, set())
+    assert coverage == {
         "of_training_shops": 4,
         "with_examples": 1,
         "with_instructions": 0,
