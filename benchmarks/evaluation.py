@@ -87,8 +87,8 @@ def _tasks(done: dict[str, Any], doers: list[str]) -> tuple[Table, str]:
     note = (
         f"{done['tasks.count']} tasks of {least} to {most} actions from sessions of held-out stores, over HTTP, 30 steps at most, "
         f"{done['tasks.repetitions']} visits each (the teacher and the language model once). Cart tasks: something is added to the cart; checkout and purchase tasks: the "
-        "checkout reached, as in the paper; ordered: an order is placed (purchase tasks only); whole instruction: everything asked for happened in order and nothing more, by the store's log. 95 % intervals over tasks. The replay teacher knows the session: it is an upper bound, not a policy. The scorer is a surrogate that is trained on goals of one sentence (to buy, to browse) and does not read instructions; the "
-        "pack's language model is under-trained, on such goals too."
+        "checkout reached, as in the paper; ordered: an order is placed (purchase tasks only); whole instruction: everything asked for happened in order and nothing more, by the store's log. 95 % intervals over tasks. The replay teacher knows the session: it is an upper bound, not a policy. The scorer is a surrogate that is trained on goals of one sentence (to buy, to browse) and does not read instructions; a fifth of what the "
+        "pack's language model learns from has instructions."
     )
     return Table(head, rows), note
 
