@@ -36,6 +36,7 @@ from simpersona.agent.decision_trainer import DecisionTrainer, Lessons, as_batch
 from simpersona.agent.persona_adapter import LORA, add_lora, read_adapter, save_adapter
 from simpersona.agent.persona_rows import MappedEmbedding, PersonaRows, first_rows
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
+from simpersona.agent.training_clock import TrainingClock
 from simpersona.config import AgentConfig
 from simpersona.errors import ConfigError, ContractError
 from simpersona.ports import Progress
@@ -57,11 +58,15 @@ def train_decisions(
     out: Path,
     seed: int,
     progress: Progress,
+    *,
+    clock: TrainingClock | None = None,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """Trains a phase and writes its result to `out` atomically: an adapter, or a checkpoint if all parameters train.
 
     `start` is an adapter whose rows and low-rank matrices are the first ones. A killed training continues from its last
-    checkpoint, in `.NAME.steps` beside `out`, with the same losses. Returns the figures that `finetune` returns, `curve`
+    checkpoint, in `.NAME.steps` beside `out`, with the same losses. `clock` may end it before its last step. `workers`
+    processes make the lessons; 0: the training process itself. Returns the figures that `finetune` returns, `curve`
     (measurements during training) and `held_out`. Raises ContractError if there is nothing to learn from.
     """
     codes = len(lectures.codebook)
@@ -97,6 +102,8 @@ def train_decisions(
         groups=_groups(decider, rows, config, settings.learning_rate),
         measure=None if small is None else lambda: small.figures(decider),
         measure_steps=config.eval_steps,
+        clock=clock,
+        workers=workers,
     )
     started = time.perf_counter()
     with quiet():

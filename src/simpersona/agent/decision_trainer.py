@@ -12,6 +12,7 @@ from torch.utils.data import Dataset, SequentialSampler
 from simpersona.agent.checkpointed_trainer import CheckpointedTrainer
 from simpersona.agent.decision_examples import Recorded
 from simpersona.agent.decision_lessons import Lesson, LessonMaker
+from simpersona.agent.training_clock import TrainingClock
 
 
 class Lessons(Dataset[Lesson]):
@@ -34,7 +35,8 @@ def as_batch(lessons: Sequence[Lesson]) -> dict[str, Sequence[Lesson]]:
 
 class DecisionTrainer(CheckpointedTrainer):
     """Trains a DecisionModel. `groups` are the parameters with their learning rates; `measure` is called after every
-    `measure_steps` steps, and what it returns is recorded.
+    `measure_steps` steps, and what it returns is recorded. `clock` may end the training before its last step.
+    `workers` processes make the lessons; 0: the training process itself.
     """
 
     def __init__(
@@ -43,9 +45,15 @@ class DecisionTrainer(CheckpointedTrainer):
         groups: Iterable[dict[str, Any]],
         measure: Callable[[], dict[str, Any]] | None = None,
         measure_steps: int = 0,
+        clock: TrainingClock | None = None,
+        workers: int = 0,
         **rest: Any,
     ) -> None:
         super().__init__(**rest)
+        self.args.dataloader_num_workers = workers
+        self._clock = clock
+        if clock is not None:
+            self.add_callback(clock)
         self.model_accepts_loss_kwargs = False  # the Trainer divides by the micro-batches
         self._groups, self._measure, self._measure_steps = list(groups), measure, measure_steps
 
@@ -59,6 +67,16 @@ class DecisionTrainer(CheckpointedTrainer):
         if self.optimizer is None:
             self.optimizer = torch.optim.AdamW(self._groups, lr=self.args.learning_rate, betas=(0.9, 0.999))
         return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> torch.optim.lr_scheduler.LRScheduler:
+        """The cosine schedule by steps, or that of the clock."""
+        if self._clock is not None and self.lr_scheduler is None:
+            trained = self.optimizer if optimizer is None else optimizer
+            assert trained is not None  # the optimiser is made first
+            self.lr_scheduler = self._clock.schedule(trained, int(self.args.warmup_steps), num_training_steps)
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> SequentialSampler:
         return SequentialSampler(self.train_dataset if train_dataset is None else train_dataset)  # pyright: ignore[reportArgumentType]
