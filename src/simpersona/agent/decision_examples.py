@@ -131,9 +131,9 @@ def visit_weights(steps: Sequence[TrainingStep], funnel: PersonaFunnel) -> dict[
         buys[name] = max(buys.get(name, 0), int(step.goal.intent == "buy"))
     names = list(code)
     weights = funnel.weights(
-        np.array([code[name] for name in names]),
-        np.array([buys[name] for name in names]),
-        np.array([depth[name] for name in names]),
+        np.array([code[name] for name in names], np.int64),
+        np.array([buys[name] for name in names], np.int64),
+        np.array([depth[name] for name in names], np.int64),
     )
     return dict(zip(names, weights.tolist(), strict=True))
 
