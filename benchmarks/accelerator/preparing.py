@@ -85,10 +85,18 @@ def prepare(
 
 
 def tree_size() -> int:
-    """The bytes of the working tree that travel with every call: tracked files, and others that git does not ignore."""
+    """The bytes of the working tree that travel with every call: tracked files, and others that git does not ignore.
+
+    Raises ConfigError outside of a git checkout.
+    """
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     root = Path(__file__).parents[2]
-    names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
+    try:
+        names = subprocess.run(listed, cwd=root, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise ConfigError(
+            f"{root}: git cannot list the working tree that travels ({error}). Use a checkout."
+        ) from error
     return sum((root / name).stat().st_size for name in names if name and (root / name).is_file())
 
 

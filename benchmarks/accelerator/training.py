@@ -36,7 +36,7 @@ CARRIED, TRAINED = "carried", "trained"
 """The names of the parts that are brought, and of those that are fetched."""
 DIFFERENCE, ABOUT, FIGURES = "difference.safetensors", "about.json", "training.json"
 PHASE_1, LORA_ENDS, WHOLE_ENDS = 0.1, 0.85, 0.75
-"""Of the whole time: the share of phase 1, and when phase 2 ends. All parameters take longer to write."""
+"""Of the whole time: the share of phase 1, and when phase 2 ends. All parameters take longer to test and to write."""
 MOST_STEPS = 5000
 """Of a phase; the clock ends it earlier."""
 RESULT_PART, RESULT_ROOM = 16 * MIB, 56 * MIB
@@ -162,7 +162,7 @@ def _write_difference(
     found: Difference = difference(dict(model.named_parameters()), dict(trained.named_parameters()), RESULT_ROOM)
     save_file(found.tensors | {"persona_rows": persona_rows}, out / DIFFERENCE)
     shutil.copyfile(checkpoint / MAP, out / MAP)
-    about: dict[str, Any] = {"codes": len(ids), "relative_error": round(found.error, 4)}
+    about: dict[str, Any] = {"codes": len(ids), "bits": found.bits, "relative_error": round(found.error, 4)}
     if learned.test:
         add_difference(model, found.tensors)
         with torch.no_grad():
