@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
+from simpersona.agent.persona_adapter import add_lora
 from simpersona.pages import Example, Message
 
 SPARE = 12
@@ -75,6 +84,17 @@ def make_model(kind: str, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalL
     if kind == "tied":
         return LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), tie_word_embeddings=True, **shape))
     return Qwen3ForCausalLM(Qwen3Config(vocab_size=len(tokenizer) + SPARE, tie_word_embeddings=False, **shape))
+
+
+def random_lora(model: PreTrainedModel, rank: int) -> PeftModel:
+    """The model with low-rank matrices that change its answers much, as after training."""
+    adapted = add_lora(model, rank)
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.5)
+    return adapted
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from simpersona.agent.backbone import load_backbone, save_backbone
 from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.invocation import invocation_ids, split
 from simpersona.agent.masks import prompt_ids
-from simpersona.agent.persona_adapter import ROWS, add_lora, base_with_rows, load_adapter, peft_quiet, save_adapter
+from simpersona.agent.persona_adapter import ROWS, base_with_rows, load_adapter, peft_quiet, save_adapter
 from simpersona.agent.policies import model_policies
 from simpersona.agent.tokens import add_persona_tokens, input_matrix
 from simpersona.agent.transformers_model import TransformersModel
@@ -25,7 +25,7 @@ from simpersona.errors import ConfigError, ModelError
 from simpersona.shopper.short_prompt import short_answers, short_messages, short_parse
 from simpersona.visits import Goal, Observation
 
-from .conftest import prompt
+from .conftest import prompt, random_lora
 
 CODES = 8
 PAGE = scripted_page(
@@ -54,12 +54,8 @@ def adapter(checkpoint, tmp_path):
     """An adapter of random matrices that change the answers much."""
     model, tokenizer = load_backbone(str(checkpoint))
     add_persona_tokens(model, tokenizer, CODES, start="random", codebook=None, seed=0)
-    adapted = add_lora(model, 4)
-    torch.manual_seed(1)
+    adapted = random_lora(model, 4)
     with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.5)
         input_matrix(model)[-CODES:].mul_(30)
     save_adapter(tmp_path / "adapter", adapted, tokenizer, str(checkpoint), "short", "buyer")
     return tmp_path / "adapter"

@@ -7,10 +7,9 @@ import pytest
 
 from simpersona.adapters.embedders.hashing import HashingEmbedder
 from simpersona.agent.counterfactual import NOBODY
-from simpersona.agent.decision_examples import visit_weights
 from simpersona.agent.decision_lectures import lectures
 from simpersona.agent.grounding import Teaching, ground
-from simpersona.agent.persona_funnel import PersonaFunnel
+from simpersona.agent.persona_funnel import PersonaFunnel, visit_weights
 from simpersona.agent.scorer import Scorer
 from simpersona.config import AgentConfig
 from simpersona.errors import ConfigError

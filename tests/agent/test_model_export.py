@@ -12,7 +12,7 @@ from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.grounding import take_trained
 from simpersona.agent.invocation import split
 from simpersona.agent.masks import prompt_ids
-from simpersona.agent.persona_adapter import add_lora, load_adapter, peft_quiet, save_adapter
+from simpersona.agent.persona_adapter import load_adapter, peft_quiet, save_adapter
 from simpersona.agent.tokens import add_persona_tokens
 from simpersona.config import AgentConfig, Config, SimulationConfig
 from simpersona.config.file import config_toml
@@ -21,6 +21,8 @@ from simpersona.pipeline.agent import help_training, training_work
 from simpersona.pipeline.model_export import export_model
 from simpersona.pipeline.run_folder import RunFolder
 from simpersona.pipeline.stage import StageContext
+
+from .conftest import random_lora
 
 
 @pytest.fixture
@@ -54,12 +56,7 @@ def adapter_run(checkpoint, run, acts_from):
     """A run whose one trained model is an adapter."""
     model, tokenizer = load_backbone(str(checkpoint))
     add_persona_tokens(model, tokenizer, 8, start="random", codebook=None, seed=0)
-    adapted = add_lora(model, 4)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for name, parameter in adapted.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.5)
+    adapted = random_lora(model, 4)
     save_adapter(run / "agent/adapter", adapted, tokenizer, str(checkpoint), "short", acts_from)
     return run
 

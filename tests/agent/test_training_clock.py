@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from simpersona.agent.decision_examples import visit_weights
 from simpersona.agent.decision_finetune import train_decisions
 from simpersona.agent.decision_lectures import Lectures
-from simpersona.agent.persona_funnel import PersonaFunnel
+from simpersona.agent.persona_funnel import PersonaFunnel, visit_weights
 from simpersona.agent.persona_rows import known_of
 from simpersona.agent.training_clock import TrainingClock
 from simpersona.config import AgentConfig, PhaseConfig

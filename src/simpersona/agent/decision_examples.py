@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +14,7 @@ from simpersona.agent.answer_tree import AnswerTree
 from simpersona.agent.decision_loss import RARE
 from simpersona.agent.invocation import split
 from simpersona.agent.masks import prompt_ids
-from simpersona.agent.persona_funnel import PersonaFunnel
+from simpersona.agent.persona_funnel import PersonaFunnel, visit_weights
 from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ConfigError
 from simpersona.pages import Decision, Page, node_text
@@ -116,26 +115,6 @@ def recorded_steps(
         scale = drawn / max(sum(one.weight * one.times for one in found[kind]), 1e-9)
         found[kind] = [replace(one, weight=one.weight * scale) for one in found[kind]]
     return found, left_out
-
-
-def visit_weights(steps: Sequence[TrainingStep], funnel: PersonaFunnel) -> dict[str, float]:
-    """The weight of each visit, from the depth that it reached and its intent; see PersonaFunnel.weights."""
-    depth_of: dict[Move, int] = {"add": 1, "checkout": 2, "order": 3}
-    depth, code, buys = Counter[str](), dict[str, int](), dict[str, int]()
-    for step in steps:
-        action, name = step.decision.action, step.visit_id
-        node = None if action is None else step.observation.page.node(action.node)
-        move = "leave" if action is None or node is None else move_of(node, action.method)
-        depth[name] = max(depth[name], depth_of.get(move, 0))
-        code[name] = step.goal.code or 0
-        buys[name] = max(buys.get(name, 0), int(step.goal.intent == "buy"))
-    names = list(code)
-    weights = funnel.weights(
-        np.array([code[name] for name in names], np.int64),
-        np.array([buys[name] for name in names], np.int64),
-        np.array([depth[name] for name in names], np.int64),
-    )
-    return dict(zip(names, weights.tolist(), strict=True))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from simpersona.agent.decision_examples import DecisionEncoder, DecisionExample,
 from simpersona.agent.decision_lessons import block, lesson_of
 from simpersona.agent.decision_loss import Target, branch_targets
 from simpersona.agent.decision_model import DecisionModel
+from simpersona.evaluation.resampling import interval95, times_drawn
 
 RESAMPLES = 1000
 TINY = 1e-9
@@ -125,9 +126,10 @@ class DecisionTest:
         """The mean gain in nats, and its 95 % interval by the bootstrap over visits."""
         names, visit = np.unique([step.visit_id for step in self._steps], return_inverse=True)
         sums, counts = np.bincount(visit, gains), np.bincount(visit)
-        drawn = np.random.default_rng(self._seed).integers(0, len(names), (RESAMPLES, len(names)))
-        means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-        return [round(float(value), 4) for value in (gains.mean(), *np.quantile(means, [0.025, 0.975]))]
+        drawn = times_drawn(len(names), RESAMPLES, self._seed)
+        ends = interval95((drawn @ sums) / (drawn @ counts))
+        assert ends is not None  # every sample has a visit
+        return [round(float(value), 4) for value in (gains.mean(), *ends)]
 
     def _against_scorer(
         self, model: DecisionModel, example: DecisionExample, shares: Float[np.ndarray, "codes answers"]

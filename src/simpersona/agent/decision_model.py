@@ -9,19 +9,18 @@ and its own tokens only, so the result is that of reading each persona alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Bool, Float, Int
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import Tensor, nn
 from transformers import DynamicCache
 
 from simpersona.agent.decision_draws import PAGES_AT_ONCE
 from simpersona.agent.decision_lessons import Lesson
 from simpersona.agent.decision_loss import TextTokens, decision_losses
+from simpersona.agent.persona_adapter import adapter_off, lora_layers
 from simpersona.agent.tokens import PersonaEmbedding
 
 
@@ -48,7 +47,7 @@ class DecisionModel(nn.Module):
     def __init__(self, model: nn.Module, ids: range, text: TextTokens, *, frozen: bool) -> None:
         super().__init__()
         self.model, self.ids, self.text, self.frozen = model, ids, text, frozen
-        self._adapter_layers = [layer for layer in model.modules() if isinstance(layer, BaseTunerLayer)]
+        self._adapter_layers = lora_layers(model)
         self._pages: dict[tuple[int, ...], DynamicCache] = {}
 
     def forward(self, lessons: Sequence[Lesson]) -> Float[Tensor, ""]:
@@ -110,7 +109,7 @@ class DecisionModel(nn.Module):
 
     def _page(self, ids: list[int]) -> DynamicCache:
         """The keys and values of a page. It is always read apart from what follows, so that the result does not depend on
-        what was kept: a training that was killed goes on with the same losses.
+        what was kept: a training that was killed continues with the same losses.
         """
         page = self._pages.pop(tuple(ids), None) or self._read(ids, DynamicCache())
         self._pages[tuple(ids)] = page
@@ -122,18 +121,6 @@ class DecisionModel(nn.Module):
         row = torch.tensor([ids], device=self._device)
         self.model(input_ids=row, past_key_values=cache, use_cache=True, logits_to_keep=1)
         return cache
-
-
-@contextmanager
-def adapter_off(layers: Sequence[BaseTunerLayer]) -> Iterator[None]:
-    """The layers act without their low-rank matrices. peft's own switch also changes which parameters train."""
-    for layer in layers:
-        layer._disable_adapters = True  # noqa: SLF001
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer._disable_adapters = False  # noqa: SLF001
 
 
 def _layout(lessons: Sequence[Lesson], known: Sequence[int], device: torch.device) -> _Layout:

@@ -6,8 +6,8 @@ its keys and values serve all personas.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,7 +16,15 @@ from peft.tuners.lora import LoraLayer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.agent.invocation import split
-from simpersona.agent.persona_adapter import base_with_rows, is_adapter, load_grounded, read_adapter, with_lora
+from simpersona.agent.persona_adapter import (
+    adapter_off,
+    base_with_rows,
+    is_adapter,
+    load_grounded,
+    lora_layers,
+    read_adapter,
+    with_lora,
+)
 
 
 @dataclass(frozen=True)
@@ -40,8 +48,7 @@ class GroundedModel:
         if not read_adapter(Path(folder))["lora"]:
             return cls(model, tokenizer, "buyer")
         model = with_lora(model, Path(folder))
-        layers = [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
-        return cls(model, tokenizer, "buyer", layers)
+        return cls(model, tokenizer, "buyer", lora_layers(model))
 
     def before_buyer(self, prompt: list[int]) -> list[int]:
         """The part of a prompt that is the same for all personas; the whole prompt if the weights read it alike.
@@ -50,13 +57,6 @@ class GroundedModel:
         """
         return prompt if self.acts_from == "start" else split(prompt, self.tokenizer)[0]
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> AbstractContextManager[None]:
         """Switches the low-rank matrices off while the part before "Buyer:" is read."""
-        for layer in self._layers:
-            layer.enable_adapters(enabled=False)
-        try:
-            yield
-        finally:
-            for layer in self._layers:
-                layer.enable_adapters(enabled=True)
+        return adapter_off(self._layers)

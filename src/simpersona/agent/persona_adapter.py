@@ -15,14 +15,16 @@ import json
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import LoraLayer
 from safetensors.torch import load_file, save_file
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.agent.backbone import load_backbone
@@ -133,6 +135,23 @@ def with_lora(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     with peft_quiet():
         adapted = PeftModel.from_pretrained(model, str(folder), config=config)
     return adapted.get_base_model().eval()  # pyright: ignore[reportReturnType]
+
+
+def lora_layers(model: nn.Module) -> list[LoraLayer]:
+    """The layers of a model that have low-rank matrices."""
+    return [layer for layer in model.modules() if isinstance(layer, LoraLayer)]
+
+
+@contextmanager
+def adapter_off(layers: Sequence[LoraLayer]) -> Iterator[None]:
+    """The layers act without their low-rank matrices. peft's own switch also changes which parameters train."""
+    for layer in layers:
+        layer._disable_adapters = True  # noqa: SLF001
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer._disable_adapters = False  # noqa: SLF001
 
 
 def load_adapter(folder: Path, base: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerFast]:

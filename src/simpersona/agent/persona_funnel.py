@@ -1,11 +1,12 @@
 """The funnel of each persona's real buyers in the training stores.
 
-The scorer uses it as features of a persona besides the code, and to weight the replayed visits, whose sessions were not
-drawn in proportion.
+It gives features of a persona besides the code, and weights of the replayed visits, whose sessions were not drawn in
+proportion. The scorer and the language model use both.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
 from simpersona.shopper.goals import BUYING_STRATA
+from simpersona.shopper.moves import Move, move_of
+from simpersona.traces.examples import TrainingStep
 
 DEPTHS = 4
 """The depths of a session: only views, the cart, the checkout, an order."""
@@ -65,6 +68,28 @@ class PersonaFunnel:
         ratio = np.clip(real / np.where(drawn > 0, ours, 1), 1 / MOST_WEIGHT, MOST_WEIGHT)[code, buys, depth]
         scale = np.bincount(code) / np.maximum(np.bincount(code, ratio), 1e-9)
         return ratio * scale[code]
+
+
+def visit_weights(steps: Sequence[TrainingStep], funnel: PersonaFunnel) -> dict[str, float]:
+    """The weight of each visit, by its id, from the depth that it reached and its intent; see PersonaFunnel.weights.
+
+    The steps may hold a visit with several goals; its intent is that of the goal that names one.
+    """
+    depth_of: dict[Move, int] = {"add": 1, "checkout": 2, "order": 3}
+    depth, code, buys = Counter[str](), dict[str, int](), dict[str, int]()
+    for step in steps:
+        action, name = step.decision.action, step.visit_id
+        move = "leave" if action is None else move_of(step.observation.page.node(action.node), action.method)
+        depth[name] = max(depth[name], depth_of.get(move, 0))
+        code[name] = step.goal.code or 0
+        buys[name] = max(buys.get(name, 0), int(step.goal.intent == "buy"))
+    names = sorted(code)
+    weights = funnel.weights(
+        np.array([code[name] for name in names], np.int64),
+        np.array([buys[name] for name in names], np.int64),
+        np.array([depth[name] for name in names], np.int64),
+    )
+    return dict(zip(names, weights.tolist(), strict=True))
 
 
 def persona_funnel(

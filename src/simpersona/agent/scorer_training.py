@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from simpersona.agent.persona_funnel import PersonaFunnel
+from simpersona.agent.persona_funnel import PersonaFunnel, visit_weights
 from simpersona.agent.scorer import META, Choices, Scorer, train_scorer
 from simpersona.errors import ConfigError
 from simpersona.files import read_json
@@ -69,8 +69,7 @@ def scorer_from_steps(
     """
     situations: list[Situation] = []
     chosen: list[int] = []
-    codes: list[int | None] = []
-    visits: list[str] = []
+    learned: list[TrainingStep] = []
     left_out = 0
     for step in steps:
         action = step.decision.action
@@ -82,34 +81,21 @@ def scorer_from_steps(
             continue
         situations.append(choice)
         chosen.append(number)
-        codes.append(step.goal.code)
-        visits.append(step.visit_id)
-    texts = Texts(embedder)
-    choices = choices_of(situations, codes, texts)
+        learned.append(step)
+    texts, visits = Texts(embedder), [step.visit_id for step in learned]
+    choices = choices_of(situations, [step.goal.code for step in learned], texts)
     starts = np.searchsorted(choices.owner, np.arange(len(situations)))
     rows = starts + np.asarray(chosen)
     known, weights = codebook, None
     if funnel is not None:
         known = np.concatenate([codebook, funnel.known.astype(np.float32)], axis=1)
-        weights = _weights(funnel, choices, rows, visits)
+        of_visit = visit_weights(learned, funnel)
+        weights = np.array([of_visit[visit] for visit in visits])
     torch.manual_seed(seed)
     scorer = Scorer(known, NUMBERS, STATE, texts.vectors.shape[1], len(MOVES))
     figures = train_scorer(scorer, choices, rows, visits, seed, progress, weights=weights)
     scorer.save(folder)
     return figures | {"left_out": left_out}
-
-
-def _weights(
-    funnel: PersonaFunnel, choices: Choices, rows: np.ndarray, visits: Sequence[str]
-) -> Float[np.ndarray, " s"]:
-    """The weight of each situation, from the depth that its whole visit reached; `rows` are the chosen candidates."""
-    moves = choices.move[rows]
-    deep = np.select([moves == MOVES.index(move) for move in ("order", "checkout", "add")], [3, 2, 1], 0)
-    _, first, visit = np.unique(np.asarray(visits), return_index=True, return_inverse=True)
-    depth, buys = np.zeros(len(first), int), np.zeros(len(first), int)
-    np.maximum.at(depth, visit, deep)
-    np.maximum.at(buys, visit, (choices.state[:, 0] > 0).astype(int))
-    return funnel.weights(choices.code[first], buys, depth)[visit]
 
 
 def with_neutral_goals(

@@ -33,6 +33,8 @@ TYPED_END = '"}'
 """What ends an answer after the text that the shopper types."""
 NOT_TYPED = re.compile(r'["\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]')
 """Characters that a shopper does not type: those that JSON escapes, and those that are no text."""
+_FIXED: dict[Method, str] = {"press": "Enter", "goto": BACK}
+"""The argument of the methods that have only one."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,7 @@ class ShortAnswer:
         """The decision that this answer states, with the typed text."""
         if self.node is None or self.method is None:
             return Decision(None, "")
-        fixed: dict[Method, str] = {"press": "Enter", "goto": BACK}
-        argument = typed if self.typed else self.option if self.option is not None else fixed.get(self.method)
+        argument = typed if self.typed else self.option if self.option is not None else _FIXED.get(self.method)
         return Decision(Action(self.node, self.method, self.description, () if argument is None else (argument,)), "")
 
 
@@ -166,8 +167,7 @@ def short_parse(text: str, page: Page) -> Decision:
         raise ReplyError(f"{answer.action!r} needs a text")
     if method == "selectOptionFromDropdown" and answer.text not in node.options:
         raise ReplyError(f"{answer.text!r} is not an option of {node.name}; options: {', '.join(node.options)}")
-    arguments: dict[Method, str] = {"press": "Enter", "goto": BACK}
-    argument = answer.text if method in ("fill", "selectOptionFromDropdown") else arguments.get(method)
+    argument = answer.text if method in ("fill", "selectOptionFromDropdown") else _FIXED.get(method)
     return Decision(Action(node.id, method, answer.action, () if argument is None else (argument,)), "")
 
 
