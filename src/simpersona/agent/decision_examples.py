@@ -27,9 +27,9 @@ from simpersona.visits import Goal, GoalKind, Observation
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-READ_MORE: frozenset[Move] = frozenset({"add", "checkout", "order", "field", "onward"})
-"""Pages that offer one of these are drawn READ_MORE_TIMES as often as others."""
-READ_MORE_TIMES = 2
+TIMES_DRAWN: dict[Move, int] = {"add": 2, "checkout": 6, "field": 8, "onward": 8, "order": 12}
+"""How often a page that offers one of these is drawn; other pages are drawn once. Few pages are forms or carts, and a model
+that has read few of them does not get to an order."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ class _Offer:
 
 def _offer(page: Page) -> _Offer:
     answers = short_answers(page)
-    more = any(answer_move(page, answer) in READ_MORE for answer in answers)
-    return _Offer(page, answers, "\n".join(map(node_text, page.nodes)), READ_MORE_TIMES if more else 1)
+    times = max((TIMES_DRAWN.get(answer_move(page, answer), 1) for answer in answers), default=1)
+    return _Offer(page, answers, "\n".join(map(node_text, page.nodes)), times)
 
 
 def answer_move(page: Page, answer: ShortAnswer) -> Move:

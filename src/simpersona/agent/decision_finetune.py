@@ -24,6 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.adapters.models.quiet import quiet
 from simpersona.agent.backbone import load_backbone, save_backbone
+from simpersona.agent.bfloat16 import frozen_in_bfloat16, native_bfloat16
 from simpersona.agent.checkpointed_trainer import DONE, last_whole, training_arguments
 from simpersona.agent.decision_draws import drawn_steps
 from simpersona.agent.decision_examples import DecisionEncoder
@@ -46,8 +47,9 @@ CHECKPOINT = "config.json"
 """The file that the folder of a whole model has, and that of an adapter has not."""
 GPU_LESSONS = 8
 """The most situations that a GPU reads at once; the mask over more of them costs more than it saves."""
-CURVE_SITUATIONS, CURVE_PERSONAS = 24, 12
-"""The number of test situations that are measured during training, and of personas that are compared with the scorer."""
+CURVE_SITUATIONS, CURVE_COMPARED, CURVE_PERSONAS = 96, 24, 12
+"""The number of test situations that are measured during training, of those compared with the scorer, and of the personas
+that are compared."""
 
 
 def train_decisions(
@@ -91,7 +93,7 @@ def train_decisions(
     first = lectures.test[:: max(len(lectures.test) // CURVE_SITUATIONS, 1)][:CURVE_SITUATIONS]
     small = None
     if config.eval_steps and first:
-        small = DecisionTest(first, encoder, lectures.shares_of, codes, seed, CURVE_PERSONAS)
+        small = DecisionTest(first, encoder, lectures.shares_of, codes, seed, CURVE_COMPARED, CURVE_PERSONAS)
     trainer = DecisionTrainer(
         model=decider,
         args=arguments,
@@ -163,6 +165,8 @@ def _trainable(
     if phase == 2 and not config.lora_rank:
         return model, tokenizer, rows, ids
     model.requires_grad_(requires_grad=False)
+    if not torch.cuda.is_available() and native_bfloat16():
+        frozen_in_bfloat16(model)
     adapted: PreTrainedModel | PeftModel = model
     if phase == 2:
         torch.manual_seed(seed)  # the low-rank matrices start at random

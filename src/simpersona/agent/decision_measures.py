@@ -23,6 +23,8 @@ from simpersona.agent.decision_model import DecisionModel
 from simpersona.evaluation.resampling import interval95, times_drawn
 
 RESAMPLES = 1000
+COMPARED = 160
+"""About how many test situations are compared with the scorer: each costs a pass over all personas."""
 TINY = 1e-9
 """Keeps the logarithm of a probability of zero finite."""
 LEAST = 1e-6
@@ -53,10 +55,7 @@ class _Odds:
 
 
 class DecisionTest:
-    """Test situations, each with what the scorer says of every persona.
-
-    At most `measured` personas are compared with the scorer; all of them by default.
-    """
+    """Test situations, `compared` of which are compared with what the scorer says of `measured` personas (None: of all)."""
 
     def __init__(
         self,
@@ -65,16 +64,18 @@ class DecisionTest:
         shares_of: Shares | None,
         codes: int,
         seed: int,
+        compared: int = COMPARED,
         measured: int | None = None,
     ) -> None:
         self._steps, self._codes, self._seed = list(steps), codes, seed
         self._measured = list(range(codes))[:: -(-codes // (measured or codes))]
         self._examples = [encoder.encode(step) for step in steps]
+        apart = max(len(self._steps) // max(compared, 1), 1)
         self._shares = [
             None
-            if shares_of is None or step.kind == "instructions"
+            if shares_of is None or step.kind == "instructions" or place % apart
             else shares_of(example.observation, example.tree.answers, self._measured)
-            for step, example in zip(self._steps, self._examples, strict=True)
+            for place, (step, example) in enumerate(zip(self._steps, self._examples, strict=True))
         ]
         self._scorer: dict[str, float] = {} if shares_of is None else self._nats_of(shares_of)
 

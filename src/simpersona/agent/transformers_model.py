@@ -26,6 +26,7 @@ from jaxtyping import Int
 from transformers import DynamicCache
 
 from simpersona.agent.answer_tree import AnswerTree
+from simpersona.agent.bfloat16 import frozen_in_bfloat16, native_bfloat16
 from simpersona.agent.constraint import Constraint, JsonGrammars
 from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.joint_pass import joint_logits
@@ -80,7 +81,10 @@ class TransformersModel:
     ) -> None:
         self._grounded = GroundedModel.load(folder)
         self._model, self._tokenizer = self._grounded.model, self._grounded.tokenizer
-        self._model.to("cuda" if torch.cuda.is_available() else "cpu")  # pyright: ignore[reportArgumentType]
+        if torch.cuda.is_available():
+            self._model.to("cuda")  # pyright: ignore[reportArgumentType]
+        elif native_bfloat16():
+            frozen_in_bfloat16(self._model)
         self._grammars = JsonGrammars(self._tokenizer, self._model.config.vocab_size)
         self._temperature, self._together = temperature, together
         self._prefixes = PrefixCache(kept_tokens)
