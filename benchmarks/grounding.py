@@ -55,6 +55,15 @@ CONFIG = Path(__file__).parents[1] / "configs/pack.toml"
 PolicyOf = Callable[[Goal, int], Policy]
 """Of a visit's goal and seed."""
 REPRESENTED = ("conversion", "represented", "ara")
+FUNNEL_NOTE = (
+    "Share of visits with 95 % intervals. The same sessions: those that gave the visits their goals (the fair comparison); all: "
+    "the sessions of the same stores, without bouncers'. Visits are shared evenly by the stores and their buyers. Sessions are "
+    "not: buyers who come often weigh more."
+)
+SEPARATION_NOTE = (
+    "means over personas by the level that the head predicts for their code, in the unseen stores; d between high and low. Real: "
+    "the same figure of the real sessions of these stores, the most that a perfect simulation would show."
+)
 Row = tuple[str, Metric, float | None, str]
 """A label, the metric, the paper's figure and the aim."""
 
@@ -98,7 +107,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     """The scorer beside its baselines and the paper; the funnel beside the real one; what a step costs. `visits` are to each store by
     the scorers of unseen themes; the baselines make fewer.
     """
-    settings = _with_the_pack(load_config(config))
+    settings = with_the_pack(load_config(config))
     run = StageContext(settings, run_pipeline(settings, Quiet(), upto="evaluation"), lambda *_: None, "grounding")
     look = looks(run.table("personas/mix.parquet", MIX)["shop_id"].unique().to_pylist(), run.config.store.theme)
     theme = {shop: one.theme for shop, one in look.items()}
@@ -107,7 +116,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
         novice = _novices(run, theme, Path(scratch))
         columns = {
             "unseen stores": read_json(run.folder / "evaluation/metrics.json")
-            | _twins(run, run.table("simulation/episodes.parquet", EPISODES)),
+            | same_sessions(run, run.table("simulation/episodes.parquet", EPISODES)),
             "unseen themes": played(
                 run, lambda goal, seed: ScorerPolicy(novice[theme[goal.shop_id]], seed), "themes", shops, visits
             ),
@@ -130,17 +139,12 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
             + " No persona: the same scorer without the persona, with the same goals; random actions: all that a page offers is equally likely. Means over other strata cannot be compared with each other, and a skill of few pairs, or above 1, is noise.",
         ),
         (
-            _funnel(columns),
-            (
-                "Share of visits with 95 % intervals. The same sessions: those that gave the visits their goals (the fair comparison); all: the sessions of the same stores, without bouncers'. Visits are shared evenly by the stores and their buyers. Sessions are not: buyers who come often weigh more."
-            ),
+            funnel_table(columns),
+            FUNNEL_NOTE,
         ),
         (
-            _separation(run),
-            (
-                "Means over personas by the level that the head predicts for their code, in the unseen stores; d between high and low. Real: "
-                "the same figure of the real sessions of these stores, the most that a perfect simulation would show."
-            ),
+            separation_table(run, run.table("simulation/episodes.parquet", EPISODES)),
+            SEPARATION_NOTE[0].upper() + SEPARATION_NOTE[1:],
         ),
         (
             _cost(run),
@@ -150,7 +154,7 @@ def section(config: Path = CONFIG, visits: int = 200) -> Section:
     return Section("grounding", what, tables, ("torch", "django-oscar"))
 
 
-def _with_the_pack(config: Config) -> Config:
+def with_the_pack(config: Config) -> Config:
     """Its world and held-out stores, with the personas and the scorer of the pack that was trained on them."""
     agent = config.agent.model_copy(update={"policies": ("scorer",)})
     return config.model_copy(update={"name": f"{config.name}-measured", "pack": "default", "agent": agent})
@@ -218,10 +222,10 @@ def played(run: StageContext, policy: PolicyOf, name: str, shops: Sequence[str],
         )
     )
     run.folder.forget_work(run.stage)
-    return figures.values | _twins(run, episodes)
+    return figures.values | same_sessions(run, episodes)
 
 
-def _twins(run: StageContext, episodes: pa.Table) -> dict[str, float]:
+def same_sessions(run: StageContext, episodes: pa.Table) -> dict[str, float]:
     """What happened in the real sessions that gave the visits their goals."""
     keys = ["shop_id", "buyer_id", "session_id"]
     drawn = episodes.filter(pc.is_valid(episodes["code"])).select(keys)
@@ -249,7 +253,11 @@ def _intervals(columns: Mapping[str, Mapping[str, Any]]) -> str:
     )
 
 
-def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
+def funnel_table(columns: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Shares of visits that get so far, with 95 % intervals, beside the sessions that gave them their goals and all sessions.
+
+    The figures of each column need those of `same_sessions` besides the metrics.
+    """
     rows: list[list[str]] = []
     for rate, words in (("add_to_cart", "add to cart"), ("checkout", "reach the checkout"), ("purchase", "buy")):
         rows.append([words])
@@ -266,11 +274,10 @@ def _funnel(columns: Mapping[str, Mapping[str, Any]]) -> Table:
     return Table(("visits that", *(f"{name}: {side}" for name in columns for side in sides)), rows)
 
 
-def _separation(run: StageContext) -> Table:
-    """Simulated and real scores by the heads' levels."""
+def separation_table(run: StageContext, episodes: pa.Table) -> Table:
+    """Simulated scores of these visits and real ones by the heads' levels."""
     shops = simulated_shops(run)
     levels = FittedPersonas.load(run.folder / "personas").network.head_levels()
-    episodes = run.table("simulation/episodes.parquet", EPISODES)
     episodes = episodes.filter(pc.is_valid(episodes["code"]))
     buyers = run.table("buyers/buyers.parquet", BUYERS)
     sessions = shopper_sessions(sessions_without_timeline(run), buyers, shops)

@@ -33,6 +33,7 @@ from simpersona.config import (
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.evaluation.alignment import happened
 from simpersona.evaluation.metric import Metric
+from simpersona.evaluation.metric_lookup import metric
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.files import read_json
 from simpersona.pack.pack import Pack
@@ -49,7 +50,9 @@ MAX_STEPS, TOGETHER = 30, 4
 ROWS = (
     *grounding.ROWS,
     grounding.row("ARA of the same policy without a persona", *grounding.REPRESENTED, "no_token", aim="below ours"),
+    grounding.row("… of the buyers of stratum A", "conversion", "A", "ara", "no_token", aim="0.1 below ours"),
 )
+POLICIES = {"lm": "language model", "scorer": "scorer"}
 DOINGS = (
     "",
     "visits",
@@ -63,9 +66,9 @@ DOINGS = (
 )
 
 
-def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
+def section(visits: int = 1000, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
     """`visits` of each policy, a third as many without a persona, and `base_visits` of the untrained model."""
-    lab = lab or LabConfig(shops=6, buyers=6_000, seed=31, output="parquet")
+    lab = lab or LabConfig(shops=36, buyers=36_000, seed=31, output="parquet")
     with tempfile.TemporaryDirectory() as scratch:
         config = Config(
             folder=Path(scratch),
@@ -89,7 +92,7 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
         episodes = run.table("simulation/episodes.parquet", EPISODES)
         steps = run.table("simulation/steps.parquet", STEPS)
         doings = []
-        for policy, words in (("lm", "language model"), ("scorer", "scorer")):
+        for policy, words in POLICIES.items():
             own = episodes.filter(pc.equal(episodes["policy"], policy))
             doings += [
                 _doing(words, own.filter(pc.is_valid(own["code"])), steps),
@@ -97,6 +100,13 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
             ]
         doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
         figures = read_json(folder / "evaluation/metrics.json")
+        of_scorer = episodes.filter(pc.equal(episodes["policy"], "scorer"))
+        same = grounding.same_sessions(run, of_scorer)  # of both: the goals are the same
+        columns = {words: _of_policy(figures, policy) | same for policy, words in POLICIES.items()}
+        separations = {
+            words: grounding.separation_table(run, episodes.filter(pc.equal(episodes["policy"], policy)))
+            for policy, words in POLICIES.items()
+        }
     rows = [
         [label, figure(figures, shown), figure(figures, shown, "scorer"), number(paper), aim]
         for label, shown, paper, aim in ROWS
@@ -112,12 +122,30 @@ def section(visits: int = 200, base_visits: int = 20, lab: LabConfig | None = No
             Table(("lab data", "language model", "scorer", "paper", "aim"), rows),
             "In brackets 95 % intervals over the stores. Pairs have at least 5 visits and 20 real sessions. The paper's gap is of all four strata. With one pair or a few, an alignment is mostly chance: read Cohen's d and the shares of visits instead.",
         ),
+        (grounding.funnel_table(columns), grounding.FUNNEL_NOTE),
+        *(
+            (table, f"{words[0].upper()}{words[1:]}: {grounding.SEPARATION_NOTE}")
+            for words, table in separations.items()
+        ),
         (
             Table(DOINGS, doings),
             "Shares of visits. Seconds of a step from page to decision, the store's answer included, four visits side by side on two cores.",
         ),
     ]
     return Section("policies", what, tables, ("torch", "transformers", "django-oscar"))
+
+
+def _of_policy(figures: Mapping[str, Any], policy: str) -> dict[str, Any]:
+    """The figures of the funnel under the keys of the policy that a run is named after."""
+    asked = None if policy == "lm" else policy
+    found: dict[str, Any] = {}
+    for rate in RATES:
+        for side in ("agent", "real"):
+            shown = metric("conversion", "overall", side, rate)
+            found[shown.key] = figures[shown.key_of(asked)]
+            if side == "agent":
+                found[shown.interval_key_of(None)] = figures[shown.interval_key_of(asked)]
+    return found
 
 
 def figure(figures: Mapping[str, Any], shown: Metric, policy: str | None = None) -> str:

@@ -104,6 +104,28 @@ def test_pages_with_an_offer_to_add_are_drawn_twice_and_their_actions_weigh_half
     assert sum(step.weight * step.times for step in some) == pytest.approx(sum(step.times for step in some))
 
 
+def test_pages_of_the_checkout_are_drawn_more_often_than_others_by_what_they_offer_at_most():
+    offers = {
+        "link: Hats": 1,
+        "button: Add to cart": 2,
+        "link: Checkout": 6,
+        "button: Next step": 8,
+        "textbox: E-mail": 8,
+    }
+    offers |= {"button: Place order": 12}
+    some = []
+    for offer in [*offers, "button: Add to cart\n[0-4] textbox: E-mail"]:
+        page = scripted_page("http://shop.example/", f"[0-1] RootWebArea: Shop\n[0-2] link: Home\n[0-3] {offer}")
+        step = steps(np.random.default_rng(0), 1)[0]
+        decision = next(answer for answer in short_answers(page) if answer.node == "0-2").decision()
+        some.append(replace(step, observation=Observation(page, step.goal), decision=decision))
+    found = recorded_steps({"neutral": some}, None)[0]["neutral"]
+    assert [one.times for one in found] == [*offers.values(), 8]
+    assert (
+        len({round(one.weight * one.times, 9) for one in found}) == 1
+    )  # a page counts the same, however often it is drawn
+
+
 def _last_pages(pages):
     """The different pages that were used last."""
     return list(dict.fromkeys(reversed(pages[-100:])))[:PAGES_AT_ONCE]

@@ -22,10 +22,18 @@ from .conftest import POPULATION
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def start(folder, *words, **environment):
+ERRORS = "errors.txt"
+
+
+def start(folder, *words):
     command = [sys.executable, "-m", "simpersona", *(words or ("simulate",)), "run.toml", "--quiet"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(command, cwd=folder, env=os.environ | environment, **quiet)
+    with (folder / ERRORS).open("w") as errors:
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": errors}
+        return subprocess.Popen(command, cwd=folder, **quiet)
+
+
+def run_to_the_end(folder, *words):
+    assert start(folder, *words).wait(timeout=600) == 0, (folder / ERRORS).read_text()
 
 
 def episodes_kept(journal):
@@ -97,7 +105,7 @@ def test_killed_at_every_stage_it_goes_on_and_gives_the_same_result(population, 
             assert 5 <= first < second < 24
         elif stage == "simulation":
             assert 8 <= kill_after(tmp_path, simulated, 8) < 24
-    assert start(tmp_path, "run").wait(timeout=600) == 0
+    run_to_the_end(tmp_path, "run")
     assert not [*killed.glob(".*.work"), *killed.glob(".*.partial")]
     for name in (
         "personas/model.safetensors",
@@ -123,7 +131,7 @@ def test_an_experiment_is_gone_on_with_and_its_arms_are_paired(trained):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    assert start(trained, "experiment", "a.toml").wait(timeout=600) == 0
+    run_to_the_end(trained, "experiment", "a.toml")
     assert not list(run.glob(".*.work"))
     (folder,) = run.glob("experiment-*")
     told = json.loads((folder / "experiment.json").read_text())
@@ -147,7 +155,10 @@ def two_machines():
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
     with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
         warnings.simplefilter("ignore")
-        patch.setenv("RAY_raylet_start_wait_time_s", "180")  # other tests run beside this one
+        # other tests run beside this one: starting may take long, and memory that they use is no reason to end a worker
+        patch.setenv("RAY_raylet_start_wait_time_s", "180")
+        patch.setenv("RAY_CLIENT_SERVER_CHECK_CHANNEL_TIMEOUT_S", "180")
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")
         from ray.cluster_utils import Cluster
 
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -161,11 +172,10 @@ def two_machines():
 
 def test_a_shard_and_what_machines_of_a_cluster_play_of_the_rest_are_joined(population, trained, two_machines):
     run = trained / "runs/population"
-    assert start(trained, "simulate", "--shard", "2/3").wait(timeout=600) == 0
+    run_to_the_end(trained, "simulate", "--shard", "2/3")
     assert episodes_kept(run / ".simulation.work/scorer/episodes-2-of-3.jsonl") == 8
     assert not (run / "simulation").exists()
-    rest = start(trained, "simulate", "--cluster", two_machines[1])
-    assert rest.wait(timeout=600) == 0
+    run_to_the_end(trained, "simulate", "--cluster", two_machines[1])
     assert_same(tables(run, "simulation"), tables(population / "runs/population", "simulation"))
     assert not list(run.glob(".*.work"))
 

@@ -84,7 +84,7 @@ def train_decisions(
     encoder = DecisionEncoder(tokenizer, min(config.max_tokens, tokenizer.model_max_length))
     settings = config.stage1 if phase == 1 else config.stage2
     drawn = drawn_steps(lectures.train, shares, settings.steps * config.batch_size, seed + phase)
-    maker = LessonMaker(encoder, lectures.shares_of, codes, config.personas_at_once)
+    maker = LessonMaker(encoder, lectures.shares_of if config.counterfactual else None, codes, config.personas_at_once)
     steps = out.with_name(f".{out.name}.steps")
     at_once = gcd(config.batch_size // int(os.environ.get("WORLD_SIZE", "1")), GPU_LESSONS)
     arguments = training_arguments(

@@ -28,7 +28,7 @@ class Lectures:
     test: Sequence[Recorded]
     """Test situations, with goals that name the intent."""
     shares_of: Shares | None
-    """What any persona would do; None to learn from the recorded actions alone."""
+    """What any persona would do; None without a scorer. Only with `agent.counterfactual` is it learned from."""
     codebook: Float[np.ndarray, "codes latent"]
     known: Known
     left_out: int

@@ -99,15 +99,13 @@ def _by_decisions(
     from simpersona.agent.decision_lectures import lectures  # noqa: PLC0415 - heavy
     from simpersona.agent.finetune import finetuned  # noqa: PLC0415 - heavy
 
-    scorer = None
-    if settings.counterfactual:
-        if teaching.scorer is None:
-            raise ConfigError(
-                "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, but "
-                'neither agent.policies nor the pack has one. Add "scorer" to agent.policies and run without the pack\'s '
-                "policies, use a pack that has a scorer, or set agent.counterfactual = false."
-            )
-        scorer = teaching.scorer, teaching.embedder()
+    if settings.counterfactual and teaching.scorer is None:
+        raise ConfigError(
+            "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, but "
+            'neither agent.policies nor the pack has one. Add "scorer" to agent.policies and run without the pack\'s '
+            "policies, use a pack that has a scorer, or set agent.counterfactual = false."
+        )
+    scorer = None if teaching.scorer is None else (teaching.scorer, teaching.embedder())
     learned = lectures(steps, teaching.test, teaching.funnel, scorer, codebook, settings.held_out, seed)
     start = teaching.start
     figures: dict[str, dict[str, Any]] = {}
