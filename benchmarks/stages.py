@@ -5,10 +5,12 @@ On the packaged model and the examples of the run of configs/pack.toml, tested i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
+
+import numpy as np
 
 from benchmarks.grounding import CONFIG, ROWS, played, row, with_the_pack
 from benchmarks.policies import figure
@@ -17,12 +19,15 @@ from benchmarks.results import Section, Table, number
 from simpersona.adapters.embedders.open import open_embedder
 from simpersona.agent.decision_finetune import train_decisions
 from simpersona.agent.decision_lectures import Lectures, lectures
+from simpersona.agent.persona_rows import Known, known_of
 from simpersona.agent.policies import model_policies
 from simpersona.agent.tokens import StartRows
 from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.config.file import load_config
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
+from simpersona.pack.files import DEFAULT
+from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.agent import training_funnel, training_steps
 from simpersona.pipeline.recorded import simulated_shops
@@ -101,6 +106,10 @@ def section(config: Path = CONFIG, steps: int = 100, tested: int = 120, visits: 
                 columns[way.name] = played(
                     run, lambda _, seed, act=act: act(seed), place.name, simulated_shops(run), visits
                 )
+        for name, known in _personas_of_the_pack(run, learned).items():
+            summary = _untrained(run, replace(learned, known=known), Path(scratch) / name)
+            rows.append([f"the pack's model, {name}", *_tested(summary)])
+            print(rows[-1], flush=True)
     agent = settings.agent
     what = (
         f"SmolLM2-135M with low-rank matrices of rank {agent.lora_rank}, on the examples of the run of `configs/pack.toml`: {steps} steps of {agent.batch_size} situations each, "
@@ -160,6 +169,21 @@ def _train(run: StageContext, way: Way, learned: Lectures, steps: int, out: Path
         summaries[phase] = train_decisions(phase, agent, learned, start, place, run.config.seed, run.progress)
         start = place
     return summaries
+
+
+def _personas_of_the_pack(run: StageContext, learned: Lectures) -> dict[str, Known]:
+    """The pack's personas as they are, and as if another encoder had made them: then only their funnels are known."""
+    elsewhere = np.random.default_rng(run.config.seed).normal(size=(len(learned.codebook), 64))
+    funnel = training_funnel(run, len(learned.codebook))
+    return {"its rows": learned.known, "rows from the funnel alone": known_of(elsewhere, funnel)}
+
+
+def _untrained(run: StageContext, learned: Lectures, out: Path) -> dict[str, Any]:
+    """The summary of the pack's model with rows for these personas."""
+    model = Pack.at(DEFAULT).parts["lm"]
+    nothing = run.config.agent.stage2.model_copy(update={"steps": 0})
+    agent = run.config.agent.model_copy(update={"start": str(model), "stage2": nothing})
+    return train_decisions(2, agent, learned, model, out, run.config.seed, run.progress)
 
 
 def _tested(summary: dict[str, Any]) -> list[str]:

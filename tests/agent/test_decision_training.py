@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from peft import PeftModel
+from pydantic import ValidationError
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -265,6 +266,34 @@ def test_training_goes_on_from_an_adapter(checkpoint, adapter, tmp_path):
     assert all(torch.equal(before[name], after[name]) for name in before)
     with pytest.raises(ConfigError, match=r"do not fit agent\.lora_rank"):
         train(2, config(checkpoint, 1, lora_rank=2), tmp_path / "other", start=adapter)
+
+
+def test_other_personas_get_rows_without_training(checkpoint, adapter, tmp_path):
+    """By hand: a merged codebook keeps two rows, and the model beside the rows stays as it is."""
+    fewer = lectures(test=12)
+    test = [step for step in fewer.test if step.code < 2]
+    fewer = replace(fewer, train={}, test=test, codebook=CODEBOOK[:2], known=known_of(CODEBOOK[:2], None))
+    settings = config(checkpoint, start=str(adapter))
+    nothing = settings.model_copy(update={"stage2": PhaseConfig(steps=0, learning_rate=1e-2, warmup_steps=0)})
+    summary = train(2, nothing, tmp_path / "fewer", fewer, start=adapter)
+    assert (summary["steps"], summary["losses"]) == (0, [])
+    assert summary["held_out"]["matched"] > 0
+    before, after = (load_file(folder / "adapter_model.safetensors") for folder in (adapter, tmp_path / "fewer"))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    rows, ours = (load_file(folder / "persona_rows.safetensors")["rows"] for folder in (tmp_path / "fewer", adapter))
+    assert torch.allclose(rows.float(), ours[:2].float(), atol=1e-2)
+    assert GroundedModel.load(tmp_path / "fewer").tokenizer.convert_tokens_to_ids("<|persona_2|>") is None
+
+
+@pytest.mark.parametrize("settings", [{"start": None}, {"start": "default", "prompt": "figure9"}])
+def test_a_training_without_steps_and_without_a_start_is_an_error(settings):
+    nothing = {"steps": 0, "learning_rate": 1e-3, "warmup_steps": 0}
+    with pytest.raises(
+        ValidationError, match=r"only stage2\.steps = 0 with start and prompt = \"short\" trains nothing"
+    ):
+        AgentConfig(stage2=nothing, **settings)
+    with pytest.raises(ValidationError, match="found it in stage1"):
+        AgentConfig(stage1=nothing, start="default")
 
 
 def test_a_start_that_would_be_lost_is_an_error(checkpoint, adapter, tmp_path):

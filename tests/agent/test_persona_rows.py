@@ -47,14 +47,52 @@ def test_the_other_starts_are_constants_with_a_trained_part(how):
     assert [name for name, _ in rows.named_parameters()] == ["own"]
 
 
-def test_another_codebook_gets_rows_from_the_saved_map(tmp_path):
+@pytest.fixture
+def trained(tmp_path):
+    """Rows that were trained and saved, with parts of their own."""
     rows = first_rows(BASE, "mapped", CODEBOOK, known_of(CODEBOOK, FUNNEL), 0)
     with torch.no_grad():
-        rows.own.add_(0.5)
+        rows.own.normal_(generator=torch.Generator().manual_seed(1))
     rows.save(tmp_path)
     again = PersonaRows.load(tmp_path)
     assert torch.equal(again(), rows())
-    fewer = known_of(CODEBOOK[:3], None, again.facts.centre, again.facts.size)
-    assert fewer.features[:, :96] == pytest.approx(known_of(CODEBOOK, FUNNEL).features[:3, :96], abs=1e-6)
+    return again
+
+
+def test_the_same_personas_keep_their_rows_whatever_data_they_are_used_with(trained):
+    other = PersonaFunnel(FUNNEL.counts[::-1] + 3, FUNNEL.looks[::-1] * 2)
+    assert trained.of_personas(known_of(CODEBOOK, other)) is trained
+
+
+def test_codes_that_stayed_of_a_merged_codebook_keep_their_rows_and_a_new_code_gets_one_from_the_map(trained):
+    new = CODEBOOK[[6]] + 0.5
+    funnel = PersonaFunnel(FUNNEL.counts[[4, 1, 2]], FUNNEL.looks[[4, 1, 2]])
+    found = trained.of_personas(known_of(np.concatenate([CODEBOOK[[4, 1]], new]), funnel))().detach()
+    assert torch.allclose(found[:2], trained()[[4, 1]], atol=1e-4)
+    own_code = (new - trained.personas.centre) / trained.personas.size
+    expected = (
+        BASE.mean(0)
+        + torch.from_numpy(np.concatenate([own_code, trained.personas.features[[2], 96:]], axis=1)) @ trained.map
+    )
+    assert torch.allclose(found[2:], expected.float(), atol=1e-4)
+
+
+@pytest.mark.parametrize("latent", [96, 64])
+def test_codes_of_another_encoder_get_rows_from_their_funnel_alone_in_its_own_units(trained, latent):
+    """A persona whose buyers do as those of one of ours has the same row from the funnel, whoever else is in its codebook."""
+    codebook = np.random.default_rng(9).normal(0, 5, size=(3, latent)).astype(np.float32)
+    funnel = PersonaFunnel(FUNNEL.counts[[5, 0, 3]], FUNNEL.looks[[5, 0, 3]])
+    found = trained.of_personas(known_of(codebook, funnel))().detach()
+    facts = torch.from_numpy(trained.personas.features[[5, 0, 3], 96:])
+    assert torch.allclose(found, BASE.mean(0) + facts @ trained.map[96:], atol=1e-4)
+
+
+def test_rows_without_a_map_cannot_serve_other_personas():
+    rows = first_rows(BASE, "random", CODEBOOK, known_of(CODEBOOK, FUNNEL), 0)
+    with pytest.raises(ConfigError, match="it has no map to make rows for these"):
+        rows.of_personas(known_of(CODEBOOK + 1, FUNNEL))
+
+
+def test_a_folder_without_rows_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"no persona_map.safetensors here"):
         PersonaRows.load(tmp_path / "nothing")

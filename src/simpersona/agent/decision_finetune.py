@@ -67,13 +67,15 @@ def train_decisions(
     """Trains a phase and writes its result to `out` atomically: an adapter, or a checkpoint if all parameters train.
 
     `start` is an adapter whose rows and low-rank matrices are the first ones. A killed training continues from its last
-    checkpoint, in `.NAME.steps` beside `out`, with the same losses. `clock` may end it before its last step. `workers`
+    checkpoint, in `.NAME.steps` beside `out`, with the same losses. A phase without steps takes `start` as it is, with rows for
+    these personas. `clock` may end it before its last step. `workers`
     processes make the lessons; 0: the training process itself. Returns the figures that `finetune` returns, `curve`
     (measurements during training) and `held_out`. Raises ContractError if there is nothing to learn from.
     """
     codes = len(lectures.codebook)
+    settings = config.stage1 if phase == 1 else config.stage2
     shares = _shares(phase, config)
-    if not any(lectures.train.get(kind) for kind, share in shares.items() if share):
+    if settings.steps and not any(lectures.train.get(kind) for kind, share in shares.items() if share):
         raise ContractError(
             f"Stage {phase} of fine-tuning: no example has a goal of the kinds {', '.join(shares)}. Only verified replays "
             "become examples; look at the verdicts in traces/episodes.parquet, or replay more sessions (traces.sessions)."
@@ -82,7 +84,12 @@ def train_decisions(
     text = text_tokens(tokenizer, model.get_output_embeddings().weight.shape[0])  # pyright: ignore[reportArgumentType, reportOptionalMemberAccess]
     decider = DecisionModel(model, ids, text, frozen=phase == 1 or bool(config.lora_rank))
     encoder = DecisionEncoder(tokenizer, min(config.max_tokens, tokenizer.model_max_length))
-    settings = config.stage1 if phase == 1 else config.stage2
+    if not settings.steps:
+        summary = _untrained(lectures)
+        if lectures.test:
+            summary["held_out"] = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed).figures(decider)
+        _save(out, model, tokenizer, rows, config, summary, whole=not config.lora_rank)
+        return summary
     drawn = drawn_steps(lectures.train, shares, settings.steps * config.batch_size, seed + phase)
     maker = LessonMaker(encoder, lectures.shares_of if config.counterfactual else None, codes, config.personas_at_once)
     steps = out.with_name(f".{out.name}.steps")
@@ -133,6 +140,12 @@ def train_decisions(
     return summary
 
 
+def _untrained(lectures: Lectures) -> dict[str, Any]:
+    """The summary of a phase without steps."""
+    nothing: dict[str, Any] = dict.fromkeys(("steps", "examples", "tokens", "seconds"), 0)
+    return nothing | {"losses": [], "curve": [], "left_out": lectures.left_out}
+
+
 def _shares(phase: int, config: AgentConfig) -> dict[GoalKind, float]:
     if phase == 1:
         return {"neutral": 1.0}
@@ -153,12 +166,12 @@ def _trainable(
         rows = first_rows(base, config.start_rows, lectures.codebook, lectures.known, seed)
     else:
         rows = PersonaRows.load(start)
-        if rows.own.shape != (codes, input_matrix(model).shape[1]):
+        if (hidden := rows.own.shape[1]) != input_matrix(model).shape[1]:
             raise ConfigError(
-                f"{start}: its persona rows have the shape {tuple(rows.own.shape)}; expected "
-                f"{(codes, input_matrix(model).shape[1])} for the {codes} codes of these personas and agent.model = "
-                f"{config.model!r}. Train without agent.start."
+                f"{start}: its persona rows have {hidden} dimensions; expected {input_matrix(model).shape[1]} for agent.model = "
+                f"{config.model!r}. Set agent.model to the model that they were trained for, or train without agent.start."
             )
+        rows = rows.of_personas(lectures.known)
     model.set_input_embeddings(MappedEmbedding(model.get_input_embeddings(), ids, rows))  # pyright: ignore[reportArgumentType]
     if start is not None and phase == 2:
         _check_start(start, config, whole=whole)

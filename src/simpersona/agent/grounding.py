@@ -99,7 +99,7 @@ def _by_decisions(
     from simpersona.agent.decision_lectures import lectures  # noqa: PLC0415 - heavy
     from simpersona.agent.finetune import finetuned  # noqa: PLC0415 - heavy
 
-    if settings.counterfactual and teaching.scorer is None:
+    if settings.trains_the_model and settings.counterfactual and teaching.scorer is None:
         raise ConfigError(
             "agent.counterfactual = true: the language model learns from a trained scorer what other personas would do, but "
             'neither agent.policies nor the pack has one. Add "scorer" to agent.policies and run without the pack\'s '

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from simpersona.shopper.goals import BUYING_STRATA
 from simpersona.shopper.moves import Move, move_of
@@ -40,19 +40,30 @@ class PersonaFunnel:
     """Mean log(1 + n) of product views, searches, collection views and events per session."""
 
     @property
-    def known(self) -> Float[np.ndarray, "k 8"]:
-        """The features of each persona: smoothed log-odds of buying intent, cart, checkout and order, and `looks`.
-
-        Each column is standardised over the codes that have sessions.
-        """
+    def facts(self) -> Float[np.ndarray, "k 8"]:
+        """Smoothed log-odds of buying intent, cart, checkout and order, and `looks`."""
         total = self.counts.sum(axis=(1, 2))
         deep = self.counts.sum(axis=1)[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
         reached = np.column_stack([self.counts[:, 1].sum(axis=1), deep])
         odds = np.log((reached + 0.5) / (total[:, None] - reached + 0.5))
-        table = np.column_stack([odds, self.looks])
-        used = total > 0
-        spread = table[used].std(axis=0)
-        return np.where(used[:, None], (table - table[used].mean(axis=0)) / np.where(spread > 0, spread, 1), 0)
+        return np.column_stack([odds, self.looks])
+
+    @property
+    def scale(self) -> tuple[Float[np.ndarray, " 8"], Float[np.ndarray, " 8"]]:
+        """Mean and standard deviation of each fact over the codes that have sessions; 1 for a fact that is the same in all."""
+        table = self.facts[self._used]
+        spread = table.std(axis=0)
+        return table.mean(axis=0), np.where(spread > 0, spread, 1)
+
+    @property
+    def known(self) -> Float[np.ndarray, "k 8"]:
+        """The features of each persona: its facts, standardised; zeros for a code without sessions."""
+        mean, spread = self.scale
+        return np.where(self._used[:, None], (self.facts - mean) / spread, 0)
+
+    @property
+    def _used(self) -> Bool[np.ndarray, " k"]:
+        return self.counts.sum(axis=(1, 2)) > 0
 
     def weights(
         self, code: Int[np.ndarray, " v"], buys: Int[np.ndarray, " v"], depth: Int[np.ndarray, " v"]

@@ -24,38 +24,54 @@ from simpersona.errors import ConfigError
 MAP = "persona_map.safetensors"
 
 
+FACTS = 8
+"""The number of features of a persona's funnel."""
+SAME = 1e-4
+"""Codes that differ by less than this, in mean distances of a code from the centre, are the same code."""
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of each persona as numbers, and the scale that they were made with."""
 
     features: Float[np.ndarray, "codes known"]
+    """The centred code, scaled to a mean length of 1, and the standardised facts of the funnel, scaled likewise."""
     centre: Float[np.ndarray, " latent"]
     """The mean code of the codebook."""
     size: float
     """The mean distance of a code from the centre."""
+    fact_mean: Float[np.ndarray, " 8"]
+    fact_spread: Float[np.ndarray, " 8"]
+
+    @property
+    def codes(self) -> Float[np.ndarray, "codes latent"]:
+        """The codebook."""
+        return self.features[:, : len(self.centre)] * self.size + self.centre
+
+    @property
+    def facts(self) -> Float[np.ndarray, "codes 8"]:
+        """The facts of the funnels; the mean fact for a code without sessions."""
+        return self.features[:, len(self.centre) :] * np.sqrt(FACTS) * self.fact_spread + self.fact_mean
+
+    def scaled_like(self, other: Known, *, same_space: bool) -> Known:
+        """The same personas in the scale of `other`. If the codes are not in the same space, they are left out (zero)."""
+        codes = np.zeros((len(self.features), len(other.centre)))
+        if same_space:
+            codes = (self.codes - other.centre) / max(other.size, 1e-12)
+        facts = (self.facts - other.fact_mean) / other.fact_spread / np.sqrt(FACTS)
+        features = np.concatenate([codes, facts], axis=1).astype(np.float32)
+        return Known(features, other.centre, other.size, other.fact_mean, other.fact_spread)
 
 
-def known_of(
-    codebook: Float[np.ndarray, "codes latent"],
-    funnel: PersonaFunnel | None,
-    centre: Float[np.ndarray, " latent"] | None = None,
-    size: float | None = None,
-) -> Known:
-    """The features of each persona: its centred code, scaled to a mean length of 1, and the standardised facts of its
-    funnel, scaled likewise; zeros without a funnel.
-
-    `centre` and `size` are those of the codebook that a map was trained with, if it is another one.
-    """
+def known_of(codebook: Float[np.ndarray, "codes latent"], funnel: PersonaFunnel | None) -> Known:
+    """What is known of each persona from its code and the funnel of its buyers; without a funnel its facts are zero."""
     codes = np.asarray(codebook, np.float64)
-    middle = codes.mean(0) if centre is None else np.asarray(centre, np.float64)
-    length = float(np.linalg.norm(codes - middle, axis=1).mean()) if size is None else size
+    centre = codes.mean(0)
+    size = float(np.linalg.norm(codes - centre, axis=1).mean())
+    mean, spread = (np.zeros(FACTS), np.ones(FACTS)) if funnel is None else funnel.scale
     facts = np.zeros((len(codes), FACTS)) if funnel is None else funnel.known / np.sqrt(FACTS)
-    features = np.concatenate([(codes - middle) / max(length, 1e-12), facts], axis=1)
-    return Known(features.astype(np.float32), middle.astype(np.float32), length)
-
-
-FACTS = 8
-"""The number of features of a persona's funnel."""
+    features = np.concatenate([(codes - centre) / max(size, 1e-12), facts], axis=1).astype(np.float32)
+    return Known(features, centre.astype(np.float32), size, mean.astype(np.float32), spread.astype(np.float32))
 
 
 class PersonaRows(nn.Module):
@@ -68,7 +84,7 @@ class PersonaRows(nn.Module):
         self, start: Float[Tensor, "codes hidden"], known: Known, map_: Float[Tensor, "known hidden"] | None
     ) -> None:
         super().__init__()
-        self.facts = known
+        self.personas = known
         self.register_buffer("start", start.detach().clone())
         self.register_buffer("known", torch.from_numpy(known.features))
         self.map = None if map_ is None else nn.Parameter(map_.detach().clone())
@@ -85,12 +101,40 @@ class PersonaRows(nn.Module):
             "start": self.start,  # pyright: ignore[reportAssignmentType] - a buffer
             "own": self.own,
             "known": self.known,  # pyright: ignore[reportAssignmentType]
-            "code_centre": torch.from_numpy(self.facts.centre),
-            "code_size": torch.tensor([self.facts.size]),
+            "code_centre": torch.from_numpy(self.personas.centre),
+            "code_size": torch.tensor([self.personas.size]),
+            "fact_mean": torch.from_numpy(self.personas.fact_mean),
+            "fact_spread": torch.from_numpy(self.personas.fact_spread),
         }
         if self.map is not None:
             parts["map"] = self.map
         save_file({name: part.detach().cpu().float().contiguous() for name, part in parts.items()}, folder / MAP)
+
+    def of_personas(self, known: Known) -> PersonaRows:
+        """The rows of these personas without training: those of a code that has a row here, and of other codes by the map.
+
+        If none of their codes has a row here, the codes are of another encoder, whose space is another one. Then the map takes
+        only what is known of their funnels. Raises ConfigError without a map.
+        """
+        ours, theirs = self.personas.codes, known.codes
+        same = np.full(len(theirs), -1)
+        if ours.shape[1] == theirs.shape[1]:
+            apart = np.linalg.norm(theirs[:, None] - ours[None], axis=2)
+            same = np.where(apart.min(axis=1) < SAME * self.personas.size, apart.argmin(axis=1), -1)
+        if len(same) == len(ours) and (same == np.arange(len(ours))).all():
+            return self
+        if self.map is None:
+            raise ConfigError(
+                "agent.start: its rows are of other personas, and it has no map to make rows for these, because it was not "
+                'trained with agent.start_rows = "mapped". Train without agent.start.'
+            )
+        scaled = known.scaled_like(self.personas, same_space=bool((same >= 0).any()))
+        rows = PersonaRows(self.start[:1].expand(len(same), -1), scaled, self.map)  # pyright: ignore[reportIndexIssue] - a buffer
+        known_here = torch.from_numpy(same >= 0)
+        with torch.no_grad():
+            kept = self()[torch.from_numpy(same).clamp(min=0)]
+            rows.own[known_here] = (kept - rows())[known_here]
+        return rows
 
     @classmethod
     def load(cls, folder: Path) -> PersonaRows:
@@ -101,7 +145,11 @@ class PersonaRows(nn.Module):
                 'trained by decisions (agent.prompt = "short").'
             )
         parts = load_file(folder / MAP)
-        known = Known(parts["known"].numpy(), parts["code_centre"].numpy(), float(parts["code_size"]))
+        known = Known(
+            *(parts[name].numpy() for name in ("known", "code_centre")),
+            float(parts["code_size"]),
+            *(parts[name].numpy() for name in ("fact_mean", "fact_spread")),
+        )
         rows = cls(parts["start"], known, parts.get("map"))
         with torch.no_grad():
             rows.own.copy_(parts["own"])

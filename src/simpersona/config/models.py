@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from simpersona.config.adapter_name import adapter_name
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
@@ -49,8 +49,8 @@ class LlmConfig(Section):
 class PhaseConfig(Section):
     """One of the two phases of fine-tuning (App. G; the paper says stages)."""
 
-    steps: Positive
-    """Optimiser steps; the paper's one epoch is about 530."""
+    steps: Annotated[int, Field(ge=0)]
+    """Optimiser steps; the paper's one epoch is about 530. 0 only in phase 2 with agent.start: nothing is trained then."""
     learning_rate: PositiveFloat
     """With the prompt "short" the rows have learning rates of their own, agent.rows_learning_rate and map_learning_rate."""
     warmup_steps: int
@@ -89,8 +89,8 @@ class AgentConfig(Section):
     persona's buyers; with "figure9" the same as "codebook"."""
     start: str | None = None
     """With the prompt "short", training goes on from this adapter, with a new schedule: "default" is that of the default
-    pack, otherwise a folder (of a checkpoint, if lora_rank = 0). Phase 1 is then left out. Not set: from the model, with new
-    rows."""
+    pack, otherwise a folder (of a checkpoint, if lora_rank = 0). Phase 1 is then left out. If its personas are other ones, its
+    map gives rows to those of this run, from the funnel of their buyers. Not set: from the model, with new rows."""
     counterfactual: bool = True
     """With the prompt "short": other personas learn on each page too, from what the trained scorer says they would do there.
     False: only the recorded persona, from the recorded action."""
@@ -127,3 +127,17 @@ class AgentConfig(Section):
     weight_decay: float = 0.01
     stage1: PhaseConfig = PhaseConfig(steps=10, learning_rate=1e-3, warmup_steps=2)
     stage2: PhaseConfig = PhaseConfig(steps=18, learning_rate=1e-4, warmup_steps=2)
+
+    @property
+    def trains_the_model(self) -> bool:
+        """Whether the language model is trained at all; otherwise `start` is taken with rows for these personas."""
+        return self.stage2.steps > 0
+
+    @model_validator(mode="after")
+    def _without_steps_only_from_a_start(self) -> AgentConfig:
+        if not self.stage1.steps or (not self.stage2.steps and (self.start is None or self.prompt != "short")):
+            raise ValueError(
+                "steps = 0: found it in stage1, or in stage2 without a model to start from. A training needs at least one "
+                'step; only stage2.steps = 0 with start and prompt = "short" trains nothing, and takes the model of start.'
+            )
+        return self

@@ -37,9 +37,8 @@ def run(context: StageContext, out: Path) -> StageResult:
     pack = None if config.pack is None else Pack.at(config.pack)
     taken = [policy for policy in wanted if pack is not None and policy in pack.policies]
     trained = [policy for policy in wanted if policy not in taken]
-    steps: dict[GoalKind, list[TrainingStep]] = (
-        training_steps(context) if trained else {kind: [] for kind in GOAL_KINDS}
-    )
+    learns = "scorer" in trained or ("lm" in trained and config.agent.trains_the_model)
+    steps: dict[GoalKind, list[TrainingStep]] = training_steps(context) if learns else {kind: [] for kind in GOAL_KINDS}
     codebook = FittedPersonas.load(context.folder / "personas").network.codebook
     figures: dict[str, int] = {}
     notes: list[str] = []
@@ -63,10 +62,12 @@ def run(context: StageContext, out: Path) -> StageResult:
     context.folder.forget_work(context.stage)
     for name, training in phases.items():
         figures[name] = training["steps"]
-        notes.append(
-            f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
-            + _tested(training.get("held_out", {}))
-        )
+        done = f"{name}: the model of agent.start, not trained further, with rows for these personas"
+        if training["losses"]:
+            done = (
+                f"{name}: {training['steps']} steps, {training['tokens']:,} tokens, loss {_trend(training['losses'])}"
+            )
+        notes.append(done + _tested(training.get("held_out", {})))
     write_json(out / "training.json", phases)
     return StageResult(len(steps["intent"]), len(steps["intent"]), "; ".join(notes), figures=figures)
 
