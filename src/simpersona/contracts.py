@@ -119,7 +119,8 @@ PROVENANCE = pa.schema(
 class RawLog:
     """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
     be null, and with the columns of PROVENANCE), REJECTED, PRODUCTS and COLLECTIONS, the number of input
-    rows, and the source's capabilities.
+    rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
+    with the number of rows and the setting that changes it.
     """
 
     events: ibis.Table
@@ -128,6 +129,7 @@ class RawLog:
     collections: ibis.Table
     rows_in: int
     has: Capabilities
+    warnings: tuple[str, ...] = ()
 
 
 # --- sessions ---------------------------------------------------------------------------------

@@ -86,6 +86,10 @@ class TerminalReporter:
         self._console.print(
             Text.assemble((f"  {record.stage:<11}", "bold"), f"{record.summary}  ", (f"[{cost}]", "dim"))
         )
+        for line in record.details:
+            self._console.print(Text(f"    {line}"))
+        for line in record.warnings:
+            self._console.print(Text.assemble(("    warning: ", "bold yellow"), line))
 
     def close(self) -> None:
         self._end_task()

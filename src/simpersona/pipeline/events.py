@@ -44,4 +44,5 @@ def run(context: StageContext, out: Path) -> StageResult:
         f"{kept:,} of {quality['rows_in']:,} rows kept, {rejected:,} rejected{f' ({why})' if why else ''}; "
         f"{sessions:,} sessions"
     )
-    return StageResult(quality["rows_in"], kept, summary, rejected, {"sessions": sessions})
+    figures = {"sessions": sessions}
+    return StageResult(quality["rows_in"], kept, summary, rejected, figures, warnings=quality["warnings"])

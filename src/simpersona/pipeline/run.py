@@ -178,6 +178,7 @@ def _run_stage(
         result = stage.run(StageContext(config, folder, reporter.progress, stage.name, cache_key), out)
         record.rows_in, record.rows_out, record.rejected = result.rows_in, result.rows_out, result.rejected
         record.summary, record.facts = result.summary, result.figures
+        record.details, record.warnings = list(result.details), list(result.warnings)
     reporter.finished(record, skipped=False)
 
 

@@ -26,7 +26,9 @@ from simpersona.files import write_json, write_text
 
 @dataclass
 class StageRecord:
-    """One finished stage. `summary` is one plain sentence; `facts` are its figures; `fingerprint` is its cache key."""
+    """One finished stage. `summary` is one plain sentence; `facts` are its figures; `fingerprint` is its cache key;
+    `details` and `warnings` are those of its StageResult.
+    """
 
     stage: str
     fingerprint: str
@@ -37,6 +39,8 @@ class StageRecord:
     peak_memory_mb: float = 0.0
     summary: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    details: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 class RunFolder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,18 @@ from simpersona.tables import Contract
 
 @dataclass(frozen=True)
 class StageResult:
-    """A finished stage: its rows in, out and rejected, a summary in one plain sentence, and named figures."""
+    """A finished stage: its rows in, out and rejected, a summary in one plain sentence, and named figures.
+
+    `details` are further lines that a reader can check. `warnings` are sentences about what may be wrong with the result.
+    """
 
     rows_in: int
     rows_out: int
     summary: str
     rejected: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
+    details: Sequence[str] = ()
+    warnings: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
