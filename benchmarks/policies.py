@@ -66,7 +66,7 @@ DOINGS = (
 )
 
 
-def section(visits: int = 1000, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
+def section(visits: int = 240, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
     """`visits` of each policy, a third as many without a persona, and `base_visits` of the untrained model."""
     lab = lab or LabConfig(shops=36, buyers=36_000, seed=31, output="parquet")
     with tempfile.TemporaryDirectory() as scratch:
