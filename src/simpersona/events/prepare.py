@@ -74,6 +74,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
         return built.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
 
     quality |= describe(clean, events, raw.products, raw.has)
+    quality["time_zone"] = config.time_zone
     quality["warnings"] = list(raw.warnings)
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots

@@ -9,6 +9,8 @@ import ibis
 from simpersona.contracts import Capabilities
 from simpersona.events.bots import BOT
 from simpersona.events.cleaning import AMOUNTS, DUPLICATE, IGNORED
+from simpersona.events.sessionize import session_orders
+from simpersona.events.summary_lines import STORES_SHOWN
 
 _REASONS_SHOWN = 20
 _EPOCH_YEAR_END = ibis.timestamp("1971-01-01 00:00:00+00:00")
@@ -45,7 +47,9 @@ def count_rows(rows_in: int, rows_kept: int, rejected: ibis.Table) -> dict[str, 
 def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
     """Statistics of the accepted events.
 
-    - counts of event rows, events by name, shops, buyers and sessions, and the first and last time;
+    - counts of event rows, events by name (`events` counts rows, `event_counts` the lines of an order as one), shops,
+      buyers and sessions, and the first and last time;
+    - `stores`: the names of the stores with most events; `orders`: their number and total, one entry per currency;
     - `clock`: times in 1970 and days (UTC) without events;
     - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
       sessionization adds do not count;
@@ -65,7 +69,9 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         **{name: events[name].sum() for name in impossible},
     )
     total = totals.to_pyarrow().to_pylist()[0]
-    by_name = events.group_by("event").aggregate(rows=events.count()).order_by("event").to_pyarrow().to_pylist()
+    by_name = events.group_by("event").aggregate(rows=events.count(), whole=(events.part == 0).sum())
+    by_name = by_name.order_by("event").to_pyarrow().to_pylist()
+    stores = events.group_by("shop_id").aggregate(rows=events.count()).order_by([ibis.desc("rows"), "shop_id"])
     named = events.filter(events.product_id.notnull())
     named = named.group_by("shop_id", "product_id").aggregate(rows=named.count())
     unknown = named.anti_join(products, ["shop_id", "product_id"])
@@ -74,7 +80,10 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
     return {
         "event_rows": total["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
+        "event_counts": {line["event"]: line["whole"] for line in by_name},
+        "orders": _orders(sessions, has),
         "shops": total["shops"],
+        "stores": stores.limit(STORES_SHOWN).shop_id.to_pyarrow().to_pylist(),
         "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
         "sessions": _number(sessions.select("shop_id", "buyer_id", "session_id").distinct()),
         "first_event": total["first"].isoformat(),
@@ -89,6 +98,15 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         # REFERENCE 6: the strata count these as 0
         "unknown": [name.removeprefix("has_") for name, known in vars(has).items() if not known],
     }
+
+
+def _orders(sessions: ibis.Table, has: Capabilities) -> list[dict[str, Any]]:
+    """Number and total of the orders, as the sessions count them; the total is None if the source has no prices."""
+    orders = session_orders(sessions)
+    total = orders.aggregate(orders=orders.purchase_count.sum(), revenue=orders.order_value.sum())
+    line = total.to_pyarrow().to_pylist()[0]
+    revenue = round(line["revenue"] or 0.0, 6) if has.has_price else None
+    return [{"currency": None, "orders": line["orders"] or 0, "revenue": revenue}]
 
 
 def _number(table: ibis.Table) -> int:

@@ -83,7 +83,7 @@ def build_sessions(events: ibis.Table, products: ibis.Table, collections: ibis.T
         cart_value=_cart_value(labelled) if has.has_price and has.has_cart else ibis.null("float64"),
         timeline=_moment(labelled).collect(),
     )
-    orders = _orders(events).rename({f"order_{name}": name for name in SESSION})
+    orders = session_orders(events).rename({f"order_{name}": name for name in SESSION})
     keys = [sessions[name] == orders[f"order_{name}"] for name in SESSION]
     joined = sessions.left_join(orders, keys)
     return joined.select(
@@ -125,7 +125,8 @@ def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
     return ibis.greatest((sign * _line_value(events)).sum().round(_DECIMALS), 0.0)
 
 
-def _orders(events: ibis.Table) -> ibis.Table:
+def session_orders(events: ibis.Table) -> ibis.Table:
+    """The number of new orders of each session that completed a checkout, and their total."""
     # REFERENCE 5: rows with the same order id are one order; without ids, the purchase rows of one session are
     lines = events.filter(events.event == "checkout_completed")
     # a source may log each order line as a row: rows with the same time are one event

@@ -11,6 +11,7 @@ from simpersona.adapters.engines.open import open_engine, read_log, write_sessio
 from simpersona.adapters.sources.open import open_source
 from simpersona.contracts import COLLECTIONS, PRODUCTS, REJECTED
 from simpersona.events.prepare import prepare
+from simpersona.events.summary_lines import summary_lines
 from simpersona.files import user_key, write_json, write_table
 from simpersona.pipeline.stage import StageContext, StageResult, source_path
 
@@ -34,6 +35,7 @@ def run(context: StageContext, out: Path) -> StageResult:
         write_table(out / "products.parquet", raw.products.order_by(["shop_id", "product_id"]).to_pyarrow(), PRODUCTS)
         collections = raw.collections.order_by(["shop_id", "collection_id"]).to_pyarrow()
         write_table(out / "collections.parquet", collections, COLLECTIONS)
+    lines = summary_lines(prepared.quality)
     quality = prepared.quality | {"has": vars(raw.has), "source": config.source.format}
     write_json(out / "quality.json", quality)
     sessions = pq.read_metadata(out / "sessions.parquet").num_rows
@@ -45,4 +47,4 @@ def run(context: StageContext, out: Path) -> StageResult:
         f"{sessions:,} sessions"
     )
     figures = {"sessions": sessions}
-    return StageResult(quality["rows_in"], kept, summary, rejected, figures, warnings=quality["warnings"])
+    return StageResult(quality["rows_in"], kept, summary, rejected, figures, lines, quality["warnings"])
