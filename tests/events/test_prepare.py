@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import ibis
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -173,6 +176,32 @@ def test_too_many_malformed_rows_stop_the_stage(raw_log, row):
     with pytest.raises(SourceError, match=r"1 of 10 input rows are malformed \(10\.0%; at most 5\.0%") as error:
         prepare(log, EventsConfig(), KEY)
     assert "log row 10: unknown event name: teleported" in str(error.value)
+
+
+def test_examples_of_an_error_are_rows_that_it_speaks_of(raw_log, row):
+    """Malformed rows, of different reasons, and not the duplicates and unused events before them."""
+    twice = [row("page_viewed", 0, row=number) for number in (1, 2, 3)]
+    nameless = [row("teleported", number, row=number + 3) for number in (1, 2, 3)]
+    log = raw_log([*twice, *nameless, row("page_viewed", 9, buyer_id=None, row=7)])
+    with pytest.raises(SourceError) as error:
+        prepare(log, EventsConfig(max_rejected_share=0.5), KEY)
+    shown = [line.strip() for line in str(error.value).splitlines() if line.startswith("  ")]
+    assert shown == [
+        "log row 4: unknown event name: teleported",
+        "log row 5: unknown event name: teleported",
+        "log row 7: buyer_id is missing",
+    ]
+
+
+def test_examples_show_rows_set_aside_where_there_are_no_others(raw_log, row):
+    log = raw_log([row("page_viewed", 0)])
+    aside = {"file": "log", "row": 1, "reason": "ignored: banner", "raw": "x"}
+    rejected = log.events.get_backend().create_table(
+        ibis.util.gen_name("aside"), ibis.memtable(pa.Table.from_pylist([aside], REJECTED.schema))
+    )
+    log = replace(log, events=log.events.filter(False), rejected=rejected)
+    with pytest.raises(SourceError, match=r"none of 1 input rows can be used(.|\n)*log row 1: ignored: banner"):
+        prepare(log, KEEP, KEY)
 
 
 def test_duplicates_do_not_count_as_malformed(raw_log, row):

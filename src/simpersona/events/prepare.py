@@ -18,7 +18,7 @@ from simpersona.errors import SourceError
 from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
 from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
 from simpersona.events.materialize import in_parts, materialize
-from simpersona.events.quality import count_rows, describe
+from simpersona.events.quality import count_rows, describe, is_malformed
 from simpersona.events.sessionize import build_sessions, with_sessions
 
 _SHOWN = 1000  # characters of a rejected row that are stored
@@ -103,11 +103,20 @@ def _shown(text: ir.StringValue, config: EventsConfig) -> ir.StringValue:
     return text.left(_SHOWN) if config.keep_ids else ibis.null("string")
 
 
+def _examples(rejected: ibis.Table) -> list[dict[str, Any]]:
+    """Three rejected rows at most, of different reasons if there are several."""
+    place = ibis.row_number().over(group_by=rejected.reason, order_by=[rejected.file, rejected.row])
+    first = rejected.mutate(place=place).order_by("place", "file", "row").limit(3).drop("place")
+    return sorted(first.to_pyarrow().to_pylist(), key=lambda line: (line["file"], line["row"]))
+
+
 def _stop_if_unusable(quality: dict[str, Any], rejected: ibis.Table, limit: float) -> None:
     share, malformed = quality["rejected_share"], quality["rows_malformed"]
     if share <= limit and quality["rows_kept"]:
         return
-    examples = rejected.order_by("file", "row").limit(3).to_pyarrow().to_pylist()
+    # rows that were set aside by design explain nothing, unless there are no others
+    spoken_of = rejected.filter(is_malformed(rejected.reason)) if malformed else rejected
+    examples = _examples(spoken_of)
     shown = "\n".join(
         f"  {line['file']} row {line['row']}: {line['reason']}" + (f": {line['raw'][:160]}" if line["raw"] else "")
         for line in examples

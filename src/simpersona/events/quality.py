@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import ibis
+import ibis.expr.types as ir
 
 from simpersona.contracts import Capabilities
 from simpersona.events.bots import BOT
@@ -42,6 +43,11 @@ def count_rows(rows_in: int, rows_kept: int, rejected: ibis.Table) -> dict[str, 
         "rejected_share": malformed / rows_in if rows_in else 0.0,
         "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:_REASONS_SHOWN]),
     }
+
+
+def is_malformed(reason: ir.StringValue) -> ir.BooleanValue:
+    """Whether rows of this reason are malformed: duplicates, ignored events and rows of bots are not."""
+    return ~((reason == DUPLICATE) | reason.startswith(IGNORED) | reason.startswith(BOT))
 
 
 def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
