@@ -371,11 +371,15 @@ def test_a_page_in_the_place_of_a_log(name: str, engine: Backend, tmp_path: Path
     assert account(LOGS[name], path, engine) is None
 
 
-def test_a_log_in_utf_16_is_named(log: Log, engine: Backend, tmp_path: Path) -> None:
-    path = tmp_path / log.name
-    path.write_bytes("\n".join([log.header, *log.lines]).encode("utf-16"))
-    with pytest.raises(SourceError, match="UTF-8"):
-        log.source.read(path, engine)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_log_in_utf_16_is_read_as_in_utf_8(log: Log, engine: Backend, tmp_path: Path, encoding: str) -> None:
+    rows = []
+    for name, code in (("plain", "utf-8"), ("wide", encoding)):
+        path = tmp_path / name / log.name
+        path.parent.mkdir()
+        path.write_bytes("\n".join([*[log.header] * bool(log.header), *log.lines]).encode(code))
+        rows.append(log.source.read(path, engine).events.order_by("row", "part").to_pyarrow())
+    assert rows[0] == rows[1]
 
 
 @pytest.mark.parametrize("name", ["rees46", "retailrocket"])

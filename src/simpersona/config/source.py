@@ -24,6 +24,14 @@ EventName = Literal[
 """The names in contracts.EVENT_NAMES, and "ignored" for events to set aside."""
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError('no such encoding of text; expected one that Python knows, such as "cp1252"') from None
+    return name
+
+
 class SourceConfig(Section):
     """Where the raw log comes from. Each format has its own class, with the settings of that format."""
 
@@ -144,6 +152,13 @@ class TableSourceConfig(_OneShopSourceConfig):
     """"iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of times that do not name theirs."""
+    header: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """Names of the columns of a CSV that has no line for them, in order: ["user", "ts", "action"]."""
+    encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
+    """Encoding of a text, such as "cp1252". Not set: UTF-8, or UTF-16 where the first bytes show it."""
+    records: Annotated[str, Field(min_length=1)] | None = None
+    """The list whose entries are the rows, in JSON or parquet: "events" for {"session": 1, "events": [{…}, {…}]}.
+    Columns "events.ts" then lead into the entry, and others to what holds it."""
     columns: dict[EventColumn, str] = Field(default={})
     """Our column = "the log's", where their names differ; "=text" is the same text in every row.
     A dot leads into a nested value: product.id."""

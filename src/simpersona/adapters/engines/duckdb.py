@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO
 
 import ibis
 import pyarrow as pa
@@ -17,14 +13,13 @@ import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 from ibis.backends.sql import SQLBackend
 
+from simpersona.adapters.text.files import BLOCK, PLAIN, RECORDS, TextForm, guessed_encoding, text_blocks
 from simpersona.errors import SourceError
 from simpersona.files import matching_files
 
-NOT_TEXT = "not UTF-8 text"
-"""The `fault` of a line that could not be decoded."""
-
-_BLOCK = 16 * 2**20  # bytes of text at once
-_LINES = pa.schema([("file", pa.string()), ("row", pa.int64()), ("line", pa.string()), ("fault", pa.string())])
+_FEW_NOT_TEXT = (
+    10  # lines that may be damaged in any log; more than one in a thousand of another encoding are no damage
+)
 
 
 def connect(folder: Path, memory_gb: float | None = None) -> Backend:
@@ -51,31 +46,33 @@ def as_duckdb(engine: SQLBackend) -> Backend:
     return engine
 
 
-def read_lines(engine: SQLBackend, paths: Sequence[Path]) -> tuple[ibis.Table, int]:
+def read_lines(engine: SQLBackend, paths: Sequence[Path], form: TextForm = PLAIN) -> tuple[ibis.Table, int]:
     """The lines of text files as a table (file, row, line, fault) of the engine, and how many there are.
 
     Every file is read once, a block at a time. `file` is its label and `row` counts from 1 within it. Blank
-    lines are left out, but they count for `row`. A byte order mark is no part of the first line. `fault`
-    is NOT_TEXT where a line is not UTF-8 text or holds a NUL character (`line` then has � instead),
-    else null. Files may be gzipped (`.gz`); every file in a `.zip` is read, with the label ARCHIVE.zip/FILE.
+    lines are left out, but they count for `row`. An object of a JSON document (an array, or an object of several lines)
+    is a line, and so is a record of CSV whose quoted fields hold line ends. `fault` says where a line is
+    not UTF-8 text or holds a NUL character (`line` then has � instead), else null. Files may be gzipped (`.gz`);
+    every file in a `.zip`, which may be gzipped too, is read, with the label ARCHIVE.zip/FILE.
 
-    Raises DuckDBOnlyError on another engine, and SourceError if a file cannot be read, holds no line or none that is text.
+    Raises DuckDBOnlyError on another engine, and SourceError if a file cannot be read, holds no line or none that is text,
+    or if so many lines are not UTF-8 that the encoding must be another.
     """
     engine = as_duckdb(engine)
-    lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(_LINES))
+    lines = engine.create_table(ibis.util.gen_name("lines"), schema=ibis.schema(RECORDS))
     labels = file_labels(paths)
-    for block in _large(block for path in paths for block in _blocks(path, labels[path])):
+    for block in _large(block for path in paths for block in text_blocks(path, labels[path], form)):
         engine.con.register("block", block)
         engine.raw_sql(
             f"INSERT INTO {lines.get_name()} SELECT * FROM block WHERE regexp_matches(line, '\\S')"  # noqa: S608
         )
         engine.con.unregister("block")
-    return lines, _count(lines, labels)
+    return lines, _count(lines, labels, form)
 
 
 def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
-    """The log files at `path`, sorted: the file itself, those in the folder that match one of `patterns`, or
-    those that `path` matches as a pattern (`*`, `?`, and `**` for any depth).
+    """The log files at `path`, sorted: the file itself, those in the folder, and in its folders of partitions, that match one
+    of `patterns` (in small or capital letters), or those that `path` matches as a pattern (`*`, `?`, and `**` for any depth).
 
     Raises SourceError, which names `expected`, if there is none.
     """
@@ -87,69 +84,74 @@ def log_files(path: Path, patterns: Sequence[str], expected: str) -> list[Path]:
         raise SourceError(f"{path}: no file matches this pattern. Expected {expected}. Correct source.path.")
     if not path.exists():
         raise SourceError(f"{path}: no such file or folder. Expected {expected}. Correct source.path.")
-    files = sorted({file for pattern in patterns for file in path.glob(pattern) if file.is_file()})
+    files = sorted(file for file in _below(path) if any(fnmatch(file.name.lower(), pattern) for pattern in patterns))
     if not files:
         raise SourceError(f"{path}: the folder holds no {' or '.join(patterns)}. Expected {expected}.")
     return files
 
 
+def _below(folder: Path) -> Iterator[Path]:
+    """The files of a folder and of its folders of partitions."""
+    for path in folder.iterdir():
+        if path.is_file():
+            yield path
+        elif is_partition(path.name):
+            yield from _below(path)
+
+
+def is_partition(name: str) -> bool:
+    """Whether a folder is one of partitions: its name is a column and its value, "day=2024-03-01"."""
+    key, equals, _ = name.partition("=")
+    return bool(equals) and key.isidentifier()
+
+
+def partition_values(file: Path) -> dict[str, str]:
+    """The columns and values that the names of a file's folders of partitions give, the outermost first."""
+    values: list[tuple[str, str]] = []
+    folder = file.parent
+    while is_partition(folder.name):
+        key, _, value = folder.name.partition("=")
+        values.append((key, value))
+        folder = folder.parent
+    return dict(reversed(values))
+
+
+def above_partitions(folder: Path) -> Path:
+    """The folder that holds the folders of partitions in which `folder` lies; `folder` itself if there are none."""
+    while is_partition(folder.name):
+        folder = folder.parent
+    return folder
+
+
 def file_labels(paths: Sequence[Path]) -> dict[Path, str]:
-    """The label of each file in the tables: its name. If two files have the same name, all labels are paths below the
-    folder that all files share, with ":" instead of "/".
+    """The label of each file in the tables: its name. If two files have the same name, or files lie in folders of partitions,
+    all labels are paths below the folder that all files share, with ":" instead of "/".
     """
-    if len({path.name for path in paths}) == len(paths):
-        return {path: path.name for path in paths}
-    shared = Path(os.path.commonpath([path.parent for path in paths]))
-    return {path: ":".join(path.relative_to(shared).parts) for path in paths}
+    shared = shared_folder(paths)
+    return {path: ":".join(path.relative_to(shared).parts) if shared else path.name for path in paths}
 
 
-def first_lines(path: Path, count: int) -> list[str]:
+def shared_folder(paths: Sequence[Path]) -> Path | None:
+    """The folder below which the labels of files are paths; None where their names are enough."""
+    partitioned = any(is_partition(path.parent.name) for path in paths)
+    if len({path.name for path in paths}) == len(paths) and not partitioned:
+        return None
+    return above_partitions(Path(os.path.commonpath([path.parent for path in paths])))
+
+
+def first_lines(path: Path, count: int, form: TextForm = PLAIN) -> list[str]:
     """The first lines of a text file that are not blank, at most `count`; lines that are not UTF-8 are left out.
 
     Raises SourceError as `read_lines` does, also if none of these lines is text.
     """
-    block = next(_blocks(path, path.name), None)
+    block = next(text_blocks(path, path.name, form), None)
     lines = block.filter(pc.match_substring_regex(block["line"], r"\S")).slice(0, count).to_pylist() if block else []
     if not lines:
         raise SourceError(f"{path}: the file is empty. Expected one line per event.")
     texts = [line["line"] for line in lines if line["fault"] is None]
     if not texts:
-        raise SourceError(
-            f"{path}: cannot be read as lines of UTF-8 text: its first line is not."
-            " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
-        )
+        raise _wrong_encoding(path, form, "its first line", 1)
     return texts
-
-
-def _blocks(path: Path, label: str) -> Iterator[pa.Table]:
-    try:
-        for name, stream in _streams(path, label):
-            row = 0
-            while raw := stream.readlines(_BLOCK):
-                if row == 0:
-                    raw[0] = raw[0].removeprefix(b"\xef\xbb\xbf")
-                numbers = pa.array(range(row + 1, row + 1 + len(raw)), pa.int64())
-                row += len(raw)
-                yield pa.table([pa.repeat(name, len(raw)), numbers, *_decoded(raw)], schema=_LINES)
-    # the last two: an encrypted archive, and an unknown compression
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise SourceError(
-            f"{path}: cannot be read to its end ({error}). Expected a text file, plain or, with the ending .gz or .zip,"
-            " packed; a damaged file has to be exported again."
-        ) from error
-
-
-def _streams(path: Path, label: str) -> Iterator[tuple[str, IO[bytes] | gzip.GzipFile]]:
-    """The file with its label, or the files of the archive with theirs."""
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if not member.is_dir():
-                    with archive.open(member) as stream:
-                        yield f"{label}/{member.filename}", stream
-    else:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            yield label, stream
 
 
 def _large(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -159,36 +161,38 @@ def _large(blocks: Iterator[pa.Table]) -> Iterator[pa.Table]:
     for block in blocks:
         waiting.append(block)
         size += block.nbytes
-        if size >= _BLOCK:
+        if size >= BLOCK:
             yield pa.concat_tables(waiting)
             waiting, size = [], 0
     if waiting:
         yield pa.concat_tables(waiting)
 
 
-def _decoded(raw: list[bytes]) -> tuple[pa.Array, pa.Array]:
-    """The lines as text, and the fault of each."""
-    encoded = pa.array(raw, pa.binary())
-    with suppress(pa.ArrowInvalid):
-        text = encoded.cast(pa.string())
-        if not pc.any(pc.match_substring(text, "\0")).as_py():
-            return pc.utf8_rtrim(text, "\r\n"), pa.nulls(len(raw), pa.string())
-    readable = [line.decode(errors="replace").replace("\0", "\ufffd") for line in raw]
-    # a line may also hold the character � itself
-    faults = [None if text.encode() == line else NOT_TEXT for text, line in zip(readable, raw, strict=True)]
-    return pa.array([text.rstrip("\r\n") for text in readable], pa.string()), pa.array(faults, pa.string())
-
-
-def _count(lines: ibis.Table, labels: Mapping[Path, str]) -> int:
+def _count(lines: ibis.Table, labels: Mapping[Path, str], form: TextForm) -> int:
     of_path = lines.mutate(path=lines.file.re_extract("^[^/]*", 0))  # the files of an archive count as one
     counts = of_path.group_by("path").aggregate(lines=of_path.count(), texts=of_path.fault.isnull().sum())
     count_of = {line["path"]: line for line in counts.to_pyarrow().to_pylist()}
     for path, label in labels.items():
         if label not in count_of:
             raise SourceError(f"{path}: the file is empty. Expected one line per event.")
-        if not count_of[label]["texts"]:
-            raise SourceError(
-                f"{path}: cannot be read as lines of UTF-8 text: none of its {count_of[label]['lines']} line(s) is."
-                " Expected a text file, plain or packed (.gz, .zip); export it again as UTF-8."
-            )
+        total, faulty = count_of[label]["lines"], count_of[label]["lines"] - count_of[label]["texts"]
+        if faulty == total or (form.encoding is None and _is_another_encoding(faulty, total)):
+            raise _wrong_encoding(path, form, f"{'none' if faulty == total else faulty} of its {total} line(s)", faulty)
     return sum(line["lines"] for line in count_of.values())
+
+
+def _is_another_encoding(faulty: int, total: int) -> bool:
+    """Whether so many lines are no UTF-8 that this is no damage: rows with an accent in a name would be missing."""
+    return faulty > max(_FEW_NOT_TEXT, total / 1000) or (faulty > 1 and faulty > total / 20)
+
+
+def _wrong_encoding(path: Path, form: TextForm, which: str, faulty: int) -> SourceError:
+    expected = form.encoding or "UTF-8"
+    are = "is" if which.startswith("none") else ("is not" if faulty == 1 else "are not")
+    likely = guessed_encoding(path) if form.encoding is None else None
+    guess = f" They may be {likely}." if likely else ""
+    setting = f'source.encoding = "{likely or "cp1252"}" names another encoding (source.format = "table")'
+    return SourceError(
+        f"{path}: cannot be read as lines of {expected} text: {which} {are}.{guess}"
+        f" Expected a text file, plain or packed (.gz, .zip). {setting}; or export it again as UTF-8."
+    )

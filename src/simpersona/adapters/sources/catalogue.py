@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
+from simpersona.adapters.engines.duckdb import above_partitions
 from simpersona.contracts import COLLECTIONS, PRODUCTS
 from simpersona.errors import ContractError, SourceError
 from simpersona.events.cleaning import possible_or_null
@@ -32,7 +33,7 @@ def catalogue(
 
     Raises SourceError for a file that is no such table.
     """
-    paths = [folder / file for file in CATALOGUE_FILES]
+    paths = [above_partitions(folder) / file for file in CATALOGUE_FILES]
     mentioned = (None, None) if all(path.is_file() for path in paths) else mentions()
     tables = []
     for path, contract, rows, make in zip(
@@ -53,7 +54,7 @@ def catalogue_file(log: Path) -> Path:
     if log.is_dir():
         return log / CATALOGUE_FILES[0]
     first = log if log.is_file() else next(iter(matching_files(log)), log)
-    return first.with_name(CATALOGUE_FILES[0])
+    return above_partitions(first.parent) / CATALOGUE_FILES[0]
 
 
 def _read(path: Path, contract: Contract) -> pa.Table:

@@ -16,6 +16,8 @@ import pyarrow as pa
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import read_lines
+from simpersona.adapters.text.csv_records import escaped
+from simpersona.adapters.text.files import TextForm
 from simpersona.errors import SourceError
 from simpersona.events.materialize import materialize
 
@@ -33,7 +35,7 @@ class CsvRows(NamedTuple):
 
 
 class _Header(NamedTuple):
-    row: int
+    row: int  # 0 where no line names the columns
     columns: list[str]
 
 
@@ -45,22 +47,25 @@ def read_csv_lines(
     *,
     containing: str = "",
     separator: str = ",",
+    header: Sequence[str] = (),
+    encoding: str | None = None,
 ) -> CsvRows:
-    """The lines of CSV files. Each has a header, with the columns and perhaps others, in any order.
+    """The lines of CSV files. Each has a header, with the columns and perhaps others, in any order, or all have the columns
+    `header` and no line for them.
 
-    A line with a wrong number of fields is rejected. A field with a separator must be in double quotes (RFC 4180), and
-    no field may hold a line break. Only lines that contain the text `containing` are read; the others are in neither
-    table. `what` names the log in errors.
+    A line with a wrong number of fields is rejected. A field with a separator or a line end must be in double quotes
+    (RFC 4180); a row of several lines has the number of its first. Only lines that contain the text `containing` are read;
+    the others are in neither table. `what` names the log in errors.
 
     Raises SourceError if a file cannot be read or lacks a column.
     """
-    lines, count = read_lines(engine, files)
-    headers = _headers(lines, columns, what, separator)
+    lines, count = read_lines(engine, files, TextForm(encoding, separator))
+    headers = _headers(lines, columns, what, separator, header)
     body = materialize(_split(lines, headers, containing, separator), "csv_lines")
     layouts = sorted({tuple(header.columns) for header in headers.values()})
     rows = ibis.union(*[_rows(body, columns, layout, headers) for layout in layouts])
     rejected = body.filter(body.fault.notnull()).select("file", "row", reason="fault", raw="line")
-    return CsvRows(rows, rejected, count - len(headers))
+    return CsvRows(rows, rejected, count - sum(header.row > 0 for header in headers.values()))
 
 
 def _rows(body: ibis.Table, columns: Sequence[str], layout: tuple[str, ...], headers: dict[str, _Header]) -> ibis.Table:
@@ -70,8 +75,12 @@ def _rows(body: ibis.Table, columns: Sequence[str], layout: tuple[str, ...], hea
     return whole.select("file", "row", raw=whole.line, **texts)
 
 
-def _headers(lines: ibis.Table, columns: Sequence[str], what: str, separator: str) -> dict[str, _Header]:
-    """The header of each file, its first line, which must name the columns."""
+def _headers(
+    lines: ibis.Table, columns: Sequence[str], what: str, separator: str, given: Sequence[str]
+) -> dict[str, _Header]:
+    """The header of each file, its first line, which must name the columns. Where the columns are given, a first line that
+    names the same ones is no row.
+    """
     first = lines.group_by("file").aggregate(row=lines.row.min(), line=lines.line.argmin(lines.row))
     headers: dict[str, _Header] = {}
     for header in first.order_by("file").to_pyarrow().to_pylist():
@@ -79,6 +88,9 @@ def _headers(lines: ibis.Table, columns: Sequence[str], what: str, separator: st
             named = [name.strip() for name in next(csv.reader([header["line"]], delimiter=separator))]
         except csv.Error:  # a field longer than that reader takes
             named = [header["line"][:300]]
+        if given:
+            headers[header["file"]] = _Header(header["row"] if named == list(given) else 0, list(given))
+            continue
         if missing := [name for name in columns if name not in named]:
             raise SourceError(
                 f"{header['file']}, row {header['row']}: missing column(s) {', '.join(missing)}."
@@ -119,11 +131,13 @@ def _all_matches(text: str, pattern: str) -> list[str]:
 def _quoted_fields(line: ir.StringValue, separator: str) -> ir.ArrayValue:
     """The fields of a line with quotes (RFC 4180); null where quotes and separators do not match."""
     led = separator + line  # then every field, also an empty one, is a match of one character or more
-    start = f"[{separator}]"
-    fields = _all_matches(led, f'{start}(?:"(?:[^"]|"")*"|[^{separator}]*)')
+    start = escaped(separator)
+    fields = _all_matches(led, f'{start}(?:"(?:[^"]|"")*"|[^{start}]*)')
     plain = fields.map(
         lambda field: ibis.ifelse(
-            field.re_search(f'^{start}".*"$'), field.substr(2, field.length() - 3).replace('""', '"'), field.substr(1)
+            field.re_search(f'(?s)^{start}".*"$'),
+            field.substr(2, field.length() - 3).replace('""', '"'),
+            field.substr(1),
         )
     )
     return ibis.ifelse(fields.join("") == led, plain, None)

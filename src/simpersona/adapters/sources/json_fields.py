@@ -14,8 +14,11 @@ import ibis.expr.types as ir
 
 from simpersona.events.materialize import materialize
 
-JSON_LINES = tuple(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip"))
-"""The names of files of JSON lines."""
+JSON_LINES = (
+    *(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip")),
+    "*.zip",
+)
+"""The names of files of JSON lines or of JSON arrays."""
 
 
 def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:

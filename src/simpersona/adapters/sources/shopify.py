@@ -14,7 +14,7 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
 from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, page_host, shop_or, whole_number
-from simpersona.adapters.sources.json_fields import json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
@@ -74,7 +74,7 @@ _NAMED = (
 
 
 class ShopifySource:
-    """Reads a folder of *.jsonl files (plain or .gz), or one such file; an EventSource.
+    """Reads a file, a folder or a pattern of files of JSON lines (plain, .gz or .zip); an EventSource.
 
     An event that was delivered again, in whatever envelope, is known by its id and is a duplicate.
 
@@ -92,7 +92,7 @@ class ShopifySource:
 
         Raises SourceError if there is no log, or it or the catalogue cannot be read.
         """
-        files = log_files(path, ("*.jsonl", "*.jsonl.gz"), "Web Pixels events, one JSON object a line")
+        files = log_files(path, JSON_LINES, "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
         parsed = materialize(json_objects(lines, _FIELDS), "pixels")
         rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
@@ -14,10 +16,18 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engines.duckdb import as_duckdb, log_files
+from simpersona.adapters.engines.duckdb import above_partitions, as_duckdb, log_files
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
 from simpersona.adapters.sources.event_rows import ignored
-from simpersona.adapters.sources.table_files import PATTERNS, TableRows, columns_of, kind_of, read_rows
+from simpersona.adapters.sources.table_files import (
+    PATTERNS,
+    FileForm,
+    TableRows,
+    columns_of,
+    kind_of,
+    list_of,
+    read_rows,
+)
 from simpersona.adapters.sources.times import UNITS, time_of
 from simpersona.config.source import EventColumn, EventName
 from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
@@ -28,19 +38,25 @@ COLUMNS: tuple[str, ...] = get_args(EventColumn)
 NEEDED = ("buyer_id", "time", "event")
 
 _NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": "int64"}
+_VALUE = r"\d[\d .:TZ+-]*$"  # a number or a time, which is no name of a column
 _SHOWN = 30  # names in a message
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside
 
 
 class TableSource:
-    """Reads a file, a folder or a pattern of files of one kind: CSV or TSV with a header, JSON lines (each
-    plain, .gz or .zip) or parquet; an EventSource.
+    """Reads a file, a folder or a pattern of files of one kind: CSV or TSV, JSON lines or arrays (each plain, .gz or .zip)
+    or parquet; an EventSource.
 
     `columns` maps names of COLUMNS to the log's own: {"buyer_id": "user"}. A column that is not in the map is read under
     its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot leads
     into a nested value ("product.id") unless a column has exactly that name. `events` maps the log's event
     names to those of EVENT_NAMES or to "ignored"; "*" stands for all that are neither in it nor ours. `time_format`
     and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing.
+
+    `usual` is the map of a published format: a column of `columns` takes the place of one in it, and one that the log lacks is
+    absent. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
+    the path of a list whose entries are the rows; if it is not given, a list that the column of the event or of the
+    time leads into is.
 
     The shop is `shop`, else the column, else "shop". The capabilities follow from the columns that hold a value and
     from the events that are mapped or occur. The catalogue is the one beside the log, else made from the columns title,
@@ -55,11 +71,17 @@ class TableSource:
         time_format: str = "iso",
         time_zone: str = "UTC",
         nothing: Sequence[str] = ("",),
+        header: Sequence[str] = (),
+        encoding: str | None = None,
+        records: str | None = None,
+        usual: Mapping[EventColumn, str] | None = None,
     ) -> None:
         self.shop = shop
         self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
         self.events: dict[str, str] = {theirs: str(ours) for theirs, ours in (events or {}).items()}
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
+        self.usual: dict[str, str] = {str(ours): theirs for ours, theirs in (usual or {}).items()}
+        self.form = FileForm(tuple(header), encoding, records)
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
@@ -71,11 +93,12 @@ class TableSource:
         files = [file for file in log_files(path, PATTERNS, "CSV, JSON lines or parquet") if not _is_catalogue(file)]
         if not files:
             raise SourceError(f"{path}: holds a catalogue but no log. Expected CSV, JSON lines or parquet.")
-        names = columns_of(files)
+        names = columns_of(files, self.form)
+        form = self._form(files)
         if self.time_zone != "UTC" or self.time_format not in {"iso", *UNITS}:
             engine = as_duckdb(engine)
         resolved = self._resolved(files, names)
-        read = read_rows(engine, files, resolved)
+        read = read_rows(engine, files, resolved, form)
         # JSON may leave out what it does not have: a key is missing only if no row has it
         unsure = [ours for ours, theirs in resolved.items() if not _there(theirs, names)]
         filled = _filled(read.rows, unsure)
@@ -83,7 +106,19 @@ class TableSource:
             if not filled[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
         absent = [ours for ours in unsure if not filled[ours]]
-        return self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), files[0].parent)
+        raw = self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), above_partitions(files[0].parent))
+        if form.records == self.form.records:
+            return raw
+        found = f"{form.records!r} is a list: each of its entries is read as a row (source.records = {form.records!r})"
+        return replace(raw, warnings=(*raw.warnings, f"{files[0].name}: {found}."))
+
+    def _form(self, files: list[Path]) -> FileForm:
+        """How the files are to be read, with the list that the column of the event or of the time leads into."""
+        paths = [(self.usual | self.columns).get(ours, ours) for ours in ("event", "time")]
+        nested = [path.partition(".")[0] for path in paths if "." in path]
+        if self.form.records or not nested:
+            return self.form
+        return self.form._replace(records=list_of(files, nested, self.form))
 
     def of_rows(self, engine: SQLBackend, read: TableRows, folder: Path) -> RawLog:
         """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
@@ -127,7 +162,7 @@ class TableSource:
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
         """The log's name, or "=text", of each of our columns that the log has or may have."""
-        resolved = {ours: self.columns.get(ours, ours) for ours in COLUMNS}
+        resolved = {ours: (self.usual | self.columns).get(ours, ours) for ours in COLUMNS}
         if kind_of(files) == "json":
             return resolved
         for ours, theirs in list(resolved.items()):
@@ -138,13 +173,18 @@ class TableSource:
         return resolved
 
     def _no_column(self, file: Path, ours: str, names: list[str]) -> SourceError:
-        theirs = self.columns.get(ours, ours)
+        theirs = (self.usual | self.columns).get(ours, ours)
         what = f"there is no column {ours!r}, which is needed"
         if ours in self.columns:
             what = f"source.columns.{ours} names the column {theirs!r}, which is not there"
         close = get_close_matches(theirs.lower(), [name.lower() for name in names], 1, 0.5)
         nearest = next((name for name in names if close and name.lower() == close[0]), None)
         shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+        if not self.form.header and kind_of([file]) == "csv" and any(re.match(_VALUE, name) for name in names):
+            return SourceError(
+                f"{file}: {what}. Found: {shown}. Its first line looks like a row, not like the names of columns: give them in"
+                ' order in source.header = ["user", "time", ...]'
+            )
         return SourceError(
             f"{file}: {what}. Found: {shown}."
             + (f" Did you mean {nearest!r}?" if nearest else "")

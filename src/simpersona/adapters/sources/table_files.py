@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -20,26 +20,44 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engines.duckdb import first_lines, read_lines
+from simpersona.adapters.engines.duckdb import file_labels, first_lines, partition_values, read_lines, shared_folder
 from simpersona.adapters.sources.csv_lines import read_csv_lines
-from simpersona.adapters.sources.json_fields import json_objects
+from simpersona.adapters.sources.json_fields import json_objects, json_value
+from simpersona.adapters.text.csv_records import named_separator
+from simpersona.adapters.text.files import TextForm, names_in
 from simpersona.contracts import REJECTED
 from simpersona.errors import SourceError
+from simpersona.events.cleaning import IGNORED
 from simpersona.events.materialize import materialize
 
 KINDS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json",
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json",
     ".parquet": "parquet",
 }  # fmt: skip
 """The kind of a file by the end of its name."""
 PACKED = (".gz", ".zip")
-PATTERNS = tuple(
-    f"*{end}{packed}" for end, kind in KINDS.items() for packed in ("", *PACKED) if not packed or kind != "parquet"
+PATTERNS = (
+    *(f"*{end}{packed}" for end, kind in KINDS.items() for packed in ("", *PACKED) if not packed or kind != "parquet"),
+    "*.zip",
 )
 """The names of files that hold a table."""
 
 _SEPARATORS = ",\t;|"
 _FIRST_LINES = 100  # of JSON, in which all keys are expected to occur
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+class FileForm(NamedTuple):
+    """What files do not say about themselves: the columns of a CSV without a header, the encoding of a text, and the path of the
+    list whose entries are the rows of JSON or parquet.
+    """
+
+    header: tuple[str, ...] = ()
+    encoding: str | None = None
+    records: str | None = None
+
+
+AS_THEY_ARE = FileForm()
 
 
 class TableRows(NamedTuple):
@@ -67,35 +85,61 @@ def kind_of(files: Sequence[Path]) -> str:
     return str(*kinds)
 
 
-def columns_of(files: Sequence[Path]) -> list[str]:
-    """The columns of the first file. For JSON lines, the keys of the first lines; later lines may have others.
+def columns_of(files: Sequence[Path], form: FileForm = AS_THEY_ARE) -> list[str]:
+    """The columns of the first file, and those of its folders of partitions. For JSON lines, the keys of the first lines; later
+    lines may have others.
 
     Raises SourceError if the file cannot be read or is of another kind.
     """
-    kind, file = kind_of(files), files[0]
-    if kind == "parquet":
-        return list(_metadata(file).schema.to_arrow_schema().names)
+    names = _own_columns(files, form)
+    return names + sorted(_partitions(files) - set(names))
+
+
+def list_of(files: Sequence[Path], names: Sequence[str], form: FileForm = AS_THEY_ARE) -> str | None:
+    """The first of these names that is a list of objects in the first file, of JSON or parquet; None if none is."""
+    kind = kind_of(files)
     if kind == "csv":
-        header = first_lines(file, 1)[0]
-        return _header(header, _separator(header))
-    return _keys(file)
+        return None
+    if kind == "parquet":
+        schema = _metadata(files[0]).schema.to_arrow_schema()
+        kinds = {name: schema.field(name).type for name in names if name in schema.names}
+        lists = [name for name, of in kinds.items() if pa.types.is_list(of) and pa.types.is_struct(of.value_type)]
+    else:
+        values = _first_objects(files[0], form)
+        lists = [name for name in names if isinstance(value := values.get(name), list) and isinstance(value[0], dict)]
+    return next(iter(lists), None)
 
 
-def read_rows(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def read_rows(
+    engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm = AS_THEY_ARE
+) -> TableRows:
     """The files' rows with the columns {our name: theirs}. "=text" is a constant; a dot leads into a nested value.
+
+    With `form.records`, a row is an entry of that list, and its number counts the entries of a file; columns below that path
+    lead into the entry, others to what holds it. A column can be the key of a folder of partitions ("day" of
+    day=2024-03-01).
 
     Raises SourceError if a file cannot be read or lacks a column.
     """
     kind = kind_of(files)
     constants = {ours: ibis.literal(theirs[1:]) for ours, theirs in columns.items() if theirs.startswith("=")}
     given = {ours: theirs for ours, theirs in columns.items() if not theirs.startswith("=")}
+    partitions = _partitions(files)
+    inside = _own_columns(files, form) if partitions else ()
+    of_folder = {ours: theirs for ours, theirs in given.items() if theirs in partitions and theirs not in inside}
+    given = {ours: theirs for ours, theirs in given.items() if ours not in of_folder}
+    if kind == "csv" and form.records:
+        raise SourceError(f"{files[0]}: source.records names a list of JSON or parquet; a CSV has none.")
+    if kind != "csv" and form.header:
+        raise SourceError(f"{files[0]}: source.header names the columns of a CSV without a header; this is {kind}.")
     if kind == "parquet":
-        read = _read_parquet(engine, files, given)
+        read = _read_parquet(engine, files, given, form)
     elif kind == "csv":
-        read = _read_csv(engine, files, given)
+        read = _read_csv(engine, files, given, form)
     else:
-        read = _read_json(engine, files, given)
-    return read._replace(rows=read.rows.mutate(**constants)) if constants else read
+        read = _read_json(engine, files, given, form)
+    rows = _with_partitions(read.rows, files, of_folder)
+    return read._replace(rows=rows.mutate(**constants) if constants else rows)
 
 
 def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table, int]:
@@ -110,10 +154,8 @@ def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table,
         table = _numbered(engine, files)
     except Exception as error:  # each engine has its own errors
         raise SourceError(f"{files[0].parent}: the parquet files do not fit together: {error}") from error
-    shared = files[0].parent
-    if len({file.name for file in files}) < len(files):
-        shared = Path(os.path.commonpath([file.parent for file in files]))
-    path = table.source_file.re_replace("^.*?" + re.escape(f"{shared.name}/"), "")
+    shared = shared_folder(files)
+    path = table.source_file.re_replace("^.*?" + re.escape(f"{shared.name}/") if shared else "^.*/", "")
     return table.mutate(file=path.replace("/", ":"), row=table.source_row).drop("source_file", "source_row"), rows_in
 
 
@@ -128,6 +170,8 @@ def _kind(file: Path) -> str | None:
     if ends and ends[-1] in PACKED:
         ends.pop()
     kind = KINDS.get(ends[-1]) if ends else None
+    if kind is None and file.suffix.lower() == ".zip":  # named after something else than its files
+        kind = next((kind for name in names_in(file) if (kind := _kind(Path(Path(name).name)))), None)
     return None if kind == "parquet" and file.suffix.lower() in PACKED else kind
 
 
@@ -149,11 +193,100 @@ def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
     return engine.read_numbered(paths)
 
 
-def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
+def _own_columns(files: Sequence[Path], form: FileForm) -> list[str]:
+    kind, file = kind_of(files), files[0]
+    if kind == "parquet":
+        return list(_metadata(file).schema.to_arrow_schema().names)
+    if kind == "csv":
+        return list(form.header) or _header(file, form)
+    return list(_first_objects(file, form))
+
+
+def _partitions(files: Sequence[Path]) -> set[str]:
+    """The keys of the folders of partitions in which the files lie."""
+    return {key for file in files for key in partition_values(file)}
+
+
+def _with_partitions(rows: ibis.Table, files: Sequence[Path], columns: Mapping[str, str]) -> ibis.Table:
+    """The rows with columns from the names of their folders: {our name: key}."""
+    if not columns:
+        return rows
+    lines = []
+    for file, label in file_labels(files).items():
+        values = partition_values(file)
+        texts = {ours: unquote(values.get(key, _NO_VALUE)) for ours, key in columns.items()}
+        lines.append({"of_file": label} | {ours: None if text == _NO_VALUE else text for ours, text in texts.items()})
+    schema = pa.schema([(name, pa.string()) for name in ("of_file", *columns)])
+    folders = ibis.memtable(pa.Table.from_pylist(lines, schema))
+    # the label of a file in an archive goes on with "/"
+    joined = rows.left_join(folders, rows.file.re_extract("^[^/]*", 0) == folders.of_file)
+    return joined.drop("of_file")
+
+
+def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
     table, rows_in = parquet_rows(engine, files)
-    values = {ours: _within(table, theirs, files[0]) for ours, theirs in columns.items()}
-    rows = table.select("file", "row", raw=row_text(table), **values)
-    return TableRows(rows, ibis.memtable(REJECTED.empty()), rows_in)
+    if form.records is None:
+        values = {ours: _within(table, theirs, files[0]) for ours, theirs in columns.items()}
+        rows = table.select("file", "row", raw=row_text(table), **values)
+        return TableRows(rows, ibis.memtable(REJECTED.empty()), rows_in)
+    entries = _within(table, form.records, files[0])
+    if not isinstance(kind := entries.type(), dt.Array) or not isinstance(kind.value_type, dt.Struct):
+        raise SourceError(f"{files[0]}: source.records = {form.records!r} is {kind}; expected a list of structs.")
+    outer, inner = _divided(columns, form.records)
+    held = table.select(
+        "file", "row", entries=entries, **{ours: _within(table, theirs, files[0]) for ours, theirs in outer.items()}
+    )
+    fault = ibis.cases(
+        (held.entries.isnull(), f"no list {form.records}"),
+        (held.entries.length() == 0, f"{IGNORED}an empty list {form.records}"),
+        else_=ibis.null("string"),
+    )
+    held = held.mutate(fault=fault, raw=ibis.null("string"))
+    each = held.filter(held.fault.isnull()).unnest("entries", offset="entry")
+    names = {ours: theirs.split(".") for ours, theirs in inner.items()}
+    values = {ours: _step_into(each.entries, steps, files[0]) for ours, steps in names.items()}
+    return _numbered_entries(each.mutate(raw=each.entries.cast("string"), **values), held, columns, outer)
+
+
+def _divided(columns: Mapping[str, str], records: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The columns of what holds the list, and those of its entries, whose paths then start in the entry."""
+    start = f"{records}."
+    outer = {ours: theirs for ours, theirs in columns.items() if not theirs.startswith(start)}
+    return outer, {ours: theirs.removeprefix(start) for ours, theirs in columns.items() if ours not in outer}
+
+
+def _numbered_entries(
+    each: ibis.Table, held: ibis.Table, columns: Mapping[str, str], outer: Mapping[str, str]
+) -> TableRows:
+    """The entries (`entry` is their place in the list) and the faulty rows that `held` no list, numbered within each file.
+
+    Equal entries of equal holders are equal rows: `raw` has both.
+    """
+    texts = [each[name].cast("string").fill_null("\x1e") for name in outer]
+    entry = each.entry.cast("int64")
+    whole = each.mutate(raw=ibis.literal("\x1f").join([*texts, each.raw]), entry=entry)
+    rows = whole.filter(whole.fault.isnull()).select("file", "row", "entry", "raw", *columns)
+    faulty = ibis.union(
+        held.filter(held.fault.notnull()).select("file", "row", "fault", "raw", entry=ibis.literal(0, "int64")),
+        whole.filter(whole.fault.notnull()).select("file", "row", "fault", "raw", "entry"),
+    )
+    places = ibis.union(rows.select("file", "row", "entry"), faulty.select("file", "row", "entry"))
+    order = ibis.window(group_by="file", order_by=["row", "entry"])
+    places = materialize(
+        places.select(in_file="file", in_row="row", in_entry="entry", number=ibis.row_number().over(order) + 1),
+        "places",
+    )
+
+    def renumbered(table: ibis.Table, *names: str) -> ibis.Table:
+        same = [table.file == places.in_file, table.row == places.in_row, table.entry == places.in_entry]
+        return table.join(places, same).select("file", *names, row="number")
+
+    rejected = renumbered(faulty, "fault", "raw")
+    return TableRows(
+        renumbered(rows, "raw", *columns),
+        rejected.select("file", "row", reason="fault", raw="raw"),
+        int(places.count().to_pyarrow().as_py()),
+    )
 
 
 def _within(table: ibis.Table, name: str, file: Path) -> ir.Value:
@@ -161,19 +294,28 @@ def _within(table: ibis.Table, name: str, file: Path) -> ir.Value:
     if name in table.columns:
         return table[name]
     first, *rest = name.split(".")
-    value = table[first]
-    for step in rest:
+    if first not in table.columns:
+        raise SourceError(f"{file}: {name!r} leads nowhere: no column {first!r}. Correct source.records.")
+    return _step_into(table[first], rest, file)
+
+
+def _step_into(value: ir.Value, steps: Sequence[str], file: Path) -> ir.Value:
+    for step in steps:
         kind = value.type()
         if not isinstance(kind, dt.Struct) or step not in kind.names:
-            raise SourceError(f"{file}: {name!r} leads nowhere: no field {step!r} in {kind}. Correct source.columns.")
+            raise SourceError(
+                f"{file}: {'.'.join(steps)!r} leads nowhere: no field {step!r} in {kind}. Correct source.columns."
+            )
         value = value[step]
     return value
 
 
-def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
-    separator = _separator(first_lines(files[0], 1)[0])
+def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
+    separator = _separator(files[0], form)
     needed = sorted(set(columns.values()))
-    read = read_csv_lines(engine, files, needed, "one log", separator=separator)
+    read = read_csv_lines(
+        engine, files, needed, "one log", separator=separator, header=form.header, encoding=form.encoding
+    )
     lines = materialize(read.rows, "table_lines")
     return TableRows(
         lines.select("file", "row", "raw", **{ours: lines[theirs] for ours, theirs in columns.items()}),
@@ -182,22 +324,47 @@ def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, s
     )
 
 
-def _separator(header: str) -> str:
-    return max(_SEPARATORS, key=header.count)
+def _separator(file: Path, form: FileForm) -> str:
+    """The separator that the file names (`sep=;`), else the most frequent one in its first line, outside quotes."""
+    first = first_lines(file, 1, TextForm(form.encoding))[0]
+    unquoted = re.sub('"[^"]*"', "", first)
+    return named_separator(first) or max(_SEPARATORS, key=unquoted.count)
 
 
-def _header(line: str, separator: str) -> list[str]:
-    return [name.strip() for name in next(csv.reader([line], delimiter=separator))]
+def _header(file: Path, form: FileForm) -> list[str]:
+    separator = _separator(file, form)
+    line = first_lines(file, 1, TextForm(form.encoding, separator))[0]
+    try:
+        return [name.strip() for name in next(csv.reader(line.splitlines(), delimiter=separator))]
+    except (csv.Error, StopIteration) as error:
+        raise SourceError(f"{file}: its first line cannot be read as a header ({error}): {line[:100]!r}") from error
 
 
-def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str]) -> TableRows:
-    lines, rows_in = read_lines(engine, files)
-    keys = set(_keys(files[0]))
-    paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in columns.items()}
-    parsed = materialize(json_objects(lines, paths), "table_objects")
-    rejected = parsed.filter(parsed.fault.notnull()).select("file", "row", reason="fault", raw="line")
-    rows = parsed.filter(parsed.fault.isnull()).select("file", "row", *columns, raw="line")
-    return TableRows(rows, rejected, rows_in)
+def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
+    lines, rows_in = read_lines(engine, files, TextForm(form.encoding))
+    keys = set(_first_objects(files[0], form))
+    outer, inner = _divided(columns, form.records) if form.records else (columns, {})
+    paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in outer.items()}
+    if form.records is None:
+        parsed = materialize(json_objects(lines, paths), "table_objects")
+        rejected = parsed.filter(parsed.fault.notnull()).select("file", "row", reason="fault", raw="line")
+        rows = parsed.filter(parsed.fault.isnull()).select("file", "row", *columns, raw="line")
+        return TableRows(rows, rejected, rows_in)
+    held = json_objects(lines, paths | {"entries": _path(form.records, whole=form.records in keys)})
+    held = held.mutate(entries=json_value(held.entries, "array<string>"))
+    fault = ibis.cases(
+        (held.fault.notnull(), held.fault),
+        (held.entries.isnull(), f"no list {form.records}"),
+        (held.entries.length() == 0, f"{IGNORED}an empty list {form.records}"),
+        else_=ibis.null("string"),
+    )
+    held = materialize(held.mutate(fault=fault), "table_holders")
+    held = held.mutate(raw=held.line)
+    each = held.filter(held.fault.isnull()).select("file", "row", "fault", "entries", *outer)
+    each = each.unnest("entries", offset="entry").rename(line="entries")
+    each = json_objects(each, {ours: _path(theirs, whole=False) for ours, theirs in inner.items()})
+    each = materialize(each, "table_entries")
+    return _numbered_entries(each.mutate(raw=each.line), held, columns, outer)
 
 
 def _path(name: str, *, whole: bool) -> str:
@@ -205,14 +372,18 @@ def _path(name: str, *, whole: bool) -> str:
     return "$" + "".join(f'."{step}"' for step in steps)
 
 
-def _keys(file: Path) -> list[str]:
-    keys: dict[str, None] = {}
-    for line in first_lines(file, _FIRST_LINES):
+def _first_objects(file: Path, form: FileForm) -> dict[str, object]:
+    """The keys of the first objects, each with the first value that is more than nothing."""
+    values: dict[str, object] = {}
+    for line in first_lines(file, _FIRST_LINES, TextForm(form.encoding)):
         try:
             read = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        keys |= dict.fromkeys(read) if isinstance(read, dict) else {}
-    if not keys:
-        raise SourceError(f"{file}: its first lines hold no JSON object. Expected JSON lines, one object a line.")
-    return list(keys)
+        for name, value in read.items() if isinstance(read, dict) else ():
+            values[name] = values.get(name) or value
+    if not values:
+        raise SourceError(
+            f"{file}: its first lines hold no JSON object. Expected JSON lines, one object a line, or an array of objects."
+        )
+    return values

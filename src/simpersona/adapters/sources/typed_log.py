@@ -80,7 +80,7 @@ class TypedLog:
             if pc.count_distinct(table["shop_id"].cast(pa.string())).as_py() > 1:
                 table = table.filter(pc.equal(table["shop_id"].cast(pa.string()), shop))
             tables.append(table)
-        return pa.concat_tables(tables)
+        return pa.concat_tables(tables, promote_options="default")  # a file may lack a column that another has
 
 
 def _is_typed(schema: pa.Schema) -> bool:
@@ -120,6 +120,8 @@ def _shops(file: Path, number: int, group: pq.RowGroupMetaData) -> list[str]:
 
 
 def _read(file: Path, number: int, columns: list[str] | None = None) -> pa.Table:
-    texts = [field.name for field in EVENTS.schema if pa.types.is_string(field.type)]
-    with pq.ParquetFile(file, read_dictionary=texts) as opened:
+    metadata = pq.read_metadata(file)
+    names = set(metadata.schema.names)  # Arrow takes no column that the file lacks
+    texts = [field.name for field in EVENTS.schema if pa.types.is_string(field.type) and field.name in names]
+    with pq.ParquetFile(file, metadata=metadata, read_dictionary=texts) as opened:
         return opened.read_row_group(number, columns=columns, use_threads=False)
