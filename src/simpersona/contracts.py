@@ -357,7 +357,7 @@ EPISODES = Contract(
     ),
     key=("episode_id",),
     added=("views", "additions"),
-    rules={"ending is one of four": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
+    rules={"ending is one of five": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
 )
 
 NODE = pa.struct(

@@ -23,9 +23,11 @@ Method = Literal[
 """Stagehand's eleven methods, and `goto` with the one argument "back"."""
 
 Trouble = Literal[
-    "no_answer", "server_error", "slow_page", "tab_lost", "browser_lost", "stale_node", "dialog", "new_tab", "led_away"
-]
-"""Faults on the way to a page that do not end the visit."""
+    "no_answer", "server_error", "slow_page", "tab_lost", "browser_lost", "stale_node", "dialog", "new_tab", "led_away",
+    "refused", "checkout_reached",
+]  # fmt: skip
+"""Faults on the way to a page. Only "checkout_reached" ends the visit: the next step would order something in a store that is
+not the lab's."""
 
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+|\n")
 _WHOLE_PIECE, _PART_OF_PIECE = 6, 5
@@ -70,6 +72,11 @@ class Page:
     goes_back: bool = False
     troubles: tuple[Trouble, ...] = ()
     screenshot: bytes | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def ends_visit(self) -> bool:
+        """Whether the visitor has reached the checkout of a store in which nothing may be ordered."""
+        return "checkout_reached" in self.troubles
 
     @property
     def tree(self) -> str:

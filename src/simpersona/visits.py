@@ -10,8 +10,11 @@ from typing import Literal
 
 from simpersona.pages import Action, Decision, Page
 
-Ending = Literal["goal_reached", "steps_limit", "time_limit", "other"]
-ENDINGS: tuple[Ending, ...] = ("goal_reached", "steps_limit", "time_limit", "other")
+Ending = Literal["goal_reached", "steps_limit", "time_limit", "other", "checkout_reached"]
+ENDINGS: tuple[Ending, ...] = ("goal_reached", "steps_limit", "time_limit", "other", "checkout_reached")
+"""The four outcomes of App. F, and the checkout of a store that is not the lab's, where every visit stops."""
+AS_MEANT: tuple[Ending, ...] = ("goal_reached", "checkout_reached")
+"""The endings that no fault and no limit has caused."""
 Intent = Literal["buy", "browse"]
 GoalKind = Literal["neutral", "intent", "instructions"]
 """How much a goal says: what the buyer is interested in, also whether to buy or to browse, or every act of the visit."""

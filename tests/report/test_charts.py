@@ -167,7 +167,9 @@ def test_paper_figures_are_those_of_its_tables():
         means = [paper("conversion", stratum, outcome, "correct") for stratum in STRATA[:4]]
         assert np.mean(means) == pytest.approx(paper("conversion", "stratified", outcome, "correct"), abs=6e-4)
     for training in ("two_stage", "single_stage"):
-        assert sum(paper("outcomes", training, ending) for ending in ENDINGS) == pytest.approx(1, abs=2e-3)
+        assert sum(
+            paper("outcomes", training, ending) for ending in ENDINGS if ending != "checkout_reached"
+        ) == pytest.approx(1, abs=2e-3)
 
 
 def test_every_figure_is_shown_once_with_those_of_other_policies_apart(inputs):

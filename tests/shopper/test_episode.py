@@ -1,4 +1,4 @@
-"""The loop's four endings, on the scripted store."""
+"""The loop's endings, on the scripted store."""
 
 import asyncio
 import time
@@ -129,6 +129,18 @@ def test_what_cannot_be_done_is_the_step_s_result():
     assert episode.ending == "goal_reached"
     assert not episode.steps[0].succeeded
     assert episode.steps[0].result == "click cannot be done on the Hi StaticText"
+
+
+def test_a_visit_ends_where_the_store_must_not_be_paid():
+    class Guarded(ScriptedStore):
+        async def act(self, action):
+            page = await super().act(action)
+            return replace(page, failure="It stops here", troubles=("refused", "checkout_reached"))
+
+    policy = Scripted(click(), click())
+    episode = run(Guarded({"home": HOME, "skirts": SKIRTS}, {("home", "0-2"): "skirts"}), policy)
+    assert (episode.ending, episode.error) == ("checkout_reached", None)
+    assert [step.result for step in episode.steps] == ["It stops here", "The visit ended: checkout_reached"]
 
 
 def test_an_error_that_is_no_episode_s_error_is_a_bug_and_shows():

@@ -116,6 +116,17 @@ def test_events_are_inferred_from_what_was_seen_where_a_store_has_no_log():
     assert set(found["buyer_id"].to_pylist()) == {"e-0"}
 
 
+def test_a_visit_that_stopped_at_the_checkout_has_started_it_once():
+    unknown = episode(step(0, "/"), step(1, "/kassa", result="refused"), ending="checkout_reached")
+    known = episode(step(0, "/"), step(1, "/checkout", result="refused"), ending="checkout_reached")
+    left = episode(step(0, "/"), step(1, "/kassa"))
+    assert [observed_events([seen])["event"].to_pylist() for seen in (unknown, known, left)] == [
+        ["checkout_started"],
+        ["checkout_started"],
+        [],
+    ]
+
+
 def test_recorded_sessions_join_stratum_and_code_and_leave_out_who_has_none():
     timeline = [{"event": "product_viewed", "product_id": "p", "title": "T", "price": 3.0, "time": NOW}]
     sessions = SESSIONS.sample(

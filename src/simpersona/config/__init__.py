@@ -5,6 +5,7 @@ A default is the value of a plain run on a laptop; `configs/paper.toml` holds th
 
 from simpersona.config.evaluation import EvaluationConfig
 from simpersona.config.events import EventsConfig
+from simpersona.config.guard import GuardConfig
 from simpersona.config.lab import LabConfig, VariantConfig
 from simpersona.config.models import AgentConfig, GoalShares, LlmConfig, PhaseConfig
 from simpersona.config.personas import BuyersConfig, PersonasConfig, SplitConfig
@@ -23,6 +24,7 @@ __all__ = [
     "EvaluationConfig",
     "EventsConfig",
     "GoalShares",
+    "GuardConfig",
     "LabConfig",
     "LlmConfig",
     "PersonasConfig",

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from simpersona.config.adapter_name import adapter_name
+from simpersona.config.guard import GuardConfig
 from simpersona.config.lab import VariantConfig
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
 
@@ -45,6 +46,7 @@ class StoreConfig(Section):
     variant: Annotated[VariantConfig, ReadBy("simulation", "experiment")] = VariantConfig()
     """Differences from the plain store for simulated buyers. Recorded sessions are replayed in the store they come from."""
     politeness: Annotated[PolitenessConfig, NO_RESULT] = PolitenessConfig()
+    guard: Annotated[GuardConfig, ReadBy("simulation", "experiment")] = GuardConfig()
     driver: Annotated[Driver, ReadBy("traces", "simulation", "experiment")] = "browser"
     """What visits a store: Chromium, or plain HTTP. HTTP is many times cheaper and is enough for pages that the server
     renders and that run no script, such as the lab's. Both show the same page."""

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from simpersona.evaluation.alignment import Pair, happened
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
-from simpersona.visits import ENDINGS
+from simpersona.visits import AS_MEANT, ENDINGS
 
 
 def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
@@ -61,7 +61,7 @@ def shop_figures(policy: str, episodes: pa.Table, sessions: pa.Table) -> pa.Tabl
                 "episodes": len(endings),
                 "sessions": sides["real"].num_rows,
                 **{ending: float((endings == ending).mean()) for ending in ENDINGS},
-                "error": float((endings != "goal_reached").mean()),
+                "error": float((~np.isin(endings, AS_MEANT)).mean()),
                 **rates,
             }
         )

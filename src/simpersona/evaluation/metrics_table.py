@@ -361,8 +361,14 @@ ENDING_LABELS = {
     "steps_limit": "out of steps",
     "time_limit": "out of time",
     "other": "broken off",
+    "checkout_reached": "stopped at the checkout",
 }
-_TABLE_7 = dict(zip(ENDINGS, ((0.835, 0.828), (0.131, 0.126), (0.012, 0.0), (0.022, 0.046)), strict=True))
+_TABLE_7 = {
+    "goal_reached": (0.835, 0.828),
+    "steps_limit": (0.131, 0.126),
+    "time_limit": (0.012, 0.0),
+    "other": (0.022, 0.046),
+}
 _OTHER_TRAINING = "the visits are of a model with the other training, or without a persona token"
 OUTCOMES = Block(
     ("outcomes", TRAINING),
@@ -370,7 +376,8 @@ OUTCOMES = Block(
         *(
             Entry(
                 ending, ENDING_LABELS[ending], "share",
-                "higher" if ending == "goal_reached" else "lower", _trainings("Table 7", *_TABLE_7[ending]),
+                {"goal_reached": "higher", "checkout_reached": "none"}.get(ending, "lower"),
+                _trainings("Table 7", *_TABLE_7[ending]) if ending in _TABLE_7 else None,
             )
             for ending in ENDINGS
         ),

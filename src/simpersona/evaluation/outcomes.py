@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from simpersona.contracts import Metrics
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import OUTCOMES, SHOP_ERROR, TRAINING
-from simpersona.visits import ENDINGS
+from simpersona.visits import AS_MEANT, ENDINGS
 
 Training = Literal["two_stage", "single_stage"]
 """How a language model was fine-tuned: in the two stages of the paper, or in the second one alone."""
@@ -42,7 +42,8 @@ def outcome_metrics(episodes: pa.Table, training: Training = "two_stage", remark
 def shop_errors(episodes: pa.Table) -> dict[str, float]:
     """The error rate of each store, by name."""
     shops, endings = np.asarray(episodes["shop_id"]), np.asarray(episodes["ending"])
-    return {shop: float((endings[shops == shop] != "goal_reached").mean()) for shop in sorted(set(shops.tolist()))}
+    failed = ~np.isin(endings, AS_MEANT)
+    return {shop: float(failed[shops == shop].mean()) for shop in sorted(set(shops.tolist()))}
 
 
 def _put_endings(builder: MetricsBuilder, key: str, episodes: pa.Table, remark: str) -> None:

@@ -3,7 +3,8 @@
     open -> (decide -> act)* -> ending
 
 Every ending is data (the four outcomes of App. F): the policy left, the steps or the time ran out, or an error
-occurred. The episode records the error and the last page.
+occurred. In a store that is not the lab's, a visit also ends where it would order. The episode records the error and the
+last page.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ class _Visit:
                 self._add(page, decision, str(error), started)
                 raise
             self._add(page, decision, SUCCESS if self.page.failure is None else self.page.failure, started)
+            if self.page.ends_visit:
+                return "checkout_reached"
             if time.perf_counter() > deadline:  # a policy that computes without a pause stops no clock
                 return "time_limit"
         return "steps_limit"

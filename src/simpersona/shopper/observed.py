@@ -42,16 +42,19 @@ def observed_events(episodes: Sequence[Episode]) -> pa.Table:
 
 
 def _episode_rows(episode: Episode) -> Iterator[dict[str, Any]]:
-    elapsed, last_seen = 0.0, None
+    elapsed, last_seen, has_started = 0.0, None, False
     for step in episode.steps:
         event = _page_event(step.page)
         if event is not None and event != last_seen:
             yield _row(episode, elapsed, **event)
+            has_started = has_started or event["event"] == "checkout_started"
         last_seen = event
         elapsed += step.seconds
         if _adds(step):
             product = None if event is None else event.get("product_id")
             yield _row(episode, elapsed, event="product_added_to_cart", product_id=product)
+    if episode.ending == "checkout_reached" and not has_started:
+        yield _row(episode, elapsed, event="checkout_started")
 
 
 def _row(episode: Episode, elapsed: float, **columns: Any) -> dict[str, Any]:

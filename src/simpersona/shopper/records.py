@@ -113,8 +113,10 @@ def _nodes(pages: Sequence[Page]) -> pa.ListArray:
 
 
 def trouble_counts(steps: pa.Table) -> dict[str, int]:
-    """The number of faults of each kind on the way to pages (STEPS), the most frequent first."""
-    counted = Counter(kind for kinds in steps["troubles"].to_pylist() for kind in kinds or ())
+    """The number of faults of each kind that visits survived on the way to pages (STEPS), the most frequent first."""
+    counted = Counter(
+        kind for kinds in steps["troubles"].to_pylist() for kind in kinds or () if kind != "checkout_reached"
+    )
     return dict(counted.most_common())
 
 

@@ -15,8 +15,11 @@ from typing import Self
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import BrowserContext, Error, Playwright, async_playwright
 
+from simpersona.adapters.storefronts.browser_guard import BrowserGuard
 from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.adapters.storefronts.browser_session import BrowserSession, first_line
+from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
+from simpersona.adapters.storefronts.payment_guard import PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import StoreScope
 from simpersona.config import StoreConfig
@@ -42,8 +45,9 @@ class Browser:
 
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config = config
-        self._may_pay = may_pay
         self._politeness = None if may_pay else Politeness(config.politeness)
+        self._guard = None if may_pay else PaymentGuard(config.guard)
+        self._guards: dict[Chromium, BrowserGuard] = {}
         self._playwright: Playwright | None = None
         self._chromium: Chromium | None = None
         self._visitors = 0  # contexts that the running browser has opened
@@ -74,9 +78,17 @@ class Browser:
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
+        guarded = None
+        if self._guard is not None:
+            guarded = GuardedVisit(self._guard, url), self._guard_of
         return BrowserSession(
-            self.new_context, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness
+            self.new_context, self._config, visitor, StoreScope(url, within), self._politeness, guarded
         )
+
+    def _guard_of(self, context: BrowserContext) -> BrowserGuard:
+        """The guard of the browser in which a context is open."""
+        assert context.browser is not None
+        return self._guards[context.browser]
 
     async def new_context(self) -> BrowserContext:
         """An empty context. A browser that died or has served many visitors is replaced first. Raises StorefrontError."""
@@ -120,6 +132,10 @@ class Browser:
             self._chromium = await self._playwright.chromium.launch(
                 executable_path=str(path), chromium_sandbox=not is_root, args=[*FLAGS, *images]
             )
+            if self._guard is not None:
+                self._guards[self._chromium] = guard = BrowserGuard(self._guard)
+                self._chromium.on("disconnected", lambda gone: self._guards.pop(gone, None))
+                await guard.start(self._chromium)
         except Error as error:
             raise ConfigError(
                 f"{path} does not start: {first_line(error)}. Name another browser with store.browser_path."

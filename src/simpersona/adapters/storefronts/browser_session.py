@@ -13,15 +13,19 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Error
+from playwright.async_api import BrowserContext, Error, WebSocketRoute
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.back_history import BackHistory
+from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
 from simpersona.adapters.storefronts.browser_frames import whole_tree
 from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
+from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part, twin
+from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
@@ -35,7 +39,11 @@ SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 
 class BrowserSession:
-    """One visitor's session: open, act, close (Storefront). `new_context` opens a browser context without cookies."""
+    """One visitor's session: open, act, close (Storefront). `new_context` opens a browser context without cookies.
+
+    `guarded` is the state of the guard of payments and the function that gives the guard of a context's browser; None in
+    the lab's stores.
+    """
 
     def __init__(
         self,
@@ -44,7 +52,10 @@ class BrowserSession:
         visitor: str,
         scope: StoreScope,
         politeness: Politeness | None = None,
+        guarded: tuple[GuardedVisit, Callable[[BrowserContext], BrowserGuard]] | None = None,
     ) -> None:
+        self._guarded = guarded
+        self._visit = guarded[0] if guarded is not None else None
         self._new_context, self._config, self._visitor = new_context, config, visitor
         self._scope, self._politeness = scope, politeness
         self._context: BrowserContext | None = None
@@ -87,7 +98,7 @@ class BrowserSession:
             raise StorefrontError("the session is not open")
         self._troubles.clear()
         try:
-            failure = self._scope.refused(action, self._shown, self._tab.url)
+            failure = self._scope.refused(action, self._shown)
             if failure is None:
                 failure = await self._do(action, self._tab)
             return await self._look(failure)
@@ -106,6 +117,9 @@ class BrowserSession:
         if context is not None:
             with contextlib.suppress(Error):
                 await context.close()
+        if self._guarded is not None and context is not None and context.browser is not None:
+            with contextlib.suppress(KeyError):  # that browser is gone
+                self._guarded[1](context).forget(self._guarded[0])
 
     # --- setting up ---------------------------------------------------------------------------
 
@@ -117,11 +131,26 @@ class BrowserSession:
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._scope.url))
             await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._scope.within}])
             context.on("page", self._on_new_tab)
+            if self._visit is not None:
+                await context.route_web_socket("**/*", self._on_socket)
             self._context = context
         self._tab = await StoreTab.open(
             self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
         )
+        if self._guarded is not None:
+            visit, guard_of = self._guarded
+            await guard_of(self._context).watch(self._tab.cdp, visit)
         return self._tab
+
+    def _on_socket(self, socket: WebSocketRoute) -> None:
+        """Passes on what the page sends over a web socket, as far as the guard lets it."""
+        server, visit = socket.connect_to_server(), self._visit
+
+        def pass_on(message: str | bytes) -> None:
+            if visit is not None and visit.decide(socket_message(socket.url, message)) is None:
+                server.send(message)
+
+        socket.on_message(pass_on)
 
     async def _on_new_tab(self, tab: Tab) -> None:
         if self._tab is not None and tab is not self._tab.tab:
@@ -138,6 +167,8 @@ class BrowserSession:
         tab.forget()
         before = tab.url
         if action.method == "goto":
+            if self._visit is not None:
+                self._visit.begin(action, self._kept[action.node].node, link="", field=None)
             address = self._history.step_back()
             if address is None:
                 return "There is no page before this one"
@@ -175,6 +206,12 @@ class BrowserSession:
             element, *target = [await hand.object_id(node.backend_id) for node in targets]
             if not await hand.reaches(element):
                 return GONE
+            if self._visit is not None:
+                enters = action.method in ("fill", "type", "press", "selectOptionFromDropdown")
+                field = await field_of(tab.cdp, element) if enters else None
+                refusal = self._visit.begin(action, targets[0].node, link=targets[0].href, field=field)
+                if refusal is not None:
+                    return self._visit.not_done(refusal, self._troubles)
             return await hand.do(action, element, target[0] if target else None)
         except BrowserTimeoutError:
             raise
@@ -223,6 +260,9 @@ class BrowserSession:
         self._kept = {kept.node.id: kept for kept in self._tree if kept.node.id in self._shown}
         self._history.seen(self._tab.url)
         title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
+        if self._visit is not None:
+            await self._show_to_guard(self._visit, self._tab, title)
+            failure = self._visit.outcome(failure, self._troubles)
         return Page(
             self._tab.url,
             " ".join(title.split()),
@@ -232,6 +272,14 @@ class BrowserSession:
             tuple(self._troubles),
             await self._screenshot() if self._config.screenshots else None,
         )
+
+    async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
+        """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""
+        heading = next((kept.node.name for kept in self._tree if kept.node.role == "heading"), "")
+        seen = [
+            FormField(label=kept.node.name, value=kept.node.value) for kept in self._tree if kept.node.role == "textbox"
+        ]
+        visit.see(tab.url, (title, heading), [*await page_fields(tab.tab), *seen])
 
     async def _screenshot(self) -> bytes | None:
         """The visible part of the page as a JPEG at half the size; None if the browser gives none, which is no failure."""

@@ -16,8 +16,21 @@ from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part
-from simpersona.adapters.storefronts.http_forms import choose, controls, enter, entered, sent, submits, tick, valid
+from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
+from simpersona.adapters.storefronts.http_forms import (
+    choose,
+    controls,
+    described,
+    enter,
+    entered,
+    sent,
+    submits,
+    tick,
+    valid,
+)
 from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, parsed, shown_frames
+from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
@@ -43,7 +56,8 @@ class HttpVisitors:
     def __init__(
         self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
     ) -> None:
-        self._config, self._may_pay = config, may_pay
+        self._config = config
+        self._guard = None if may_pay else PaymentGuard(config.guard)
         self._politeness = None if may_pay else Politeness(config.politeness)
         self._given, self._connections = connections, connections
 
@@ -65,7 +79,12 @@ class HttpVisitors:
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
         return HttpSession(
-            self._connections, self._config, visitor, StoreScope(url, within, self._may_pay), self._politeness
+            self._connections,
+            self._config,
+            visitor,
+            StoreScope(url, within),
+            self._politeness,
+            GuardedVisit(self._guard, url) if self._guard is not None else None,
         )
 
 
@@ -79,8 +98,9 @@ class HttpSession:
         visitor: str,
         scope: StoreScope,
         politeness: Politeness | None,
+        visit: GuardedVisit | None,
     ) -> None:
-        self._politeness = politeness
+        self._politeness, self._visit = politeness, visit
         self._connections, self._config, self._visitor, self._scope = connections, config, visitor, scope
         self._client: httpx2.AsyncClient | None = None
         self._document = Document(parsed(""), scope.url)
@@ -120,7 +140,7 @@ class HttpSession:
         if self._client is None:
             raise StorefrontError("the session is not open")
         self._troubles = []
-        failure = self._scope.refused(action, self._shown, self._document.address)
+        failure = self._scope.refused(action, self._shown) or self._not_allowed(action)
         if failure is None:
             failure = await self._do(action)
         return self._look(failure)
@@ -159,6 +179,15 @@ class HttpSession:
             case "hover":
                 failure = "Nothing is shown on pointing at it without a browser"
         return failure
+
+    def _not_allowed(self, action: Action) -> str | None:
+        """Why the action is not done in a store where nothing may be ordered; None if it may be done."""
+        if self._visit is None:
+            return None
+        kept = self._kept[action.node]
+        field = described(self._elements[kept.backend_id][0])
+        refusal = self._visit.begin(action, kept.node, link=kept.href, field=field)
+        return None if refusal is None else self._visit.not_done(refusal, self._troubles)
 
     async def _click(self, element: HtmlElement, document: Document) -> str | None:
         kind = (element.get("type") or "").lower()
@@ -243,7 +272,7 @@ class HttpSession:
             method, url, content=content, headers={"Referer": self._document.address, **(headers or {})}
         )
         for _ in range(MAX_REDIRECTS):
-            if self._politeness is not None and (refused := await self._politeness.refused(str(request.url))):
+            if (refused := await self._refused(request, into)) is not None:
                 return refused
             response = await self._answer(self._client, request)
             if isinstance(response, str):
@@ -256,6 +285,16 @@ class HttpSession:
             if not self._scope.holds(str(request.url)):
                 return self._scope.leads_away(str(request.url))
         return f"The store sent the visitor on more than {MAX_REDIRECTS} times"
+
+    async def _refused(self, request: httpx2.Request, into: Document) -> str | None:
+        """Why a request may not be sent; empty where the guarded visit reports the reason."""
+        url = str(request.url)
+        if self._visit is not None:
+            kind = "page" if into is self._document else "frame"
+            content_type = request.headers.get("Content-Type", "")
+            if self._visit.decide(Asked(request.method, url, kind, request.content, content_type)) is not None:
+                return ""
+        return await self._politeness.refused(url) if self._politeness is not None else None
 
     async def _answer(self, client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response | str:
         """The store's answer, or the reason why there is none. A failed request is repeated, but a form is sent only once.
@@ -328,6 +367,17 @@ class HttpSession:
         self._shown = {node.id: node for node in nodes}
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}
         address = self._document.address
+        if self._visit is not None:
+            heading = next((item.node.name for item in kept if item.node.role == "heading"), "")
+            self._visit.see(address, (tree[0]["name"]["value"], heading), self._fields(self._document))
+            failure = self._visit.outcome(failure, self._troubles)
         self._history.seen(address)
         back = self._history.before is not None
         return Page(address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))
+
+    def _fields(self, document: Document) -> list[FormField]:
+        """The fields of a document and of the frames in it."""
+        found = [described(control) for control in document.root.iter("input", "select", "textarea")]
+        for inner in document.frames.values():
+            found += self._fields(inner)
+        return found

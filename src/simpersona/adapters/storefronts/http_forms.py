@@ -6,7 +6,8 @@ from math import isfinite
 
 from lxml.html import HtmlElement
 
-from simpersona.adapters.storefronts.http_tree import chosen_option, form_of, option_text
+from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.http_tree import chosen_option, form_of, option_text, spaced
 
 _ENTERED = frozenset({"text", "search", "email", "tel", "url", "password", "number"})
 _NOT_SENT = frozenset({"button", "submit", "reset", "image", "file"})
@@ -115,3 +116,33 @@ def tick(control: HtmlElement) -> None:
         control.set("checked", "")
     elif control.attrib.pop("checked", None) is None:
         control.set("checked", "")
+
+
+def described(control: HtmlElement) -> FormField:
+    """What the markup says about a field."""
+    root, form = control.getroottree(), form_of(control)
+    labels = [
+        label for label in root.iter("label") if control.get("id") is not None and label.get("for") == control.get("id")
+    ]
+    labels += control.iterancestors("label")
+    ids = (control.get("aria-labelledby") or "").split()
+    labels += [element for element in root.iter() if ids and element.get("id") in ids]
+    words = [spaced(label.text_content()) for label in labels]
+    words += [control.get(name) or "" for name in ("aria-label", "placeholder", "title")]
+    if not any(words):
+        near = [
+            spaced(element.text_content())
+            for element in (control.getprevious(), control.getparent())
+            if element is not None
+        ]
+        words = [next(filter(None, near), "")]
+    around = root.iter("input") if form is None else form.iter("input")
+    return FormField(
+        type=(control.get("type") or "text").lower() if control.tag == "input" else "",
+        autocomplete=control.get("autocomplete") or "",
+        inputmode=(control.get("inputmode") or "").lower(),
+        name=" ".join(filter(None, (control.get("name"), control.get("id")))),
+        label=" ".join(filter(None, words)),
+        value="" if control.tag == "select" else entered(control),
+        beside_password=any((other.get("type") or "").lower() == "password" for other in around),
+    )

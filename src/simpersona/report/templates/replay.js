@@ -20,7 +20,7 @@
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
     return JSON.parse(await new Response(stream).text());
   };
-  const ENDINGS = { goal_reached: "ended by the visitor", steps_limit: "out of steps", time_limit: "out of time", other: "broken off" };
+  const ENDINGS = { goal_reached: "ended by the visitor", steps_limit: "out of steps", time_limit: "out of time", other: "broken off", checkout_reached: "stopped at the checkout" };
   const REACHED = { order: "ordered", checkout: "started a checkout", cart: "filled the cart", product: "looked at products", nothing: "looked at no product" };
   const { episodes, pages } = await unpack(packed);
   const [list, view, form, count] = [".visits", ".visit", ".filters", ".count"].map((name) => player.querySelector(name));

@@ -1,0 +1,114 @@
+"""Holds back the requests of one running Chromium until the guard of payments has decided.
+
+The browser's own session sees what every page, frame, worker and new window sends. Only documents and what scripts send
+are held; pictures, styles and scripts are not, and the browser's cache stays in use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser as Chromium
+from playwright.async_api import CDPSession, Error
+
+from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
+from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard, RequestKind, Situation
+
+_HELD = ("Document", "XHR", "Fetch", "Ping", "EventSource", "Other")
+"""Kinds of requests that are held: the others are never anything but GET."""
+_UNKNOWN = Situation("https://store.invalid/checkout", gesture="acts")
+"""The page of a request whose window is not known: it is judged as on a checkout."""
+
+
+class BrowserGuard:
+    """The guard of one running browser; `start` it before the first page opens."""
+
+    def __init__(self, guard: PaymentGuard) -> None:
+        self._guard = guard
+        self._visits: dict[str, GuardedVisit] = {}  # by the id of the visitor's browser context
+        self._frames: dict[
+            str, tuple[GuardedVisit, bool]
+        ] = {}  # by the id of the frame; whether it is the visitor's page
+        self._deciding: set[asyncio.Task[None]] = set()
+        self._session: CDPSession | None = None
+
+    async def start(self, chromium: Chromium) -> None:
+        """Holds all requests from now on. Raises the browser's Error."""
+        self._session = await chromium.new_browser_cdp_session()
+        self._session.on("Fetch.requestPaused", self._on_paused)
+        patterns = [{"resourceType": kind, "requestStage": "Request"} for kind in _HELD]
+        await self._session.send("Fetch.enable", {"patterns": patterns})
+
+    async def watch(self, tab: CDPSession, visit: GuardedVisit) -> None:
+        """Makes the visit responsible for the requests of a tab and of all windows of its context."""
+        target = (await tab.send("Target.getTargetInfo"))["targetInfo"]
+        self._visits[target["browserContextId"]] = visit
+        self._frames[target["targetId"]] = visit, True
+        tab.on("Page.frameAttached", lambda event: self._frames.setdefault(event["frameId"], (visit, False)))
+        tab.on(
+            "Page.frameDetached",
+            lambda event: event.get("reason") == "swap" or self._frames.pop(event["frameId"], None),
+        )
+
+    def forget(self, visit: GuardedVisit) -> None:
+        """Forgets a visit that has ended; what its windows still send is judged as on a checkout."""
+        self._visits = {name: other for name, other in self._visits.items() if other is not visit}
+        self._frames = {name: other for name, other in self._frames.items() if other[0] is not visit}
+
+    def _on_paused(self, event: dict[str, Any]) -> None:
+        task = asyncio.ensure_future(self._decide(event))
+        self._deciding.add(task)
+        task.add_done_callback(self._deciding.discard)
+
+    async def _decide(self, event: dict[str, Any]) -> None:
+        assert self._session is not None
+        with contextlib.suppress(Error):
+            visit, is_page = await self._visit_of(event["frameId"])
+            asked, is_refused = _asked(event, is_page=is_page), True
+            try:
+                refusal = self._guard.refused(asked, _UNKNOWN) if visit is None else visit.decide(asked)
+                is_refused = refusal is not None
+            finally:  # what cannot be judged is refused
+                request = {"requestId": event["requestId"]}
+                if is_refused:
+                    await self._session.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
+                else:
+                    await self._session.send("Fetch.continueRequest", request)
+
+    async def _visit_of(self, frame: str) -> tuple[GuardedVisit | None, bool]:
+        """The visit that a frame belongs to, None if it is not known; and whether the frame is its page."""
+        if frame in self._frames:
+            return self._frames[frame]
+        assert self._session is not None
+        with contextlib.suppress(Error):
+            target = (await self._session.send("Target.getTargetInfo", {"targetId": frame}))["targetInfo"]
+            if (visit := self._visits.get(target.get("browserContextId", ""))) is not None:
+                return visit, target["type"] == "page"
+        return None, False
+
+
+def _asked(event: dict[str, Any], *, is_page: bool) -> Asked:
+    request = event["request"]
+    kind: RequestKind = "script"
+    if event["resourceType"] == "Document":
+        kind = "page" if is_page else "frame"
+    elif event["resourceType"] in ("Ping", "Other"):
+        kind = "report"
+    body: bytes | None = b""
+    if request.get("hasPostData"):
+        entries = request.get("postDataEntries") or []
+        body = b"".join(base64.b64decode(entry["bytes"]) for entry in entries if "bytes" in entry)
+        if not body or any("bytes" not in entry for entry in entries):  # a file, or too large to be passed on
+            body = request["postData"].encode() if request.get("postData") else None
+    headers = {name.lower(): value for name, value in request["headers"].items()}
+    return Asked(request["method"], request["url"], kind, body, headers.get("content-type", ""))
+
+
+def socket_message(url: str, message: str | bytes) -> Asked:
+    """A message that a page is about to send over a web socket."""
+    body = message.encode() if isinstance(message, str) else message
+    return Asked("MESSAGE", urlsplit(url)._replace(query="").geturl(), "socket", body)

@@ -1,0 +1,365 @@
+"""Decides which requests may leave a visitor's session in a store that is not the lab's: none that could order or pay.
+
+A request other than GET is refused unless there is evidence that it is harmless. Evidence against it counts more: words of
+an order in its address, in the name of its operation or on the control that was used, personal data, a payment service.
+On a checkout even less is allowed. This module only decides; the drivers hold the requests back.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from email import message_from_bytes
+from functools import cache
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from simpersona.adapters.storefronts.form_fields import FormField, asks_for_delivery, kind_of_name, words_of
+from simpersona.config.guard import GuardConfig
+from simpersona.pages import Action, Node
+from simpersona.shopper.affordances import ADD
+
+RequestKind = Literal["page", "frame", "script", "report", "socket"]
+"""What a request loads: the page, a frame, data for a script; a report is sent without waiting; a message of a socket."""
+Gesture = Literal["none", "reads", "acts"]
+"""What the visitor did before the request: nothing on this page, something that only reads (a link, a search), or more."""
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_MIN_TYPED = 3
+"""A shorter text is not looked for in requests: it may be there by chance."""
+_LONGEST_SEGMENT = 3
+"""A part of an address with more words is a title, such as that of a product: its words say nothing."""
+_TITLED = re.compile(
+    r"/(products?|produkte?|produits?|productos?|prodott[io]|items?|p|blogs?|news)/[^/?#]+", re.IGNORECASE
+)
+_OPERATION = frozenset(
+    {"action", "op", "operation", "operation name", "operationname", "method", "intent", "cmd", "command", "do", "path", "procedure",
+     "controller"}
+)  # fmt: skip
+"""Names of values that say what a request does."""
+_MAYBE_OPERATION = frozenset({"type", "event", "submit", "step", "task", "fc", "mode", "state", "status"})
+"""Names of values that may say it: they count only against a request."""
+_ADD_NAME = re.compile(r"add ?to ?(cart|basket|bag|warenkorb)")
+_NOTHING = frozenset({"", "0", "false", "null", "none"})
+_PRODUCT = re.compile(
+    r"(?<!\w)(product|variant|sku|item|merchandise|article|artikel|produit|producto|prodotto|pid|offer)(?!\w)"
+)
+_MUTATION = re.compile(r"\bmutation\b[^{]*\{(.*)", re.DOTALL)
+_READS = re.compile(r"\s*(#[^\n]*\n\s*)*(query\b|\{|fragment\b)")
+_WRITES = re.compile(r"\b(mutation|subscription)\b")
+_ROOT_FIELD = re.compile(r"(?:[A-Za-z_]\w*\s*:\s*)?([A-Za-z_]\w*)")
+_PAYS = re.compile(
+    r"^\W*pay\b|\bpay (now|with|securely|\W?\d)|(&|\band) pay\b|\bbuy with 1-click|"
+    r"\b(place|complete|submit|confirm|send|finali[sz]e|finish) (the |my |your |and )*(order|purchase|checkout|pay(ment)?)\b|"
+    r"zahlungspflichtig|kostenpflichtig bestellen|jetzt (be)?zahlen|commander et payer|payer (maintenant|ma commande)|"
+    r"(passer|valider|confirmer) (la |ma |votre )?commande|(realizar|confirmar|finalizar) (el |mi |tu )?(pedido|pago)|pagar ahora|"
+    r"paga (ora|adesso)|(conferma|invia|concludi) (l')?ordine|nu betalen|bestelling (plaatsen|afronden|bevestigen)",
+    re.IGNORECASE,
+)
+_CHECKOUT_TITLE = re.compile(
+    r"^(secure )?(check ?out|kasse|zur kasse|bestellung (abschliessen|prufen|uberprufen)|zahlung|caisse|paiement|commande|pago|"
+    r"finalizar (la )?compra|tramitar pedido|cassa|pagamento|afrekenen|kassa|betaling|betalen|payment|review (your )?order|"
+    r"order review|place (your )?order)( .{0,30})?$"
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that is about to leave; `body` is None where it has one that cannot be read."""
+
+    method: str
+    url: str
+    kind: RequestKind
+    body: bytes | None = b""
+    content_type: str = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The page from which a request comes, and what the visitor did on it last."""
+
+    address: str = ""
+    headings: tuple[str, ...] = ()
+    """Its title and its headings."""
+    fields: tuple[FormField, ...] = ()
+    gesture: Gesture = "none"
+    control: str = ""
+    """The name of the control that was used."""
+    typed: frozenset[str] = frozenset()
+    """What the visitor has typed into personal fields, on any page."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request or an action is refused."""
+
+    reason: str
+    at_checkout: bool
+    """Whether it would have gone on in a checkout or ordered: the visitor has then reached the checkout."""
+
+
+class PaymentGuard:
+    """The rules of one run's settings."""
+
+    def __init__(self, config: GuardConfig) -> None:
+        self._config = config
+        phrases = tuple(word for word in config.cart if " " in word)
+        self._orders, self._orders_by_get = _pattern(config.orders), _pattern(config.orders_by_get)
+        self._cart, self._cart_phrases = _pattern(config.cart), _pattern(phrases)
+        self._harmless = _pattern(config.harmless)
+
+    def is_checkout(self, page: Situation) -> bool:
+        """Whether the page is a checkout: by its shown fields, its address, or its title."""
+        if _takes_orders(page):
+            return True
+        address = urlsplit(page.address)
+        if self._names_order(f"{address.path}/{address.fragment}"):
+            return True
+        return any(_CHECKOUT_TITLE.match(words_of(heading)) for heading in page.headings)
+
+    def refused(self, asked: Asked, page: Situation) -> Refusal | None:
+        """Why the request may not leave; None if it may."""
+        address = urlsplit(asked.url)
+        if address.scheme not in ("http", "https", "ws", "wss"):
+            return None  # inside the browser
+        if _on_host(address.hostname, self._config.payment_hosts):
+            return Refusal(f"{address.hostname} is a payment service", asked.kind == "page" or self.is_checkout(page))
+        if asked.method in _SAFE_METHODS:
+            return self._get_refused(asked, page)
+        return self._send_refused(asked, page)
+
+    def pays(self, label: str) -> bool:
+        """Whether a control of this name places an order or pays."""
+        return bool(_PAYS.search(label))
+
+    def entry_refused(self, entered: FormField, page: Situation) -> Refusal | None:
+        """Why nothing may be typed into a field; None if it may."""
+        kind = entered.kind
+        if kind in ("password", "login"):
+            return Refusal("Passwords and logins are never typed", self.is_checkout(page))
+        if kind is not None and self.is_checkout(page):
+            return Refusal("nothing is filled in", at_checkout=True)
+        return None
+
+    def gesture(self, action: Action, node: Node, *, link: str) -> Gesture:
+        """What kind of gesture an action is; `link` is the address that the node links to, if any."""
+        if action.method in ("goto", "hover", "scrollTo", "nextChunk", "prevChunk"):
+            return "reads"
+        leads = link.partition("#")[0] not in ("", "javascript:") and not link.lower().startswith("javascript:")
+        if node.role == "link" and leads and not self._says_order(node.name):
+            return "reads"
+        return "reads" if node.role == "searchbox" and action.method in ("press", "fill", "type") else "acts"
+
+    # --- requests -----------------------------------------------------------------------------
+
+    def _get_refused(self, asked: Asked, page: Situation) -> Refusal | None:
+        address, at_checkout = urlsplit(asked.url), self.is_checkout(page)
+        given = parse_qsl(address.query)
+        if personal := _personal(given, asked.url, page):
+            return Refusal(f"it would send {personal}", at_checkout or _is_delivery(given))
+        if _on_host(address.hostname, self._config.harmless_hosts) or self._harmless.search(words_of(address.path)):
+            return None
+        target = self._without_cart(_telling(f"{address.path}?{address.query}"))
+        by_form = at_checkout and page.gesture == "acts" and (address.query or self._says_order(page.control))
+        to_order = _takes_orders(page) and self._orders.search(target)
+        if self._orders_by_get.search(target) or (asked.kind == "page" and (by_form or to_order)):
+            return Refusal("opening this address could order", at_checkout=asked.kind == "page")
+        return None
+
+    def _send_refused(self, asked: Asked, page: Situation) -> Refusal | None:
+        address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self._says_order(page.control)
+        if asked.body is None:
+            return Refusal("it cannot be read", at_checkout)
+        given = list(_values(asked.body, asked.content_type))
+        if personal := _personal([*parse_qsl(address.query), *given], asked.body.decode("utf-8", "replace"), page):
+            return Refusal(f"it would send {personal}", at_checkout or _is_delivery(given))
+        if _on_host(address.hostname, self._config.harmless_hosts):
+            return None
+        return self._order_refused(asked, given, page, at_checkout=at_checkout)
+
+    def _order_refused(
+        self, asked: Asked, given: Sequence[tuple[str, str]], page: Situation, *, at_checkout: bool
+    ) -> Refusal | None:
+        """Why a request that sends `given` may not leave: evidence of an order, or none that it is harmless."""
+        address, body = urlsplit(asked.url), asked.body or b""
+        target = _telling(f"{address.path}?{address.query}")
+        if self._orders.search(self._without_cart(target)):
+            return Refusal("its address is that of an order", at_checkout=True)
+        if self._harmless.search(target) or _is_query(body):
+            return None
+        operations = [*map(words_of, _mutations(body)), *_said(given, _OPERATION)]
+        is_form = asked.kind in ("page", "frame")  # which sends the name of its button, often without a value
+        names = [words_of(name) for name, value in given if is_form or _is_set(value)]
+        if any(self._says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
+            return Refusal("it would order", at_checkout=True)
+        if self._cart.search(target) or self._changes_cart(operations, given):
+            return None
+        if at_checkout:
+            return Refusal("it could order", at_checkout=True)
+        is_harmless = self._adds_to_cart(given, page) or self._only_reads(asked, page)
+        return None if is_harmless else Refusal("it is not known to be harmless", at_checkout=False)
+
+    def _changes_cart(self, operations: Sequence[str], given: Iterable[tuple[str, str]]) -> bool:
+        """Whether the operation that a request names is one of the cart."""
+        return any(self._cart.search(words) for words in operations) or any(
+            _ADD_NAME.fullmatch(words_of(name)) for name, _ in given
+        )
+
+    def _adds_to_cart(self, given: Iterable[tuple[str, str]], page: Situation) -> bool:
+        """Whether a control that names the cart sends a product."""
+        named = bool(ADD.search(page.control) or self._cart.search(words_of(page.control)))
+        return named and any(_PRODUCT.search(words_of(name)) for name, _ in given)
+
+    def _only_reads(self, asked: Asked, page: Situation) -> bool:
+        """Whether a script asks for data where nobody has acted, on a page without personal fields."""
+        is_open = all(shown.kind is None for shown in page.fields)
+        return is_open and page.gesture != "acts" and asked.kind in ("script", "socket")
+
+    # --- words --------------------------------------------------------------------------------
+
+    def _names_order(self, address: str) -> bool:
+        return bool(self._orders.search(self._without_cart(_telling(address))))
+
+    def _says_order(self, label: str) -> bool:
+        return bool(self._orders.search(self._without_cart(words_of(label))))
+
+    def _without_cart(self, words: str) -> str:
+        return self._cart_phrases.sub(" ", words)
+
+
+def _takes_orders(page: Situation) -> bool:
+    """Whether the page shows the fields of a delivery or a payment."""
+    return asks_for_delivery(shown.kind for shown in page.fields if shown.is_shown and shown.kind is not None)
+
+
+def _pattern(words: Iterable[str]) -> re.Pattern[str]:
+    parts = [
+        re.escape(word).replace(r"\*", r"\w*").replace(r"\ ", " ") for word in sorted(words, key=len, reverse=True)
+    ]
+    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)" if parts else r"(?!)")
+
+
+@cache
+def _telling(address: str) -> str:
+    """The words of an address that tell what it is for: those of short parts, not those of titles."""
+    parts = urlsplit(address)
+    path = _TITLED.sub(lambda title: f"/{title[1]}", f"{parts.path}/{parts.fragment}")
+    segments = [words_of(unquote(segment)) for segment in re.split(r"[/,;:.]", path)]
+    short = [segment for segment in segments if _length(segment) <= _LONGEST_SEGMENT]
+    query = [words_of(f"{name} {value}") for name, value in parse_qsl(parts.query, keep_blank_values=True)]
+    bare = [words_of(piece) for piece in unquote(parts.query).split("&") if "=" not in piece]
+    return " ".join([*short, *(words for words in (*query, *bare) if _length(words) <= 2 * _LONGEST_SEGMENT)])
+
+
+def _length(words: str) -> int:
+    """The number of words, without those as short as an article."""
+    return sum(len(word) > 2 for word in words.split())
+
+
+def _on_host(host: str | None, hosts: Iterable[str]) -> bool:
+    return host is not None and any(host == known or host.endswith(f".{known}") for known in hosts)
+
+
+def _personal(given: Iterable[tuple[str, str]], text: str, page: Situation) -> str | None:
+    """The personal data that a request would send: by the names of its values, or as the page's fields hold it."""
+    for name, value in given:
+        kind = kind_of_name(name) if _is_set(value) else None
+        if kind in ("payment", "street", "zip", "person", "email", "phone", "password"):
+            return f"a field of a person or a payment ({name})"
+    readable = unquote(text.replace("+", " "))
+    held = {shown.value for shown in page.fields if shown.kind is not None} | page.typed
+    if any(len(value) >= _MIN_TYPED and value in readable for value in held):
+        return "what a field of a person or a payment holds"
+    return None
+
+
+def _is_delivery(given: Iterable[tuple[str, str]]) -> bool:
+    """Whether a request sends what a delivery or a payment needs."""
+    kinds = [kind for name, value in given if value and (kind := kind_of_name(name)) is not None]
+    return asks_for_delivery(kinds)
+
+
+# --- bodies -----------------------------------------------------------------------------------
+
+
+def _values(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
+    """Names and values in the body of a request: of a form, of JSON at any depth, or the text as a whole."""
+    if content_type.startswith("multipart/"):
+        whole = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
+        for part in whole.get_payload() if whole.is_multipart() else ():
+            name = part.get_param("name", "", "content-disposition") if not isinstance(part, str) else ""
+            yield str(name), str(part.get_payload() if not isinstance(part, str) else part)
+        return
+    text = body.decode("utf-8", "replace")
+    try:
+        read = json.loads(text)
+    except ValueError:
+        yield from parse_qsl(text, keep_blank_values=True) or [("", text)]
+        return
+    yield from _leaves(read, "")
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield (
+                str(key),
+                ""
+                if not isinstance(inner, str) and not inner
+                else "…"
+                if isinstance(inner, dict | list)
+                else str(inner),
+            )
+            if isinstance(inner, dict | list):
+                yield from _leaves(inner, str(key))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _leaves(inner, name)
+    else:
+        yield name, "" if value is None else str(value)
+
+
+def _said(given: Iterable[tuple[str, str]], names: frozenset[str]) -> Iterator[str]:
+    """The words of the values with these names."""
+    return (words_of(value) for name, value in given if words_of(name) in names)
+
+
+def _is_set(value: str) -> bool:
+    return value.strip().lower() not in _NOTHING
+
+
+def _graphql(body: bytes) -> list[str]:
+    """The texts of the GraphQL operations in a body."""
+    try:
+        read = json.loads(body)
+    except ValueError:
+        return []
+    requests = read if isinstance(read, list) else [read]
+    return [str(one["query"]) for one in requests if isinstance(one, dict) and isinstance(one.get("query"), str)]
+
+
+def _mutations(body: bytes) -> Iterator[str]:
+    """The names of the mutations that a GraphQL body asks for."""
+    for text in _graphql(body):
+        found = _MUTATION.search(text)
+        if found:
+            yield from _root_fields(found[1])
+
+
+def _root_fields(inside: str) -> Iterator[str]:
+    """The names of the fields at the first level of a selection, which begins after its brace."""
+    depth, level = 0, []
+    for letter in inside:
+        depth += {"{": 1, "(": 1, "}": -1, ")": -1}.get(letter, 0)
+        if depth < 0:
+            break
+        level.append(letter if depth == 0 and letter not in "{}()" else " " if depth == 0 else "")
+    yield from _ROOT_FIELD.findall("".join(level))
+
+
+def _is_query(body: bytes) -> bool:
+    """Whether a body only asks GraphQL for data."""
+    texts = _graphql(body)
+    return bool(texts) and all(_READS.match(text) and not _WRITES.search(text) for text in texts)
