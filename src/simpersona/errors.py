@@ -3,6 +3,7 @@
     SimPersonaError
     ├── ConfigError       a setting is wrong
     ├── ContractError     a table breaks its contract
+    │   └── GeneralPathError  the fast path cannot take the table, and the general one can
     ├── SourceError       an input file cannot be used
     └── EpisodeError      one visit failed; recorded as its ending, never fatal to a run
         ├── StorefrontError   the store or the browser failed
@@ -23,6 +24,10 @@ class ConfigError(SimPersonaError):
 
 class ContractError(SimPersonaError):
     """A table misses columns, has wrong types, or breaks a rule of its contract."""
+
+
+class GeneralPathError(ContractError):
+    """The compiled path does not take a log that the general path can read. The message says what is in the way."""
 
 
 class SourceError(SimPersonaError):

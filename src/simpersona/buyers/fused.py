@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int
 
+from simpersona.buyers.fused_ids import refuse_unclear_ids, refuse_unclear_rows
 from simpersona.buyers.fused_kernel import (
     ADD,
     COMPLETE,
@@ -30,7 +31,7 @@ from simpersona.buyers.fused_kernel import (
 )
 from simpersona.config import EventsConfig
 from simpersona.contracts import BUYERS, CHANNELS, EVENT_NAMES, SCALAR_GROUPS, SCALARS, STRATA, Capabilities
-from simpersona.errors import ContractError
+from simpersona.errors import ContractError, GeneralPathError
 from simpersona.events.cleaning import DUPLICATE
 
 _WITH_MONEY = (ADD, REMOVE, COMPLETE)
@@ -83,22 +84,24 @@ def fused_buyers(events: pa.Table, has: Capabilities, config: EventsConfig) -> F
     Rows are validated, duplicates dropped and impossible amounts cleared as in `prepare`. Ids stay as in the log;
     the caller hashes them.
 
-    Raises ContractError for several shops, for session ids, or for more rows or products than the row keys can
-    number.
+    Raises ContractError for several shops, and GeneralPathError for session ids, for ids that the general path would
+    replace (`refuse_unclear_ids`), or for more rows or products than the row keys can number.
     """
     shop = _one_shop(events)
     if "session_id" in events.column_names and events["session_id"].null_count < len(events):
-        raise ContractError(
+        raise GeneralPathError(
             "the events have session ids; the fast path supports only sessions by gaps. Use the general path."
         )
     buyer, buyers = _encode(events["buyer_id"])
     product, products = _encode_sorted(_column(events, "product_id"))
     if len(products) > PRODUCT - 1 or len(events) > ROW:
-        raise ContractError(
+        raise GeneralPathError(
             f"{shop}: {len(events)} rows, {len(products)} products; the fast path supports at most {ROW} rows and "
             f"{PRODUCT - 1} products. Use the general path."
         )
     time, event = _times(events["time"]), _events(events["event"])
+    refuse_unclear_ids({"buyer_id": buyers, "product_id": products, "order_id": _names(_column(events, "order_id"))})
+    refuse_unclear_rows(buyer, time)
     rejected = _reject(events["shop_id"], buyer, buyers, time, event)
     rows, starts = _in_order(buyer, time, event, product, len(buyers))
     money = _Money.of(events, event)
@@ -155,6 +158,14 @@ def _encode(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:
     if (empty := pc.index(names, "").as_py()) >= 0:
         codes[codes == empty] = -1
     return codes, names
+
+
+def _names(column: pa.ChunkedArray) -> pa.Array:
+    """The distinct texts, and perhaps some that no row has."""
+    if not pa.types.is_dictionary(column.type):
+        return pc.unique(column).cast(pa.string())
+    dictionaries = [chunk.dictionary.cast(pa.string()) for chunk in column.chunks]
+    return pc.unique(pa.chunked_array(dictionaries, pa.string()))
 
 
 def _encode_sorted(column: pa.ChunkedArray) -> tuple[Int[np.ndarray, " n"], pa.Array]:

@@ -37,7 +37,10 @@ def assign(
     changes = [*(set_ or []), *(["events.keep_ids=true"] if keep_ids else [])]
     config = with_settings(trained.settings(events, format_), changes, "--set")
     settings = AssignSettings(config.source, config.events, config.buyers)
-    typer.echo(assign_new_buyers(trained.personas, settings, out).summary)
+    written = assign_new_buyers(trained.personas, settings, out)
+    typer.echo(written.summary)
+    for warning in written.warnings:
+        typer.echo(f"warning: {warning}", err=True)
 
 
 def drift(

@@ -14,6 +14,10 @@ class EventsConfig(Section):
 
     session_gap_minutes: PositiveFloat = 30
     """A longer gap without an event starts a new session, if the source has no session ids (REFERENCE 2)."""
+    max_session_hours: PositiveFloat = 12
+    """A session id of the source that lives longer is split at gaps of more than `session_gap_minutes`."""
+    trust_session_ids: bool = False
+    """Keep the source's session ids as they are, also if they live for days or change with every event."""
     time_zone: Annotated[str, AfterValidator(known_time_zone), ReadBy("buyers")] = "UTC"
     """Time zone of the days that are counted as active days."""
     keep_duplicates: bool = False

@@ -14,14 +14,20 @@ from simpersona.config.section import Section, known_time_zone
 
 EventColumn = Literal[
     "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
-    "order_id", "value", "seq", "title", "vendor", "product_type", "collection",
+    "order_id", "value", "seq", "event_id", "title", "vendor", "product_type", "collection",
 ]  # fmt: skip
-"""What a column of a log can be: those of contracts.EVENTS, the order of events, and labels for the catalogue."""
+"""What a column of a log can be: those of contracts.EVENTS, the order and the ids of events, and labels for the catalogue."""
 EventName = Literal[
     "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
     "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
 ]  # fmt: skip
 """The names in contracts.EVENT_NAMES, and "ignored" for events to set aside."""
+
+NO_IDS = (
+    "undefined", "null", "(null)", "none", "(none)", "nil", "nan", "n/a", "\\N", "(not set)", "not set", "(not provided)",
+    "unknown", "anonymous", "guest", "[object Object]", "true", "false", "0", "-1", "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
+"""What logs hold in place of an id, in any case of letters; `NO_IDS` is the default of `source.no_ids`."""
 
 
 def _known_encoding(name: str) -> str:
@@ -49,10 +55,18 @@ class SourceConfig(Section):
 
 
 class _OneShopSourceConfig(SourceConfig):
-    """A log whose shop can be named."""
+    """A log that a store exports itself: its shop can be named, and its ids may be placeholders."""
 
     shop: Annotated[str, Field(min_length=1)] | None = None
     """The shop that the whole log belongs to. Not set: what the log says, such as the host name of a page."""
+    shops: dict[str, str] = Field(default={})
+    """The shop of each host name, where several hosts are one shop: {"checkout.example.com" = "example.com"}. A host that
+    is mapped to itself stays a shop of its own. Hosts that are not named are joined where their buyers cross them."""
+    no_ids: tuple[str, ...] = NO_IDS
+    """Values that stand for no id of a buyer, session or order, in any case of letters."""
+    shared_ids: Literal["reject", "keep"] = "reject"
+    """Buyer ids that nearly everybody shares, such as that of all guests: no id, or the id of one buyer. An id is shared if it
+    has more than 20% of its shop's rows, and at least 30 visits and 10 times as many as any buyer with fewer rows."""
 
 
 class _CategorySourceConfig(SourceConfig):

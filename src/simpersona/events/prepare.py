@@ -19,6 +19,7 @@ from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
 from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
 from simpersona.events.materialize import in_parts, materialize
 from simpersona.events.quality import count_rows, describe, is_malformed
+from simpersona.events.session_ids import checked_session_ids
 from simpersona.events.sessionize import build_sessions, with_sessions
 
 _SHOWN = 1000  # characters of a rejected row that are stored
@@ -67,7 +68,8 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     quality = count_rows(raw.rows_in, rows_kept, rejected)
     _stop_if_unusable(quality, rejected, config.max_rejected_share)
 
-    events = materialize(with_sessions(clean, config.session_gap_minutes), "events")
+    checked, session_warnings = checked_session_ids(clean, config) if raw.has.has_time else (clean, [])
+    events = materialize(with_sessions(checked, config.session_gap_minutes), "events")
 
     def sessions(part: ibis.Table) -> ibis.Table:
         built = build_sessions(part, raw.products, raw.collections, raw.has)
@@ -75,7 +77,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
 
     quality |= describe(clean, events, raw.products, raw.has)
     quality["time_zone"] = config.time_zone
-    quality["warnings"] = list(raw.warnings)
+    quality["warnings"] = [*raw.warnings, *session_warnings]
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
         quality["bots"] = summarize_bots(bots, dropped=config.bots == "drop")

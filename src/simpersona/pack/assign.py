@@ -22,7 +22,7 @@ from simpersona.buyers.catalogue_vectors import catalogue_vectors, embedder_name
 from simpersona.config import BuyersConfig, EventsConfig
 from simpersona.config.source import SourceConfig, TableSourceConfig
 from simpersona.contracts import ASSIGNMENTS, PRODUCTS
-from simpersona.errors import ConfigError, SourceError
+from simpersona.errors import ConfigError, GeneralPathError, SourceError
 from simpersona.events.cleaning import DUPLICATE, hashed
 from simpersona.events.prepare import prepare
 from simpersona.files import export_table, require_table_suffix, user_key
@@ -44,22 +44,27 @@ class AssignSettings:
 
 @dataclass(frozen=True)
 class Assigned:
-    """ASSIGNMENTS of new buyers, the number of rows read and rejected, and whether the compiled path was used."""
+    """ASSIGNMENTS of new buyers, the number of rows read and rejected, and whether the compiled path was used; `why` it did
+    not take a log that is typed, and what the general path warns of.
+    """
 
     table: pa.Table
     rows_in: int
     rejected: int
     fast: bool
+    why: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class WrittenCodes:
-    """A finished assignment: rows read, buyers written, a summary in one sentence, and rejected rows."""
+    """A finished assignment: rows read, buyers written, a summary in one sentence, rejected rows, and warnings."""
 
     rows_in: int
     rows_out: int
     summary: str
     rejected: int
+    warnings: tuple[str, ...] = ()
 
 
 def assign_new_buyers(fitted: FittedPersonas, settings: AssignSettings, out: Path) -> WrittenCodes:
@@ -73,12 +78,13 @@ def assign_new_buyers(fitted: FittedPersonas, settings: AssignSettings, out: Pat
     mix = store_mix(assigned.table)
     export_table(out, assigned.table)
     export_table(mix_path, mix)
+    path = " (fast path)" if assigned.fast else f" (general path: {assigned.why})" if assigned.why else ""
     summary = (
         f"{assigned.rows_in:,} rows, {assigned.rejected:,} rejected; {assigned.table.num_rows:,} buyers in "
-        f"{len(mix['shop_id'].unique())} shop(s) assigned{' (fast path)' if assigned.fast else ''}; codes in {out}, "
+        f"{len(mix['shop_id'].unique())} shop(s) assigned{path}; codes in {out}, "
         f"mixes in {mix_path}"
     )
-    return WrittenCodes(assigned.rows_in, assigned.table.num_rows, summary, assigned.rejected)
+    return WrittenCodes(assigned.rows_in, assigned.table.num_rows, summary, assigned.rejected, assigned.warnings)
 
 
 def assigned_buyers(fitted: FittedPersonas, settings: AssignSettings) -> Assigned:
@@ -92,13 +98,20 @@ def assigned_buyers(fitted: FittedPersonas, settings: AssignSettings) -> Assigne
         raise ConfigError("source.path is not set; it names the raw events of the new buyers (--events)")
     fitted.require_embedder(embedder_name(settings.buyers))
     log = _typed_log(path, settings)
-    return Assigned(
-        *(_general(fitted, path, settings) if log is None else _fast(fitted, log, settings)), fast=log is not None
-    )
+    why = ""
+    if log is not None:
+        try:
+            return Assigned(*_fast(fitted, log, settings), fast=True)
+        except GeneralPathError as error:
+            why = str(error)
+    table, rows_in, rejected, warnings = _general(fitted, path, settings)
+    return Assigned(table, rows_in, rejected, fast=False, why=why, warnings=warnings)
 
 
-def _general(fitted: FittedPersonas, path: Path, settings: AssignSettings) -> tuple[pa.Table, int, int]:
-    """ASSIGNMENTS, and the number of rows read and rejected."""
+def _general(
+    fitted: FittedPersonas, path: Path, settings: AssignSettings
+) -> tuple[pa.Table, int, int, tuple[str, ...]]:
+    """ASSIGNMENTS, the number of rows read and rejected, and warnings."""
     with TemporaryDirectory(prefix="simpersona-") as scratch:
         engine = connect(Path(scratch))
         raw = open_source(settings.source).read(path, engine)
@@ -113,7 +126,7 @@ def _general(fitted: FittedPersonas, path: Path, settings: AssignSettings) -> tu
         count = pq.read_metadata(buyers).num_rows
         chunks = assign_chunks(fitted, buyer_chunks(buyers), products, embeddings, count)
         assigned = pa.concat_tables([ASSIGNMENTS.empty(), *(assignments(*chunk) for chunk in chunks)])
-    return assigned, quality["rows_in"], quality["rows_rejected"]
+    return assigned, quality["rows_in"], quality["rows_rejected"], tuple(quality["warnings"])
 
 
 def _typed_log(path: Path, settings: AssignSettings) -> TypedLog | None:

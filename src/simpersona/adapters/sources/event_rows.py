@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.sources.catalogue import catalogue
-from simpersona.contracts import EVENTS, PROVENANCE, Capabilities, RawLog
+from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
+from simpersona.adapters.sources.identity import Identity, with_shops
+from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
 from simpersona.events.cleaning import IGNORED
 
 ALL_KNOWN = Capabilities(
@@ -35,18 +37,25 @@ def event_log(
     rows: ibis.Table,
     rows_in: int,
     has: Capabilities,
+    identity: Identity,
     mentions: Callable[[ibis.Table], tuple[ibis.Table, ibis.Table]] | None = None,
 ) -> RawLog:
     """The log of a source that reads one event per input row.
 
     `rows` has `file`, `row`, `raw`, the `reason` why a row is not used (null where it is), `goods` (an array of structs
     of product_id, title, vendor, product_type, price and quantity), the name of the `collection`, and the columns of
-    EVENTS as far as the source has them. The catalogue lies in `folder`, or is made from what the used rows mention
+    EVENTS as far as the source has them. `identity` says whose the rows are. The catalogue lies in `folder`, or is made from what the used rows mention
     (see `catalogue`); `mentions` is `mentioned_goods` unless given.
     """
+    rows, of_host, warnings = identity.resolve(rows)
     used = rows.filter(rows.reason.isnull())
     products, collections = catalogue(engine, folder, lambda: (mentions or mentioned_goods)(used))
-    return RawLog(product_rows(used), rejected_rows(rows), products, collections, rows_in, has)
+    # a catalogue beside the log may name its shops by their hosts
+    if identity.shop is None and any((folder / name).is_file() for name in CATALOGUE_FILES):
+        products = with_shops(products, of_host, PRODUCTS.key)
+        collections = with_shops(collections, of_host, COLLECTIONS.key)
+    has = replace(has, has_session=has.has_session and _any(used, "session_id"))
+    return RawLog(product_rows(used), rejected_rows(rows), products, collections, rows_in, has, warnings)
 
 
 def event_rows(rows: ibis.Table, **columns: ir.Value | str) -> ibis.Table:
@@ -87,9 +96,8 @@ def ignored(name: ir.StringValue, harmless: str) -> ir.StringValue:
     return IGNORED + ibis.ifelse(name.re_search(harmless), name, "an event of another name")
 
 
-def shop_or(shop: str | None, value: ir.StringValue) -> ir.StringValue:
-    """The shop that the settings name, else the value."""
-    return ibis.literal(shop) if shop else value
+def _any(rows: ibis.Table, column: str) -> bool:
+    return bool(rows.filter(rows[column].notnull()).limit(1).count().to_pyarrow().as_py())
 
 
 def page_host(address: ir.StringValue) -> ir.StringValue:

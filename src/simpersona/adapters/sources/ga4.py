@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -20,16 +22,17 @@ from simpersona.adapters.sources.event_rows import (
     ignored,
     number,
     page_host,
-    shop_or,
     whole_number,
 )
 from simpersona.adapters.sources.ga_csv import read_ga_csv
+from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import json_objects, json_value
 from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
 from simpersona.adapters.sources.times import time_of
+from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
-from simpersona.events.cleaning import IGNORED
+from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
 
 EVENT_OF = {
@@ -77,8 +80,14 @@ class Ga4Source:
     `ga_session_id`. Prices and order values are in the currency of the event. A list is its id, else its name.
     """
 
-    def __init__(self, shop: str | None = None) -> None:
-        self.shop = shop
+    def __init__(
+        self,
+        shop: str | None = None,
+        shops: Mapping[str, str] | None = None,
+        no_ids: Sequence[str] = NO_IDS,
+        shared_ids: Literal["reject", "keep"] = "reject",
+    ) -> None:
+        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is an event.
@@ -89,15 +98,16 @@ class Ga4Source:
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         kind, names = kind_of(files), columns_of(files)
         if kind == "csv":
-            return read_ga_csv(engine, files, names, self.shop)
+            return read_ga_csv(engine, files, names, self.identity)
         if missing := [name for name in NEEDED if name not in names]:
             raise SourceError(
                 f"{files[0]}: missing column(s) {', '.join(missing)}. Found: {', '.join(names)[:300]}."
                 f" Expected GA4's BigQuery export, with {', '.join(NEEDED)}. Correct source.path or source.format."
             )
         read, rows_in = _read_parquet(engine, files) if kind == "parquet" else _read_json(engine, files)
-        rows = materialize(_with_reason(self._flat(read)), "ga4_events")
-        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN)
+        flat = materialize(self._flat(read), "ga4_events")
+        rows = _with_reason(mark_exported_again(flat) if len(files) > 1 else flat.mutate(repeated=False))
+        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity)
 
     def _flat(self, read: ibis.Table) -> ibis.Table:
         """One row per event with what is needed of its parameters; `goods` are its items."""
@@ -119,9 +129,10 @@ class Ga4Source:
             "fault",
             "name",
             event=event,
-            shop_id=shop_or(self.shop, _set(ibis.coalesce(_set(read.host), page_host(param("page_location"))))),
+            shop_id=_set(ibis.coalesce(_set(read.host), page_host(param("page_location")))),
             buyer_id=read.buyer_id,
             session_id=param("ga_session_id"),
+            page=param("page_location"),
             time=time_of(read.stamp, "us"),
             seq=whole_number(read.batch_index),
             query=ibis.ifelse(event == "search_submitted", param("search_term"), None),
@@ -133,12 +144,34 @@ class Ga4Source:
         )
 
 
+def mark_exported_again(flat: ibis.Table) -> ibis.Table:
+    """The events with `repeated`: whether a file before has the same event. The daily table of a day repeats what its intraday
+    table has, and a table that was exported again repeats itself; files of intraday tables come last.
+
+    An event has no id, so it is known by its buyer, time, name, page, session, order, search, list and items. Events that
+    are the same within one file are several: the second of a file is the second of another one.
+    """
+    items = flat.goods.map(lambda good: good["product_id"].fill_null("")).join("\x1f")
+    identity = {name: flat[name] for name in ("buyer_id", "time", "name", "page", "session_id", "order_id", "query")}
+    keys = flat.select("file", "row", "event", **identity, listed=flat.collection_id, items=items)
+    keys = keys.filter(keys.event.notnull() & keys.time.notnull() & keys.buyer_id.notnull())
+    same = [*identity, "listed", "items"]
+    keys = keys.mutate(number=ibis.row_number().over(group_by=[*same, "file"], order_by="row"))
+    order = [keys.file.lower().contains("intraday"), "file"]
+    copy = ibis.row_number().over(group_by=[*same, "number"], order_by=order)
+    copies = keys.mutate(copy=copy).filter(ibis._.copy > 0).select(copy_file="file", copy_row="row")
+    copies = materialize(copies, "ga4_copies")
+    marked = flat.left_join(copies, [flat.file == copies.copy_file, flat.row == copies.copy_row])
+    return marked.mutate(repeated=marked.copy_row.notnull()).drop("copy_file", "copy_row")
+
+
 def _with_reason(flat: ibis.Table) -> ibis.Table:
     return flat.mutate(
         reason=ibis.cases(
             (flat.fault.notnull(), flat.fault),
             (flat.name.isnull(), "event_name is missing"),
             (flat.event.isnull(), ignored(flat.name, _NAME)),
+            (flat.repeated, DUPLICATE),
             (flat.buyer_id.isnull(), IGNORED + "no user_pseudo_id, as where a visitor does not consent"),
             else_=ibis.null("string"),
         )

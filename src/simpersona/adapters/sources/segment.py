@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -22,11 +24,13 @@ from simpersona.adapters.sources.event_rows import (
     mentioned_goods,
     number,
     page_host,
-    shop_or,
     whole_number,
 )
+from simpersona.adapters.sources.identity import Identity, shown_id
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.shared_ids import shared_users
 from simpersona.adapters.sources.times import time_of
+from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.materialize import materialize
@@ -93,8 +97,14 @@ class SegmentSource:
     An order is worth its subtotal, else its revenue, else its total.
     """
 
-    def __init__(self, shop: str | None = None) -> None:
-        self.shop = shop
+    def __init__(
+        self,
+        shop: str | None = None,
+        shops: Mapping[str, str] | None = None,
+        no_ids: Sequence[str] = NO_IDS,
+        shared_ids: Literal["reject", "keep"] = "reject",
+    ) -> None:
+        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object, name no event or nobody,
@@ -106,10 +116,25 @@ class SegmentSource:
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         lines, rows_in = read_lines(engine, files)
         calls = materialize(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
+        calls, shared = self._without_shared_users(calls)
         rows = materialize(_with_reason(mark_repeated(_with_buyers(calls), "message", "call", "name")), "segment_rows")
-        sessions = rows.filter(rows.reason.isnull() & rows.session_id.notnull()).limit(1).count().to_pyarrow().as_py()
-        has = replace(ALL_KNOWN, has_session=sessions > 0)
-        return event_log(engine, files[0].parent, rows, rows_in, has, _mentions)
+        log = event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, _mentions)
+        return replace(log, warnings=(*shared, *log.warnings))
+
+    def _without_shared_users(self, calls: ibis.Table) -> tuple[ibis.Table, tuple[str, ...]]:
+        """The calls, where a user of very many anonymous ids is nobody: these ids stay the buyers."""
+        if self.identity.shared_ids == "keep":
+            return calls, ()
+        both = calls.filter(calls.anonymous.notnull() & calls.linked.notnull() & (calls.anonymous != calls.linked))
+        users = shared_users(both.select(user="linked", device="anonymous"))
+        if not users:
+            return calls, ()
+        is_shared = calls.linked.isin(users).fill_null(False)
+        warning = (
+            f"The user ids {', '.join(shown_id(user) for user in users)} stand beside very many anonymous ids, so they are of"
+            ' nobody: the buyers are the anonymous ids. source.shared_ids = "keep" reads each as one buyer.'
+        )
+        return calls.mutate(linked=ibis.ifelse(is_shared, None, calls.linked)), (warning,)
 
     def _flat(self, objects: ibis.Table) -> ibis.Table:
         """One row per call with what is needed of its properties; `goods` are its products."""
@@ -124,6 +149,8 @@ class SegmentSource:
         worth = [number(p[name]) for name in ("subtotal", "revenue", "total")]
         several = (p["products"].length() > 0).fill_null(False)
         own_product = ibis.struct({name: p[name] for name in _GOOD_FIELDS})
+        real, person = self.identity.real, self.identity.real(calls.person)
+        ids = calls.user, calls.anonymous, calls.person
         return calls.select(
             "file",
             "row",
@@ -132,11 +159,12 @@ class SegmentSource:
             "name",
             raw="line",
             event=event,
-            shop_id=shop_or(self.shop, host),
+            shop_id=host,
             message=ibis.coalesce(calls.message, calls.uuid),
             # PostHog's identify call names the anonymous id that the user had before
-            anonymous=ibis.coalesce(calls.anonymous, p["$anon_distinct_id"], calls.person),
-            linked=ibis.coalesce(calls.user, ibis.ifelse(p["$anon_distinct_id"].notnull(), calls.person, None)),
+            anonymous=ibis.coalesce(real(calls.anonymous), real(p["$anon_distinct_id"]), person),
+            linked=ibis.coalesce(real(calls.user), ibis.ifelse(p["$anon_distinct_id"].notnull(), person, None)),
+            placeholder=ibis.coalesce(*[self.identity.placeholder(name) for name in ids]),
             session_id=ibis.coalesce(p["$session_id"], calls.context_session),
             time=time_of(ibis.coalesce(calls.timestamp, calls.original, calls.sent, calls.received)),
             query=ibis.ifelse(event == "search_submitted", p["query"].nullif(""), None),
@@ -178,7 +206,7 @@ def _with_reason(calls: ibis.Table) -> ibis.Table:
             (calls.name.isnull() & calls.call.isnull(), "type and event are missing"),
             ((calls.call == "track") & calls.name.isnull(), "event is missing"),
             (calls.event.isnull(), ignored(ibis.coalesce(calls.name, calls.call + " call"), _NAME)),
-            (calls.buyer_id.isnull(), "anonymousId, userId and distinct_id are missing"),
+            (calls.buyer_id.isnull() & calls.placeholder.isnull(), "anonymousId, userId and distinct_id are missing"),
             (calls.repeated, DUPLICATE),
             else_=ibis.null("string"),
         )

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, page_host, shop_or, whole_number
+from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, page_host, whole_number
+from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
@@ -83,8 +87,14 @@ class ShopifySource:
     The shop is `shop`, else the line's "shop", else the host name of its page. There are no session ids.
     """
 
-    def __init__(self, shop: str | None = None) -> None:
-        self.shop = shop
+    def __init__(
+        self,
+        shop: str | None = None,
+        shops: Mapping[str, str] | None = None,
+        no_ids: Sequence[str] = NO_IDS,
+        shared_ids: Literal["reject", "keep"] = "reject",
+    ) -> None:
+        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
@@ -96,7 +106,8 @@ class ShopifySource:
         lines, rows_in = read_lines(engine, files)
         parsed = materialize(json_objects(lines, _FIELDS), "pixels")
         rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))
-        return event_log(engine, files[0].parent, rows, rows_in, replace(ALL_KNOWN, has_session=False), _mentions)
+        has = replace(ALL_KNOWN, has_session=False)
+        return event_log(engine, files[0].parent, rows, rows_in, has, self.identity, _mentions)
 
     def _flat(self, parsed: ibis.Table) -> ibis.Table:
         """One row per event, with its own product; `goods` are the lines of an order."""
@@ -112,7 +123,7 @@ class ShopifySource:
             "collection_id",
             "query",
             raw="line",
-            shop_id=shop_or(self.shop, ibis.coalesce(parsed.shop, page_host(parsed.href))),
+            shop_id=ibis.coalesce(parsed.shop, page_host(parsed.href)),
             time=parsed.timestamp.try_cast("timestamp('UTC')"),
             seq=whole_number(number(parsed.sequence)),
             product_id=ibis.coalesce(parsed.variant_product, parsed.line_product),

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import ibis
@@ -16,8 +17,10 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import as_duckdb, file_labels, log_files, read_lines
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
-from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, shop_or, whole_number
+from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, whole_number
+from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -81,8 +84,14 @@ class SnowplowSource:
     copies of an event (`event_id` and `event_fingerprint`) the first counts. Other events are set aside as ignored.
     """
 
-    def __init__(self, shop: str | None = None) -> None:
-        self.shop = shop
+    def __init__(
+        self,
+        shop: str | None = None,
+        shops: Mapping[str, str] | None = None,
+        no_ids: Sequence[str] = NO_IDS,
+        shared_ids: Literal["reject", "keep"] = "reject",
+    ) -> None:
+        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line of JSON or a row of parquet.
@@ -100,13 +109,15 @@ class SnowplowSource:
         rows = materialize(
             _flat(_with_reason(mark_repeated(parsed, "event_id", "event_fingerprint"))), "snowplow_events"
         )
-        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN)
+        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity)
 
     def _named(self, parsed: ibis.Table) -> ibis.Table:
         """The parsed lines with shop, buyer and session, and `name`, the kind of the event."""
+        users = parsed.domain_userid, parsed.mobile_user, parsed.mobile_user_snake
         return parsed.mutate(
-            shop_id=shop_or(self.shop, ibis.coalesce(parsed.app_id, parsed.page_urlhost)),
-            buyer_id=ibis.coalesce(parsed.domain_userid, parsed.mobile_user, parsed.mobile_user_snake),
+            shop_id=ibis.coalesce(parsed.app_id, parsed.page_urlhost),
+            buyer_id=ibis.coalesce(*[self.identity.real(user) for user in users]),
+            placeholder=ibis.coalesce(*[self.identity.placeholder(user) for user in users]),
             session_id=ibis.coalesce(parsed.domain_sessionid, parsed.mobile_session, parsed.mobile_session_snake),
             name=ibis.coalesce(parsed.action, parsed.event_name, parsed.event),
         )
@@ -144,6 +155,7 @@ def _flat(parsed: ibis.Table) -> ibis.Table:
         "reason",
         "shop_id",
         "buyer_id",
+        "placeholder",
         "session_id",
         raw="line",
         event=event,

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args
 
 import ibis
 import ibis.expr.types as ir
@@ -18,7 +18,10 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import above_partitions, as_duckdb, log_files
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
-from simpersona.adapters.sources.event_rows import ignored
+from simpersona.adapters.sources.clock_change import with_one_hour
+from simpersona.adapters.sources.event_rows import ignored, page_host
+from simpersona.adapters.sources.identity import Identity, with_shops
+from simpersona.adapters.sources.json_fields import mark_repeated
 from simpersona.adapters.sources.table_files import (
     PATTERNS,
     FileForm,
@@ -28,10 +31,12 @@ from simpersona.adapters.sources.table_files import (
     list_of,
     read_rows,
 )
+from simpersona.adapters.sources.time_check import check_times
 from simpersona.adapters.sources.times import UNITS, time_of
-from simpersona.config.source import EventColumn, EventName
-from simpersona.contracts import EVENT_NAMES, Capabilities, RawLog
+from simpersona.config.source import NO_IDS, EventColumn, EventName
+from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
 from simpersona.errors import SourceError
+from simpersona.events.cleaning import DUPLICATE
 
 COLUMNS: tuple[str, ...] = get_args(EventColumn)
 """What a column can be mapped to."""
@@ -39,6 +44,8 @@ NEEDED = ("buyer_id", "time", "event")
 
 _NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": "int64"}
 _VALUE = r"\d[\d .:TZ+-]*$"  # a number or a time, which is no name of a column
+_SAME = ("buyer_id", "time", "event", "product_id", "collection_id", "price", "quantity")
+"""With the same event id and the same of these, a row is the same event again; the lines of an order differ in them."""
 _SHOWN = 30  # names in a message
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside
 
@@ -75,13 +82,25 @@ class TableSource:
         encoding: str | None = None,
         records: str | None = None,
         usual: Mapping[EventColumn, str] | None = None,
+        shops: Mapping[str, str] | None = None,
+        no_ids: Sequence[str] = NO_IDS,
+        shared_ids: Literal["reject", "keep"] = "reject",
     ) -> None:
-        self.shop = shop
+        # a table in the shape of EVENTS names shops, and a column that is mapped may hold hosts
+        hosts = "shop_id" in (columns or {})
+        self.identity = Identity(shop, shops or {}, no_ids, shared_ids, hosts)
         self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
         self.events: dict[str, str] = {theirs: str(ours) for theirs, ours in (events or {}).items()}
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
         self.usual: dict[str, str] = {str(ours): theirs for ours, theirs in (usual or {}).items()}
         self.form = FileForm(tuple(header), encoding, records)
+
+    @classmethod
+    def of(cls, identity: Identity, **settings: Any) -> TableSource:
+        """The source with the settings of another source about ids."""
+        return cls(
+            identity.shop, shops=identity.shops, no_ids=identity.no_ids, shared_ids=identity.shared_ids, **settings
+        )
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
@@ -126,25 +145,33 @@ class TableSource:
 
         Raises SourceError if no event has a known name.
         """
-        filled, counts = _filled(read.rows, ["session_id", "price", "value", "title"]), _event_counts(read.rows)
+        filled, counts = _filled(read.rows, ["price", "value", "title", "event_id"]), _event_counts(read.rows)
         self._check_events(counts)
         rows = self._typed(read.rows)
+        times = check_times(rows, self.time_format)
+        rows, changes = with_one_hour(rows, self.time_format, self.time_zone)
         named = self._named(rows.event)
         rows = rows.mutate(
             event=ibis.ifelse(named == "ignored", None, named),
             aside=(named == "ignored").fill_null(False),
             name=rows.event,
         )
-        rejected = read.rejected
-        if "ignored" in self.events.values():
-            aside = rows.filter(rows.aside).select("file", "row", reason=ignored(rows.name, _NAME), raw="raw")
-            shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
-            rejected = ibis.union(rejected.select(*shape).cast(shape), aside.select(*shape).cast(shape))
-            rows = rows.filter(~rows.aside)
+        reason = ibis.ifelse(rows.aside, ignored(rows.name, _NAME), None)
+        if filled["event_id"]:
+            rows = mark_repeated(rows, "event_id", *_SAME)
+            reason = ibis.coalesce(reason, ibis.ifelse(rows.repeated, DUPLICATE, None))
+        rows, of_host, warnings = self.identity.resolve(rows.mutate(reason=reason))
+        shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
+        aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
+        rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
+        rows = rows.filter(rows.reason.isnull())
         products, collections = catalogue(engine, folder, lambda: _mentions(rows))
+        if of_host:
+            products = with_shops(products, of_host, PRODUCTS.key, hosts=self.identity.hosts)
+            collections = with_shops(collections, of_host, COLLECTIONS.key, hosts=self.identity.hosts)
         known = set(counts) & set(EVENT_NAMES) | set(self.events.values())
         return RawLog(
-            events=rows.drop("aside", "name", "title", "vendor", "product_type", "collection"),
+            events=rows.drop(*set(rows.columns) - {*EVENTS.columns, *PROVENANCE.names}),
             rejected=rejected,
             products=products,
             collections=collections,
@@ -154,10 +181,11 @@ class TableSource:
                 has_collection="collection_viewed" in known,
                 has_checkout_start="checkout_started" in known,
                 has_price=bool(filled["price"] or filled["value"]),
-                has_session=bool(filled["session_id"]),
+                has_session=bool(_filled(rows, ["session_id"])["session_id"]),
                 has_text=bool(filled["title"]) or (folder / CATALOGUE_FILES[0]).is_file(),
                 has_cart="product_added_to_cart" in known,
             ),
+            warnings=(*times, *changes, *warnings),
         )
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
@@ -223,9 +251,11 @@ class TableSource:
             else:
                 number = rows[name].try_cast("float64")
                 values[name] = number.try_cast(kind) if kind != "float64" else number
-        if self.shop or "shop_id" not in rows.columns:
-            values["shop_id"] = ibis.literal(self.shop or "shop")
-        return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), **values)
+        if self.identity.shop or "shop_id" not in rows.columns:
+            values["shop_id"] = ibis.literal(self.identity.shop or "shop")
+        elif self.identity.hosts:  # a whole address serves as well as its host
+            values["shop_id"] = ibis.coalesce(page_host(values["shop_id"]), values["shop_id"])
+        return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), stamp=rows.time, **values)
 
 
 def _is_catalogue(file: Path) -> bool:

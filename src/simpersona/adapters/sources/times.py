@@ -42,6 +42,26 @@ def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timesta
     return ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), text.try_cast(_UTC), local)
 
 
+def earlier_reading(value: ir.Value, time: ir.TimestampValue, form: str, zone: str) -> ir.TimestampValue | None:
+    """The earlier time that the value stands for if it is a local time that occurs twice, and null if it is not; None if
+    no value can be. `time` is what `time_of` reads, the later one. Needs DuckDB, as zones do.
+    """
+    if zone == "UTC" or form in UNITS or "%z" in form:
+        return None
+    kind = value.type()
+    if isinstance(kind, dt.Timestamp | dt.Date):
+        if isinstance(kind, dt.Timestamp) and kind.timezone is not None:
+            return None
+        local = value.cast("timestamp")
+    elif form != "iso":
+        local = _by_pattern(value.cast("string"), form)
+    else:
+        text = value.cast("string")
+        local = ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), None, text.try_cast("timestamp"))
+    readings = [time - ibis.interval(minutes=minutes) for minutes in (60, 30)]  # 30 on Lord Howe Island
+    return ibis.coalesce(*[ibis.ifelse(_at(zone, reading) == local, reading, None) for reading in readings])
+
+
 def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:
     return naive.try_cast(_UTC) if zone == "UTC" else _local(zone, naive)
 
@@ -49,6 +69,11 @@ def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:
 @ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.timestamp), dt.dtype(_UTC)))
 def _local(zone: object, naive: object) -> object:
     """DuckDB's reading of a time as local time of a zone."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=((dt.string, dt.dtype(_UTC)), dt.timestamp))
+def _at(zone: object, time: object) -> object:
+    """DuckDB's local time in a zone."""
 
 
 @ibis.udf.scalar.builtin(name="try_strptime", signature=((dt.string, dt.string), dt.timestamp))

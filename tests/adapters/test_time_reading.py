@@ -1,0 +1,122 @@
+"""Times in the wrong unit or format, and local times that occur twice."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from simpersona.adapters.sources.clock_change import is_later
+from simpersona.adapters.sources.table import TableSource
+from simpersona.adapters.sources.time_check import likely_format
+from simpersona.errors import SourceError
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def read(engine, tmp_path):
+    def read(*times, **settings):
+        lines = [f"u1,{time},page_viewed" for time in times]
+        (tmp_path / "log.csv").write_text("\n".join(["buyer_id,time,event", *lines]), encoding="utf-8")
+        return TableSource(**settings).read(tmp_path / "log.csv", engine)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "likely"),
+    [
+        ("1714557600", "ms", "s"),
+        ("1714557600", "us", "s"),
+        ("1714557600000", "us", "ms"),
+        ("1714557600000", "s", "ms"),
+        ("1714557600000000", "ms", "us"),
+        ("1714557600", "iso", "s"),
+        ("1714557600.25", "iso", "s"),
+        ("2024-05-01T10:00:00Z", "ms", "iso"),
+        ("01.05.2024 10:00", "iso", "%d.%m.%Y %H:%M"),
+        ("31/12/2024 10:00:00", "%m/%d/%Y %H:%M:%S", "%d/%m/%Y %H:%M:%S"),
+        ("20240501100000", "iso", "%Y%m%d%H%M%S"),
+    ],
+)
+def test_a_wrong_format_names_the_value_the_setting_and_the_likely_format(read, value, form, likely):
+    assert likely_format(value) == likely
+    with pytest.raises(SourceError) as error:
+        read(value, value, time_format=form)
+    assert all(text in str(error.value) for text in (repr(value), f'"{form}"', f'source.time_format = "{likely}"'))
+
+
+def test_a_format_that_reads_nothing_of_our_days(read):
+    with pytest.raises(SourceError, match=r"a value is 'yesterday'. Set source.time_format"):
+        read("yesterday", "today")
+
+
+def test_a_few_wrong_times_are_counted(read):
+    raw = read("2024-05-01T10:00:00Z", "2024-05-01T10:00:00Z", "1970-01-01T00:00:00Z", "soon", "2024-05-02T10:00:00Z")
+    assert "1 of 5 times lie in 1970" in raw.warnings[0]
+    assert read("2024-05-01T10:00:00Z", "1999-05-01T10:00:00Z").warnings == ()
+
+
+def at(text):
+    return datetime.fromisoformat(f"2024-10-27T{text}+00:00").astimezone(UTC)
+
+
+@pytest.mark.parametrize(
+    ("times", "known", "later"),
+    [  # in UTC: clocks go from 3:00 to 2:00 in Berlin at 01:00
+        (["00:10", "00:15"], ["23:50"], [False, False]),
+        (["00:10", "00:15"], ["02:00"], [True, True]),  # at 01:10 and 01:15, before an event at 3:00
+        (["00:05", "00:50"], ["02:05"], [True, True]),
+        (["00:10"], [], [False]),
+        (["00:02", "00:10", "00:50", "00:55"], [], [True, True, False, False]),  # a visit through the change
+        (["00:05", "00:45"], ["23:55", "02:10"], [False, True]),
+        (["00:10", "00:20", "00:40"], ["00:30"], [False, False, False]),
+    ],
+)
+def test_a_time_that_occurs_twice_continues_the_visit(times, known, later):
+    days = [at(time) - timedelta(days=time.startswith("23")) for time in known]
+    assert is_later([at(time) for time in times], days, HOUR) == later
+
+
+@pytest.mark.parametrize(
+    ("zone", "form", "times", "right"),
+    [
+        (
+            "Europe/Berlin",
+            "iso",
+            ["2024-10-27 01:50:00", "2024-10-27 02:10:00", "2024-10-27 02:05:00"],
+            ["2024-10-26T23:50", "2024-10-27T00:05", "2024-10-27T00:10"],
+        ),
+        (
+            "Europe/Berlin",
+            "iso",
+            ["2024-10-27 02:50:00", "2024-10-27 03:05:00"],
+            ["2024-10-27T01:50", "2024-10-27T02:05"],
+        ),
+        (
+            "America/New_York",
+            "%m/%d/%Y %H:%M",
+            ["11/03/2024 00:50", "11/03/2024 01:15"],
+            ["2024-11-03T04:50", "2024-11-03T05:15"],
+        ),
+        (
+            "Australia/Lord_Howe",  # by half an hour
+            "iso",
+            ["2024-04-07 01:20:00", "2024-04-07 01:45:00"],
+            ["2024-04-06T14:20", "2024-04-06T14:45"],
+        ),
+        ("Europe/Berlin", "iso", ["2024-10-27T02:10:00+01:00"], ["2024-10-27T01:10"]),
+        (
+            "Europe/Berlin",
+            "iso",
+            ["2024-03-31 01:55:00", "2024-03-31 03:05:00"],
+            ["2024-03-31T00:55", "2024-03-31T01:05"],
+        ),
+        ("UTC", "iso", ["2024-10-27 02:10:00"], ["2024-10-27T02:10"]),
+    ],
+)
+def test_local_times(read, zone, form, times, right):
+    raw = read(*times, time_zone=zone, time_format=form)
+    found = sorted(raw.events.time.to_pyarrow().to_pylist())
+    assert [time.isoformat()[:16] for time in found] == right
