@@ -14,7 +14,7 @@ from simpersona.adapters.sources.open import open_source
 from simpersona.adapters.sources.table import TableSource
 from simpersona.config import EventsConfig
 from simpersona.config.file import config_toml, load_config, parse_config
-from simpersona.config.source import FORMATS, SOURCES
+from simpersona.config.source import FORMATS, SOURCES, TableSourceConfig
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, Capabilities
 from simpersona.errors import ConfigError, SourceError
 from simpersona.events.prepare import prepare
@@ -210,7 +210,8 @@ def test_all_wrong_settings_of_a_source_are_listed_with_where_they_belong():
         *(f"source.{name}" for name in ("shop_by", "time_zone", "shop", "path")),
         "sead",
     }
-    assert "a setting of the formats table; the format here is \"shopify\". (found 'Europe/Berlin')" in str(error.value)
+    assert "a setting of the formats table, amplitude, mixpanel, otto, taobao; the format here is" in str(error.value)
+    assert "\"shopify\". (found 'Europe/Berlin')" in str(error.value)
     assert last.startswith("Settings and their defaults")
 
 
@@ -233,11 +234,14 @@ def test_init_writes_what_a_format_needs(name, tmp_path):
     path = tmp_path / "settings.toml"
     path.write_text(config_toml(settings, comments=True), encoding="utf-8")
     told = path.read_text(encoding="utf-8")
-    assert ("[source.columns]" in told, "time_zone" in told.split("[lab]")[0]) == (name == "table",) * 2
+    is_table = isinstance(settings.source, TableSourceConfig)
+    assert ("time_zone" in told.split("[lab]")[0]) == is_table
+    assert ("[source.columns]" in told) == bool(SOURCES[name].example.get("columns"))
     assert ("shop_by" in told) == (name in {"rees46", "retailrocket"})
     read = load_config(path)
     assert read.source.model_dump(exclude={"path"}) == settings.source.model_dump(exclude={"path"})
-    assert type(open_source(read.source)).__name__.lower().startswith({"lab": "shopify"}.get(name, name))
+    adapter = "table" if is_table else {"lab": "shopify"}.get(name, name)
+    assert type(open_source(read.source)).__name__.lower().startswith(adapter)
 
 
 def test_the_lines_of_an_order_are_one_event(engine, tmp_path):

@@ -30,6 +30,29 @@ NO_IDS = (
 """What logs hold in place of an id, in any case of letters; `NO_IDS` is the default of `source.no_ids`."""
 
 
+TimeFormat = Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")]
+Name = Annotated[str, Field(min_length=1)]
+Names = tuple[Name, ...]
+
+_SPEC_EVENTS: Mapping[str, EventName] = {
+    "Product Viewed": "product_viewed", "Product List Viewed": "collection_viewed", "Products Searched": "search_submitted",
+    "Product Added": "product_added_to_cart", "Product Removed": "product_removed_from_cart", "Cart Viewed": "cart_viewed",
+    "Checkout Started": "checkout_started", "Order Completed": "checkout_completed", "product_list_viewed": "collection_viewed",
+    "products_searched": "search_submitted", "product_added": "product_added_to_cart",
+    "product_removed": "product_removed_from_cart", "order_completed": "checkout_completed", "*": "ignored",
+}  # fmt: skip
+"""Segment's names of events, in its two spellings, for tools in which a shop chooses the names; others are set aside."""
+
+
+def _properties(path: str) -> dict[EventColumn, str]:
+    """The properties of an event in Segment's e-commerce spec, as far as they are ours, below a path."""
+    names: dict[EventColumn, str] = {
+        "product_id": "product_id", "title": "name", "vendor": "brand", "product_type": "category", "price": "price",
+        "quantity": "quantity", "query": "query", "order_id": "order_id", "value": "revenue", "collection_id": "list_id",
+    }  # fmt: skip
+    return {ours: f"{path}.{theirs}" for ours, theirs in names.items()}
+
+
 def _known_encoding(name: str) -> str:
     try:
         "".encode(name)
@@ -160,17 +183,22 @@ class TableSourceConfig(_OneShopSourceConfig):
         },
     }
 
+    usual: ClassVar[Mapping[EventColumn, str]] = {}
+    """The map of columns of a published format; `columns` goes before it."""
+    usual_events: ClassVar[Mapping[str, EventName]] = {}
+    """The map of event names of a published format; `events` goes before it."""
+
     format: str = "table"
     """Any CSV, JSON lines or parquet; see columns."""
-    time_format: Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")] = "iso"
+    time_format: TimeFormat = "iso"
     """"iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of times that do not name theirs."""
-    header: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    header: Names = ()
     """Names of the columns of a CSV that has no line for them, in order: ["user", "ts", "action"]."""
     encoding: Annotated[str, AfterValidator(_known_encoding)] | None = None
     """Encoding of a text, such as "cp1252". Not set: UTF-8, or UTF-16 where the first bytes show it."""
-    records: Annotated[str, Field(min_length=1)] | None = None
+    records: Name | None = None
     """The list whose entries are the rows, in JSON or parquet: "events" for {"session": 1, "events": [{…}, {…}]}.
     Columns "events.ts" then lead into the entry, and others to what holds it."""
     columns: dict[EventColumn, str] = Field(default={})
@@ -179,6 +207,94 @@ class TableSourceConfig(_OneShopSourceConfig):
     events: dict[str, EventName] = Field(default={})
     """The log's event = "ours", where their names differ; "ignored" for events without a use,
     and "*" for all events that are not named."""
+
+    def reader_options(self) -> dict[str, Any]:
+        """The arguments, by name, of the adapter that reads the format."""
+        events = {**self.usual_events, **self.events}
+        return super().reader_options() | {"events": events, "usual": dict(self.usual)}
+
+
+class AmplitudeSourceConfig(TableSourceConfig):
+    """The export of Amplitude's events. Event names are the shop's own: those of Segment's spec are mapped."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "export.zip", "events": {"Item Viewed": "product_viewed"}}
+    usual: ClassVar[Mapping[EventColumn, str]] = {
+        "buyer_id": "amplitude_id",  # which Amplitude also gives to people without a user id
+        "session_id": "session_id",
+        "time": "event_time",
+        "event": "event_type",
+        "seq": "event_id",
+        **_properties("event_properties"),
+    }
+    usual_events: ClassVar[Mapping[str, EventName]] = {**_SPEC_EVENTS, "[Amplitude] Page Viewed": "page_viewed"}
+
+    format: str = "amplitude"
+    """Amplitude's export: JSON lines, a .zip of .json.gz as it comes."""
+
+
+class MixpanelSourceConfig(TableSourceConfig):
+    """The raw export of Mixpanel's events. Event names are the shop's own: those of Segment's spec are mapped."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "export.jsonl", "events": {"Item Viewed": "product_viewed"}}
+    usual: ClassVar[Mapping[EventColumn, str]] = {
+        "buyer_id": "properties.distinct_id",
+        "time": "properties.time",
+        **_properties("properties"),
+    }
+    usual_events: ClassVar[Mapping[str, EventName]] = {**_SPEC_EVENTS, "$mp_web_page_view": "page_viewed"}
+
+    format: str = "mixpanel"
+    """Mixpanel's raw export: JSON lines of {"event", "properties"}."""
+    time_format: TimeFormat = "s"
+    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+
+
+class OttoSourceConfig(TableSourceConfig):
+    """The published sessions of OTTO. A session counts as a buyer."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "otto-recsys-train.jsonl"}
+    usual: ClassVar[Mapping[EventColumn, str]] = {
+        "buyer_id": "session", "session_id": "session", "time": "events.ts", "event": "events.type",
+        "product_id": "events.aid",
+    }  # fmt: skip
+    usual_events: ClassVar[Mapping[str, EventName]] = {
+        "clicks": "product_viewed", "carts": "product_added_to_cart", "orders": "checkout_completed",
+    }  # fmt: skip
+
+    format: str = "otto"
+    """OTTO's published sessions: JSON lines with a list of events."""
+    time_format: TimeFormat = "ms"
+    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    records: Name | None = "events"
+    """The list whose entries are the rows."""
+
+
+class TaobaoSourceConfig(TableSourceConfig):
+    """The published log of Taobao, UserBehavior.csv."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "UserBehavior.csv"}
+    usual: ClassVar[Mapping[EventColumn, str]] = {
+        "buyer_id": "user", "time": "time", "event": "behavior", "product_id": "item", "product_type": "category",
+    }  # fmt: skip
+    usual_events: ClassVar[Mapping[str, EventName]] = {
+        "pv": "product_viewed", "cart": "product_added_to_cart", "buy": "checkout_completed", "fav": "ignored",
+    }  # fmt: skip
+
+    format: str = "taobao"
+    """Taobao's UserBehavior.csv, which has no header."""
+    time_format: TimeFormat = "s"
+    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    header: Names = ("user", "item", "category", "behavior", "time")
+    """Names of the columns, in order."""
+
+
+class YoochooseSourceConfig(SourceConfig):
+    """The published log of YooChoose (RecSys Challenge 2015)."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "yoochoose/"}
+
+    format: str = "yoochoose"
+    """YooChoose's yoochoose-clicks.dat and yoochoose-buys.dat, in one folder."""
 
 
 class ImportedSourceConfig(SourceConfig):
@@ -196,7 +312,8 @@ SOURCES: dict[str, type[SourceConfig]] = {
     source.model_fields["format"].default: source
     for source in (
         LabSourceConfig, ShopifySourceConfig, Ga4SourceConfig, SegmentSourceConfig, SnowplowSourceConfig,
-        Rees46SourceConfig, RetailRocketSourceConfig, WebshopSourceConfig, TableSourceConfig,
+        Rees46SourceConfig, RetailRocketSourceConfig, WebshopSourceConfig, TableSourceConfig, AmplitudeSourceConfig,
+        MixpanelSourceConfig, OttoSourceConfig, TaobaoSourceConfig, YoochooseSourceConfig,
     )
 }  # fmt: skip
 """The settings of each format that comes with the package."""

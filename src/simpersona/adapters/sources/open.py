@@ -16,7 +16,8 @@ SOURCES = {
     "rees46": Shipped(f"{_HERE}.rees46:Rees46Source"),
     "retailrocket": Shipped(f"{_HERE}.retailrocket:RetailRocketSource"),
     "webshop": Shipped(f"{_HERE}.webshop:WebshopSource"),
-    "table": Shipped(f"{_HERE}.table:TableSource"),
+    "yoochoose": Shipped(f"{_HERE}.yoochoose:YoochooseSource"),
+    **dict.fromkeys(("table", "amplitude", "mixpanel", "otto", "taobao"), Shipped(f"{_HERE}.table:TableSource")),
 }
 """The sources that come with the package, by `source.format`."""
 
