@@ -51,7 +51,9 @@ class StoreVisit:
 
     @property
     def ending(self) -> Ending:
-        """How the visit ended: goal_reached (the buyer left), steps_limit, time_limit, or other (it failed)."""
+        """How the visit ended: goal_reached (the buyer left), checkout_reached (nothing is ordered there), steps_limit,
+        time_limit, or other (it failed).
+        """
         return self.episode.ending
 
     def write_replay(self, path: str | Path) -> Path:

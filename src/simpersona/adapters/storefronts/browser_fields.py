@@ -67,4 +67,4 @@ async def field_of(cdp: CDPSession, element: str) -> FormField:
     answer: dict[str, Any] = await cdp.send(
         "Runtime.callFunctionOn", {"functionDeclaration": _FIELD, "objectId": element, "returnByValue": True}
     )
-    return FormField(**answer["result"]["value"])
+    return FormField(**answer["result"].get("value", {}))  # a node that is no element describes nothing
