@@ -228,7 +228,7 @@ def test_unsure_hosts_are_asked_for_and_a_setting_answers(second, crossing):
     one = {second.name: "example.com"}
     assert joined_hosts(hosts, shared, one) == (one, [])
     apart = {second.name: second.name}
-    assert joined_hosts(hosts, shared, apart) == (apart, [])
+    assert joined_hosts(hosts, shared, apart) == ({}, [])
 
 
 def pixel(number, name, client, address):
@@ -249,6 +249,9 @@ def test_hosts_of_a_log(engine, tmp_path):
     assert {line["shop_id"] for line in rows_of(raw.events)} == {"example.com", "third.example"}
     mapped = ShopifySource(shops={"third.example": "example.com", "checkout.example.com": "pay"}).read(tmp_path, engine)
     assert {line["shop_id"] for line in rows_of(mapped.events)} == {"example.com", "pay"}
+    long_names = {"www.third.example": "www.example.com"}
+    joined = ShopifySource(shops=long_names).read(tmp_path, engine)
+    assert {line["shop_id"] for line in rows_of(joined.events)} == {"example.com"}
     one = ShopifySource("mine").read(tmp_path, engine)
     assert {line["shop_id"] for line in rows_of(one.events)} == {"mine"}
 

@@ -49,7 +49,7 @@ def test_a_wrong_format_names_the_value_the_setting_and_the_likely_format(read, 
 
 def test_a_format_that_reads_nothing_of_our_days(read):
     with pytest.raises(SourceError, match=r"a value is 'yesterday'. Set source.time_format"):
-        read("yesterday", "today")
+        read("yesterday", "yesterday")
 
 
 def test_a_few_wrong_times_are_counted(read):

@@ -125,7 +125,7 @@ def joined_hosts(
         ' source.shops says which hosts are one shop; {"HOST" = "HOST"} keeps one apart.'
         for shop, names in joined.items()
     ]
-    return of_host, warnings
+    return {name: shop for name, shop in of_host.items() if name != shop}, warnings
 
 
 def _is_only_checkout_of_another(host: Host, hosts: Sequence[Host]) -> bool:

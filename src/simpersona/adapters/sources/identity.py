@@ -114,9 +114,9 @@ class Identity:
         return rows.mutate(**values), warnings
 
     def _with_shops(self, rows: ibis.Table) -> tuple[ibis.Table, Mapping[str, str], list[str]]:
-        given = {host_name(host): shop for host, shop in self.shops.items()} | dict(self.shops)
         if not self.hosts:
-            return _renamed(rows, given), given, []
+            return _renamed(rows, self.shops), self.shops, []
+        given = {host_name(host): host_name(shop) if "." in shop else shop for host, shop in self.shops.items()}
         rows = rows.mutate(shop_id=_host(rows.shop_id.cast("string")))
         of_host, warnings = shop_of_hosts(rows, given)
         return _renamed(rows, of_host), of_host, warnings
@@ -158,7 +158,7 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
     """
     names = [name for name in _IDS if name in rows.columns and rows[name].type().is_string()]
     used = rows.filter(rows.reason.isnull())
-    hints = {name: (used[name].endswith(".0") | used[name].lower().re_search(r"\de")).sum() for name in names}
+    hints = {name: (used[name].endswith(".0") | used[name].re_search(_POWER)).sum() for name in names}
     hinted = used.aggregate(**hints).to_pyarrow().to_pylist()[0] if names else {}
     names = [name for name in names if hinted[name]]
     if not names:
