@@ -117,6 +117,8 @@ class Trial:
     def is_reached_by(self, method: str, path: str) -> bool:
         """Whether such a request orders, or adds to the cart."""
         target = self.target[1]
+        if method == "GET" and path == self.place:
+            return False  # the page itself
         return method == self.target[0] and path in (target.partition("?")[0], f"{target}/confirm")
 
 
