@@ -29,7 +29,7 @@ def test_ids_that_the_general_path_replaces(column, texts, why):
 
 
 def test_plain_ids():
-    plain = pa.array(["u1", "10", "nano", "a.b", "", None])
+    plain = pa.array(["u1", "10", "nano", "a.b", "7f3e5", "1e5", "", None])
     refuse_unclear_ids({"buyer_id": plain, "order_id": pa.array([], pa.string()), "product_id": pa.array(["0"])})
 
 

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int
 
+from simpersona.adapters.sources.identity import FLOAT_ID
 from simpersona.adapters.sources.shared_ids import OTHERS, SHARE, VISITS
 from simpersona.config.source import NO_IDS
 from simpersona.errors import GeneralPathError
 
-_FLOAT = r"^-?\d+\.0+$|\d[eE]\+?\d+$"
 _HOUR = 3_600_000_000  # microseconds
 _YEAR_1970 = int(np.datetime64("1971-01-01", "us").astype(np.int64))
 
@@ -26,7 +26,7 @@ def refuse_unclear_ids(names: Mapping[str, pa.Array]) -> None:
     for column, texts in names.items():
         if column != "product_id" and pc.any(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)), none)).as_py():
             raise GeneralPathError(f"{column} holds placeholders")
-        if pc.any(pc.match_substring_regex(texts, _FLOAT)).as_py():
+        if pc.any(pc.match_substring_regex(texts, FLOAT_ID)).as_py():
             raise GeneralPathError(f"{column} holds floating-point numbers")
 
 

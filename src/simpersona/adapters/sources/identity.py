@@ -25,6 +25,8 @@ SHARED = NO_BUYER + "shared by too many rows"
 _IDS = ("buyer_id", "session_id", "order_id", "product_id")
 _ZEROS = r"^-?\d+\.0+$"
 _POWER = r"^-?\d(\.\d+)?[eE]\+\d+$|^-?\d\.\d+[eE]\d+$"  # not 1e5, which may be the start of a hash
+FLOAT_ID = f"{_ZEROS}|{_POWER}"
+"""An id that is a whole number written as a floating-point number."""
 _EXACT = 2**53  # whole numbers beyond are rounded in a float
 _SHOWN = 5
 
@@ -189,7 +191,7 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
 
 
 def _is_float(text: ir.StringValue) -> ir.BooleanValue:
-    return text.re_search(f"{_ZEROS}|{_POWER}").fill_null(False)
+    return text.re_search(FLOAT_ID).fill_null(False)
 
 
 def _as_whole(text: ir.StringValue) -> ir.StringValue:
