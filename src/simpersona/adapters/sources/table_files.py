@@ -86,7 +86,7 @@ def kind_of(files: Sequence[Path]) -> str:
 
 
 def columns_of(files: Sequence[Path], form: FileForm = AS_THEY_ARE) -> list[str]:
-    """The columns of the first file, and those of its folders of partitions. For JSON lines, the keys of the first lines; later
+    """The columns of the first file, of parquet those of all files, and those of its folders of partitions. For JSON lines, the keys of the first lines; later
     lines may have others.
 
     Raises SourceError if the file cannot be read or is of another kind.
@@ -195,8 +195,8 @@ def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
 
 def _own_columns(files: Sequence[Path], form: FileForm) -> list[str]:
     kind, file = kind_of(files), files[0]
-    if kind == "parquet":
-        return list(_metadata(file).schema.to_arrow_schema().names)
+    if kind == "parquet":  # a later file may have a column that the first lacks
+        return list(dict.fromkeys(name for each in files for name in _metadata(each).schema.to_arrow_schema().names))
     if kind == "csv":
         return list(form.header) or _header(file, form)
     return list(_first_objects(file, form))
@@ -220,7 +220,9 @@ def _with_partitions(rows: ibis.Table, files: Sequence[Path], columns: Mapping[s
     folders = ibis.memtable(pa.Table.from_pylist(lines, schema))
     # the label of a file in an archive goes on with "/"
     joined = rows.left_join(folders, rows.file.re_extract("^[^/]*", 0) == folders.of_file)
-    return joined.drop("of_file")
+    # rows that differ in their folders only are no duplicates
+    texts = [joined[name].fill_null("\x1e") for name in columns]
+    return joined.mutate(raw=ibis.literal("\x1f").join([joined.raw, *texts])).drop("of_file")
 
 
 def _read_parquet(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
@@ -362,6 +364,7 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     held = held.mutate(raw=held.line)
     each = held.filter(held.fault.isnull()).select("file", "row", "fault", "entries", *outer)
     each = each.unnest("entries", offset="entry").rename(line="entries")
+    each = each.mutate(line=each.line.fill_null("null"))
     each = json_objects(each, {ours: _path(theirs, whole=False) for ours, theirs in inner.items()})
     each = materialize(each, "table_entries")
     return _numbered_entries(each.mutate(raw=each.line), held, columns, outer)
