@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,11 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from simpersona.adapters.embedders.hashing import HashingEmbedder
+from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.table import TableSource
 from simpersona.adapters.sources.typed_log import TypedLog
+from simpersona.buyers.aggregate import aggregate
 from simpersona.buyers.catalogue_vectors import embed_texts
 from simpersona.buyers.vectorizer import Vectorizer
-from simpersona.config import LabConfig, PersonasConfig
+from simpersona.config import EventsConfig, LabConfig, PersonasConfig
 from simpersona.config.file import parse_config
+from simpersona.contracts import BUYERS, EVENTS, PRODUCTS
+from simpersona.events.prepare import prepare
 from simpersona.lab.world import generate_world
 from simpersona.pack.assign import AssignSettings, assign_new_buyers
 from simpersona.personas.fitted import FittedPersonas
@@ -77,6 +84,52 @@ def test_shops_may_share_row_groups(world, fitted, tmp_path):
     for events, name in ((world, "apart.parquet"), (folder, "mixed.parquet")):
         assert "(fast path)" in assign_new_buyers(fitted, config(events), tmp_path / name).summary
     assert pq.read_table(tmp_path / "mixed.parquet").equals(pq.read_table(tmp_path / "apart.parquet"))
+
+
+OPTIONAL = ("session_id", "collection_id", "query", "price", "quantity", "order_id", "value")
+LACKING = {
+    "all": [OPTIONAL, OPTIONAL],
+    "texts": [("session_id", "collection_id", "query", "order_id")] * 2,
+    "prices": [("price", "value")] * 2,
+    "session ids": [("session_id",)] * 2,
+    "order ids": [("order_id", "quantity")] * 2,
+    "the first file lacks them": [OPTIONAL, ()],
+    "the second file lacks some": [(), ("query", "price", "order_id")],
+}
+
+
+@pytest.mark.parametrize("lacking", LACKING)
+def test_optional_columns_may_be_missing(tmp_path, lacking):
+    """The buyers are those of the general way, also where a file lacks a column that another has."""
+    shirt = {"shop_id": "s", "product_id": "p", "title": "Shirt", "text": "Shirt"}
+    pq.write_table(pa.Table.from_pylist([shirt], PRODUCTS.schema), tmp_path / "products.parquet")
+    for number, names in enumerate(LACKING[lacking]):
+        lines = [
+            {"shop_id": "s", "buyer_id": buyer, "time": datetime(2024, 3, 1 + number, 12, minute, tzinfo=UTC), "event": event,
+             "product_id": "p", "price": 9.5, "quantity": 2, "query": "q", "order_id": f"o{number}", "value": 30.0}
+            for buyer in ("ann", "bob")[: 1 + number]
+            for minute, event in enumerate(("product_viewed", "product_added_to_cart", "checkout_completed"))
+        ]  # fmt: skip
+        table = pa.Table.from_pylist(lines, EVENTS.schema)
+        pq.write_table(table.drop_columns(list(names)), tmp_path / f"{number}.parquet")
+    log = TypedLog.at(tmp_path)
+    assert log is not None
+    settings = EventsConfig(keep_ids=True)
+    fast = fused_buyers(log.events("s"), log.has, settings).table().sort_by("buyer_id")
+    raw = TableSource().read(tmp_path, connect(tmp_path / "spill"))
+    assert raw.has == log.has
+    prepared = prepare(raw, settings, b"key")
+    plain = aggregate(prepared.events, prepared.sessions, raw.has, settings).to_pyarrow()
+    assert fast.to_pylist() == BUYERS.conform(plain).sort_by("buyer_id").to_pylist()
+
+
+def test_folders_of_partitions_are_left_to_the_general_way(tmp_path):
+    folder = tmp_path / "query=shirt"
+    folder.mkdir()
+    line = {"shop_id": "s", "buyer_id": "ann", "time": datetime(2024, 3, 1, tzinfo=UTC), "event": "page_viewed"}
+    pq.write_table(pa.Table.from_pylist([line], EVENTS.schema).drop_columns(["query"]), folder / "0.parquet")
+    pq.write_table(PRODUCTS.empty(), tmp_path / "products.parquet")
+    assert TypedLog.at(tmp_path) is None
 
 
 @pytest.mark.parametrize(

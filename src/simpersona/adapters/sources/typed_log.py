@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from simpersona.adapters.engines.duckdb import log_files
+from simpersona.adapters.engines.duckdb import log_files, partition_values
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.contracts import EVENTS, Capabilities
 from simpersona.errors import SourceError
@@ -50,6 +50,7 @@ class TypedLog:
         if (
             not groups
             or not catalogue.is_file()
+            or any(partition_values(file) for file in files)  # whose keys may be columns
             or not all(_is_typed(meta.schema.to_arrow_schema()) for meta in known.values())
             or any(
                 _filled(group, "session_id") or _filled(group, "shop_id") < group.num_rows for group in groups.values()
