@@ -12,6 +12,7 @@ from simpersona.adapters.engines.open import open_engine
 from simpersona.buyers.aggregate import aggregate
 from simpersona.buyers.catalogue_vectors import catalogue_vectors, with_vectors
 from simpersona.contracts import PRODUCTS, Capabilities
+from simpersona.evaluation.enough_data import buyers_with_behaviour, few_buyers
 from simpersona.files import read_json
 from simpersona.pipeline.stage import StageContext, StageResult, source_path
 
@@ -36,4 +37,6 @@ def run(context: StageContext, out: Path) -> StageResult:
     summary = f"{total:,} buyer-shop pairs ({shares})"
     if without:
         summary += f"; {without:,} of {len(table):,} products without an embedding count as unknown"
-    return StageResult(rows_in, total, summary, figures={"strata": counts, "products_without_embedding": without})
+    figures = {"strata": counts, "products_without_embedding": without}
+    few = few_buyers(buyers_with_behaviour(counts))
+    return StageResult(rows_in, total, summary, figures=figures, warnings=[few] if few else ())

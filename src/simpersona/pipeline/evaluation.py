@@ -20,6 +20,7 @@ from simpersona.evaluation.alignment import conversion_metrics, eligible_pairs
 from simpersona.evaluation.by_shop import pairs_table, shop_figures
 from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.depth import depth_metrics
+from simpersona.evaluation.enough_data import strata_without_pairs
 from simpersona.evaluation.goal_following import goal_following_metrics
 from simpersona.evaluation.metrics_file import complete, of_policy, serialise
 from simpersona.evaluation.outcomes import Training, outcome_metrics
@@ -30,7 +31,7 @@ from simpersona.evaluation.recovery import population_metrics
 from simpersona.evaluation.resampling import adjusted_tests
 from simpersona.evaluation.separation import separation_metrics
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
-from simpersona.files import write_json, write_table
+from simpersona.files import read_table, write_json, write_table
 from simpersona.pack.pack import Pack
 from simpersona.personas.baselines import kmeans
 from simpersona.personas.fitted import FittedPersonas, assign_buyers
@@ -57,7 +58,19 @@ def run(context: StageContext, out: Path) -> StageResult:
     write_json(out / "metrics.json", serialise(metrics))
     known = sum(value is not None for value in metrics.values.values())
     summary = f"{known} of {len(metrics.values)} figures; the others are null, with the reason in `notes`"
-    return StageResult(len(metrics.values), known, summary)
+    return StageResult(len(metrics.values), known, summary, warnings=_too_few_pairs(context, policies[0], out))
+
+
+def _too_few_pairs(context: StageContext, policy: str, out: Path) -> list[str]:
+    """A sentence on the strata that no pair of the policy stands for; none without visits."""
+    settings = context.config.evaluation
+    episodes = context.table("simulation/episodes.parquet", EPISODES)
+    if not pc.any(pc.equal(episodes["policy"], policy)).as_py():
+        return []
+    pairs = read_table(out / "pairs.parquet", TOKEN_PAIRS)
+    strata = set(pairs.filter(pc.equal(pairs["policy"], policy))["stratum"].to_pylist())
+    sentence = strata_without_pairs(strata, settings.min_sessions, settings.min_episodes)
+    return [sentence] if sentence else []
 
 
 # --- personas -----------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from simpersona.buyers.catalogue_vectors import embedder_name
 from simpersona.buyers.vectors import BuyerVectors
 from simpersona.config import PersonasConfig
 from simpersona.contracts import ASSIGNMENTS, CARDS, MIX
+from simpersona.evaluation.enough_data import few_per_code
 from simpersona.files import write_table
 from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import Trained, assign_chunks, buyer_chunks
@@ -73,7 +74,11 @@ def run(context: StageContext, out: Path) -> StageResult:
     )
     checkpoint.path.unlink(missing_ok=True)
     figures = {"codes_used": used, "codes_merged": trained.merged, "held_out": held_out, "explained_variance": kept}
-    return StageResult(table.num_rows, table.num_rows, summary, figures=figures)
+    buyers_of = np.unique(everybody, return_counts=True)[1].tolist()
+    # a pack's codes were trained on other buyers
+    training = len(trained.train) if config.pack is None else len(model.codebook) * least
+    few = few_per_code(training, len(model.codebook), least, buyers_of)
+    return StageResult(table.num_rows, table.num_rows, summary, figures=figures, warnings=few)
 
 
 def _rows_of(path: Path, rows: np.ndarray) -> pa.Table:

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import pyarrow.compute as pc
 
+from simpersona.evaluation.enough_data import TOO_FEW_BUYERS, buyers_with_behaviour, few_buyers
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import measured_training, metric
 from simpersona.evaluation.metrics_table import CLOSE_TO_GOAL, GOAL_FOLLOWING, RATES
@@ -22,6 +23,7 @@ _KMEANS_PURITY = metric("clusters", "kmeans", "stratum_purity")
 _JS = metric("population", "js_mean")
 _STORES = metric("population", "shops")
 
+BUYERS = "number of buyers"
 ENOUGH_PURITY = 0.8
 """The paper has 0.845 (Table 1)."""
 CLOSE_STRATA = 0.10
@@ -61,6 +63,8 @@ def verdict(inputs: ReportInputs, points: list[Check]) -> str:
         return (
             "A trial on generated stores: it shows how well the method works here, and says nothing about a real store."
         )
+    if any(check.subject == BUYERS for check in bad):
+        return "Too little for personas: use the counts of the log, and nothing else, until there are more buyers."
     if not inputs.simulated_episodes.num_rows:
         return "Personas and mixes of real buyers; no visit was simulated."
     if bad:
@@ -83,9 +87,22 @@ def _data(inputs: ReportInputs) -> Iterator[Check]:
     if malformed:
         text = f"Malformed rows. {malformed:,} of {rows_in:,} input rows ({malformed / rows_in:.2%}) could not be read."
         yield Check("input rows", "weak", text)
+    yield from _sizes(inputs)
     if inputs.metrics and not inputs.held_out_shops:
         text = "No held-out store. The simulated store was also trained on: its figures are in-sample."
         yield Check("unseen stores", "bad", text)
+
+
+def _sizes(inputs: ReportInputs) -> Iterator[Check]:
+    """Whether there are enough buyers for personas at all."""
+    if not inputs.strata_by_shop:
+        return
+    buyers = sum(map(buyers_with_behaviour, inputs.strata_by_shop.values()))
+    if text := few_buyers(buyers):
+        yield Check(BUYERS, "bad" if buyers < TOO_FEW_BUYERS else "weak", text)
+    if inputs.cards.num_rows == 1:
+        text = "One persona. All buyers are on one code, so there are no personas to compare and every store has the same mix."
+        yield Check(BUYERS, "bad", text)
 
 
 def _personas(metrics: Mapping[str, Any]) -> Iterator[Check]:
