@@ -117,17 +117,29 @@ def test_a_table_in_our_shape_needs_no_map(engine, tmp_path):
         ("us", "UTC", "1719835200123456", 12),
         ("%d.%m.%Y %H:%M", "Europe/Berlin", "01.07.2024 12:00", 10),
         ("%d/%b/%Y:%H:%M:%S %z", "Europe/Berlin", "01/Jul/2024:12:00:00 -0300", 15),
-        ("iso", "UTC", "soon", None),
-        ("iso", "Europe/Berlin", "", None),
-        ("s", "UTC", "1e300", None),
-        ("ms", "UTC", "nan", None),
-        ("%d.%m.%Y", "UTC", "31.02.2024", None),
     ],
 )
 def test_times(engine, tmp_path, form, zone, given, hour):
     (tmp_path / "log.csv").write_text(f"buyer_id,time,event\nu,{given},page_viewed\n")
     (line,) = rows_of(TableSource(time_format=form, time_zone=zone).read(tmp_path, engine).events)
-    assert (line["time"].hour if line["time"] else None) == hour
+    assert line["time"].hour == hour
+
+
+@pytest.mark.parametrize(
+    ("form", "zone", "given", "right"),
+    [
+        ("iso", "UTC", "soon", "2024-07-01"),
+        ("iso", "Europe/Berlin", "", "2024-07-01"),
+        ("s", "UTC", "1e300", "1719835200"),
+        ("ms", "UTC", "nan", "1719835200123"),
+        ("%d.%m.%Y", "UTC", "31.02.2024", "01.07.2024"),
+    ],
+)
+def test_a_time_that_cannot_be_read_beside_others_is_missing(engine, tmp_path, form, zone, given, right):
+    rows = "".join(f"u{number},{time},page_viewed\n" for number, time in enumerate((right, given, right)))
+    (tmp_path / "log.csv").write_text(f"buyer_id,time,event\n{rows}")
+    read = rows_of(TableSource(time_format=form, time_zone=zone).read(tmp_path, engine).events)
+    assert {line["buyer_id"] for line in read if line["time"] is None} == {"u1"}
 
 
 def test_times_of_parquet_without_a_zone(engine, tmp_path):

@@ -87,7 +87,7 @@ def test_every_short_name_leads_to_an_adapter():
 
 def test_adapters_of_another_package_are_made_with_their_settings(shop_package):
     source = {"format": "my_shop.parts:Pixels", "path": "x", "options": {"visitor": "who", "shop": "mine"}}
-    assert open_source(parse_config({"source": source}).source).table.shop == "mine"  # pyright: ignore[reportAttributeAccessIssue]
+    assert open_source(parse_config({"source": source}).source).table.identity.shop == "mine"  # pyright: ignore[reportAttributeAccessIssue]
     for path in ("my_shop.parts:Lengths", "my_shop.parts:embedder"):
         assert open_embedder(parse_config({"buyers": {"embedder": path}}).buyers.embedder).name == "lengths"
     model = open_model(LlmConfig(adapter="my_shop.parts:Model", model="m"), 0.5)

@@ -183,7 +183,7 @@ def _count(lines: ibis.Table, labels: Mapping[Path, str], form: TextForm) -> int
 
 def _is_another_encoding(faulty: int, total: int) -> bool:
     """Whether so many lines are no UTF-8 that this is no damage: rows with an accent in a name would be missing."""
-    return faulty > max(_FEW_NOT_TEXT, total / 1000) or (faulty > 1 and faulty > total / 20)
+    return faulty > max(_FEW_NOT_TEXT, total / 1000) or (faulty > 2 and faulty > total / 20)
 
 
 def _wrong_encoding(path: Path, form: TextForm, which: str, faulty: int) -> SourceError:
