@@ -85,6 +85,8 @@ def other_value(name: str, value: Any) -> Any:
         return OTHER_VALUES[name]
     if isinstance(value, bool):
         return not value
+    if isinstance(value, list):
+        return [*value, "other"]
     return value / 2 if isinstance(value, float) else value + 1
 
 
@@ -131,7 +133,7 @@ def test_a_changed_setting_of_a_format_changes_the_keys_from_the_events_on(forma
     [
         ("seed", 1, FROM["personas"]),
         ("lab.buyers", 7, FROM["world"]),
-        ("events.time_zone", "Europe/Paris", FROM["buyers"]),
+        ("events.time_zone", "Europe/Paris", FROM["buyers"] | {"events"}),
         ("events.keep_ids", True, FROM["events"]),
         ("events.memory_gb", 1.0, set()),
         ("traces.concurrency", 9, set()),

@@ -44,7 +44,7 @@ def kill_after(folder, journal, episodes):
     """Kills the run when so many episodes are kept; how many were kept then."""
     process = start(folder)
     while episodes_kept(journal) < episodes:
-        assert process.poll() is None, "it ended before so many episodes were kept"
+        assert process.poll() is None, (folder / ERRORS).read_text() or "it ended before so many episodes were kept"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()

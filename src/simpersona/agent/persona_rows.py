@@ -146,9 +146,11 @@ class PersonaRows(nn.Module):
             )
         parts = load_file(folder / MAP)
         known = Known(
-            *(parts[name].numpy() for name in ("known", "code_centre")),
+            parts["known"].numpy(),
+            parts["code_centre"].numpy(),
             float(parts["code_size"]),
-            *(parts[name].numpy() for name in ("fact_mean", "fact_spread")),
+            parts["fact_mean"].numpy(),
+            parts["fact_spread"].numpy(),
         )
         rows = cls(parts["start"], known, parts.get("map"))
         with torch.no_grad():

@@ -18,7 +18,7 @@ class EventsConfig(Section):
     """A session id of the source that lives longer is split at gaps of more than `session_gap_minutes`."""
     trust_session_ids: bool = False
     """Keep the source's session ids as they are, also if they live for days or change with every event."""
-    time_zone: Annotated[str, AfterValidator(known_time_zone), ReadBy("buyers")] = "UTC"
+    time_zone: Annotated[str, AfterValidator(known_time_zone), ReadBy("buyers", beside=("events",))] = "UTC"
     """Time zone of the days that are counted as active days."""
     keep_duplicates: bool = False
     """Whether exact duplicates of a row are kept."""

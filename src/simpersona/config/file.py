@@ -220,7 +220,7 @@ def _section_lines(section: Section, prefix: str, *, comments: bool, only: Mappi
                 yield from _heading(full_name, (value.__doc__ or "").partition("\n")[0], comments=comments)
                 yield from lines
             continue
-        if only is not None and full_name not in only and not isinstance(section, SourceConfig):
+        if only is not None and full_name not in only and not _is_usual(section, name):
             continue
         if name in sub_tables:
             yield from _heading(full_name, text, comments=comments)
@@ -231,6 +231,11 @@ def _section_lines(section: Section, prefix: str, *, comments: bool, only: Mappi
             yield f"{name} = {_toml(values[name])}"
         elif comments:
             yield f"# {name} = {(only or {}).get(full_name) or '(not set)'}"
+
+
+def _is_usual(section: Section, name: str) -> bool:
+    """Whether a setting belongs in a short file: those of the log's own format, without the advanced ones."""
+    return isinstance(section, SourceConfig) and name not in section.advanced
 
 
 def _heading(name: str, text: str, *, comments: bool) -> list[str]:

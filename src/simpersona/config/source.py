@@ -67,6 +67,9 @@ class SourceConfig(Section):
     example: ClassVar[dict[str, Any]] = {}
     """Settings that `simpersona init` writes for the format, as a start."""
 
+    advanced: ClassVar[frozenset[str]] = frozenset({"shops", "no_ids", "shared_ids", "header", "encoding", "records"})
+    """Settings that `simpersona init` leaves to `init --all`."""
+
     format: str
     """Schema of the log; docs/events.md describes each."""
     path: Path | None = None

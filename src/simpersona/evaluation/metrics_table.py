@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from simpersona.contracts import HEADS, LEVELS, SCALARS, STRATA
-from simpersona.evaluation.metric import Block, Dimension, Entry, Paper, adjusted_of, interval_of
+from simpersona.evaluation.metric import Block, Dimension, Direction, Entry, Paper, adjusted_of, interval_of
 from simpersona.visits import ENDINGS
 
 FUNNEL = STRATA[:4]
@@ -369,6 +369,7 @@ _TABLE_7 = {
     "time_limit": (0.012, 0.0),
     "other": (0.022, 0.046),
 }
+_BETTER: dict[str, Direction] = {"goal_reached": "higher", "checkout_reached": "none"}
 _OTHER_TRAINING = "the visits are of a model with the other training, or without a persona token"
 OUTCOMES = Block(
     ("outcomes", TRAINING),
@@ -376,7 +377,7 @@ OUTCOMES = Block(
         *(
             Entry(
                 ending, ENDING_LABELS[ending], "share",
-                {"goal_reached": "higher", "checkout_reached": "none"}.get(ending, "lower"),
+                _BETTER.get(ending, "lower"),
                 _trainings("Table 7", *_TABLE_7[ending]) if ending in _TABLE_7 else None,
             )
             for ending in ENDINGS

@@ -55,7 +55,7 @@ def _read(engine: SQLBackend, file: Path, *, is_buys: bool) -> TableRows:
     columns = BUYS if is_buys else CLICKS
     read = read_csv_lines(engine, [file], columns, "the log of YooChoose", header=columns)
     rows = materialize(read.rows, "yoochoose_lines")
-    unknown = ibis.null("string")
+    price = quantity = ibis.null("string")
     if is_buys:
         recorded = rows.quantity != "0"
         price, quantity = (ibis.ifelse(recorded, rows[name], None) for name in ("price", "quantity"))
@@ -69,8 +69,8 @@ def _read(engine: SQLBackend, file: Path, *, is_buys: bool) -> TableRows:
             session_id="session",
             event=ibis.literal("checkout_completed" if is_buys else "product_viewed"),
             product_id="item",
-            price=price if is_buys else unknown,
-            quantity=quantity if is_buys else unknown,
+            price=price,
+            quantity=quantity,
         ),
         read.rejected,
         read.rows_in,

@@ -134,13 +134,16 @@ class Browser:
             )
             if self._guard is not None:
                 self._guards[self._chromium] = guard = BrowserGuard(self._guard)
-                self._chromium.on("disconnected", lambda gone: self._guards.pop(gone, None))
+                self._chromium.on("disconnected", self._forget_guard)
                 await guard.start(self._chromium)
         except Error as error:
             raise ConfigError(
                 f"{path} does not start: {first_line(error)}. Name another browser with store.browser_path."
             ) from error
         self._visitors = 0
+
+    def _forget_guard(self, gone: Chromium) -> None:
+        self._guards.pop(gone, None)
 
 
 async def _close_when_empty(chromium: Chromium) -> None:

@@ -48,11 +48,16 @@ class BrowserGuard:
         target = (await tab.send("Target.getTargetInfo"))["targetInfo"]
         self._visits[target["browserContextId"]] = visit
         self._frames[target["targetId"]] = visit, True
-        tab.on("Page.frameAttached", lambda event: self._frames.setdefault(event["frameId"], (visit, False)))
-        tab.on(
-            "Page.frameDetached",
-            lambda event: event.get("reason") == "swap" or self._frames.pop(event["frameId"], None),
-        )
+
+        def attached(event: dict[str, Any]) -> None:
+            self._frames.setdefault(event["frameId"], (visit, False))
+
+        def detached(event: dict[str, Any]) -> None:
+            if event.get("reason") != "swap":
+                self._frames.pop(event["frameId"], None)
+
+        tab.on("Page.frameAttached", attached)
+        tab.on("Page.frameDetached", detached)
 
     def forget(self, visit: GuardedVisit) -> None:
         """Forgets a visit that has ended; what its windows still send is judged as on a checkout."""

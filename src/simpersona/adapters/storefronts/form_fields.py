@@ -61,7 +61,9 @@ _WORDS: tuple[tuple[FieldKind, str], ...] = (  # in this order: an "e-mail addre
     ),
     ("city", r"city|town|ort|wohnort|stadt|ville|ciudad|poblacion|localidad|citta|comune|plaats|woonplaats"),
 )
-_PATTERNS = [(kind, re.compile(rf"(?<!\w)({words})(?!\w)")) for kind, words in _WORDS]
+_PATTERNS: list[tuple[FieldKind, re.Pattern[str]]] = [
+    (kind, re.compile(rf"(?<!\w)({words})(?!\w)")) for kind, words in _WORDS
+]
 _NAME = re.compile(r"(your |full |dein |ihr |votre |su |tu |il tuo |uw )?(name|naam|nome)( \*)?")
 _LOGIN = re.compile(r"(?<!\w)(user ?name|user ?id|login|benutzername|utilisateur|usuario|utente|gebruikersnaam)(?!\w)")
 _ACCENTS = str.maketrans("äöüáàâéèêëíìîïóòôúùûñç", "aouaaaeeeeiiiiooouuunc")

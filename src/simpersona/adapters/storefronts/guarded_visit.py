@@ -66,7 +66,7 @@ class GuardedVisit:
     def outcome(self, failure: str | None, troubles: list[Trouble]) -> str | None:
         """The reason why the action failed, with what was refused since it began; faults are added to `troubles`."""
         refused, self._refused = self._refused, []
-        troubles += ["refused"] * len(refused)
+        troubles.extend("refused" for _ in refused)
         for asked, refusal, is_caused in refused:
             of_action = asked.kind == "page" or (is_caused and asked.kind != "report" and not self._has_sent)
             if of_action and refusal.at_checkout:

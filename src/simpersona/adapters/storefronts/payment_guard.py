@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from simpersona.adapters.storefronts.form_fields import FormField, asks_for_delivery, kind_of_name, words_of
+from simpersona.adapters.storefronts.form_fields import FieldKind, FormField, asks_for_delivery, kind_of_name, words_of
 from simpersona.config.guard import GuardConfig
 from simpersona.pages import Action, Node
 from simpersona.shopper.affordances import ADD
@@ -277,7 +277,7 @@ def _personal(given: Iterable[tuple[str, str]], text: str, page: Situation) -> s
 
 def _is_delivery(given: Iterable[tuple[str, str]]) -> bool:
     """Whether a request sends what a delivery or a payment needs."""
-    kinds = [kind for name, value in given if value and (kind := kind_of_name(name)) is not None]
+    kinds: list[FieldKind] = [kind for name, value in given if value and (kind := kind_of_name(name)) is not None]
     return asks_for_delivery(kinds)
 
 
