@@ -6,7 +6,8 @@ names are those of Shopify's Web Pixels standard events, in every table and in t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -120,7 +121,8 @@ class RawLog:
     """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
     be null, and with the columns of PROVENANCE), REJECTED, PRODUCTS and COLLECTIONS, the number of input
     rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
-    with the number of rows and the setting that changes it.
+    with the number of rows and the setting that changes it. `currencies` are the rows with an amount in each currency that the
+    log names, before amounts in other currencies were converted or masked.
     """
 
     events: ibis.Table
@@ -130,6 +132,7 @@ class RawLog:
     rows_in: int
     has: Capabilities
     warnings: tuple[str, ...] = ()
+    currencies: Mapping[str, int] = field(default_factory=dict)
 
 
 # --- sessions ---------------------------------------------------------------------------------

@@ -256,7 +256,24 @@ def test_impossible_amounts_are_taken_as_not_given(raw_log, row):
     assert quality["impossible"] == {"price": 3, "value": 1, "quantity": 2}
     assert quality["coverage"]["price"] == 3 / 6
     (session,) = sessions_of(log)
+    # the order's only amounts are a price of 0 for one unit, and a value that cannot be
     assert (session["cart_value"], session["order_value"], session["add_to_cart_count"]) == (8.0, 0.0, 5)
+
+
+@pytest.mark.parametrize(("rows", "cart", "spent"), [
+    ([("checkout_completed", {"order_id": "o"})], 0.0, None),
+    ([("checkout_completed", {})], 0.0, None),
+    ([("checkout_completed", {"order_id": "o", "quantity": 3})], 0.0, None),
+    ([("checkout_completed", {"order_id": "o", "value": -3.0})], 0.0, None),
+    ([("checkout_completed", {"order_id": "o", "value": 0.0})], 0.0, 0.0),
+    ([("checkout_completed", {"order_id": "o"}), ("checkout_completed", {"order_id": "o2", "value": 5.0})], 0.0, None),
+    ([("product_added_to_cart", {"product_id": "p"})], None, 0.0),
+    ([("product_added_to_cart", {"product_id": "p"}), ("product_added_to_cart", {"price": 2.0})], 2.0, 0.0),
+    ([("product_viewed", {"product_id": "p"})], 0.0, 0.0),
+])  # fmt: skip
+def test_an_order_or_a_cart_without_any_amount_is_unknown_and_not_0(raw_log, row, rows, cart, spent):
+    (session,) = sessions_of(raw_log([row(name, minutes, **columns) for minutes, (name, columns) in enumerate(rows)]))
+    assert (session["cart_value"], session["order_value"]) == (cart, spent)
 
 
 @pytest.mark.parametrize("year", [1969, 2200, 9999])

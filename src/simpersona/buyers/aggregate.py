@@ -24,7 +24,7 @@ def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, confi
 
     Scalars are raw: counts, seconds, rates n/N, the value of Eq. 3, mean money. A scalar is null if the source does
     not record it: search, collection, cart and checkout-start sessions without such events, money without prices,
-    durations and days without times. In Eq. 3, the rates and the strata, an unknown count is 0 (REFERENCE 4, 6).
+    durations and days without times. A buyer's mean cart or order value is null where its carts or orders have no amounts. In Eq. 3, the rates and the strata, an unknown count is 0 (REFERENCE 4, 6).
     """
     counts = _counts(sessions)
     days = _active_days(events, config.time_zone)
@@ -65,6 +65,7 @@ def _counts(sessions: ibis.Table) -> ibis.Table:
         cart_mean=sessions.cart_value.mean(where=with_cart),
         order_sum=sessions.order_value.sum(),
         orders=sessions.purchase_count.sum(),
+        known_orders=sessions.purchase_count.sum(where=sessions.order_value.notnull()),
     )
 
 
@@ -73,7 +74,10 @@ def _scalars(buyers: ibis.Table, has: Capabilities) -> dict[str, ir.Value]:
         return value if known else ibis.null("float64")
 
     sessions = buyers.session_count
-    order_mean = buyers.order_sum / buyers.orders.nullif(0)
+    # 0 without a cart or an order, null where none of them has an amount
+    cart_mean = ibis.ifelse(buyers.add_to_cart > 0, buyers.cart_mean.round(_DECIMALS), 0.0)
+    order_mean = (buyers.order_sum / buyers.known_orders.nullif(0)).round(_DECIMALS)
+    order_mean = ibis.ifelse(buyers.orders > 0, order_mean, 0.0)
     # Eq. 3
     commitment = sum(weight * buyers[step] for step, weight in INTENT_WEIGHTS.items())
     return {
@@ -91,8 +95,8 @@ def _scalars(buyers: ibis.Table, has: Capabilities) -> dict[str, ir.Value]:
         "checkout_rate": buyers.purchase / sessions,
         "browse_only_rate": buyers.browse_only / sessions,
         "intent_strength": commitment / (sessions + commitment),
-        "mean_cart_value": if_known(has.has_price and has.has_cart, buyers.cart_mean.round(_DECIMALS).fill_null(0.0)),
-        "mean_order_value": if_known(has.has_price, order_mean.round(_DECIMALS).fill_null(0.0)),
+        "mean_cart_value": if_known(has.has_price and has.has_cart, cart_mean),
+        "mean_order_value": if_known(has.has_price, order_mean),
     }
 
 

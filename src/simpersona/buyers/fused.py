@@ -265,7 +265,7 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
 class _Money:
     """Amounts and order ids of the rows that can have them (additions, removals, purchases).
 
-    `slot[row]` is the index of a row in the other arrays. `line` is price times quantity, `value` the order value,
+    `slot[row]` is the index of a row in the other arrays. `line` is price times quantity, `value` the order value (nan where unknown),
     and `order` an index of the order id (-1 without one).
     """
 
@@ -286,7 +286,7 @@ class _Money:
         value[~((value >= 0) & (value < np.inf))] = np.nan
         quantity[~(quantity > 0)] = 1.0
         order, names = _encode(_column(rows, "order_id"))
-        return cls(slot, np.nan_to_num(price * quantity, nan=0.0), value, order, len(names))
+        return cls(slot, price * quantity, value, order, len(names))
 
 
 def _amounts(rows: pa.Table, name: str) -> Float[np.ndarray, " n"]:
@@ -308,8 +308,8 @@ def _scalars(counts: np.ndarray, sums: np.ndarray, has: Capabilities) -> tuple[n
             "checkout_rate": n["purchase"] / n["session"],
             "browse_only_rate": n["browse_only"] / n["session"],
             "intent_strength": commitment / (n["session"] + commitment),
-            "mean_cart_value": _mean(sums[:, 1], n["add"]),
-            "mean_order_value": _mean(sums[:, 2], n["orders"]),
+            "mean_cart_value": _mean(sums[:, 1], n["known_carts"], n["add"]),
+            "mean_order_value": _mean(sums[:, 2], n["known_orders"], n["orders"]),
         }
     unknown = {
         "active_day_count": not has.has_time,
@@ -330,7 +330,8 @@ def _scalars(counts: np.ndarray, sums: np.ndarray, has: Capabilities) -> tuple[n
     return scalars, np.select([*steps, light > 0], range(len(steps) + 1), len(STRATA) - 1)  # REFERENCE 6
 
 
-def _mean(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    scaled = np.where(count > 0, total / count, 0.0) * _MILLIONTH
+def _mean(total: np.ndarray, known: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """The mean of the known amounts; 0 where there is nothing to count, nan where nothing of it is known."""
+    scaled = np.where(count > 0, total / known, 0.0) * _MILLIONTH
     whole = np.trunc(scaled)
     return np.where(np.abs(scaled - whole) >= 0.5, whole + np.sign(scaled), whole) / _MILLIONTH

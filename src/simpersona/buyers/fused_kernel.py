@@ -24,8 +24,10 @@ VIEW, COLLECTION, SEARCH, ADD, REMOVE, START, COMPLETE = (
 DAY = 86_400_000_000  # microseconds
 COUNTS = (
     "session", "day", "view", "add", "start", "purchase", "search", "collection", "browse_only", "views", "orders",
+    "known_orders", "known_carts",
 )  # fmt: skip
-"""The counts of `aggregate_rows`: sessions, active days, sessions with each kind of event, product views, orders."""
+"""The counts of `aggregate_rows`: sessions, active days, sessions with each kind of event, product views, orders;
+orders in sessions whose order value is known, and sessions with a cart whose value is known."""
 _SESSION_EVENTS = (VIEW, ADD, START, COMPLETE, SEARCH, COLLECTION)  # in the order of COUNTS
 _ORDERS = _SESSION_EVENTS.index(COMPLETE)  # orders are counted by their ids, not by their events
 _SESSION_INDEX = np.array(
@@ -118,16 +120,16 @@ def aggregate_rows(rows, starts, gap, days, slot, line, value, order, orders):
         opened = last = day = unidentified = np.int64(-1)
         entries = np.int64(0)
         session = np.zeros(len(_SESSION_EVENTS), np.int64)  # events of the current session
-        cart = 0.0
+        cart, priced = 0.0, False
         for index in range(starts[owner], starts[owner + 1]):
             key = rows[index, 1]
             if key < 0:  # dropped
                 continue
             time, row, event = rows[index, 0], key & ROW, key >> _EVENT_AT
             if opened >= 0 and time - last > gap:
-                _close(buyer_counts, buyer_sums, session, last - opened, cart, order_values, line_sums)
+                _close(buyer_counts, buyer_sums, session, last - opened, cart, priced, order_values, line_sums)
                 session[:] = 0
-                cart, opened, unidentified = 0.0, -1, -1
+                cart, priced, opened, unidentified = 0.0, False, -1, -1
             opened, last = time if opened < 0 else opened, time
             today = days[row] if len(days) else time // DAY
             buyer_counts[1] += today != day
@@ -139,7 +141,9 @@ def aggregate_rows(rows, starts, gap, days, slot, line, value, order, orders):
             if _SESSION_INDEX[event] >= 0:
                 session[_SESSION_INDEX[event]] += 1
             if event in (ADD, REMOVE):
-                cart += line[slot[row]] if event == ADD else -line[slot[row]]
+                if not np.isnan(line[slot[row]]):
+                    cart += line[slot[row]] if event == ADD else -line[slot[row]]
+                    priced = True
             elif event == COMPLETE:
                 number = order[slot[row]]
                 if number < 0:
@@ -153,15 +157,18 @@ def aggregate_rows(rows, starts, gap, days, slot, line, value, order, orders):
                 if target < 0:
                     target = session[_ORDERS]
                     session[_ORDERS] += 1
-                    order_values[target], line_sums[target] = np.nan, 0.0
+                    order_values[target], line_sums[target] = np.nan, np.nan
                     if number < 0:
                         unidentified = target
                     else:
                         index_of_order[number] = target
-                line_sums[target] += line[slot[row]]
+                if np.isnan(line_sums[target]):
+                    line_sums[target] = line[slot[row]]
+                elif not np.isnan(line[slot[row]]):
+                    line_sums[target] += line[slot[row]]
                 order_values[target] = np.fmax(order_values[target], value[slot[row]])
         if opened >= 0:
-            _close(buyer_counts, buyer_sums, session, last - opened, cart, order_values, line_sums)
+            _close(buyer_counts, buyer_sums, session, last - opened, cart, priced, order_values, line_sums)
         _fill(seen[:entries], bags, bag_starts, owner)
     return (
         counts, sums, (bag_starts[0], bag_starts[1], bag_starts[2]),
@@ -179,7 +186,7 @@ def _channel(key):
 
 
 @njit(nogil=True, cache=True)
-def _close(buyer_counts, buyer_sums, session, duration, cart, order_values, line_sums):
+def _close(buyer_counts, buyer_sums, session, duration, cart, priced, order_values, line_sums):
     """Adds a finished session to the counts and sums of its buyer."""
     additions, bought = session[1], session[_ORDERS]
     buyer_counts[0] += 1
@@ -189,12 +196,15 @@ def _close(buyer_counts, buyer_sums, session, duration, cart, order_values, line
     buyer_counts[9] += session[0]
     buyer_counts[10] += bought
     buyer_sums[0] += duration
-    if additions:
+    if additions and priced:
         buyer_sums[1] += max(_rounded(cart), 0.0)
+        buyer_counts[12] += 1
     spent = 0.0
     for number in range(bought):
         spent += line_sums[number] if np.isnan(order_values[number]) else order_values[number]
-    buyer_sums[2] += _rounded(spent)
+    if not np.isnan(spent):  # an order without an amount makes the session's sum unknown
+        buyer_sums[2] += _rounded(spent)
+        buyer_counts[11] += bought
 
 
 @njit(nogil=True, cache=True)

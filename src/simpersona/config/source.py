@@ -10,11 +10,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SerializeAsAny, Val
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from simpersona.config.adapter_name import is_import_path, unknown_adapter
-from simpersona.config.section import Section, known_time_zone
+from simpersona.config.section import PositiveFloat, Section, known_time_zone
 
 EventColumn = Literal[
     "shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
-    "order_id", "value", "seq", "event_id", "title", "vendor", "product_type", "collection",
+    "order_id", "value", "currency", "seq", "event_id", "title", "vendor", "product_type", "collection",
 ]  # fmt: skip
 """What a column of a log can be: those of contracts.EVENTS, the order and the ids of events, and labels for the catalogue."""
 EventName = Literal[
@@ -95,6 +95,22 @@ class _OneShopSourceConfig(SourceConfig):
     has more than 20% of its shop's rows, and at least 30 visits and 10 times as many as any buyer with fewer rows."""
 
 
+class _DecimalSourceConfig(SourceConfig):
+    """A log whose amounts may be texts."""
+
+    decimal: Literal["auto", ".", ","] = "auto"
+    """The decimal mark of amounts that are texts. "auto": what each column's unambiguous amounts show; an amount such as
+    1.299 that stays ambiguous is masked and counted."""
+
+
+class _AmountsSourceConfig(_DecimalSourceConfig):
+    """A log whose amounts may be texts, and in several currencies."""
+
+    exchange_rates: dict[str, PositiveFloat] = Field(default={})
+    """What one unit of each currency is worth in the one that all amounts are converted into: {EUR = 1.0, USD = 0.92}.
+    Not set: amounts that are not in the most frequent currency of their store are masked and counted."""
+
+
 class _CategorySourceConfig(SourceConfig):
     """A log of one large shop, whose categories can serve as shops."""
 
@@ -109,7 +125,7 @@ class LabSourceConfig(SourceConfig):
     """Where the raw log comes from; docs/events.md describes each format. "lab": the world of [lab] is generated."""
 
 
-class ShopifySourceConfig(_OneShopSourceConfig):
+class ShopifySourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """A store's Web Pixels events."""
 
     example: ClassVar[dict[str, Any]] = {"path": "events/"}
@@ -118,7 +134,7 @@ class ShopifySourceConfig(_OneShopSourceConfig):
     """Shopify Web Pixels standard events as JSON lines."""
 
 
-class Ga4SourceConfig(_OneShopSourceConfig):
+class Ga4SourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """An export of Google Analytics 4."""
 
     example: ClassVar[dict[str, Any]] = {"path": "events_*.parquet"}
@@ -127,7 +143,7 @@ class Ga4SourceConfig(_OneShopSourceConfig):
     """Google Analytics 4 as exported to BigQuery: parquet or JSON lines."""
 
 
-class SegmentSourceConfig(_OneShopSourceConfig):
+class SegmentSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """Calls of Segment, RudderStack or PostHog."""
 
     example: ClassVar[dict[str, Any]] = {"path": "calls/*.jsonl.gz"}
@@ -136,7 +152,7 @@ class SegmentSourceConfig(_OneShopSourceConfig):
     """Segment's e-commerce spec as JSON lines, as RudderStack and PostHog write it too."""
 
 
-class SnowplowSourceConfig(_OneShopSourceConfig):
+class SnowplowSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """Enriched events of Snowplow."""
 
     example: ClassVar[dict[str, Any]] = {"path": "enriched/"}
@@ -145,7 +161,7 @@ class SnowplowSourceConfig(_OneShopSourceConfig):
     """Snowplow's e-commerce events as JSON lines or parquet."""
 
 
-class Rees46SourceConfig(_CategorySourceConfig):
+class Rees46SourceConfig(_CategorySourceConfig, _DecimalSourceConfig):
     """A published log of REES46."""
 
     example: ClassVar[dict[str, Any]] = {"path": "2019-Oct.csv"}
@@ -172,7 +188,7 @@ class WebshopSourceConfig(SourceConfig):
     """Sessions of human shoppers in WebShop as JSON lines."""
 
 
-class TableSourceConfig(_OneShopSourceConfig):
+class TableSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """A table, with a map from its columns and event names to ours."""
 
     example: ClassVar[dict[str, Any]] = {
@@ -209,12 +225,11 @@ class TableSourceConfig(_OneShopSourceConfig):
     A dot leads into a nested value: product.id."""
     events: dict[str, EventName] = Field(default={})
     """The log's event = "ours", where their names differ; "ignored" for events without a use,
-    and "*" for all events that are not named."""
+    "*" for all events that are not named, and "" for rows with an empty event name."""
 
     def reader_options(self) -> dict[str, Any]:
         """The arguments, by name, of the adapter that reads the format."""
-        events = {**self.usual_events, **self.events}
-        return super().reader_options() | {"events": events, "usual": dict(self.usual)}
+        return super().reader_options() | {"usual": dict(self.usual), "usual_events": dict(self.usual_events)}
 
 
 class AmplitudeSourceConfig(TableSourceConfig):

@@ -16,6 +16,8 @@ DUPLICATE = "exact duplicate"
 IGNORED = "ignored: "
 """Prefix of the reject reason of standard events that no stage uses; such rows are not malformed."""
 
+UNKNOWN_NAME = "unknown event name"
+
 PERSONAL = ("buyer_id", "session_id", "order_id")
 """Columns with ids that identify a person in the source's records."""
 MONEY = ("price", "value")
@@ -40,8 +42,8 @@ def validate_rows(events: ibis.Table, *, keep_duplicates: bool) -> ibis.Table:
         (~events.time.between(_EARLIEST, _LATEST), "time is not between 1970 and 2200"),
         (_blank(events.event), "event is missing"),
         (events.event.isin(EVENT_NAMES), ibis.null("string")),
-        (events.event.re_search(_NAME), "unknown event name: " + events.event),
-        else_="unknown event name",
+        (events.event.re_search(_NAME), UNKNOWN_NAME + ": " + events.event),
+        else_=UNKNOWN_NAME,
     )
     validated = events.mutate(reason=fault)
     if keep_duplicates:

@@ -17,6 +17,7 @@ from simpersona.contracts import EVENTS, REJECTED, SESSIONS, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
 from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
+from simpersona.events.happened import what_happened
 from simpersona.events.materialize import in_parts, materialize
 from simpersona.events.quality import count_rows, describe, is_malformed
 from simpersona.events.session_ids import checked_session_ids
@@ -77,7 +78,8 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
 
     quality |= describe(clean, events, raw.products, raw.has)
     quality["time_zone"] = config.time_zone
-    quality["warnings"] = [*raw.warnings, *session_warnings]
+    quality["currencies"] = dict(raw.currencies)
+    quality["warnings"] = [*raw.warnings, *session_warnings, *what_happened(quality, rejected)]
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
         quality["bots"] = summarize_bots(bots, dropped=config.bots == "drop")

@@ -67,7 +67,8 @@ def build_sessions(events: ibis.Table, products: ibis.Table, collections: ibis.T
     """SESSIONS from events with session ids, `part` and `seq`, and the catalogue.
 
     The timeline of a completed checkout has one entry per order line. Money columns are null if the source has no
-    prices (REFERENCE 5); cart values are also null if it has no carts.
+    prices (REFERENCE 5), and cart values if it has no carts. A session's order value is also null if one of its orders
+    has neither a value nor a line with a price, and its cart value if nothing that entered or left the cart has a price.
     """
     labelled = _labelled(events, products, collections)
     sessions = labelled.group_by(*SESSION).aggregate(
@@ -95,7 +96,9 @@ def build_sessions(events: ibis.Table, products: ibis.Table, collections: ibis.T
         **{name: joined[name] for name in sessions.columns if name.endswith("_count") and name != "event_count"},
         purchase_count=joined.purchase_count.fill_null(0),
         cart_value=joined.cart_value,
-        order_value=joined.order_value.fill_null(0.0) if has.has_price else ibis.null("float64"),
+        order_value=ibis.ifelse(joined.purchase_count.isnull(), 0.0, joined.order_value)
+        if has.has_price
+        else ibis.null("float64"),
         timeline=_in_order(joined.timeline),
     )
 
@@ -116,13 +119,17 @@ def _count(events: ibis.Table, name: str) -> ir.IntegerScalar:
 
 
 def _line_value(events: ibis.Table) -> ir.FloatingColumn:
-    return (events.price * events.quantity.fill_null(1)).fill_null(0.0)
+    return events.price * events.quantity.fill_null(1)
 
 
 def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
     # REFERENCE 5: additions minus removals, not below 0
-    sign = events.event.cases(("product_added_to_cart", 1.0), ("product_removed_from_cart", -1.0), else_=0.0)
-    return ibis.greatest((sign * _line_value(events)).sum().round(_DECIMALS), 0.0)
+    signs = {"product_added_to_cart": 1.0, "product_removed_from_cart": -1.0}
+    sign = events.event.cases(*signs.items(), else_=ibis.null("float64"))
+    total = (sign * _line_value(events)).sum().round(_DECIMALS)
+    # not by `greatest` alone, which passes over a null
+    known = ibis.ifelse(total.isnull(), ibis.null("float64"), ibis.greatest(total, 0.0))
+    return ibis.ifelse(events.event.isin(list(signs)).sum() > 0, known, 0.0)
 
 
 def session_orders(events: ibis.Table) -> ibis.Table:
@@ -142,9 +149,12 @@ def session_orders(events: ibis.Table) -> ibis.Table:
     # an order that is logged again, for example when its page is opened another day, counts once
     occurrence = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
     orders = orders.mutate(new=orders.order_id.isnull() | (occurrence == 0))
+    amount = ibis.coalesce(orders.value, orders.lines)
+    total = amount.sum(where=orders.new).fill_null(0.0).round(_DECIMALS)
+    unknown = (orders.new & amount.isnull()).sum()
     return orders.group_by(*SESSION).aggregate(
         purchase_count=orders.new.sum(),
-        order_value=ibis.coalesce(orders.value, orders.lines).sum(where=orders.new).round(_DECIMALS),
+        order_value=ibis.ifelse(unknown > 0, ibis.null("float64"), total),
         further_lines=orders.further_lines.sum(where=orders.order_id.notnull()),
     )
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,13 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
+from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, currency_code, currency_in
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
+from simpersona.adapters.sources.currencies import in_one_currency
 from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
 from simpersona.events.cleaning import IGNORED
+from simpersona.events.materialize import materialize
 
 ALL_KNOWN = Capabilities(
     has_search=True, has_collection=True, has_checkout_start=True, has_price=True, has_session=True, has_text=True
@@ -27,6 +31,7 @@ PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_
 _SHAPE = {name: kind.copy(nullable=True) for name, kind in ibis.Schema.from_pyarrow(EVENTS.schema).items()} | {
     name: kind.copy(nullable=True) for name, kind in ibis.Schema.from_pyarrow(PROVENANCE).items()
 }
+_NAMES_SHOWN = 20
 _OF_PRODUCT = ("product_id", "price", "quantity")
 _MENTIONED = ("product_id", "title", "vendor", "product_type", "price")
 
@@ -38,24 +43,52 @@ def event_log(
     rows_in: int,
     has: Capabilities,
     identity: Identity,
-    mentions: Callable[[ibis.Table], tuple[ibis.Table, ibis.Table]] | None = None,
+    amounts: AmountSettings,
+    mentions: Callable[[ibis.Table, AmountReader], tuple[ibis.Table, ibis.Table]] | None = None,
+    warnings: tuple[str, ...] = (),
 ) -> RawLog:
     """The log of a source that reads one event per input row.
 
     `rows` has `file`, `row`, `raw`, the `reason` why a row is not used (null where it is), `goods` (an array of structs
     of product_id, title, vendor, product_type, price and quantity), the name of the `collection`, and the columns of
-    EVENTS as far as the source has them. `identity` says whose the rows are. The catalogue lies in `folder`, or is made from what the used rows mention
-    (see `catalogue`); `mentions` is `mentioned_goods` unless given.
+    EVENTS as far as the source has them, and perhaps `currency`. `identity` says whose the rows are. Amounts are texts,
+    which `amounts` says how to read. The catalogue lies in `folder`, or is made from what the used rows mention (see
+    `catalogue`); `mentions` is `mentioned_goods` unless given. Without a readable amount the log has no prices.
     """
-    rows, of_host, warnings = identity.resolve(rows)
-    used = rows.filter(rows.reason.isnull())
-    products, collections = catalogue(engine, folder, lambda: (mentions or mentioned_goods)(used))
+    rows, of_host, about_ids = identity.resolve(rows)
+    texts = rows.filter(rows.reason.isnull())
+    reader = AmountReader.of(texts, amounts.decimal)
+    if "currency" in texts.columns:
+        texts = texts.mutate(currency=_currency(texts))
+    # computed once: the expression of an amount is long, and every later step would repeat it
+    read = materialize(reader.read(texts), "amounts")
+    used, currencies, about_currencies = in_one_currency(read, amounts.exchange_rates)
+    products, collections = catalogue(
+        engine, folder, lambda: mentions(used, reader) if mentions else mentioned_goods(used)
+    )
     # a catalogue beside the log may name its shops by their hosts
     if identity.shop is None and any((folder / name).is_file() for name in CATALOGUE_FILES):
         products = with_shops(products, of_host, PRODUCTS.key)
         collections = with_shops(collections, of_host, COLLECTIONS.key)
-    has = replace(has, has_session=has.has_session and _any(used, "session_id"))
-    return RawLog(product_rows(used), rejected_rows(rows), products, collections, rows_in, has, warnings)
+    has_price = has.has_price and reader.is_readable("price", "value", "line_total")
+    return RawLog(
+        product_rows(used),
+        rejected_rows(rows),
+        products,
+        collections,
+        rows_in,
+        replace(has, has_price=has_price, has_session=has.has_session and _any(used, "session_id")),
+        (*warnings, *about_ids, *reader.warnings(), *about_currencies),
+        currencies,
+    )
+
+
+def _currency(texts: ibis.Table) -> ir.StringValue:
+    """The currency that a row names in its own column, else in one of its amounts."""
+    amounts = [texts[name] for name in ("value", "price") if name in texts.columns]
+    return ibis.coalesce(
+        currency_code(texts.currency), *map(currency_in, amounts), currency_in(texts.goods[0]["price"])
+    )
 
 
 def event_rows(rows: ibis.Table, **columns: ir.Value | str) -> ibis.Table:
@@ -98,6 +131,35 @@ def ignored(name: ir.StringValue, harmless: str) -> ir.StringValue:
 
 def _any(rows: ibis.Table, column: str) -> bool:
     return bool(rows.filter(rows[column].notnull()).limit(1).count().to_pyarrow().as_py())
+
+
+def unmapped_names(rows: ibis.Table, harmless: str, setting: str = "") -> tuple[str, ...]:
+    """What to say about rows of events, by their `name`, that no rule maps. Names that do not match `harmless` are counted,
+    not shown.
+    """
+    shown = ibis.ifelse(rows["name"].re_search(harmless), rows["name"], ibis.null("string"))
+    lines = rows.group_by(shown=shown).aggregate(rows=ibis._.count()).to_pyarrow().to_pylist()
+    counts = {line["shown"]: line["rows"] for line in lines}
+    if not counts:
+        return ()
+    names = sorted((name for name in counts if name is not None), key=lambda name: (-counts[name], name))
+    listed = [f'"{name}" ({counts[name]:,} rows)' for name in names[:_NAMES_SHOWN]]
+    others = sum(counts.values()) - sum(counts[name] for name in names[:_NAMES_SHOWN])
+    listed += [f"other names ({others:,} rows)"] if others else []
+    said = (
+        f"{sum(counts.values()):,} rows have an event name that no rule maps, and are not used: {', '.join(listed)}. If one"
+        f" of them is a purchase, a cart addition or a view, it is missing from the result.{setting}"
+    )
+    taken_back = [name for name in names if re.search(r"refund|cancel", name, re.IGNORECASE)]
+    if not taken_back:
+        return (said,)
+    return (
+        said,
+        (
+            f"{sum(counts[name] for name in taken_back):,} rows are refunds or cancellations, by their names"
+            f" ({', '.join(taken_back[:_NAMES_SHOWN])}). They are not subtracted: the orders that they name keep their value."
+        ),
+    )
 
 
 def page_host(address: ir.StringValue) -> ir.StringValue:

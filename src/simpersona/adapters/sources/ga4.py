@@ -15,13 +15,14 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.sources.amounts import AmountSettings, Decimal, json_amount, unambiguous
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
     event_log,
     ignored,
-    number,
     page_host,
+    unmapped_names,
     whole_number,
 )
 from simpersona.adapters.sources.ga_csv import read_ga_csv
@@ -50,6 +51,12 @@ EVENT_OF = {
 """Every other event (select_item, scroll, session_start, add_payment_info, a shop's own) is set aside and counted.
 A product that is selected in a list has its own view_item.
 """
+UNUSED_EVENTS = (
+    "add_payment_info", "add_shipping_info", "add_to_wishlist", "click", "file_download", "first_visit", "form_start",
+    "form_submit", "scroll", "select_item", "select_promotion", "session_start", "user_engagement", "video_complete",
+    "video_progress", "video_start", "view_promotion",
+)  # fmt: skip
+"""Events of Google's own that no stage uses: nobody needs to be told of them."""
 NEEDED = ("event_name", "event_timestamp", "user_pseudo_id")
 
 _SCALARS = {
@@ -63,10 +70,11 @@ _SCALARS = {
 }
 _VALUE = "struct<string_value: string, int_value: string, float_value: string, double_value: string>"
 _PARAMS = f"array<struct<key: string, value: {_VALUE}>>"
+_ITEM_TYPES = dict.fromkeys(("price", "quantity"), dt.json)  # numbers, or texts
 _ITEM_FIELDS = (
     "item_id", "item_name", "item_brand", "item_category", "price", "quantity", "item_list_id", "item_list_name",
 )  # fmt: skip
-_ITEMS = f"array<struct<{', '.join(f'{name}: string' for name in _ITEM_FIELDS)}>>"
+_ITEMS = dt.Array(value_type=dt.Struct({name: _ITEM_TYPES.get(name, dt.string) for name in _ITEM_FIELDS}))
 _NOT_SET = ("", "(not set)")
 _NAME = r"^[A-Za-z0-9_]{1,40}$"  # of an event, as Google allows it
 
@@ -86,8 +94,11 @@ class Ga4Source:
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
         shared_ids: Literal["reject", "keep"] = "reject",
+        decimal: Decimal = "auto",
+        exchange_rates: Mapping[str, float] | None = None,
     ) -> None:
         self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
+        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is an event.
@@ -98,7 +109,7 @@ class Ga4Source:
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         kind, names = kind_of(files), columns_of(files)
         if kind == "csv":
-            return read_ga_csv(engine, files, names, self.identity)
+            return read_ga_csv(engine, files, names, self.identity, self.amounts)
         if missing := [name for name in NEEDED if name not in names]:
             raise SourceError(
                 f"{files[0]}: missing column(s) {', '.join(missing)}. Found: {', '.join(names)[:300]}."
@@ -107,7 +118,9 @@ class Ga4Source:
         read, rows_in = _read_parquet(engine, files) if kind == "parquet" else _read_json(engine, files)
         flat = materialize(self._flat(read), "ga4_events")
         rows = _with_reason(mark_exported_again(flat) if len(files) > 1 else flat.mutate(repeated=False))
-        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity)
+        unmapped = flat.filter(flat.fault.isnull() & flat.event.isnull() & ~flat.name.isin(UNUSED_EVENTS))
+        said = unmapped_names(unmapped, _NAME)
+        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, self.amounts, warnings=said)
 
     def _flat(self, read: ibis.Table) -> ibis.Table:
         """One row per event with what is needed of its parameters; `goods` are its items."""
@@ -139,7 +152,8 @@ class Ga4Source:
             collection_id=ibis.ifelse(is_list, listed, None),
             collection=ibis.ifelse(is_list, ibis.coalesce(param("item_list_name"), goods[0]["list_name"]), None),
             order_id=ibis.ifelse(is_order, ibis.coalesce(_set(read.transaction), param("transaction_id")), None),
-            value=ibis.ifelse(is_order, number(ibis.coalesce(read.revenue, param("value"))), None),
+            value=ibis.ifelse(is_order, ibis.coalesce(read.revenue, param("value")), None),
+            currency=param("currency"),
             goods=goods,
         )
 
@@ -181,7 +195,8 @@ def _with_reason(flat: ibis.Table) -> ibis.Table:
 def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     lines, rows_in = read_lines(engine, files)
     paths = {ours: f"$.{theirs}" for ours, theirs in _SCALARS.items()}
-    parsed = materialize(json_objects(lines, paths | {"params": "$.event_params", "items": "$.items"}), "ga4_lines")
+    paths |= {"params": "$.event_params", "items": "$.items"}
+    parsed = materialize(json_objects(lines, paths, ["revenue"]), "ga4_lines")
     values = {"params": json_value(parsed.params, _PARAMS), "items": json_value(parsed["items"], _ITEMS)}
     return parsed.select("file", "row", "fault", *_SCALARS, raw="line", **values), rows_in
 
@@ -194,7 +209,8 @@ def _read_parquet(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, in
         value: ir.Value = table[first] if first in table.columns else ibis.null("string")
         for step in rest:
             value = _field(value, step)
-        scalars[ours] = value.cast("string").nullif("")
+        text = value.cast("string").nullif("")
+        scalars[ours] = unambiguous(text) if value.type().is_floating() else text
     lists = {
         ours: _list(table[theirs]) if theirs in table.columns else ibis.null(kind)
         for ours, theirs, kind in (("params", "event_params", _PARAMS), ("items", "items", _ITEMS))
@@ -220,7 +236,17 @@ def _text(value: ir.Value, name: str) -> ir.StringValue:
 
 
 def _param(value: ir.StructValue) -> ir.StringValue:
-    return ibis.coalesce(*[_text(value, f"{kind}_value") for kind in ("string", "int", "double", "float")])
+    texts = [_text(value, f"{kind}_value") for kind in ("string", "int")]
+    numbers = [unambiguous(_text(value, f"{kind}_value")) for kind in ("double", "float")]
+    return ibis.coalesce(*texts, *numbers)
+
+
+def _item_amount(item: ir.StructValue, name: str) -> ir.StringValue:
+    value = _field(item, name)
+    text = value.cast("string")
+    if isinstance(value.type(), dt.JSON):
+        return json_amount(text)
+    return unambiguous(text) if value.type().is_numeric() else text
 
 
 def _set(text: ir.StringValue) -> ir.StringValue:
@@ -234,8 +260,8 @@ def _good(item: ir.StructValue) -> ir.StructValue:
             "title": _set(_text(item, "item_name")),
             "vendor": _set(_text(item, "item_brand")),
             "product_type": _set(_text(item, "item_category")),
-            "price": number(_text(item, "price")),
-            "quantity": whole_number(_text(item, "quantity")),
+            "price": _item_amount(item, "price"),
+            "quantity": _item_amount(item, "quantity"),
             "list_id": _set(_text(item, "item_list_id")),
             "list_name": _set(_text(item, "item_list_name")),
         }

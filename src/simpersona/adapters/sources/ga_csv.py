@@ -12,6 +12,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
+from simpersona.adapters.sources.amounts import AmountSettings
 from simpersona.adapters.sources.csv_lines import read_csv_lines
 from simpersona.adapters.sources.event_rows import PER_PRODUCT, number
 from simpersona.adapters.sources.identity import Identity
@@ -38,7 +39,9 @@ _ACTIONS = {
 }
 
 
-def read_ga_csv(engine: SQLBackend, files: Sequence[Path], names: Sequence[str], identity: Identity) -> RawLog:
+def read_ga_csv(
+    engine: SQLBackend, files: Sequence[Path], names: Sequence[str], identity: Identity, amounts: AmountSettings
+) -> RawLog:
     """The log of CSV files with these columns.
 
     Item rows of purchases have the columns PURCHASES: the rows of one buyer and time are one order. Hits have the columns
@@ -54,12 +57,12 @@ def read_ga_csv(engine: SQLBackend, files: Sequence[Path], names: Sequence[str],
             "product_id": "item_id", "title": "item_name", "price": "price", "quantity": "quantity",
             "order_id": "event_timestamp",
         }  # fmt: skip
-        source = TableSource.of(identity, time_format="us", nothing=_NOT_SET)
+        source = TableSource.of(identity, amounts, time_format="us", nothing=_NOT_SET)
         return source.of_rows(engine, read_rows(engine, files, columns), files[0].parent)
     if all(name in names for name in HITS):
         read = read_csv_lines(engine, files, HITS, "GA360 hits")
         rows = materialize(_hits(read.rows), "ga360_hits")
-        source = TableSource.of(identity, events={_CLICK: "ignored"}, time_format="ms", nothing=_NOT_SET)
+        source = TableSource.of(identity, amounts, events={_CLICK: "ignored"}, time_format="ms", nothing=_NOT_SET)
         return source.of_rows(engine, TableRows(rows, read.rejected, read.rows_in), files[0].parent)
     raise SourceError(
         f"{files[0]}: a CSV of Google Analytics has the columns {', '.join(PURCHASES)} (item rows of purchases) or"

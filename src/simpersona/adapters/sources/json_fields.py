@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from simpersona.adapters.sources.amounts import is_ambiguous, unambiguous
 from simpersona.events.materialize import materialize
 
 JSON_LINES = (
@@ -21,9 +22,10 @@ JSON_LINES = (
 """The names of files of JSON lines or of JSON arrays."""
 
 
-def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
+def json_objects(lines: ibis.Table, paths: Mapping[str, str], amounts: Sequence[str] = ()) -> ibis.Table:
     """The lines (file, row, line, fault) with the text at each of `paths` ({"client": "$.clientId"}) under its
-    name, null where there is nothing or an empty text; `fault` also names a line that is no JSON object.
+    name, null where there is nothing or an empty text; `fault` also names a line that is no JSON object. What is a number
+    in the lines, of the names `amounts`, gets a text that is not ambiguous.
     """
     fault = ibis.cases(
         (lines.fault.notnull(), lines.fault),
@@ -32,11 +34,39 @@ def json_objects(lines: ibis.Table, paths: Mapping[str, str]) -> ibis.Table:
         else_=ibis.null("string"),
     )
     texts = _texts_at(_if_json(lines.line), list(paths.values()))
-    return lines.mutate(fault=fault, **{name: texts[index].nullif("") for index, name in enumerate(paths)})
+    values = {name: texts[index].nullif("") for index, name in enumerate(paths)}
+    for name in amounts:
+        # few amounts are ambiguous: only their lines are parsed again, for the kind of the value
+        is_number = _kind_at(lines.line, paths[name]) != "VARCHAR"
+        values[name] = ibis.ifelse(is_ambiguous(values[name]) & is_number, unambiguous(values[name]), values[name])
+    return lines.mutate(fault=fault, **values)
+
+
+def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
+    """The lines with the JSON that the fields `names` hold as text, as a warehouse's column has it, in place of that text."""
+    line = lines.line
+    fields = []
+    for name in names:
+        text = ibis.ifelse(_kind_at(line, f"$.{name}") == "VARCHAR", _if_json(_text_at(line, f"$.{name}")), None)
+        fields.append(f'"{name}":' + text)
+    patch = "{" + ibis.array(fields).filter(lambda field: field.notnull()).join(",") + "}"
+    # the pattern passes over most lines quickly
+    is_text = line.re_search(rf'"(?:{"|".join(names)})"\s*:\s*"\s*[\[{{]')
+    return lines.mutate(line=ibis.ifelse(is_text, ibis.coalesce(_merged(_if_json(line), patch), line), line))
+
+
+def json_items(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
+    """An array of JSON as `json_value` reads it; of an object alone it is the only element."""
+    return json_value(ibis.ifelse(text.re_search(r"^\s*\{"), "[" + text + "]", text), kind)
+
+
+def json_text(leaf: ir.StringValue) -> ir.StringValue:
+    """A JSON value as text: that of a text itself, of anything else its JSON."""
+    return _text_at(_if_json(leaf), "$")
 
 
 def json_value(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
-    """A JSON text as a value of the type `kind`, whose leaves are texts; null where it is no JSON.
+    """A JSON text as a value of the type `kind`, whose leaves are texts, or JSON that is not parsed; null where it is no JSON.
 
     An array is read from an array alone and a struct from an object alone.
     """
@@ -69,7 +99,7 @@ def _structure(kind: dt.DataType) -> object:
         return {name: _structure(inner) for name, inner in kind.items()}
     if isinstance(kind, dt.Array):
         return [_structure(kind.value_type)]
-    return "VARCHAR"
+    return "JSON" if kind.is_json() else "VARCHAR"
 
 
 @ibis.udf.scalar.builtin(name="json_valid")
@@ -80,6 +110,21 @@ def _is_json(text: str) -> bool:
 @ibis.udf.scalar.builtin(name="json_extract_string")
 def _texts_at(text: str, paths: list[str]) -> list[str]:
     """The value at each path of a JSON text, as text; null where there is nothing. The text is parsed once."""
+
+
+@ibis.udf.scalar.builtin(name="json_extract_string")
+def _text_at(text: str, path: str) -> str:
+    """The value at a path of a JSON text, as text; null where there is nothing."""
+
+
+@ibis.udf.scalar.builtin(name="json_type")
+def _kind_at(text: str, path: str) -> str:
+    """DuckDB's name for the kind of the value at a path."""
+
+
+@ibis.udf.scalar.builtin(name="json_merge_patch")
+def _merged(text: str, patch: str) -> str:
+    """A JSON object with the fields of another in place of its own."""
 
 
 def _if_json(text: ir.StringValue) -> ir.StringValue:

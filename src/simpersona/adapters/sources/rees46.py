@@ -13,8 +13,9 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files
+from simpersona.adapters.sources.amounts import AmountReader, Decimal
 from simpersona.adapters.sources.csv_lines import read_csv_lines
-from simpersona.adapters.sources.event_rows import event_rows, number
+from simpersona.adapters.sources.event_rows import event_rows
 from simpersona.contracts import Capabilities, RawLog
 from simpersona.events.cleaning import possible_or_null
 from simpersona.events.materialize import materialize
@@ -44,8 +45,8 @@ class Rees46Source:
     starts. The catalogue is made of brand, category code and product id, and a purchase row is one unit.
     """
 
-    def __init__(self, shop_by: Literal["category_root", "none"] = "category_root") -> None:
-        self.shop_by = shop_by
+    def __init__(self, shop_by: Literal["category_root", "none"] = "category_root", decimal: Decimal = "auto") -> None:
+        self.shop_by, self.decimal = shop_by, decimal
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`. Lines with a wrong number of fields are rejected. A field that holds a comma
@@ -56,6 +57,8 @@ class Rees46Source:
         files = log_files(path, LOGS, "the REES46 log, a CSV file, a folder of CSV files or an archive of them")
         log = read_csv_lines(engine, files, COLUMNS, "a REES46 log")
         rows = materialize(log.rows.mutate(shop_id=self._shop(log.rows.category_code)), "rees46_rows")
+        reader = AmountReader.of(rows, self.decimal)
+        rows = reader.read(rows)
         products = materialize(_products(rows), "rees46_products")
         return RawLog(
             events=_events(rows),
@@ -63,7 +66,8 @@ class Rees46Source:
             products=products.order_by("shop_id", "product_id"),
             collections=_collections(products).order_by("shop_id", "collection_id"),
             rows_in=log.rows_in,
-            has=Capabilities(has_price=True, has_session=True, has_text=True),
+            has=Capabilities(has_price=reader.is_readable("price"), has_session=True, has_text=True),
+            warnings=reader.warnings(),
         )
 
     def _shop(self, category_code: ir.StringColumn) -> ir.StringValue:
@@ -80,7 +84,7 @@ def _events(rows: ibis.Table) -> ibis.Table:
         session_id="user_session",
         time=rows.event_time.try_cast("timestamp('UTC')"),
         event=rows.event_type.cases(*EVENT_OF.items(), else_=rows.event_type),
-        price=number(rows.price),
+        price=rows.price,
         quantity=ibis.literal(1, "int64"),
     )
 
@@ -90,7 +94,7 @@ def _products(rows: ibis.Table) -> ibis.Table:
     per_product = rows.group_by("shop_id", "product_id").aggregate(
         brand=rows.brand.max(),  # max: any of them, but always the same
         code=rows.category_code.max(),
-        price=possible_or_null(number(rows.price)).median(),
+        price=possible_or_null(rows.price).median(),
     )
     leaf = _leaf(per_product.code)
     kind = ibis.coalesce(leaf, ibis.literal("product"))

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -16,18 +15,26 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, json_amount, present
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
     event_log,
     ignored,
     mentioned_goods,
-    number,
     page_host,
-    whole_number,
+    unmapped_names,
 )
 from simpersona.adapters.sources.identity import Identity, shown_id
-from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.json_fields import (
+    JSON_LINES,
+    json_items,
+    json_objects,
+    json_text,
+    json_value,
+    mark_repeated,
+    unfolded,
+)
 from simpersona.adapters.sources.shared_ids import shared_users
 from simpersona.adapters.sources.times import time_of
 from simpersona.config.source import NO_IDS
@@ -76,12 +83,14 @@ _FIELDS = {
     "properties": "$.properties",  # as one text: PostHog exports it as such
 }
 _GOOD_FIELDS = ("product_id", "id", "sku", "name", "brand", "category", "price", "quantity")
-_GOOD = dt.Struct(fields=dict.fromkeys(_GOOD_FIELDS, dt.string))
+_GOOD = dt.Struct(fields=dict.fromkeys(_GOOD_FIELDS, dt.string) | dict.fromkeys(("price", "quantity"), dt.json))
+_WORTH = ("subtotal", "revenue", "total")
 _PROPERTIES = dt.Struct(
     fields=dict(_GOOD)
-    | dict.fromkeys(("list_id", "query", "order_id", "subtotal", "revenue", "total"), dt.string)
+    | dict.fromkeys(("list_id", "query", "order_id", "currency"), dt.string)
+    | dict.fromkeys(_WORTH, dt.json)
     | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "url"), dt.string)
-    | {"products": dt.Array(value_type=_GOOD)}
+    | {"products": dt.json}  # an array, its text, or a single object
 )
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event
 
@@ -103,8 +112,11 @@ class SegmentSource:
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
         shared_ids: Literal["reject", "keep"] = "reject",
+        decimal: Decimal = "auto",
+        exchange_rates: Mapping[str, float] | None = None,
     ) -> None:
         self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
+        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object, name no event or nobody,
@@ -115,11 +127,16 @@ class SegmentSource:
         files = log_files(path, JSON_LINES, "calls of Segment's spec, one JSON object a line")
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         lines, rows_in = read_lines(engine, files)
-        calls = materialize(self._flat(json_objects(lines, _FIELDS)), "segment_calls")
+        objects = json_objects(unfolded(lines, ["context"]), _FIELDS)
+        calls = materialize(self._flat(objects), "segment_calls")
         calls, shared = self._without_shared_users(calls)
         rows = materialize(_with_reason(mark_repeated(_with_buyers(calls), "message", "call", "name")), "segment_rows")
-        log = event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, _mentions)
-        return replace(log, warnings=(*shared, *log.warnings))
+        is_track = (rows.call.fill_null("track") == "track") & rows.name.notnull()
+        unmapped = unmapped_names(rows.filter(rows.fault.isnull() & rows.event.isnull() & is_track), _NAME)
+        said = (*shared, *unmapped)
+        return event_log(
+            engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, self.amounts, _mentions, said
+        )
 
     def _without_shared_users(self, calls: ibis.Table) -> tuple[ibis.Table, tuple[str, ...]]:
         """The calls, where a user of very many anonymous ids is nobody: these ids stay the buyers."""
@@ -146,8 +163,9 @@ class SegmentSource:
         event = ibis.ifelse(is_page | (calls.call.fill_null("track") == "track"), event, None)
         is_order, is_list = event == "checkout_completed", event == "collection_viewed"
         host = page_host(ibis.coalesce(calls.url, p["$current_url"], p["url"]))
-        worth = [number(p[name]) for name in ("subtotal", "revenue", "total")]
-        several = (p["products"].length() > 0).fill_null(False)
+        worth = [present(_amount(p[name])) for name in _WORTH]
+        goods = json_items(json_text(p["products"].cast("string")), dt.Array(value_type=_GOOD))
+        several = (goods.length() > 0).fill_null(False)
         own_product = ibis.struct({name: p[name] for name in _GOOD_FIELDS})
         real, person = self.identity.real, self.identity.real(calls.person)
         ids = calls.user, calls.anonymous, calls.person
@@ -172,7 +190,8 @@ class SegmentSource:
             collection=ibis.ifelse(is_list, p["category"].nullif(""), None),
             order_id=ibis.ifelse(is_order, p["order_id"].nullif(""), None),
             value=ibis.ifelse(is_order, ibis.coalesce(*worth), None),
-            goods=ibis.ifelse(several, p["products"], ibis.array([own_product])).map(_good),
+            currency=p["currency"],
+            goods=ibis.ifelse(several, goods, ibis.array([own_product])).map(_good),
         )
 
 
@@ -183,10 +202,14 @@ def _good(product: ir.StructValue) -> ir.StructValue:
             "title": product["name"].nullif(""),
             "vendor": product["brand"].nullif(""),
             "product_type": product["category"].nullif(""),
-            "price": number(product["price"]),
-            "quantity": whole_number(product["quantity"]),
+            "price": _amount(product["price"]),
+            "quantity": _amount(product["quantity"]),
         }
     )
+
+
+def _amount(value: ir.Value) -> ir.StringValue:
+    return json_amount(value.cast("string"))
 
 
 def _with_buyers(calls: ibis.Table) -> ibis.Table:
@@ -213,6 +236,6 @@ def _with_reason(calls: ibis.Table) -> ibis.Table:
     )
 
 
-def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
+def _mentions(used: ibis.Table, _: AmountReader) -> tuple[ibis.Table, ibis.Table]:
     products, _ = mentioned_goods(used.filter(used.event != "page_viewed"))  # whose name is that of the page
     return products, mentioned_goods(used)[1]

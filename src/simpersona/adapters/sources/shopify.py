@@ -15,9 +15,18 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, page_host, whole_number
+from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, json_amount
+from simpersona.adapters.sources.currencies import FACTOR
+from simpersona.adapters.sources.event_rows import (
+    ALL_KNOWN,
+    event_log,
+    number,
+    page_host,
+    unmapped_names,
+    whole_number,
+)
 from simpersona.adapters.sources.identity import Identity
-from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
 from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -59,13 +68,25 @@ _FIELDS = {
     "order": "$.data.checkout.order.id",
     "order_value": "$.data.checkout.subtotalPrice.amount",
     "order_lines": "$.data.checkout.lineItems",
+    **{
+        f"{of}_currency": f"$.data.{path}.currencyCode"
+        for of, path in {
+            "checkout": "checkout",
+            "order": "checkout.subtotalPrice",
+            "variant": "productVariant.price",
+            "line": "cartLine.merchandise.price",
+            "total": "cartLine.cost.totalAmount",
+        }.items()
+    },
 }
 """The path of each field in an event; what is absent or of another kind is null."""
 
-_MONEY = "struct<amount: string>"  # a number or a string
+_NAME = r"^[\w $.:-]{1,60}$"  # of a custom event
+_AMOUNTS = ("variant_price", "line_price", "line_quantity", "line_total", "order_value")
+_MONEY = "struct<amount: json>"  # a number or a string
 _PRODUCT = "struct<id: string, title: string, vendor: string, type: string>"
 _VARIANT = f"struct<price: {_MONEY}, product: {_PRODUCT}>"
-_ORDER_LINES = f"array<struct<quantity: string, variant: {_VARIANT}, finalLinePrice: {_MONEY}>>"
+_ORDER_LINES = f"array<struct<quantity: json, variant: {_VARIANT}, finalLinePrice: {_MONEY}>>"
 _NAMED = (
     "struct<data: struct<"
     f" productVariant: {_VARIANT},"
@@ -93,8 +114,11 @@ class ShopifySource:
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
         shared_ids: Literal["reject", "keep"] = "reject",
+        decimal: Decimal = "auto",
+        exchange_rates: Mapping[str, float] | None = None,
     ) -> None:
         self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
+        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
@@ -104,16 +128,22 @@ class ShopifySource:
         """
         files = log_files(path, JSON_LINES, "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        parsed = materialize(json_objects(lines, _FIELDS), "pixels")
+        parsed = materialize(json_objects(unfolded(lines, ["data", "context"]), _FIELDS, _AMOUNTS), "pixels")
+        said = unmapped_names(
+            parsed.filter(parsed.fault.isnull() & (parsed.type == "custom") & parsed.event.notnull()).rename(
+                name="event"
+            ),
+            _NAME,
+        )
         rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))
         has = replace(ALL_KNOWN, has_session=False)
-        return event_log(engine, files[0].parent, rows, rows_in, has, self.identity, _mentions)
+        return event_log(engine, files[0].parent, rows, rows_in, has, self.identity, self.amounts, _mentions, said)
 
     def _flat(self, parsed: ibis.Table) -> ibis.Table:
         """One row per event, with its own product; `goods` are the lines of an order."""
         is_order = parsed.event == "checkout_completed"
-        count = number(parsed.line_quantity)
-        prices = number(parsed.variant_price), number(parsed.line_price), number(parsed.line_total) / count.nullif(0)
+        price = ibis.coalesce(parsed.variant_price, parsed.line_price)
+        currencies = [parsed[f"{of}_currency"] for of in ("order", "checkout", "variant", "line", "total")]
         return parsed.select(
             "file",
             "row",
@@ -127,10 +157,12 @@ class ShopifySource:
             time=parsed.timestamp.try_cast("timestamp('UTC')"),
             seq=whole_number(number(parsed.sequence)),
             product_id=ibis.coalesce(parsed.variant_product, parsed.line_product),
-            price=ibis.coalesce(*prices),
-            quantity=whole_number(count),
+            price=price,
+            quantity=parsed.line_quantity,
+            line_total=ibis.ifelse(price.isnull(), parsed.line_total, None),
+            currency=ibis.coalesce(*currencies),
             order_id=ibis.ifelse(is_order, ibis.coalesce(parsed.order, parsed.checkout), None),
-            value=ibis.ifelse(is_order, number(parsed.order_value), None),
+            value=ibis.ifelse(is_order, parsed.order_value, None),
             goods=json_value(ibis.ifelse(is_order, parsed.order_lines, None), _ORDER_LINES).map(_order_line),
         )
 
@@ -152,32 +184,32 @@ def _with_reason(parsed: ibis.Table) -> ibis.Table:
 
 
 def _order_line(item: ir.StructValue) -> ir.StructValue:
-    count = number(item["quantity"])
-    paid = _amount(item["finalLinePrice"]) / count.nullif(0)  # after the line's discounts
     variant = item["variant"]
     return ibis.struct(
         {
             "product_id": variant["product"]["id"].nullif(""),
-            "price": ibis.coalesce(paid, _amount(variant["price"])),
-            "quantity": whole_number(count),
+            "price": _amount(variant["price"]),
+            "quantity": json_amount(item["quantity"].cast("string")),
+            "line_total": _amount(item["finalLinePrice"]),  # after the line's discounts
         }
     )
 
 
-def _mentions(used: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
+def _mentions(used: ibis.Table, reader: AmountReader) -> tuple[ibis.Table, ibis.Table]:
     """Every mention of a product, and of a collection."""
     parsed = json_value(used.raw, _NAMED)
-    naming = materialize(used.select("shop_id", parsed=parsed), "pixels_named").select(
-        "shop_id", data=ibis._.parsed["data"]
+    factor = used[FACTOR] if FACTOR in used.columns else ibis.literal(1.0)
+    naming = materialize(used.select("shop_id", parsed=parsed, factor=factor), "pixels_named").select(
+        "shop_id", "factor", data=ibis._.parsed["data"]
     )
     collection = naming.data["collection"]
     collections = naming.select(
         "shop_id", collection_id=collection["id"].nullif(""), title=collection["title"].nullif("")
     )
-    return _products(naming), collections
+    return _products(naming, reader), collections
 
 
-def _products(naming: ibis.Table) -> ibis.Table:
+def _products(naming: ibis.Table, reader: AmountReader) -> ibis.Table:
     data, none = naming.data, ibis.null("string")
     variants_and_collections = (
         (data["collection"]["productVariants"], data["collection"]["id"].nullif("")),
@@ -187,7 +219,7 @@ def _products(naming: ibis.Table) -> ibis.Table:
     )
     mentions = ibis.union(
         *[
-            naming.select("shop_id", collection_id=collection, variant=variants).unnest("variant")
+            naming.select("shop_id", "factor", collection_id=collection, variant=variants).unnest("variant")
             for variants, collection in variants_and_collections
         ]
     )
@@ -199,9 +231,9 @@ def _products(naming: ibis.Table) -> ibis.Table:
         title=variant["product"]["title"].nullif(""),
         vendor=variant["product"]["vendor"].nullif(""),
         product_type=variant["product"]["type"].nullif(""),
-        price=_amount(variant["price"]),
+        price=reader.number("price", _amount(variant["price"])) * mentions.factor,
     )
 
 
-def _amount(money: ir.Value) -> ir.FloatingValue:
-    return number(money["amount"])
+def _amount(money: ir.Value) -> ir.StringValue:
+    return json_amount(money["amount"].cast("string"))

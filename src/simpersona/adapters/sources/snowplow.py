@@ -16,10 +16,11 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import as_duckdb, file_labels, log_files, read_lines
+from simpersona.adapters.sources.amounts import AmountSettings, Decimal, json_amount
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
-from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, whole_number
+from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, unmapped_names
 from simpersona.adapters.sources.identity import Identity
-from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated
+from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
 from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
@@ -38,6 +39,8 @@ EVENT_OF = {
     "transaction": "checkout_completed",
 }
 """By the type of the e-commerce action, else by the event's name."""
+UNUSED_EVENTS = ("page_ping", "list_click", "promo_view", "promo_click", "focus_form", "change_form", "link_click")
+"""Events of Snowplow's own that no stage uses: nobody needs to be told of them."""
 
 _ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
 _SEARCH = "unstruct_event_com_snowplowanalytics_snowplow_site_search_1"
@@ -58,7 +61,7 @@ _FIELDS = {
     "terms": f"$.{_SEARCH}.terms",
     "products": f"$.{_PRODUCTS}",
     "step": f"$.{_STEP}[0].step",
-    **{name: f"$.{_ORDER}[0].{name}" for name in ("transaction_id", "revenue", "tax", "shipping")},
+    **{name: f"$.{_ORDER}[0].{name}" for name in ("transaction_id", "revenue", "tax", "shipping", "currency")},
     # in warehouses names are in snake case, elsewhere as in the schema
     "mobile_user": f"$.{_MOBILE}[0].userId",
     "mobile_user_snake": f"$.{_MOBILE}[0].user_id",
@@ -66,7 +69,9 @@ _FIELDS = {
     "mobile_session_snake": f"$.{_MOBILE}[0].session_id",
 }
 """The path of each field in an event. A person's address, network address, location and browser are not read."""
-_LINES = "array<struct<id: string, name: string, brand: string, category: string, price: string, quantity: string>>"
+_LINES = "array<struct<id: string, name: string, brand: string, category: string, currency: string, price: json, quantity: json>>"
+_ORDER_AMOUNTS = ("revenue", "tax", "shipping")
+_AS_TEXT = (_ACTION, _SEARCH, _MOBILE, _PRODUCTS, _ORDER, _STEP)
 _NAME = r"^[A-Za-z_]{1,60}\z"
 
 
@@ -80,7 +85,7 @@ class SnowplowSource:
     The shop is `shop`, else `app_id`, else the page's host. A buyer is `domain_userid` (in apps the user of
     client_session) and never `user_id`, a session `domain_sessionid`, a time `derived_tstamp` or else the
     collector's. A list view is a collection view, unless the list's name says that it holds search results; the
-    first checkout step starts a checkout. An order is worth its revenue without tax and shipping. Of several
+    first checkout step starts a checkout, in a session without it the first of the later ones. An order is worth its revenue without tax and shipping. Of several
     copies of an event (`event_id` and `event_fingerprint`) the first counts. Other events are set aside as ignored.
     """
 
@@ -90,8 +95,11 @@ class SnowplowSource:
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
         shared_ids: Literal["reject", "keep"] = "reject",
+        decimal: Decimal = "auto",
+        exchange_rates: Mapping[str, float] | None = None,
     ) -> None:
         self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
+        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line of JSON or a row of parquet.
@@ -105,11 +113,15 @@ class SnowplowSource:
         if tables and texts:
             raise SourceError(f"{path}: holds both parquet and JSON lines. Expected one of them. Correct source.path.")
         lines, rows_in = _parquet_lines(engine, tables) if tables else read_lines(engine, texts)
-        parsed = materialize(self._named(json_objects(lines, _FIELDS)), "snowplow")
+        objects = json_objects(unfolded(lines, _AS_TEXT), _FIELDS, _ORDER_AMOUNTS)
+        parsed = materialize(self._named(objects), "snowplow")
         rows = materialize(
             _flat(_with_reason(mark_repeated(parsed, "event_id", "event_fingerprint"))), "snowplow_events"
         )
-        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity)
+        known = [*EVENT_OF, *UNUSED_EVENTS]
+        names = parsed.filter(parsed.fault.isnull() & parsed.name.notnull() & ~parsed.name.isin(known))
+        said = unmapped_names(names, _NAME)
+        return event_log(engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, self.amounts, warnings=said)
 
     def _named(self, parsed: ibis.Table) -> ibis.Table:
         """The parsed lines with shop, buyer and session, and `name`, the kind of the event."""
@@ -125,7 +137,8 @@ class SnowplowSource:
 
 def _with_reason(parsed: ibis.Table) -> ibis.Table:
     """The parsed lines with `reason`: null where the line is an event that is used."""
-    later_step = (parsed.name == "checkout_step") & (number(parsed.step) > 1)
+    parsed = parsed.left_join(_late_starts(parsed), ["file", "row"], rname="start_{name}")
+    later_step = (parsed.name == "checkout_step") & (number(parsed.step) > 1) & parsed.start_row.isnull()
     of_search = (parsed.name == "list_view") & parsed.list_name.lower().contains("search")
     return parsed.mutate(
         reason=ibis.cases(
@@ -142,13 +155,33 @@ def _with_reason(parsed: ibis.Table) -> ibis.Table:
     )
 
 
+def _late_starts(parsed: ibis.Table) -> ibis.Table:
+    """The file and row of the first checkout step of each session that has later steps alone: many stores first log the
+    second, after the one that every visitor of the cart passes.
+    """
+    steps = parsed.filter((parsed.name == "checkout_step") & ~parsed.repeated & parsed.fault.isnull())
+    steps = steps.mutate(is_first=(number(steps.step) <= 1).fill_null(True), time=_time(steps))
+    session = ["shop_id", "buyer_id", "session_id"]
+    steps = steps.mutate(
+        starts=steps.is_first.cast("int64").max().over(group_by=session),
+        place=ibis.row_number().over(group_by=session, order_by=["time", "file", "row"]),
+    )
+    late = steps.filter((steps.starts == 0) & (steps.place == 0)).select("file", "row")
+    return materialize(late, "late_starts")
+
+
+def _time(parsed: ibis.Table) -> ir.TimestampValue:
+    return ibis.coalesce(
+        *[stamp.try_cast("timestamp('UTC')") for stamp in (parsed.derived_tstamp, parsed.collector_tstamp)]
+    )
+
+
 def _flat(parsed: ibis.Table) -> ibis.Table:
     """One row per event; `goods` are its products."""
     event = parsed.name.cases(*EVENT_OF.items(), else_=parsed.name)
     is_order = event == "checkout_completed"
     collection = ibis.ifelse(event == "collection_viewed", parsed.list_name, None)
-    net = number(parsed.revenue) - number(parsed.tax).fill_null(0.0) - number(parsed.shipping).fill_null(0.0)
-    times = [stamp.try_cast("timestamp('UTC')") for stamp in (parsed.derived_tstamp, parsed.collector_tstamp)]
+    goods = json_value(parsed["products"], _LINES)
     return parsed.select(
         "file",
         "row",
@@ -159,13 +192,15 @@ def _flat(parsed: ibis.Table) -> ibis.Table:
         "session_id",
         raw="line",
         event=event,
-        time=ibis.coalesce(*times),
+        time=_time(parsed),
         collection_id=collection,
         collection=collection,
         query=json_value(parsed.terms, "array<string>").join(" ").nullif(""),
         order_id=ibis.ifelse(is_order, parsed.transaction_id, None),
-        value=ibis.ifelse(is_order, net, None),
-        goods=json_value(parsed["products"], _LINES).map(_good),
+        value=ibis.ifelse(is_order, parsed.revenue, None),
+        **{name: ibis.ifelse(is_order, parsed[name], None) for name in ("tax", "shipping")},
+        currency=ibis.coalesce(parsed.currency, goods[0]["currency"]),
+        goods=goods.map(_good),
     )
 
 
@@ -176,8 +211,8 @@ def _good(product: ir.StructValue) -> ir.StructValue:
             "title": product["name"].nullif(""),
             "vendor": product["brand"].nullif(""),
             "product_type": product["category"].re_extract(r"([^/>|]*)$", 1).strip().nullif(""),
-            "price": number(product["price"]),
-            "quantity": whole_number(number(product["quantity"])),
+            "price": json_amount(product["price"].cast("string")),
+            "quantity": json_amount(product["quantity"].cast("string")),
         }
     )
 

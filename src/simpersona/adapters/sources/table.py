@@ -17,9 +17,11 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import above_partitions, as_duckdb, log_files
+from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, currency_code, currency_in
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
 from simpersona.adapters.sources.clock_change import with_one_hour
-from simpersona.adapters.sources.event_rows import ignored, page_host
+from simpersona.adapters.sources.currencies import in_one_currency
+from simpersona.adapters.sources.event_rows import event_rows, ignored, page_host, unmapped_names
 from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.json_fields import mark_repeated
 from simpersona.adapters.sources.table_files import (
@@ -34,9 +36,10 @@ from simpersona.adapters.sources.table_files import (
 from simpersona.adapters.sources.time_check import check_times
 from simpersona.adapters.sources.times import UNITS, time_of
 from simpersona.config.source import NO_IDS, EventColumn, EventName
-from simpersona.contracts import COLLECTIONS, EVENT_NAMES, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
+from simpersona.contracts import COLLECTIONS, EVENT_NAMES, PRODUCTS, Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE
+from simpersona.events.materialize import materialize
 
 COLUMNS: tuple[str, ...] = get_args(EventColumn)
 """What a column can be mapped to."""
@@ -46,6 +49,7 @@ _NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": 
 _VALUE = r"\d[\d .:TZ+-]*$"  # a number or a time, which is no name of a column
 _SAME = ("buyer_id", "time", "event", "product_id", "collection_id", "price", "quantity")
 """With the same event id and the same of these, a row is the same event again; the lines of an order differ in them."""
+_MOST_NAMES = 1000  # of events that are counted
 _SHOWN = 30  # names in a message
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside
 
@@ -57,11 +61,13 @@ class TableSource:
     `columns` maps names of COLUMNS to the log's own: {"buyer_id": "user"}. A column that is not in the map is read under
     its own name, so a table in the shape of contracts.EVENTS needs no map. "=text" is a constant, and a dot leads
     into a nested value ("product.id") unless a column has exactly that name. `events` maps the log's event
-    names to those of EVENT_NAMES or to "ignored"; "*" stands for all that are neither in it nor ours. `time_format`
-    and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing.
+    names to those of EVENT_NAMES or to "ignored"; "*" stands for all names that are neither in it nor ours, and "" for rows
+    with an empty name. `time_format`
+    and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing. `decimal` and `exchange_rates` are
+    those of `amounts.AmountSettings`.
 
     `usual` is the map of a published format: a column of `columns` takes the place of one in it, and one that the log lacks is
-    absent. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
+    absent; `usual_events` is its map of events. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
     the path of a list whose entries are the rows; if it is not given, a list that the column of the event or of the
     time leads into is.
 
@@ -82,24 +88,37 @@ class TableSource:
         encoding: str | None = None,
         records: str | None = None,
         usual: Mapping[EventColumn, str] | None = None,
+        usual_events: Mapping[str, EventName] | None = None,
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
         shared_ids: Literal["reject", "keep"] = "reject",
+        decimal: Decimal = "auto",
+        exchange_rates: Mapping[str, float] | None = None,
     ) -> None:
         # a table in the shape of EVENTS names shops, and a column that is mapped may hold hosts
         hosts = "shop_id" in (columns or {})
         self.identity = Identity(shop, shops or {}, no_ids, shared_ids, hosts)
         self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
-        self.events: dict[str, str] = {theirs: str(ours) for theirs, ours in (events or {}).items()}
+        self.mapped: dict[str, str] = {theirs.strip(): str(ours) for theirs, ours in (events or {}).items()}
+        self.events: dict[str, str] = {
+            str(theirs): str(ours) for theirs, ours in (usual_events or {}).items()
+        } | self.mapped
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
+        self.amounts = AmountSettings(decimal, exchange_rates or {})
         self.usual: dict[str, str] = {str(ours): theirs for ours, theirs in (usual or {}).items()}
         self.form = FileForm(tuple(header), encoding, records)
 
     @classmethod
-    def of(cls, identity: Identity, **settings: Any) -> TableSource:
-        """The source with the settings of another source about ids."""
+    def of(cls, identity: Identity, amounts: AmountSettings, **settings: Any) -> TableSource:
+        """The source with the settings of another source about ids and amounts."""
         return cls(
-            identity.shop, shops=identity.shops, no_ids=identity.no_ids, shared_ids=identity.shared_ids, **settings
+            identity.shop,
+            shops=identity.shops,
+            no_ids=identity.no_ids,
+            shared_ids=identity.shared_ids,
+            decimal=amounts.decimal,
+            exchange_rates=amounts.exchange_rates,
+            **settings,
         )
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
@@ -143,11 +162,16 @@ class TableSource:
         """The log of rows whose columns are named as ours; any but NEEDED may be absent. The catalogue may lie
         in `folder`.
 
-        Raises SourceError if no event has a known name.
+        Raises SourceError if no event has a known name, or no amount of a column can be read.
         """
-        filled, counts = _filled(read.rows, ["price", "value", "title", "event_id"]), _event_counts(read.rows)
+        read = read._replace(rows=read.rows.mutate(event=read.rows.event.cast("string").strip().nullif("")))
+        filled, counts = _filled(read.rows, ["title", "event_id"]), _event_counts(read.rows)
         self._check_events(counts)
-        rows = self._typed(read.rows)
+        reader = AmountReader.of(read.rows, self.amounts.decimal)
+        self._check_amounts(reader)
+        rows = self._typed(read.rows, reader)
+        if reader.reads_texts:  # whose expressions are long, and every later step would repeat them
+            rows = materialize(rows, "table_rows")
         times = check_times(rows, self.time_format)
         rows, changes = with_one_hour(rows, self.time_format, self.time_zone)
         named = self._named(rows.event)
@@ -156,6 +180,11 @@ class TableSource:
             aside=(named == "ignored").fill_null(False),
             name=rows.event,
         )
+        unmapped = ()
+        if "*" in self.events:
+            by_star = rows.filter(rows["name"].notnull() & ~rows["name"].isin([*self.events, *EVENT_NAMES]))
+            setting = f' They are covered by [source.events] "*" = "{self.events["*"]}".'
+            unmapped = unmapped_names(by_star, _NAME, setting)
         reason = ibis.ifelse(rows.aside, ignored(rows.name, _NAME), None)
         if filled["event_id"]:
             rows = mark_repeated(rows, "event_id", *_SAME)
@@ -165,13 +194,14 @@ class TableSource:
         aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
         rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
         rows = rows.filter(rows.reason.isnull())
+        rows, currencies, about_currencies = in_one_currency(rows, self.amounts.exchange_rates)
         products, collections = catalogue(engine, folder, lambda: _mentions(rows))
         if of_host:
             products = with_shops(products, of_host, PRODUCTS.key, hosts=self.identity.hosts)
             collections = with_shops(collections, of_host, COLLECTIONS.key, hosts=self.identity.hosts)
         known = set(counts) & set(EVENT_NAMES) | set(self.events.values())
         return RawLog(
-            events=rows.drop(*set(rows.columns) - {*EVENTS.columns, *PROVENANCE.names}),
+            events=event_rows(rows),
             rejected=rejected,
             products=products,
             collections=collections,
@@ -180,12 +210,21 @@ class TableSource:
                 has_search="search_submitted" in known,
                 has_collection="collection_viewed" in known,
                 has_checkout_start="checkout_started" in known,
-                has_price=bool(filled["price"] or filled["value"]),
+                has_price=reader.is_readable("price", "value"),
                 has_session=bool(_filled(rows, ["session_id"])["session_id"]),
                 has_text=bool(filled["title"]) or (folder / CATALOGUE_FILES[0]).is_file(),
                 has_cart="product_added_to_cart" in known,
             ),
-            warnings=(*times, *changes, *warnings),
+            warnings=(
+                *times,
+                *changes,
+                *self._never_seen(counts),
+                *unmapped,
+                *warnings,
+                *reader.warnings(),
+                *about_currencies,
+            ),
+            currencies=currencies,
         )
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
@@ -228,34 +267,71 @@ class TableSource:
             ' Map them: [source.events] view = "product_viewed"'
         )
 
+    def _never_seen(self, counts: Mapping[str, int]) -> list[str]:
+        """What to say about events of the map that no row has."""
+        if len(counts) >= _MOST_NAMES:
+            return []  # not all names were counted
+        sentences = []
+        harmless = [name for name in counts if re.search(_NAME, name)]
+        for theirs, ours in self.mapped.items():
+            if theirs in ("", "*", *counts) or ours == "ignored":
+                continue
+            close = get_close_matches(theirs.lower(), [name.lower() for name in harmless], 3, 0.5)
+            nearest = [f'"{name}" ({counts[name]:,} rows)' for name in harmless if name.lower() in close]
+            sentences.append(
+                f'[source.events] maps "{theirs}" to {ours}, but no row has that event.'
+                + (f" The closest names in the log: {', '.join(nearest)}." if nearest else "")
+            )
+        return sentences
+
+    def _check_amounts(self, reader: AmountReader) -> None:
+        for name in reader.nothing_readable():
+            mapped = f" (source.columns.{name} = {self.columns[name]!r})" if name in self.columns else ""
+            raise SourceError(
+                f"{reader.problem(name)}{mapped}. Expected amounts such as 12.50, 1.299,00 or $12.50. Correct"
+                f' [source.columns] {name}, set source.decimal to "." or ",", or leave the column out with {name} = "=".'
+            )
+
     def _named(self, event: ir.StringValue) -> ir.StringValue:
         """Our name of the event, else the log's."""
         plain = {theirs: ours for theirs, ours in self.events.items() if theirs != "*"}
+        if "" in self.events:  # rows with an empty event name
+            event = event.fill_null("")
         others = event
         if "*" in self.events:
             others = ibis.ifelse(event.isin(EVENT_NAMES) | event.isnull(), event, self.events["*"])
         return event.cases(*plain.items(), else_=others) if plain else others
 
-    def _typed(self, rows: ibis.Table) -> ibis.Table:
+    def _typed(self, rows: ibis.Table, reader: AmountReader) -> ibis.Table:
         """The rows with every column of COLUMNS in its type, and those of PROVENANCE."""
         values: dict[str, ir.Value] = {}
         for name in COLUMNS:
             kind = _NUMBERS.get(name, "string")
-            if name not in rows.columns:
+            if name == "currency":
+                values[name] = _currency(rows)
+            elif name not in rows.columns:
                 values[name] = ibis.null("timestamp('UTC')" if name == "time" else kind)
             elif name == "time":
                 values[name] = time_of(rows[name], self.time_format, self.time_zone)
             elif kind == "string":
                 text = rows[name].cast("string")
                 values[name] = ibis.ifelse(text.isin(self.nothing), None, text)
+            elif name == "seq":
+                values[name] = rows[name].try_cast("float64").try_cast(kind)
             else:
-                number = rows[name].try_cast("float64")
-                values[name] = number.try_cast(kind) if kind != "float64" else number
+                values[name] = reader.number(name, rows[name])
         if self.identity.shop or "shop_id" not in rows.columns:
             values["shop_id"] = ibis.literal(self.identity.shop or "shop")
         elif self.identity.hosts:  # a whole address serves as well as its host
             values["shop_id"] = ibis.coalesce(page_host(values["shop_id"]), values["shop_id"])
         return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), stamp=rows.time, **values)
+
+
+def _currency(rows: ibis.Table) -> ir.StringValue:
+    """The currency in its column, else the one that the amounts name."""
+    named = [currency_code(rows.currency.cast("string"))] if "currency" in rows.columns else []
+    amounts = [currency_in(rows[name]) for name in ("value", "price") if name in rows.columns]
+    return ibis.coalesce(*named, *amounts, ibis.null("string"))
 
 
 def _is_catalogue(file: Path) -> bool:
@@ -277,7 +353,7 @@ def _event_counts(rows: ibis.Table) -> dict[str, int]:
     """The number of rows of each event name, the most frequent first."""
     event = rows.event.cast("string")
     names = rows.select(event=event).filter(ibis._.event.notnull()).group_by("event").aggregate(rows=ibis._.count())
-    counts = names.order_by([ibis.desc("rows"), "event"]).limit(1000).to_pyarrow().to_pylist()
+    counts = names.order_by([ibis.desc("rows"), "event"]).limit(_MOST_NAMES).to_pyarrow().to_pylist()
     return {line["event"]: line["rows"] for line in counts}
 
 

@@ -27,7 +27,7 @@ from simpersona.adapters.text.csv_records import named_separator
 from simpersona.adapters.text.files import TextForm, names_in
 from simpersona.contracts import REJECTED
 from simpersona.errors import SourceError
-from simpersona.events.cleaning import IGNORED
+from simpersona.events.cleaning import AMOUNTS, IGNORED
 from simpersona.events.materialize import materialize
 
 KINDS = {
@@ -348,11 +348,12 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     outer, inner = _divided(columns, form.records) if form.records else (columns, {})
     paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in outer.items()}
     if form.records is None:
-        parsed = materialize(json_objects(lines, paths), "table_objects")
+        parsed = materialize(json_objects(lines, paths, _amounts(paths)), "table_objects")
         rejected = parsed.filter(parsed.fault.notnull()).select("file", "row", reason="fault", raw="line")
         rows = parsed.filter(parsed.fault.isnull()).select("file", "row", *columns, raw="line")
         return TableRows(rows, rejected, rows_in)
-    held = json_objects(lines, paths | {"entries": _path(form.records, whole=form.records in keys)})
+    held = {"entries": _path(form.records, whole=form.records in keys)}
+    held = json_objects(lines, paths | held, _amounts(paths))
     held = held.mutate(entries=json_value(held.entries, "array<string>"))
     fault = ibis.cases(
         (held.fault.notnull(), held.fault),
@@ -365,9 +366,14 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     each = held.filter(held.fault.isnull()).select("file", "row", "fault", "entries", *outer)
     each = each.unnest("entries", offset="entry").rename(line="entries")
     each = each.mutate(line=each.line.fill_null("null"))
-    each = json_objects(each, {ours: _path(theirs, whole=False) for ours, theirs in inner.items()})
+    paths = {ours: _path(theirs, whole=False) for ours, theirs in inner.items()}
+    each = json_objects(each, paths, _amounts(paths))
     each = materialize(each, "table_entries")
     return _numbered_entries(each.mutate(raw=each.line), held, columns, outer)
+
+
+def _amounts(paths: Mapping[str, str]) -> list[str]:
+    return [name for name in AMOUNTS if name in paths]
 
 
 def _path(name: str, *, whole: bool) -> str:

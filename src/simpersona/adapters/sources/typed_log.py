@@ -38,7 +38,7 @@ class TypedLog:
     @classmethod
     def at(cls, path: Path) -> TypedLog | None:
         """The log at `path`, a file or a folder, or None if it is not of this kind: parquet beside its
-        products.parquet, with the columns of EVENTS in their types, a shop in every row, and no session ids.
+        products.parquet, with the columns of EVENTS in their types, a shop in every row, no session ids and no currency.
         """
         catalogue = (path if path.is_dir() else path.parent) / CATALOGUE_FILES[0]
         try:
@@ -92,8 +92,11 @@ def _is_typed(schema: pa.Schema) -> bool:
         "int64": pa.types.is_integer,
     }
     names = set(schema.names)
-    return names.issuperset(_NEEDED) and all(
-        kinds[str(field.type)](schema.field(field.name).type) for field in EVENTS.schema if field.name in names
+    # amounts in several currencies are masked or converted by the general reader
+    return (
+        names.issuperset(_NEEDED)
+        and "currency" not in names
+        and all(kinds[str(field.type)](schema.field(field.name).type) for field in EVENTS.schema if field.name in names)
     )
 
 

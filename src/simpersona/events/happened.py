@@ -1,0 +1,57 @@
+"""What a reader should be told about the events of a log: kinds that never happen, and names that are not known."""
+
+# pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
+# Ibis defines the operators of its values at run time, where pyright cannot see them.
+
+from __future__ import annotations
+
+from typing import Any
+
+import ibis
+
+from simpersona.events.cleaning import UNKNOWN_NAME
+
+_NAMES_SHOWN = 20
+_NEVER = {
+    "checkout_completed": "purchase",
+    "product_added_to_cart": "cart addition",
+    "product_viewed": "product view",
+}
+
+
+def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
+    """A sentence for each of purchases, cart additions and product views that the log lacks, one for rows whose event name
+    is not known, and one for order values that cannot be. `quality` has the counts of `describe`.
+    """
+    sentences = _unknown_names(rejected)
+    sentences += [
+        f"The log has not a single {label} ({name}). If it should have some, their event name is not mapped: compare the names"
+        " and counts of its events."
+        for name, label in _NEVER.items()
+        if name not in quality["events"]
+    ]
+    if count := quality["impossible"]["value"]:
+        sentences.append(
+            f"{count:,} order values are negative or not finite, such as those of refunds. They count as missing and are not"
+            " subtracted from the order that they refer to."
+        )
+    return sentences
+
+
+def _unknown_names(rejected: ibis.Table) -> list[str]:
+    unknown = rejected.filter(rejected.reason.startswith(UNKNOWN_NAME))
+    counts = unknown.group_by("reason").aggregate(rows=ibis._.count()).order_by(ibis.desc("rows"), "reason")
+    lines = counts.to_pyarrow().to_pylist()
+    if not lines:
+        return []
+    shown = [
+        f'"{line["reason"].removeprefix(UNKNOWN_NAME + ": ")}" ({line["rows"]:,} rows)'
+        for line in lines
+        if line["reason"] != UNKNOWN_NAME
+    ][:_NAMES_SHOWN]
+    return [
+        f"{sum(line['rows'] for line in lines):,} rows are rejected because no rule maps their event name"
+        + (f": {', '.join(shown)}" if shown else "")
+        + '. If one of them is a purchase, a cart addition or a view, it is missing from the result. With source.format = "table",'
+        " [source.events] maps names."
+    ]
