@@ -45,14 +45,17 @@ def json_objects(lines: ibis.Table, paths: Mapping[str, str], amounts: Sequence[
 def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
     """The lines with the JSON that the fields `names` hold as text, as a warehouse's column has it, in place of that text."""
     line = lines.line
+    is_text = line.re_search(rf'"(?:{"|".join(names)})"\s*:\s*"\s*[\[{{]')
+    if not lines.filter(is_text).limit(1).count().to_pyarrow().as_py():
+        return lines
     fields = []
     for name in names:
         text = ibis.ifelse(_kind_at(line, f"$.{name}") == "VARCHAR", _if_json(_text_at(line, f"$.{name}")), None)
         fields.append(f'"{name}":' + text)
     patch = "{" + ibis.array(fields).filter(lambda field: field.notnull()).join(",") + "}"
-    # the pattern passes over most lines quickly
-    is_text = line.re_search(rf'"(?:{"|".join(names)})"\s*:\s*"\s*[\[{{]')
-    return lines.mutate(line=ibis.ifelse(is_text, ibis.coalesce(_merged(_if_json(line), patch), line), line))
+    patched = ibis.coalesce(_merged(_if_json(line), patch), line)
+    # computed once: the expression is long, and each field that is read would repeat it
+    return materialize(lines.mutate(line=ibis.ifelse(is_text, patched, line)), "unfolded")
 
 
 def json_items(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
