@@ -122,7 +122,8 @@ class RawLog:
     be null, and with the columns of PROVENANCE), REJECTED, PRODUCTS and COLLECTIONS, the number of input
     rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
     with the number of rows and the setting that changes it. `currencies` are the rows with an amount in each currency that the
-    log names, before amounts in other currencies were converted or masked.
+    log names, before amounts in other currencies were converted or masked; `currency` is the one that all amounts are in, None
+    where the log does not say or its stores have several.
     """
 
     events: ibis.Table
@@ -133,6 +134,7 @@ class RawLog:
     has: Capabilities
     warnings: tuple[str, ...] = ()
     currencies: Mapping[str, int] = field(default_factory=dict)
+    currency: str | None = None
 
 
 # --- sessions ---------------------------------------------------------------------------------

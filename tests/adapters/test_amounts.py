@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import ibis
+import pyarrow as pa
 import pytest
 
 from simpersona.adapters.sources.amounts import AmountReader, currency_in
@@ -34,7 +35,7 @@ def rows_of(table):
 
 def texts(engine, *amounts, **columns):
     table = {"price": list(amounts)} | columns
-    return engine.create_table(ibis.util.gen_name("texts"), ibis.memtable(table))
+    return engine.create_table(ibis.util.gen_name("texts"), ibis.memtable(pa.table(table)))
 
 
 def log(engine, tmp_path, *lines, header="buyer_id;time;event;product_id;price", **settings):

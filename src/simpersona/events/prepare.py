@@ -76,7 +76,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
         built = build_sessions(part, raw.products, raw.collections, raw.has)
         return built.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
 
-    quality |= describe(clean, events, raw.products, raw.has)
+    quality |= describe(clean, events, raw.products, raw.has, raw.currency)
     quality["time_zone"] = config.time_zone
     quality["currencies"] = dict(raw.currencies)
     quality["warnings"] = [*raw.warnings, *session_warnings, *what_happened(quality, rejected)]

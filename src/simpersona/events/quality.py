@@ -50,12 +50,14 @@ def is_malformed(reason: ir.StringValue) -> ir.BooleanValue:
     return ~((reason == DUPLICATE) | reason.startswith(IGNORED) | reason.startswith(BOT))
 
 
-def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities) -> dict[str, Any]:
+def describe(
+    events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities, currency: str | None = None
+) -> dict[str, Any]:
     """Statistics of the accepted events.
 
     - counts of event rows, events by name (`events` counts rows, `event_counts` the lines of an order as one), shops,
       buyers and sessions, and the first and last time;
-    - `stores`: the names of the stores with most events; `orders`: their number and total, one entry per currency;
+    - `stores`: the names of the stores with most events; `orders`: their number and total, in `currency` where it is known;
     - `clock`: times in 1970 and days (UTC) without events;
     - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
       sessionization adds do not count;
@@ -87,7 +89,7 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
         "event_rows": total["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
         "event_counts": {line["event"]: line["whole"] for line in by_name},
-        "orders": _orders(sessions, has),
+        "orders": _orders(sessions, has, currency),
         "shops": total["shops"],
         "stores": stores.limit(STORES_SHOWN).shop_id.to_pyarrow().to_pylist(),
         "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
@@ -106,13 +108,13 @@ def describe(events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has
     }
 
 
-def _orders(sessions: ibis.Table, has: Capabilities) -> list[dict[str, Any]]:
+def _orders(sessions: ibis.Table, has: Capabilities, currency: str | None) -> list[dict[str, Any]]:
     """Number and total of the orders, as the sessions count them; the total is None if the source has no prices."""
     orders = session_orders(sessions)
     total = orders.aggregate(orders=orders.purchase_count.sum(), revenue=orders.order_value.sum())
     line = total.to_pyarrow().to_pylist()[0]
     revenue = round(line["revenue"] or 0.0, 6) if has.has_price else None
-    return [{"currency": None, "orders": line["orders"] or 0, "revenue": revenue}]
+    return [{"currency": currency, "orders": line["orders"] or 0, "revenue": revenue}]
 
 
 def _number(table: ibis.Table) -> int:

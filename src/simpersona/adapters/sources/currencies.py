@@ -30,6 +30,8 @@ class InOneCurrency(NamedTuple):
     rows: ibis.Table
     counts: dict[str, int]
     warnings: tuple[str, ...]
+    currency: str | None = None
+    """The currency of all amounts; None where the log does not say or its stores have several."""
 
 
 def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurrency:
@@ -51,9 +53,9 @@ def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurren
     # a row that names no currency has none in a log that never names one
     factors = {(line["shop_id"], line["currency"]): _factor(line, main, rates) for line in lines}
     sentences = tuple(_sentences(lines, counts, main, factors, rates))
-    if all(factor == 1.0 for factor in factors.values()):
-        return InOneCurrency(rows, counts, sentences)
-    return InOneCurrency(_multiplied(rows, factors), counts, sentences)
+    if any(factor != 1.0 for factor in factors.values()):
+        rows = _multiplied(rows, factors)
+    return InOneCurrency(rows, counts, sentences, _of_all(lines, main, rates))
 
 
 def _counted(lines: list[dict]) -> dict[str, int]:
@@ -71,6 +73,14 @@ def _most_frequent(lines: list[dict]) -> dict[str, str]:
         if line["currency"] is not None:
             main.setdefault(line["shop_id"], line["currency"])
     return main
+
+
+def _of_all(lines: list[dict], main: Mapping[str, str], rates: Mapping[str, float]) -> str | None:
+    """The currency that the amounts of all stores are in after conversion."""
+    if any(line["shop_id"] not in main for line in lines):
+        return None
+    names = {name for name, rate in rates.items() if rate == 1.0} if rates else set(main.values())
+    return names.pop() if len(names) == 1 else None
 
 
 def _factor(line: dict, main: Mapping[str, str], rates: Mapping[str, float]) -> float | None:

@@ -62,7 +62,7 @@ def event_log(
         texts = texts.mutate(currency=_currency(texts))
     # computed once: the expression of an amount is long, and every later step would repeat it
     read = materialize(reader.read(texts), "amounts")
-    used, currencies, about_currencies = in_one_currency(read, amounts.exchange_rates)
+    used, currencies, about_currencies, currency = in_one_currency(read, amounts.exchange_rates)
     products, collections = catalogue(
         engine, folder, lambda: mentions(used, reader) if mentions else mentioned_goods(used)
     )
@@ -80,6 +80,7 @@ def event_log(
         replace(has, has_price=has_price, has_session=has.has_session and _any(used, "session_id")),
         (*warnings, *about_ids, *reader.warnings(), *about_currencies),
         currencies,
+        currency,
     )
 
 

@@ -194,7 +194,7 @@ class TableSource:
         aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
         rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
         rows = rows.filter(rows.reason.isnull())
-        rows, currencies, about_currencies = in_one_currency(rows, self.amounts.exchange_rates)
+        rows, currencies, about_currencies, currency = in_one_currency(rows, self.amounts.exchange_rates)
         products, collections = catalogue(engine, folder, lambda: _mentions(rows))
         if of_host:
             products = with_shops(products, of_host, PRODUCTS.key, hosts=self.identity.hosts)
@@ -225,6 +225,7 @@ class TableSource:
                 *about_currencies,
             ),
             currencies=currencies,
+            currency=currency,
         )
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
