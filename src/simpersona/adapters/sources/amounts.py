@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -89,9 +89,12 @@ def currency_in(amount: ir.Value) -> ir.StringValue:
     """The currency that an amount names: a code, or its sign if the sign means several; null where it names none."""
     if not isinstance(amount, ir.StringValue):
         return ibis.null("string")
-    signed = ibis.ifelse(amount.re_search(_PLAIN), None, _tidy(amount))
-    before, after = (signed.re_extract(_FRAME, group).nullif("") for group in (1, 3))
-    return currency_code(ibis.coalesce(before, after))
+
+    def named(signed: ir.StringValue) -> ir.StringValue:
+        return ibis.coalesce(*[signed.re_extract(_FRAME, group).nullif("") for group in (1, 3)])
+
+    found = _with(_tidy(amount), named)
+    return ibis.ifelse(amount.re_search(_PLAIN), None, _with(found, currency_code))
 
 
 def currency_code(name: ir.StringValue) -> ir.StringValue:
@@ -264,51 +267,61 @@ def _core(text: ir.StringValue) -> ir.StringValue:
 
 def _kind(column: ir.StringValue, text: ir.StringValue, decimal: Decimal) -> ir.StringValue:
     """The kind of an amount, one of those in `AmountReader.counts`."""
-    core = _core(text)
-    exact = text.re_search(_EXACT)
-    if decimal == "auto":
-        shape = ibis.cases(
-            (exact, "number"),
-            (core.re_search(_WHOLE), "whole"),
-            (core.re_search(_EITHER), "either"),
-            (core.re_search(_PATTERNS["."]), "."),
-            (core.re_search(_PATTERNS[","]), ","),
-            else_="unreadable",
-        )
-    else:
-        fits = exact | core.re_search(_PATTERNS[decimal]) | core.re_search(_WHOLE)
-        shape = ibis.ifelse(fits.fill_null(False), decimal, "unreadable")
+
+    def shape(core: ir.StringValue) -> ir.StringValue:
+        if decimal == "auto":
+            return ibis.cases(
+                (core.re_search(_WHOLE), "whole"),
+                (core.re_search(_EITHER), "either"),
+                (core.re_search(_PATTERNS["."]), "."),
+                (core.re_search(_PATTERNS[","]), ","),
+                else_="unreadable",
+            )
+        fits = core.re_search(_PATTERNS[decimal]) | core.re_search(_WHOLE)
+        return ibis.ifelse(fits.fill_null(False), decimal, "unreadable")
+
     number = _read(text, decimal, None)
-    is_part = (column == "quantity") & (number != number.floor())
-    return ibis.ifelse(is_part.fill_null(False), "unreadable", shape)
+    is_part = (column == "quantity") & _with(number, lambda amount: amount != amount.floor())
+    return ibis.cases(
+        (is_part.fill_null(False), "unreadable"),
+        (text.re_search(_EXACT), "number" if decimal == "auto" else decimal),
+        else_=_with(_core(text), shape),
+    )
 
 
 def _read(text: ir.StringValue, decimal: Decimal, mark: str | None) -> ir.FloatingValue:
     """The text as a number. `mark` is the decimal mark of ambiguous amounts; without it they are null."""
-    core = _core(text)
-    as_mark = {
-        ".": core.re_replace("[,' ]", "").try_cast("float64"),
-        ",": core.re_replace("[.' ]", "").replace(",", ".").try_cast("float64"),
-    }
-    if decimal == "auto":
-        size = ibis.cases(
-            (core.re_search(_EITHER), as_mark[mark] if mark else ibis.null("float64")),
-            (core.re_search(_WHOLE) | core.re_search(_PATTERNS["."]), as_mark["."]),
-            (core.re_search(_PATTERNS[","]), as_mark[","]),
-            else_=ibis.null("float64"),
-        )
-    else:
+
+    def size(core: ir.StringValue) -> ir.FloatingValue:
+        as_mark = {
+            ".": core.re_replace("[,' ]", "").try_cast("float64"),
+            ",": core.re_replace("[.' ]", "").replace(",", ".").try_cast("float64"),
+        }
+        if decimal == "auto":
+            return ibis.cases(
+                (core.re_search(_EITHER), as_mark[mark] if mark else ibis.null("float64")),
+                (core.re_search(_WHOLE) | core.re_search(_PATTERNS["."]), as_mark["."]),
+                (core.re_search(_PATTERNS[","]), as_mark[","]),
+                else_=ibis.null("float64"),
+            )
         fits = core.re_search(_PATTERNS[decimal]) | core.re_search(_WHOLE)
-        size = ibis.ifelse(fits, as_mark[decimal], ibis.null("float64"))
+        return ibis.ifelse(fits, as_mark[decimal], ibis.null("float64"))
+
+    sign = ibis.ifelse(_tidy(text).re_search(_NEGATIVE), -1.0, 1.0)
     return ibis.cases(
         (text.re_search(_PLAIN if decimal != "," else r"^-?\d+$"), text.try_cast("float64")),
         (text.re_search(_EXACT), text.try_cast("float64")),
-        else_=ibis.ifelse(_tidy(text).re_search(_NEGATIVE), -size, size),
+        else_=sign * _with(_core(text), size),
     )
 
 
+def _with(value: ir.Value, expression: Callable[[Any], ir.Value]) -> ir.Value:
+    """An expression of a value, in which the value, itself a long expression, is written and computed once."""
+    return ibis.array([value]).map(expression)[0]
+
+
 def _whole_or_null(number: ir.FloatingValue) -> ir.IntegerValue:
-    return ibis.ifelse(number == number.floor(), number, None).try_cast("int64")
+    return _with(number, lambda amount: ibis.ifelse(amount == amount.floor(), amount, None).try_cast("int64"))
 
 
 def _composed(values: Mapping[str, ir.Value]) -> dict[str, ir.Value]:
