@@ -281,7 +281,7 @@ def _kind(column: ir.StringValue, text: ir.StringValue, decimal: Decimal) -> ir.
         return ibis.ifelse(fits.fill_null(False), decimal, "unreadable")
 
     number = _read(text, decimal, None)
-    is_part = (column == "quantity") & _with(number, lambda amount: amount != amount.floor())
+    is_part = (column == "quantity") & _with(number, lambda amount: amount % 1 != 0)
     return ibis.cases(
         (is_part.fill_null(False), "unreadable"),
         (text.re_search(_EXACT), "number" if decimal == "auto" else decimal),
@@ -321,7 +321,7 @@ def _with(value: ir.Value, expression: Callable[[Any], ir.Value]) -> ir.Value:
 
 
 def _whole_or_null(number: ir.FloatingValue) -> ir.IntegerValue:
-    return _with(number, lambda amount: ibis.ifelse(amount == amount.floor(), amount, None).try_cast("int64"))
+    return _with(number, lambda amount: ibis.ifelse(amount % 1 == 0, amount, None).try_cast("int64"))
 
 
 def _composed(values: Mapping[str, ir.Value]) -> dict[str, ir.Value]:
