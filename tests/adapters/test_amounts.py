@@ -242,3 +242,30 @@ def test_unknown_names_are_listed(engine, tmp_path):
     raw = log(engine, tmp_path, *names("product_viewed", "buy", "buy", "add"))
     said = prepare(raw, EventsConfig(max_rejected_share=1), b"key").quality["warnings"][0]
     assert said.startswith('3 rows are rejected because no rule maps their event name: "buy" (2 rows), "add" (1 rows)')
+
+
+def test_orders_without_an_amount_are_said(engine, tmp_path):
+    header = "buyer_id;time;event;order_id;value"
+    lines = [f"u{number};2024-05-01T10:00:0{number}Z;checkout_completed;o{number};{value}" for number, value in enumerate(
+        ["5.00", "", "7.50"])]  # fmt: skip
+    quality = prepare(log(engine, tmp_path, *lines, header=header), EventsConfig(), b"key").quality
+    assert quality["orders"] == [{"currency": None, "orders": 3, "revenue": 12.5}]
+    assert any(
+        said.startswith("1 of 3 orders have neither an order value nor a line with a price.")
+        for said in quality["warnings"]
+    )
+
+
+@pytest.mark.parametrize(("rates", "currency", "revenue"), [
+    ({}, "EUR", 10.0),
+    ({"EUR": 1.0, "USD": 0.5}, "EUR", 12.0),
+    ({"EUR": 1.25, "USD": 0.5, "GBP": 1.0}, "GBP", 14.5),
+    ({"EUR": 1.25, "USD": 0.5}, None, 14.5),
+])  # fmt: skip
+def test_the_total_of_the_orders_names_its_currency(engine, tmp_path, rates, currency, revenue):
+    header = "buyer_id;time;event;order_id;value"
+    lines = [f"u{number};2024-05-01T10:00:0{number}Z;checkout_completed;o{number};{value}" for number, value in enumerate(
+        ["4.00 EUR", "6.00 EUR", "4.00 USD"])]  # fmt: skip
+    raw = log(engine, tmp_path, *lines, header=header, exchange_rates=rates)
+    (orders,) = prepare(raw, EventsConfig(), b"key").quality["orders"]
+    assert (orders["currency"], orders["orders"], orders["revenue"]) == (currency, 3, revenue)

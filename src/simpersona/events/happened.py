@@ -21,7 +21,7 @@ _NEVER = {
 
 def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
     """A sentence for each of purchases, cart additions and product views that the log lacks, one for rows whose event name
-    is not known, and one for order values that cannot be. `quality` has the counts of `describe`.
+    is not known, and one each for orders without an amount and for order values that cannot be. `quality` has the counts of `describe`.
     """
     sentences = _unknown_names(rejected)
     sentences += [
@@ -30,6 +30,12 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
         for name, label in _NEVER.items()
         if name not in quality["events"]
     ]
+    if (count := quality["orders_without_amount"]) and "price" not in quality["unknown"]:
+        orders = sum(line["orders"] for line in quality["orders"])
+        sentences.append(
+            f"{count:,} of {orders:,} orders have neither an order value nor a line with a price. The order value of their sessions"
+            " is unknown, and the total of all orders leaves these sessions out."
+        )
     if count := quality["impossible"]["value"]:
         sentences.append(
             f"{count:,} order values are negative or not finite, such as those of refunds. They count as missing and are not"

@@ -58,6 +58,7 @@ def describe(
     - counts of event rows, events by name (`events` counts rows, `event_counts` the lines of an order as one), shops,
       buyers and sessions, and the first and last time;
     - `stores`: the names of the stores with most events; `orders`: their number and total, in `currency` where it is known;
+      `orders_without_amount`: those with neither a value nor a line with a price;
     - `clock`: times in 1970 and days (UTC) without events;
     - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
       sessionization adds do not count;
@@ -89,7 +90,7 @@ def describe(
         "event_rows": total["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
         "event_counts": {line["event"]: line["whole"] for line in by_name},
-        "orders": _orders(sessions, has, currency),
+        **_orders(sessions, has, currency),
         "shops": total["shops"],
         "stores": stores.limit(STORES_SHOWN).shop_id.to_pyarrow().to_pylist(),
         "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
@@ -108,13 +109,20 @@ def describe(
     }
 
 
-def _orders(sessions: ibis.Table, has: Capabilities, currency: str | None) -> list[dict[str, Any]]:
+def _orders(sessions: ibis.Table, has: Capabilities, currency: str | None) -> dict[str, Any]:
     """Number and total of the orders, as the sessions count them; the total is None if the source has no prices."""
     orders = session_orders(sessions)
-    total = orders.aggregate(orders=orders.purchase_count.sum(), revenue=orders.order_value.sum())
+    total = orders.aggregate(
+        orders=orders.purchase_count.sum(),
+        revenue=orders.order_value.sum(),
+        without_amount=orders.without_amount.sum(),
+    )
     line = total.to_pyarrow().to_pylist()[0]
     revenue = round(line["revenue"] or 0.0, 6) if has.has_price else None
-    return [{"currency": currency, "orders": line["orders"] or 0, "revenue": revenue}]
+    return {
+        "orders": [{"currency": currency, "orders": line["orders"] or 0, "revenue": revenue}],
+        "orders_without_amount": line["without_amount"] or 0,
+    }
 
 
 def _number(table: ibis.Table) -> int:

@@ -133,7 +133,7 @@ def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
 
 
 def session_orders(events: ibis.Table) -> ibis.Table:
-    """The number of new orders of each session that completed a checkout, and their total."""
+    """The number of new orders of each session that completed a checkout, their total, and how many have no amount."""
     # REFERENCE 5: rows with the same order id are one order; without ids, the purchase rows of one session are
     lines = events.filter(events.event == "checkout_completed")
     # a source may log each order line as a row: rows with the same time are one event
@@ -155,6 +155,7 @@ def session_orders(events: ibis.Table) -> ibis.Table:
     return orders.group_by(*SESSION).aggregate(
         purchase_count=orders.new.sum(),
         order_value=ibis.ifelse(unknown > 0, ibis.null("float64"), total),
+        without_amount=unknown,
         further_lines=orders.further_lines.sum(where=orders.order_id.notnull()),
     )
 
