@@ -27,7 +27,7 @@ from simpersona.contracts import (
     Capabilities,
     RawLog,
 )
-from simpersona.errors import ContractError
+from simpersona.errors import ContractError, GeneralPathError
 from simpersona.events.prepare import prepare
 from simpersona.lab.world import generate_world
 
@@ -95,7 +95,7 @@ rows = st.fixed_dictionaries(
         "value": money,
         "seq": st.sampled_from([0, 1, None]),
     }
-)
+).map(lambda row: row | {"value": None} if row["order_id"] and row["value"] == -5.0 else row)  # no refunds
 good = rows.map(lambda row: row | {"buyer_id": "eve", "time": NOON, "event": "page_viewed"})
 
 
@@ -113,6 +113,13 @@ def test_any_log_gives_the_same_buyers(duck, log, one, copies, keep_duplicates, 
     log = [*log, one, *log[:copies]]  # one row that is kept, and doubles
     config = EventsConfig(max_rejected_share=1, keep_ids=True, keep_duplicates=keep_duplicates, time_zone=zone)
     assert_same(duck, pa.Table.from_pylist(log, SCHEMA), config)
+
+
+def test_refunds_are_left_to_the_general_path():
+    row = {"shop_id": "shop", "buyer_id": "ann", "time": NOON, "event": "checkout_completed", "order_id": "o"}
+    log = [row | {"value": 6.0}, row | {"value": -6.0}]
+    with pytest.raises(GeneralPathError, match="refunds"):
+        fused_buyers(pa.Table.from_pylist(log, SCHEMA), HAS, EventsConfig(keep_ids=True))
 
 
 @pytest.mark.parametrize(

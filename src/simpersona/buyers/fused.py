@@ -85,7 +85,7 @@ def fused_buyers(events: pa.Table, has: Capabilities, config: EventsConfig) -> F
     the caller hashes them.
 
     Raises ContractError for several shops, and GeneralPathError for session ids, for ids that the general path would
-    replace (`refuse_unclear_ids`), or for more rows or products than the row keys can number.
+    replace (`refuse_unclear_ids`), for refunds, or for more rows or products than the row keys can number.
     """
     shop = _one_shop(events)
     if "session_id" in events.column_names and events["session_id"].null_count < len(events):
@@ -283,9 +283,12 @@ class _Money:
         rows = rows.filter(pa.array(carries))
         price, value, quantity = (_amounts(rows, name) for name in ("price", "value", "quantity"))
         price[~((price >= 0) & (price < np.inf))] = np.nan
+        order, names = _encode(_column(rows, "order_id"))
+        is_purchase = event[carries] == COMPLETE
+        if (is_purchase & (order >= 0) & (value < 0) & (value > -np.inf)).any():
+            raise GeneralPathError("some purchases have a negative order value: they may be refunds of other orders")
         value[~((value >= 0) & (value < np.inf))] = np.nan
         quantity[~(quantity > 0)] = 1.0
-        order, names = _encode(_column(rows, "order_id"))
         return cls(slot, price * quantity, value, order, len(names))
 
 

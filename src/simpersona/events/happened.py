@@ -38,8 +38,8 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
         )
     if count := quality["impossible"]["value"]:
         sentences.append(
-            f"{count:,} order values are negative or not finite, such as those of refunds. They count as missing and are not"
-            " subtracted from the order that they refer to."
+            f"{count:,} order values are negative or not finite, such as those of refunds that name no order of the log. They count as"
+            " missing and are not subtracted from any order."
         )
     return sentences
 

@@ -20,6 +20,7 @@ from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashe
 from simpersona.events.happened import what_happened
 from simpersona.events.materialize import in_parts, materialize
 from simpersona.events.quality import count_rows, describe, is_malformed
+from simpersona.events.refunds import without_refunds
 from simpersona.events.session_ids import checked_session_ids
 from simpersona.events.sessionize import build_sessions, with_sessions
 
@@ -63,6 +64,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     clean = validated.filter(validated.reason.isnull()).drop("reason", "raw", "file", "row")
     if not config.keep_ids:
         clean = clean.mutate(**{name: hashed(clean[name], key) for name in PERSONAL})
+    clean, refunds = without_refunds(clean)
     clean = materialize(clear_impossible_amounts(clean), "clean")
 
     rows_kept = int((clean.part == 0).sum().fill_null(0).to_pyarrow().as_py())
@@ -79,7 +81,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     quality |= describe(clean, events, raw.products, raw.has, raw.currency)
     quality["time_zone"] = config.time_zone
     quality["currencies"] = dict(raw.currencies)
-    quality["warnings"] = [*raw.warnings, *session_warnings, *what_happened(quality, rejected)]
+    quality["warnings"] = [*raw.warnings, *session_warnings, *refunds, *what_happened(quality, rejected)]
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
         quality["bots"] = summarize_bots(bots, dropped=config.bots == "drop")
