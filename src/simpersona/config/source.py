@@ -67,7 +67,9 @@ class SourceConfig(Section):
     example: ClassVar[dict[str, Any]] = {}
     """Settings that `simpersona init` writes for the format, as a start."""
 
-    advanced: ClassVar[frozenset[str]] = frozenset({"shops", "no_ids", "shared_ids", "header", "encoding", "records"})
+    advanced: ClassVar[frozenset[str]] = frozenset(
+        {"shops", "no_ids", "shared_ids", "header", "encoding", "records", "exchange_rates", "decimal"}
+    )
     """Settings that `simpersona init` leaves to `init --all`."""
 
     format: str

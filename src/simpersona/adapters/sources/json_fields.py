@@ -48,12 +48,15 @@ def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
     is_text = line.re_search(rf'"(?:{"|".join(names)})"\s*:\s*"\s*[\[{{]')
     if not lines.filter(is_text).limit(1).count().to_pyarrow().as_py():
         return lines
-    fields = []
+    fields, readable = [], _if_json(line)  # a damaged line stays as it is, to be rejected
     for name in names:
-        text = ibis.ifelse(_kind_at(line, f"$.{name}") == "VARCHAR", _if_json(_text_at(line, f"$.{name}")), None)
+        text = ibis.ifelse(
+            _kind_at(readable, f"$.{name}") == "VARCHAR", _if_json(_text_at(readable, f"$.{name}")), None
+        )
         fields.append(f'"{name}":' + text)
     patch = "{" + ibis.array(fields).filter(lambda field: field.notnull()).join(",") + "}"
-    patched = ibis.coalesce(_merged(_if_json(line), patch), line)
+    # with a text added it is a text: beside DuckDB's JSON a damaged line would be read as JSON, which is an error
+    patched = ibis.coalesce(_merged(readable, patch) + "", line)
     # computed once: the expression is long, and each field that is read would repeat it
     return materialize(lines.mutate(line=ibis.ifelse(is_text, patched, line)), "unfolded")
 
