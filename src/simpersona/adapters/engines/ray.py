@@ -99,11 +99,20 @@ def _cluster(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    try:
-        ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
-        raise ConfigError(f"{address}: there is no Ray cluster ({error})") from error
+    _connect(address)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _connect(address: str, tries: int = TRIES) -> None:
+    """Connects this process; a cluster that answers but fails to start a server for it is asked again."""
+    try:
+        ray.init(address=None if address == "ray" else address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ValueError, ImportError) as error:
+        ray.shutdown()
+        if isinstance(error, ConnectionAbortedError) and tries > 1:  # Ray's forks fail at times on a busy machine
+            _connect(address, tries - 1)
+            return
+        raise ConfigError(f"{address}: there is no Ray cluster ({error})") from error
