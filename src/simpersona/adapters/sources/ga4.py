@@ -70,11 +70,11 @@ _SCALARS = {
 }
 _VALUE = "struct<string_value: string, int_value: string, float_value: string, double_value: string>"
 _PARAMS = f"array<struct<key: string, value: {_VALUE}>>"
-_ITEM_TYPES = dict.fromkeys(("price", "quantity"), dt.json)  # numbers, or texts
 _ITEM_FIELDS = (
     "item_id", "item_name", "item_brand", "item_category", "price", "quantity", "item_list_id", "item_list_name",
 )  # fmt: skip
-_ITEMS = dt.Array(value_type=dt.Struct({name: _ITEM_TYPES.get(name, dt.string) for name in _ITEM_FIELDS}))
+_ITEM_TYPES = dict.fromkeys(_ITEM_FIELDS, "string") | {"price": "json", "quantity": "json"}  # numbers, or texts
+_ITEMS = dt.dtype(f"array<struct<{', '.join(f'{name}: {kind}' for name, kind in _ITEM_TYPES.items())}>>")
 _NOT_SET = ("", "(not set)")
 _NAME = r"^[A-Za-z0-9_]{1,40}$"  # of an event, as Google allows it
 

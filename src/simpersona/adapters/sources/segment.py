@@ -237,5 +237,5 @@ def _with_reason(calls: ibis.Table) -> ibis.Table:
 
 
 def _mentions(used: ibis.Table, _: AmountReader) -> tuple[ibis.Table, ibis.Table]:
-    products, _ = mentioned_goods(used.filter(used.event != "page_viewed"))  # whose name is that of the page
+    products = mentioned_goods(used.filter(used.event != "page_viewed"))[0]  # whose name is that of the page
     return products, mentioned_goods(used)[1]
