@@ -1,4 +1,4 @@
-"""What a reader should be told about the events of a log: kinds that never happen, and names that are not known."""
+"""What a reader should know about the events of a log: kinds that never happen, and names that are not known."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis defines the operators of its values at run time, where pyright cannot see them.

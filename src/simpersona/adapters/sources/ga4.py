@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -15,7 +13,7 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.amounts import AmountSettings, Decimal, json_amount, unambiguous
+from simpersona.adapters.sources.amounts import json_amount, unambiguous
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
@@ -26,11 +24,10 @@ from simpersona.adapters.sources.event_rows import (
     whole_number,
 )
 from simpersona.adapters.sources.ga_csv import read_ga_csv
-from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import json_objects, json_value
+from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
 from simpersona.adapters.sources.times import time_of
-from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -56,7 +53,7 @@ UNUSED_EVENTS = (
     "form_submit", "scroll", "select_item", "select_promotion", "session_start", "user_engagement", "video_complete",
     "video_progress", "video_start", "view_promotion",
 )  # fmt: skip
-"""Events of Google's own that no stage uses: nobody needs to be told of them."""
+"""Events of Google's own that no stage uses: they need no warning."""
 NEEDED = ("event_name", "event_timestamp", "user_pseudo_id")
 
 _SCALARS = {
@@ -79,7 +76,7 @@ _NOT_SET = ("", "(not set)")
 _NAME = r"^[A-Za-z0-9_]{1,40}$"  # of an event, as Google allows it
 
 
-class Ga4Source:
+class Ga4Source(ShopLogSource):
     """Reads a file, a folder or a pattern of files of the daily tables `events_YYYYMMDD`, as parquet or as JSON lines;
     an EventSource. `ga_csv` reads files of CSV.
 
@@ -87,18 +84,6 @@ class Ga4Source:
     `user_pseudo_id`; rows without one, of visitors who did not consent, are set aside. A session is a
     `ga_session_id`. Prices and order values are in the currency of the event. A list is its id, else its name.
     """
-
-    def __init__(
-        self,
-        shop: str | None = None,
-        shops: Mapping[str, str] | None = None,
-        no_ids: Sequence[str] = NO_IDS,
-        shared_ids: Literal["reject", "keep"] = "reject",
-        decimal: Decimal = "auto",
-        exchange_rates: Mapping[str, float] | None = None,
-    ) -> None:
-        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
-        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is an event.

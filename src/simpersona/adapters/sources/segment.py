@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -15,7 +13,7 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, json_amount, present
+from simpersona.adapters.sources.amounts import AmountReader, json_amount, present
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
@@ -25,7 +23,7 @@ from simpersona.adapters.sources.event_rows import (
     page_host,
     unmapped_names,
 )
-from simpersona.adapters.sources.identity import Identity, shown_id
+from simpersona.adapters.sources.identity import shown_id
 from simpersona.adapters.sources.json_fields import (
     JSON_LINES,
     json_items,
@@ -36,8 +34,8 @@ from simpersona.adapters.sources.json_fields import (
     unfolded,
 )
 from simpersona.adapters.sources.shared_ids import shared_users
+from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.adapters.sources.times import time_of
-from simpersona.config.source import NO_IDS
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.materialize import materialize
@@ -95,7 +93,7 @@ _PROPERTIES = dt.Struct(
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event
 
 
-class SegmentSource:
+class SegmentSource(ShopLogSource):
     """Reads a file, a folder or a pattern of files of JSON lines (plain, .gz or .zip), one call a line; an EventSource.
 
     A call is Segment's ({"type": "track", "event", "anonymousId", "userId", "properties", "context", ...}) or PostHog's
@@ -105,18 +103,6 @@ class SegmentSource:
     delivered again is known by its `messageId` or `uuid`. A session is `context.sessionId` or `$session_id`.
     An order is worth its subtotal, else its revenue, else its total.
     """
-
-    def __init__(
-        self,
-        shop: str | None = None,
-        shops: Mapping[str, str] | None = None,
-        no_ids: Sequence[str] = NO_IDS,
-        shared_ids: Literal["reject", "keep"] = "reject",
-        decimal: Decimal = "auto",
-        exchange_rates: Mapping[str, float] | None = None,
-    ) -> None:
-        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
-        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object, name no event or nobody,

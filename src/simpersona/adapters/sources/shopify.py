@@ -5,17 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import log_files, read_lines
-from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, json_amount
+from simpersona.adapters.sources.amounts import AmountReader, json_amount
 from simpersona.adapters.sources.currencies import FACTOR
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
@@ -25,9 +23,8 @@ from simpersona.adapters.sources.event_rows import (
     unmapped_names,
     whole_number,
 )
-from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
-from simpersona.config.source import NO_IDS
+from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
@@ -98,7 +95,7 @@ _NAMED = (
 """The products and collections that an event names."""
 
 
-class ShopifySource:
+class ShopifySource(ShopLogSource):
     """Reads a file, a folder or a pattern of files of JSON lines (plain, .gz or .zip); an EventSource.
 
     An event that was delivered again, in whatever envelope, is known by its id and is a duplicate.
@@ -107,18 +104,6 @@ class ShopifySource:
     COLLECTIONS; without them the catalogue is made from the products and collections that the events name.
     The shop is `shop`, else the line's "shop", else the host name of its page. There are no session ids.
     """
-
-    def __init__(
-        self,
-        shop: str | None = None,
-        shops: Mapping[str, str] | None = None,
-        no_ids: Sequence[str] = NO_IDS,
-        shared_ids: Literal["reject", "keep"] = "reject",
-        decimal: Decimal = "auto",
-        exchange_rates: Mapping[str, float] | None = None,
-    ) -> None:
-        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
-        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name

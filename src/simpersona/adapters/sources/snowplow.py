@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 import ibis
@@ -16,12 +15,11 @@ import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import as_duckdb, file_labels, log_files, read_lines
-from simpersona.adapters.sources.amounts import AmountSettings, Decimal, json_amount
+from simpersona.adapters.sources.amounts import json_amount
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, unmapped_names
-from simpersona.adapters.sources.identity import Identity
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
-from simpersona.config.source import NO_IDS
+from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -40,7 +38,7 @@ EVENT_OF = {
 }
 """By the type of the e-commerce action, else by the event's name."""
 UNUSED_EVENTS = ("page_ping", "list_click", "promo_view", "promo_click", "focus_form", "change_form", "link_click")
-"""Events of Snowplow's own that no stage uses: nobody needs to be told of them."""
+"""Events of Snowplow's own that no stage uses: they need no warning."""
 
 _ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecommerce_action_1"
 _SEARCH = "unstruct_event_com_snowplowanalytics_snowplow_site_search_1"
@@ -75,7 +73,7 @@ _AS_TEXT = (_ACTION, _SEARCH, _MOBILE, _PRODUCTS, _ORDER, _STEP)
 _NAME = r"^[A-Za-z_]{1,60}\z"
 
 
-class SnowplowSource:
+class SnowplowSource(ShopLogSource):
     """Reads a file, a folder or a pattern of files of JSON lines (plain, .gz or .zip) or of parquet; an EventSource.
 
     JSON lines are what Snowplow's Analytics SDKs make of an enriched event; parquet is what its loaders write
@@ -88,18 +86,6 @@ class SnowplowSource:
     first checkout step starts a checkout, in a session without it the first of the later ones. An order is worth its revenue without tax and shipping. Of several
     copies of an event (`event_id` and `event_fingerprint`) the first counts. Other events are set aside as ignored.
     """
-
-    def __init__(
-        self,
-        shop: str | None = None,
-        shops: Mapping[str, str] | None = None,
-        no_ids: Sequence[str] = NO_IDS,
-        shared_ids: Literal["reject", "keep"] = "reject",
-        decimal: Decimal = "auto",
-        exchange_rates: Mapping[str, float] | None = None,
-    ) -> None:
-        self.identity = Identity(shop, shops or {}, no_ids, shared_ids)
-        self.amounts = AmountSettings(decimal, exchange_rates or {})
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line of JSON or a row of parquet.

@@ -218,7 +218,7 @@ def _with_partitions(rows: ibis.Table, files: Sequence[Path], columns: Mapping[s
         lines.append({"of_file": label} | {ours: None if text == _NO_VALUE else text for ours, text in texts.items()})
     schema = pa.schema([(name, pa.string()) for name in ("of_file", *columns)])
     folders = ibis.memtable(pa.Table.from_pylist(lines, schema))
-    # the label of a file in an archive goes on with "/"
+    # the label of a file in an archive continues with "/"
     joined = rows.left_join(folders, rows.file.re_extract("^[^/]*", 0) == folders.of_file)
     # rows that differ in their folders only are no duplicates
     texts = [joined[name].fill_null("\x1e") for name in columns]

@@ -49,7 +49,7 @@ PLAIN = TextForm()
 def text_blocks(path: Path, label: str, form: TextForm = PLAIN) -> Iterator[pa.Table]:
     """The records of a file, in the shape of RECORDS, a block at a time.
 
-    `row` counts lines from 1, and in a JSON document its objects. `file` is `label`; the label of a file in a .zip goes on with
+    `row` counts lines from 1, and in a JSON document its objects. `file` is `label`; the label of a file in a .zip continues with
     "/" and its name. A byte order mark is no part of the first record. Raises SourceError if the file cannot be read.
     """
     try:
