@@ -127,7 +127,7 @@ def play_shard(config: Config, reporter: Reporter, shard: Shard) -> RunFolder:
     context = StageContext(config, folder, reporter.progress, stage.name, cache_key, shard)
     result = stage.run(context, folder.work(stage.name))
     record.rows_in, record.rows_out, record.summary = result.rows_in, result.rows_out, result.summary
-    record.seconds = round(time.perf_counter() - started, 2)
+    record.seconds = round(time.perf_counter() - started, 6)
     reporter.finished(record, skipped=False)
     return folder
 

@@ -90,7 +90,7 @@ class RunFolder:
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        record.seconds = round(time.perf_counter() - started, 2)
+        record.seconds = round(time.perf_counter() - started, 6)
         record.peak_memory_mb = round(peak_memory_mb(), 1)
         final = self / record.stage
         self.records.pop(record.stage, None)
