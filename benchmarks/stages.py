@@ -1,13 +1,13 @@
 """Stages: the two phases of training a language model by decisions against a single one, from different first rows (App. F, Tables 7, 8).
 
 On the packaged model and the examples of the run of configs/pack.toml, tested in its held-out stores. Every way reads as many situations.
+A killed benchmark continues from the last checkpoint of the way that it was at.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from benchmarks.policies import figure
 from benchmarks.quiet import Quiet
 from benchmarks.results import Section, Table, number
 from simpersona.adapters.embedders.open import open_embedder
+from simpersona.agent.checkpointed_trainer import DONE
 from simpersona.agent.decision_finetune import train_decisions
 from simpersona.agent.decision_lectures import Lectures, lectures
 from simpersona.agent.persona_rows import Known, known_of
@@ -26,6 +27,7 @@ from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.config.file import load_config
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
+from simpersona.files import read_json
 from simpersona.pack.files import DEFAULT
 from simpersona.pack.pack import Pack
 from simpersona.personas.fitted import FittedPersonas
@@ -88,28 +90,31 @@ def single_stage(shown: Metric) -> float | None:
     return other.paper.value if other.paper else None
 
 
-def section(config: Path = CONFIG, steps: int = 100, tested: int = 120, visits: int = 10) -> Section:
-    """`steps` of each way, `tested` test situations, and `visits` to every held-out store by some of them."""
+def section(config: Path = CONFIG, steps: int = 100, tested: int = 120, compared: int = 30, visits: int = 5) -> Section:
+    """`steps` of each way, `tested` test situations, about `compared` of them over all personas, and `visits` to every held-out
+    store by some of the ways.
+    """
     settings = with_the_pack(load_config(config))
     run = StageContext(settings, run_pipeline(settings, Quiet(), upto="agent"), lambda *_: None, "stages")
     learned = _lectures(run, tested)
     columns: dict[str, dict[str, Any]] = {}
     rows: list[list[str]] = []
-    with TemporaryDirectory() as scratch:
-        for way in WAYS:
-            place = Path(scratch) / way.name.replace(" ", "-").replace(",", "")
-            for name, summary in _train(run, way, learned, steps, place).items():
-                rows.append([f"{way.name}: after phase {name}", *_tested(summary)])
-                print(rows[-1], flush=True)
-            if way.visits:
-                act = model_policies(place / "2", settings.agent.prompt, settings.simulation.temperature)
-                columns[way.name] = played(
-                    run, lambda _, seed, act=act: act(seed), place.name, simulated_shops(run), visits
-                )
-        for name, known in _personas_of_the_pack(run, learned).items():
-            summary = _untrained(run, replace(learned, known=known), Path(scratch) / name)
-            rows.append([f"the pack's model, {name}", *_tested(summary)])
+    work = run.folder.work("stages")
+    for way in WAYS:
+        place = work / way.name.replace(" ", "-").replace(",", "")
+        for name, summary in _train(run, way, learned, steps, compared, place).items():
+            rows.append([f"{way.name}: after phase {name}", *_tested(summary)])
             print(rows[-1], flush=True)
+        if way.visits:
+            act = model_policies(place / "2", settings.agent.prompt, settings.simulation.temperature)
+            columns[way.name] = played(
+                run, lambda _, seed, act=act: act(seed), place.name, simulated_shops(run), visits
+            )
+    for name, known in _personas_of_the_pack(run, learned).items():
+        summary = _untrained(run, replace(learned, known=known), compared, work / name.replace(" ", "-"))
+        rows.append([f"the pack's model, {name}", *_tested(summary)])
+        print(rows[-1], flush=True)
+    run.folder.forget_work("stages")
     agent = settings.agent
     what = (
         f"SmolLM2-135M with low-rank matrices of rank {agent.lora_rank}, on the examples of the run of `configs/pack.toml`: {steps} steps of {agent.batch_size} situations each, "
@@ -124,7 +129,7 @@ def section(config: Path = CONFIG, steps: int = 100, tested: int = 120, visits: 
             Table(TESTED, rows),
             (
                 f"{tested} test situations of the held-out stores. Nats per decision of the recorded actions; in brackets a 95 % interval (bootstrap over visits). "
-                "Over all personas: correlation and slope of the log-odds of leaving and of adding to the cart against the scorer's, and the divergence of the first choice from the scorer's."
+                "Over all personas, on about {compared} of them: correlation and slope of the log-odds of leaving and of adding to the cart against the scorer's, and the divergence of the first choice from the scorer's."
             ),
         ),
         (
@@ -149,8 +154,10 @@ def _lectures(run: StageContext, tested: int) -> Lectures:
     )
 
 
-def _train(run: StageContext, way: Way, learned: Lectures, steps: int, out: Path) -> dict[int, dict[str, Any]]:
-    """The summaries of the phases."""
+def _train(
+    run: StageContext, way: Way, learned: Lectures, steps: int, compared: int, out: Path
+) -> dict[int, dict[str, Any]]:
+    """The summaries of the phases; one that finished before is read again."""
     first = steps // FIRST if way.training == "two_stage" else 0
     settings = run.config.agent
     changes = {
@@ -166,7 +173,9 @@ def _train(run: StageContext, way: Way, learned: Lectures, steps: int, out: Path
     start: Path | None = None
     for phase in phases:
         place = out / str(phase)
-        summaries[phase] = train_decisions(phase, agent, learned, start, place, run.config.seed, run.progress)
+        if not (place / DONE).is_file():
+            train_decisions(phase, agent, learned, start, place, run.config.seed, run.progress, compared=compared)
+        summaries[phase] = read_json(place / DONE)
         start = place
     return summaries
 
@@ -178,12 +187,12 @@ def _personas_of_the_pack(run: StageContext, learned: Lectures) -> dict[str, Kno
     return {"its rows": learned.known, "rows from the funnel alone": known_of(elsewhere, funnel)}
 
 
-def _untrained(run: StageContext, learned: Lectures, out: Path) -> dict[str, Any]:
+def _untrained(run: StageContext, learned: Lectures, compared: int, out: Path) -> dict[str, Any]:
     """The summary of the pack's model with rows for these personas."""
     model = Pack.at(DEFAULT).parts["lm"]
     nothing = run.config.agent.stage2.model_copy(update={"steps": 0})
     agent = run.config.agent.model_copy(update={"start": str(model), "stage2": nothing})
-    return train_decisions(2, agent, learned, model, out, run.config.seed, run.progress)
+    return train_decisions(2, agent, learned, model, out, run.config.seed, run.progress, compared=compared)
 
 
 def _tested(summary: dict[str, Any]) -> list[str]:

@@ -31,7 +31,7 @@ from simpersona.agent.decision_examples import DecisionEncoder
 from simpersona.agent.decision_lectures import Lectures
 from simpersona.agent.decision_lessons import LessonMaker
 from simpersona.agent.decision_loss import text_tokens
-from simpersona.agent.decision_measures import DecisionTest
+from simpersona.agent.decision_measures import COMPARED, DecisionTest
 from simpersona.agent.decision_model import DecisionModel
 from simpersona.agent.decision_trainer import DecisionTrainer, Lessons, as_batch
 from simpersona.agent.persona_adapter import LORA, add_lora, read_adapter, save_adapter
@@ -63,13 +63,15 @@ def train_decisions(
     *,
     clock: TrainingClock | None = None,
     workers: int = 0,
+    compared: int = COMPARED,
 ) -> dict[str, Any]:
     """Trains a phase and writes its result to `out` atomically: an adapter, or a checkpoint if all parameters train.
 
     `start` is an adapter whose rows and low-rank matrices are the first ones. A killed training continues from its last
     checkpoint, in `.NAME.steps` beside `out`, with the same losses. A phase without steps takes `start` as it is, with rows for
     these personas. `clock` may end it before its last step. `workers`
-    processes make the lessons; 0: the training process itself. Returns the figures that `finetune` returns, `curve`
+    processes make the lessons; 0: the training process itself. About `compared` test situations are compared with the scorer
+    over all personas. Returns the figures that `finetune` returns, `curve`
     (measurements during training) and `held_out`. Raises ContractError if there is nothing to learn from.
     """
     codes = len(lectures.codebook)
@@ -87,7 +89,8 @@ def train_decisions(
     if not settings.steps:
         summary = _untrained(lectures)
         if lectures.test:
-            summary["held_out"] = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed).figures(decider)
+            test = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed, compared)
+            summary["held_out"] = test.figures(decider)
         _save(out, model, tokenizer, rows, config, summary, whole=not config.lora_rank)
         return summary
     drawn = drawn_steps(lectures.train, shares, settings.steps * config.batch_size, seed + phase)
@@ -132,7 +135,7 @@ def train_decisions(
     }
     if trainer.args.should_save:
         if lectures.test:
-            test = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed)
+            test = DecisionTest(lectures.test, encoder, lectures.shares_of, codes, seed, compared)
             summary["held_out"] = test.figures(decider)
         _save(out, model, tokenizer, rows, config, summary, whole=phase == 2 and not config.lora_rank)
         shutil.rmtree(steps, ignore_errors=True)
