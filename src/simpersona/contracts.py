@@ -32,6 +32,8 @@ EVENT_NAMES = (
     "checkout_started",
     "checkout_completed",
 )
+REFUND_NAMES = ("order_refunded", "order_cancelled")
+"""Names in a raw log of events that take back an order: by an amount, and in full. They reduce the order and are in no table."""
 
 _text, _number, _count = pa.string(), pa.float64(), pa.int64()
 _time = pa.timestamp("us", tz="UTC")
@@ -52,7 +54,10 @@ EVENTS = Contract(
             ("price", _number),  # of one unit
             ("quantity", _count),
             ("order_id", _text),
-            ("value", _number),  # the order's total before shipping and tax, repeated on each of its lines
+            (
+                "value",
+                _number,
+            ),  # the order's total before shipping and tax, less refunds, repeated on each of its lines
         ]
     ),
     rules={"event is a known name": lambda t: pc.is_in(t["event"], pa.array(EVENT_NAMES))},
@@ -119,7 +124,7 @@ PROVENANCE = pa.schema(
 @dataclass(frozen=True)
 class RawLog:
     """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
-    be null, and with the columns of PROVENANCE), REJECTED, PRODUCTS and COLLECTIONS, the number of input
+    be null, and with the columns of PROVENANCE; an event may also have one of REFUND_NAMES), REJECTED, PRODUCTS and COLLECTIONS, the number of input
     rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
     with the number of rows and the setting that changes it. `currencies` are the rows with an amount in each currency that the
     log names, before amounts in other currencies were converted or masked; `currency` is the one that all amounts are in, None

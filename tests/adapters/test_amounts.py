@@ -148,7 +148,7 @@ def test_calls_with_amounts_and_products_as_text(engine, tmp_path):
         order(2, {"order_id": "o2", "total": "NaN", "products": mug}),
         order(3, {"order_id": "o3", "revenue": 1.299}, context=json.dumps({"page": {"url": "https://s.example/"}})),
         order(4, {"order_id": "o4", "revenue": "free"}),
-        order(5, {"order_id": "o1"}, event="Order Refunded"),
+        order(5, {"order_id": "o1"}, event="Order Chargeback Refunded"),
     ), engine)  # fmt: skip
     told = ("shop_id", "order_id", "product_id", "price", "quantity", "value")
     assert sorted(tuple(line[name] for name in told) for line in rows_of(raw.events)) == [
@@ -157,7 +157,7 @@ def test_calls_with_amounts_and_products_as_text(engine, tmp_path):
         ("s.example", "o3", None, None, None, 1.299),  # a JSON number has a decimal point
         ("s.example", "o4", None, None, None, None),
     ]
-    assert any('"Order Refunded" (1 rows)' in said for said in raw.warnings)
+    assert any('"Order Chargeback Refunded" (1 rows)' in said for said in raw.warnings)
     assert any("1 rows are refunds or cancellations" in said for said in raw.warnings)
     assert any('1 of 3 amounts of the column value cannot be read, such as "aaaa"' in said for said in raw.warnings)
 

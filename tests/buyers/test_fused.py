@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta
 
 import ibis
@@ -77,6 +78,11 @@ def assert_same(engine, events: pa.Table, config: EventsConfig, has: Capabilitie
         np.testing.assert_allclose(ours, theirs, rtol=0, atol=1.5e-6 if "value" in name else 1e-12, err_msg=name)
 
 
+def is_refund(row):
+    value, unit = row["value"], (row["price"] == -5.0 or row["quantity"] == -1)
+    return value == -5.0 or ((value is None or not math.isfinite(value)) and unit)
+
+
 minutes = st.sampled_from([0, 1, 30, 30.0000005, 31, 60, 61, 91, 700, 719.99, 720, 1440, 1470.5, 9000])
 money = st.sampled_from([None, 0.0, 0.01, 10.0, 19.99, 1e9, -5.0, float("nan"), float("inf")])
 rows = st.fixed_dictionaries(
@@ -95,7 +101,7 @@ rows = st.fixed_dictionaries(
         "value": money,
         "seq": st.sampled_from([0, 1, None]),
     }
-).map(lambda row: row | {"value": None} if row["order_id"] and row["value"] == -5.0 else row)  # no refunds
+).map(lambda row: row | {"value": 7.0} if row["event"] == "checkout_completed" and is_refund(row) else row)
 good = rows.map(lambda row: row | {"buyer_id": "eve", "time": NOON, "event": "page_viewed"})
 
 
@@ -115,9 +121,13 @@ def test_any_log_gives_the_same_buyers(duck, log, one, copies, keep_duplicates, 
     assert_same(duck, pa.Table.from_pylist(log, SCHEMA), config)
 
 
-def test_refunds_are_left_to_the_general_path():
+@pytest.mark.parametrize("refund", [
+    {"value": -6.0}, {"value": -6.0, "order_id": None}, {"price": -6.0}, {"price": 6.0, "quantity": -1},
+    {"event": "order_refunded", "value": 6.0}, {"event": "order_cancelled"},
+])  # fmt: skip
+def test_refunds_are_left_to_the_general_path(refund):
     row = {"shop_id": "shop", "buyer_id": "ann", "time": NOON, "event": "checkout_completed", "order_id": "o"}
-    log = [row | {"value": 6.0}, row | {"value": -6.0}]
+    log = [row | {"value": 6.0}, row | refund]
     with pytest.raises(GeneralPathError, match="refunds"):
         fused_buyers(pa.Table.from_pylist(log, SCHEMA), HAS, EventsConfig(keep_ids=True))
 

@@ -249,7 +249,7 @@ def test_impossible_amounts_are_taken_as_not_given(raw_log, row):
         row("product_added_to_cart", 2, product_id="p", price=float("inf"), quantity=1),
         row("product_added_to_cart", 3, product_id="p", price=4.0, quantity=-2),
         row("product_added_to_cart", 4, product_id="p", price=4.0, quantity=0),
-        row("checkout_completed", 5, product_id="p", price=0.0, value=-1.0, order_id="o"),
+        row("checkout_completed", 5, product_id="p", price=0.0, value=float("inf"), order_id="o"),
     ]
     log = raw_log(rows)
     quality = prepare(log, KEEP, KEY).quality
@@ -264,7 +264,7 @@ def test_impossible_amounts_are_taken_as_not_given(raw_log, row):
     ([("checkout_completed", {"order_id": "o"})], 0.0, None),
     ([("checkout_completed", {})], 0.0, None),
     ([("checkout_completed", {"order_id": "o", "quantity": 3})], 0.0, None),
-    ([("checkout_completed", {"order_id": "o", "value": -3.0})], 0.0, None),
+    ([("checkout_completed", {"order_id": "o", "value": float("inf")})], 0.0, None),
     ([("checkout_completed", {"order_id": "o", "value": 0.0})], 0.0, 0.0),
     ([("checkout_completed", {"order_id": "o"}), ("checkout_completed", {"order_id": "o2", "value": 5.0})], 0.0, None),
     ([("product_added_to_cart", {"product_id": "p"})], None, 0.0),

@@ -30,7 +30,16 @@ from simpersona.buyers.fused_kernel import (
     sort_rows,
 )
 from simpersona.config import EventsConfig
-from simpersona.contracts import BUYERS, CHANNELS, EVENT_NAMES, SCALAR_GROUPS, SCALARS, STRATA, Capabilities
+from simpersona.contracts import (
+    BUYERS,
+    CHANNELS,
+    EVENT_NAMES,
+    REFUND_NAMES,
+    SCALAR_GROUPS,
+    SCALARS,
+    STRATA,
+    Capabilities,
+)
 from simpersona.errors import ContractError, GeneralPathError
 from simpersona.events.cleaning import DUPLICATE
 
@@ -186,6 +195,8 @@ def _times(column: pa.ChunkedArray) -> Int[np.ndarray, " n"]:
 def _events(column: pa.ChunkedArray) -> Int[np.ndarray, " n"]:
     """Indices into EVENT_NAMES; -1 for other names and null."""
     codes, names = _encode(column)
+    if pc.any(pc.is_in(names, pa.array(REFUND_NAMES))).as_py():
+        raise GeneralPathError("the events have refunds or cancellations of orders")
     known = pc.index_in(names, pa.array(EVENT_NAMES)).fill_null(-1)
     return np.append(np.asarray(known, np.int8), np.int8(-1))[codes]
 
@@ -282,11 +293,13 @@ class _Money:
         rows = events.select([n for n in ("price", "quantity", "value", "order_id") if n in events.column_names])
         rows = rows.filter(pa.array(carries))
         price, value, quantity = (_amounts(rows, name) for name in ("price", "value", "quantity"))
-        price[~((price >= 0) & (price < np.inf))] = np.nan
         order, names = _encode(_column(rows, "order_id"))
-        is_purchase = event[carries] == COMPLETE
-        if (is_purchase & (order >= 0) & (value < 0) & (value > -np.inf)).any():
-            raise GeneralPathError("some purchases have a negative order value: they may be refunds of other orders")
+        negative = (value < 0) & (value > -np.inf) | ~np.isfinite(value) & (
+            (price < 0) & (price > -np.inf) | (quantity < 0)
+        )
+        if ((event[carries] == COMPLETE) & negative).any():
+            raise GeneralPathError("some purchases have negative amounts: they are refunds of other orders")
+        price[~((price >= 0) & (price < np.inf))] = np.nan
         value[~((value >= 0) & (value < np.inf))] = np.nan
         quantity[~(quantity > 0)] = 1.0
         return cls(slot, price * quantity, value, order, len(names))

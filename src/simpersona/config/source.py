@@ -19,9 +19,10 @@ EventColumn = Literal[
 """What a column of a log can be: those of contracts.EVENTS, the order and the ids of events, and labels for the catalogue."""
 EventName = Literal[
     "page_viewed", "product_viewed", "collection_viewed", "search_submitted", "product_added_to_cart",
-    "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "ignored",
+    "product_removed_from_cart", "cart_viewed", "checkout_started", "checkout_completed", "order_refunded",
+    "order_cancelled", "ignored",
 ]  # fmt: skip
-"""The names in contracts.EVENT_NAMES, and "ignored" for events to set aside."""
+"""The names in contracts.EVENT_NAMES and REFUND_NAMES, and "ignored" for events to set aside."""
 
 NO_IDS = (
     "undefined", "null", "(null)", "none", "(none)", "nil", "nan", "n/a", "\\N", "(not set)", "not set", "(not provided)",
@@ -39,7 +40,9 @@ _SPEC_EVENTS: Mapping[str, EventName] = {
     "Product Added": "product_added_to_cart", "Product Removed": "product_removed_from_cart", "Cart Viewed": "cart_viewed",
     "Checkout Started": "checkout_started", "Order Completed": "checkout_completed", "product_list_viewed": "collection_viewed",
     "products_searched": "search_submitted", "product_added": "product_added_to_cart",
-    "product_removed": "product_removed_from_cart", "order_completed": "checkout_completed", "*": "ignored",
+    "product_removed": "product_removed_from_cart", "order_completed": "checkout_completed",
+    "Order Refunded": "order_refunded", "Refunded Order": "order_refunded", "Order Cancelled": "order_cancelled",
+    "Order Canceled": "order_cancelled", "order_canceled": "order_cancelled", "*": "ignored",
 }  # fmt: skip
 """Segment's names of events, in its two spellings, for tools in which a shop chooses the names; others are set aside."""
 
@@ -226,7 +229,8 @@ class TableSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """Our column = "the log's", where their names differ; "=text" is the same text in every row.
     A dot leads into a nested value: product.id."""
     events: dict[str, EventName] = Field(default={})
-    """The log's event = "ours", where their names differ; "ignored" for events without a use,
+    """The log's event = "ours", where their names differ; "ignored" for events without a use, "order_refunded" (by its
+    amount, else in full) and "order_cancelled" (in full) for what takes back the order that it names,
     "*" for all events that are not named, and "" for rows with an empty event name."""
 
     def reader_options(self) -> dict[str, Any]:

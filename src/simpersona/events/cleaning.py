@@ -10,7 +10,7 @@ import hashlib
 import ibis
 import ibis.expr.types as ir
 
-from simpersona.contracts import EVENT_NAMES
+from simpersona.contracts import EVENT_NAMES, REFUND_NAMES
 
 DUPLICATE = "exact duplicate"
 IGNORED = "ignored: "
@@ -31,17 +31,19 @@ _NAME = r"^[A-Za-z_]{1,40}\z"  # of an event; other text may come from another f
 def validate_rows(events: ibis.Table, *, keep_duplicates: bool) -> ibis.Table:
     """Adds the column `reason`: the reject reason, or null for a valid row.
 
-    A row is valid if shop, buyer, time and event name are present and the event name is known. Unless
+    A row is valid if shop, buyer, time and event name are present and the event name is known. A refund needs no shop and
+    no buyer if it names an order: a server sends it. Unless
     `keep_duplicates` is set, the second and later copies of an input row are rejected (REFERENCE 2). Rows from
     the same input row are accepted or rejected together.
     """
+    names_order = events.event.isin(REFUND_NAMES).fill_null(False) & ~_blank(events.order_id)
     fault = ibis.cases(
-        (_blank(events.shop_id), "shop_id is missing"),
-        (_blank(events.buyer_id), "buyer_id is missing"),
+        (_blank(events.shop_id) & ~names_order, "shop_id is missing"),
+        (_blank(events.buyer_id) & ~names_order, "buyer_id is missing"),
         (events.time.isnull(), "time is missing or unreadable"),
         (~events.time.between(_EARLIEST, _LATEST), "time is not between 1970 and 2200"),
         (_blank(events.event), "event is missing"),
-        (events.event.isin(EVENT_NAMES), ibis.null("string")),
+        (events.event.isin([*EVENT_NAMES, *REFUND_NAMES]), ibis.null("string")),
         (events.event.re_search(_NAME), UNKNOWN_NAME + ": " + events.event),
         else_=UNKNOWN_NAME,
     )

@@ -37,10 +37,7 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
             " is unknown, and the total of all orders leaves these sessions out."
         )
     if count := quality["impossible"]["value"]:
-        sentences.append(
-            f"{count:,} order values are negative or not finite, such as those of refunds that name no order of the log. They count as"
-            " missing and are not subtracted from any order."
-        )
+        sentences.append(f"{count:,} order values are negative or not finite, and count as missing.")
     return sentences
 
 

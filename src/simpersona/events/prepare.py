@@ -20,7 +20,7 @@ from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashe
 from simpersona.events.happened import what_happened
 from simpersona.events.materialize import in_parts, materialize
 from simpersona.events.quality import count_rows, describe, is_malformed
-from simpersona.events.refunds import without_refunds
+from simpersona.events.refunds import about_refunds, set_refunds_aside, without_refunded
 from simpersona.events.session_ids import checked_session_ids
 from simpersona.events.sessionize import build_sessions, with_sessions
 
@@ -57,6 +57,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     if config.bots == "drop" and raw.has.has_time:
         bots = materialize(detect_bots(validated.filter(validated.reason.isnull()), config), "bots")
         validated = mark_bots(validated, bots)
+    validated, refunds = set_refunds_aside(validated)
     # the text of a row is long: only that of rejected rows is stored
     text = ibis.ifelse(validated.reason.isnull(), None, _shown(validated.raw, config))
     validated = materialize(validated.mutate(raw=text), "validated")
@@ -64,7 +65,6 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     clean = validated.filter(validated.reason.isnull()).drop("reason", "raw", "file", "row")
     if not config.keep_ids:
         clean = clean.mutate(**{name: hashed(clean[name], key) for name in PERSONAL})
-    clean, refunds = without_refunds(clean)
     clean = materialize(clear_impossible_amounts(clean), "clean")
 
     rows_kept = int((clean.part == 0).sum().fill_null(0).to_pyarrow().as_py())
@@ -73,6 +73,9 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
 
     checked, session_warnings = checked_session_ids(clean, config) if raw.has.has_time else (clean, [])
     events = materialize(with_sessions(checked, config.session_gap_minutes), "events")
+    if refunds:
+        named = refunds if config.keep_ids else refunds.with_hashed_ids(key)
+        events = materialize(without_refunded(events, named), "refunded_events")
 
     def sessions(part: ibis.Table) -> ibis.Table:
         built = build_sessions(part, raw.products, raw.collections, raw.has)
@@ -81,7 +84,13 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     quality |= describe(clean, events, raw.products, raw.has, raw.currency)
     quality["time_zone"] = config.time_zone
     quality["currencies"] = dict(raw.currencies)
-    quality["warnings"] = [*raw.warnings, *session_warnings, *refunds, *what_happened(quality, rejected)]
+    quality["refunds"] = refunds.counts if refunds else {}
+    quality["warnings"] = [
+        *raw.warnings,
+        *session_warnings,
+        *about_refunds(quality["refunds"]),
+        *what_happened(quality, rejected),
+    ]
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
         quality["bots"] = summarize_bots(bots, dropped=config.bots == "drop")

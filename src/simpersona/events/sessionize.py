@@ -132,8 +132,10 @@ def _cart_value(events: ibis.Table) -> ir.FloatingScalar:
     return ibis.ifelse(events.event.isin(list(signs)).sum() > 0, known, 0.0)
 
 
-def session_orders(events: ibis.Table) -> ibis.Table:
-    """The number of new orders of each session that completed a checkout, their total, and how many have no amount."""
+def order_amounts(events: ibis.Table) -> ibis.Table:
+    """The orders of each session: the time of the `first` row, the `amount` (null if neither the order nor a line has one)
+    and the number of `further_lines` that are rows of their own.
+    """
     # REFERENCE 5: rows with the same order id are one order; without ids, the purchase rows of one session are
     lines = events.filter(events.event == "checkout_completed")
     # a source may log each order line as a row: rows with the same time are one event
@@ -146,12 +148,17 @@ def session_orders(events: ibis.Table) -> ibis.Table:
         lines=purchases.lines.sum(),
         further_lines=(purchases.rows - 1).sum(),
     )
+    return orders.mutate(amount=ibis.coalesce(orders.value, orders.lines)).drop("value", "lines")
+
+
+def session_orders(events: ibis.Table) -> ibis.Table:
+    """The number of new orders of each session that completed a checkout, their total, and how many have no amount."""
+    orders = order_amounts(events)
     # an order that is logged again, for example when its page is opened another day, counts once
     occurrence = ibis.row_number().over(group_by=["shop_id", "buyer_id", "order_id"], order_by=["first", "session_id"])
     orders = orders.mutate(new=orders.order_id.isnull() | (occurrence == 0))
-    amount = ibis.coalesce(orders.value, orders.lines)
-    total = amount.sum(where=orders.new).fill_null(0.0).round(_DECIMALS)
-    unknown = (orders.new & amount.isnull()).sum()
+    total = orders.amount.sum(where=orders.new).fill_null(0.0).round(_DECIMALS)
+    unknown = (orders.new & orders.amount.isnull()).sum()
     return orders.group_by(*SESSION).aggregate(
         purchase_count=orders.new.sum(),
         order_value=ibis.ifelse(unknown > 0, ibis.null("float64"), total),

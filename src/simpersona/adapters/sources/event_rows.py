@@ -18,6 +18,7 @@ from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, cu
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
 from simpersona.adapters.sources.currencies import in_one_currency
 from simpersona.adapters.sources.identity import Identity, with_shops
+from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund, names_a_part, refund_event
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
 from simpersona.events.cleaning import IGNORED
 from simpersona.events.materialize import materialize
@@ -25,7 +26,7 @@ from simpersona.events.materialize import materialize
 ALL_KNOWN = Capabilities(
     has_search=True, has_collection=True, has_checkout_start=True, has_price=True, has_session=True, has_text=True
 )
-PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed")
+PER_PRODUCT = ("product_viewed", "product_added_to_cart", "product_removed_from_cart", "checkout_completed", REFUNDED)
 """The events that give one row per product."""
 
 _SHAPE = {name: kind.copy(nullable=True) for name, kind in ibis.Schema.from_pyarrow(EVENTS.schema).items()} | {
@@ -51,20 +52,22 @@ def event_log(
 
     `rows` has `file`, `row`, `raw`, the `reason` why a row is not used (null where it is), `goods` (an array of structs
     of product_id, title, vendor, product_type, price and quantity), the name of the `collection`, and the columns of
-    EVENTS as far as the source has them, and perhaps `currency`. `identity` says whose the rows are. Amounts are texts,
+    EVENTS as far as the source has them, and perhaps `currency`; an event may be one of REFUND_NAMES. `identity` says whose the rows are. Amounts are texts,
     which `amounts` says how to read. The catalogue lies in `folder`, or is made from what the used rows mention (see
     `catalogue`); `mentions` is `mentioned_goods` unless given. Without a readable amount the log has no prices.
     """
     rows, of_host, about_ids = identity.resolve(rows)
     texts = rows.filter(rows.reason.isnull())
+    texts = texts.mutate(event=refund_event(texts.event, names_a_part(texts)))
     reader = AmountReader.of(texts, amounts.decimal)
     if "currency" in texts.columns:
         texts = texts.mutate(currency=_currency(texts))
     # computed once: the expression of an amount is long, and every later step would repeat it
     read = materialize(reader.read(texts), "amounts")
     used, currencies, about_currencies, currency = in_one_currency(read, amounts.exchange_rates)
+    named = used.filter(~is_refund(used.event))
     products, collections = catalogue(
-        engine, folder, lambda: mentions(used, reader) if mentions else mentioned_goods(used)
+        engine, folder, lambda: mentions(named, reader) if mentions else mentioned_goods(named)
     )
     # a catalogue beside the log may name its shops by their hosts
     if identity.shop is None and any((folder / name).is_file() for name in CATALOGUE_FILES):

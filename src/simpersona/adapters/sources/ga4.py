@@ -25,6 +25,7 @@ from simpersona.adapters.sources.event_rows import (
 )
 from simpersona.adapters.sources.ga_csv import read_ga_csv
 from simpersona.adapters.sources.json_fields import json_objects, json_value
+from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
 from simpersona.adapters.sources.times import time_of
@@ -44,6 +45,7 @@ EVENT_OF = {
     "view_cart": "cart_viewed",
     "begin_checkout": "checkout_started",
     "purchase": "checkout_completed",
+    "refund": REFUNDED,
 }
 """Every other event (select_item, scroll, session_start, add_payment_info, a shop's own) is set aside and counted.
 A product that is selected in a list has its own view_item.
@@ -64,6 +66,7 @@ _SCALARS = {
     "host": "device.web_info.hostname",
     "transaction": "ecommerce.transaction_id",
     "revenue": "ecommerce.purchase_revenue",
+    "refund": "ecommerce.refund_value",
 }
 _VALUE = "struct<string_value: string, int_value: string, float_value: string, double_value: string>"
 _PARAMS = f"array<struct<key: string, value: {_VALUE}>>"
@@ -116,7 +119,9 @@ class Ga4Source(ShopLogSource):
 
         goods = read.items.map(_good)
         event = read.name.cases(*EVENT_OF.items(), else_=ibis.null("string"))
-        is_order, is_list = event == "checkout_completed", event == "collection_viewed"
+        is_refunded = is_refund(event)
+        is_order, is_list = (event == "checkout_completed") | is_refunded, event == "collection_viewed"
+        amount = ibis.ifelse(is_refunded, read.refund, read.revenue)
         listed = ibis.coalesce(
             param("item_list_id"), goods[0]["list_id"], param("item_list_name"), goods[0]["list_name"]
         )
@@ -137,7 +142,7 @@ class Ga4Source(ShopLogSource):
             collection_id=ibis.ifelse(is_list, listed, None),
             collection=ibis.ifelse(is_list, ibis.coalesce(param("item_list_name"), goods[0]["list_name"]), None),
             order_id=ibis.ifelse(is_order, ibis.coalesce(_set(read.transaction), param("transaction_id")), None),
-            value=ibis.ifelse(is_order, ibis.coalesce(read.revenue, param("value")), None),
+            value=ibis.ifelse(is_order, ibis.coalesce(amount, param("value")), None),
             currency=param("currency"),
             goods=goods,
         )
@@ -171,7 +176,10 @@ def _with_reason(flat: ibis.Table) -> ibis.Table:
             (flat.name.isnull(), "event_name is missing"),
             (flat.event.isnull(), ignored(flat.name, _NAME)),
             (flat.repeated, DUPLICATE),
-            (flat.buyer_id.isnull(), IGNORED + "no user_pseudo_id, as where a visitor does not consent"),
+            (
+                flat.buyer_id.isnull() & ~is_refund(flat.event),
+                IGNORED + "no user_pseudo_id, as where a visitor does not consent",
+            ),
             else_=ibis.null("string"),
         )
     )
@@ -181,7 +189,7 @@ def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     lines, rows_in = read_lines(engine, files)
     paths = {ours: f"$.{theirs}" for ours, theirs in _SCALARS.items()}
     paths |= {"params": "$.event_params", "items": "$.items"}
-    parsed = materialize(json_objects(lines, paths, ["revenue"]), "ga4_lines")
+    parsed = materialize(json_objects(lines, paths, ["revenue", "refund"]), "ga4_lines")
     values = {"params": json_value(parsed.params, _PARAMS), "items": json_value(parsed["items"], _ITEMS)}
     return parsed.select("file", "row", "fault", *_SCALARS, raw="line", **values), rows_in
 

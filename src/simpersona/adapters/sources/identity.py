@@ -13,6 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from simpersona.adapters.sources.hosts import host_name, shop_of_hosts
+from simpersona.adapters.sources.refund_rows import is_refund
 from simpersona.adapters.sources.shared_ids import shared_buyers
 from simpersona.adapters.sources.shopless import with_buyers_shop
 from simpersona.config.source import NO_IDS
@@ -82,7 +83,9 @@ class Identity:
         if "placeholder" in rows.columns:
             found["other"] = ibis.ifelse(rows.buyer_id.notnull(), rows.placeholder, None)
             found["buyer"] = buyer = ibis.coalesce(buyer, ibis.ifelse(rows.buyer_id.isnull(), rows.placeholder, None))
-        values = {"buyer_id": self.real(rows.buyer_id), "reason": ibis.coalesce(rows.reason, NO_BUYER + buyer)}
+        # a refund names an order, whoever sends it
+        no_buyer = ibis.ifelse(is_refund(rows.event), None, NO_BUYER + buyer)
+        values = {"buyer_id": self.real(rows.buyer_id), "reason": ibis.coalesce(rows.reason, no_buyer)}
         for name in ("session_id", "order_id"):
             if name in rows.columns:
                 text = rows[name].cast("string")
@@ -203,7 +206,7 @@ def _without_shared(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
     found = shared_buyers(rows.filter(rows.reason.isnull() & rows.buyer_id.notnull()))
     if not found:
         return rows, []
-    is_shared = rows.buyer_id.isin(list(found)).fill_null(False)
+    is_shared = rows.buyer_id.isin(list(found)).fill_null(False) & ~is_refund(rows.event)
     shown = ", ".join(f"{shown_id(name)} in {count:,}" for name, count in found.items())
     warning = (
         f"A buyer's id stands in far too many rows to be of one buyer ({shown} rows); these rows are set aside."

@@ -33,6 +33,7 @@ from simpersona.adapters.sources.json_fields import (
     mark_repeated,
     unfolded,
 )
+from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
 from simpersona.adapters.sources.shared_ids import shared_users
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.adapters.sources.times import time_of
@@ -58,9 +59,10 @@ EVENT_OF = {
     # PostHog's own
     "$pageview": "page_viewed",
     "$screen": "page_viewed",
+    **REFUND_OF,
 }
 """Names of track calls in small letters with "_" between the words, however they are spelled ("Product Viewed").
-Every other call (Product Clicked, Coupon Applied, Order Refunded, a shop's own) is set aside and counted.
+Every other call (Product Clicked, Coupon Applied, a shop's own) is set aside and counted.
 """
 PAGE_CALLS = ("page", "screen")
 
@@ -82,7 +84,7 @@ _FIELDS = {
 }
 _GOOD_FIELDS = ("product_id", "id", "sku", "name", "brand", "category", "price", "quantity")
 _GOOD = dt.Struct(fields=dict.fromkeys(_GOOD_FIELDS, dt.string) | dict.fromkeys(("price", "quantity"), dt.json))
-_WORTH = ("subtotal", "revenue", "total")
+_WORTH = ("subtotal", "revenue", "total", "value", "$value", "amount")
 _PROPERTIES = dt.Struct(
     fields=dict(_GOOD)
     | dict.fromkeys(("list_id", "query", "order_id", "currency"), dt.string)
@@ -101,7 +103,7 @@ class SegmentSource(ShopLogSource):
     buyer is the user, where any call names one together with the anonymous id, else the anonymous id: what
     a user does before logging in, and what the server reports of that user, belong to one buyer. A call that was
     delivered again is known by its `messageId` or `uuid`. A session is `context.sessionId` or `$session_id`.
-    An order is worth its subtotal, else its revenue, else its total.
+    An order is worth its subtotal, else its revenue, else its total, else its value.
     """
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
@@ -143,11 +145,12 @@ class SegmentSource(ShopLogSource):
         """One row per call with what is needed of its properties; `goods` are its products."""
         calls = objects.mutate(p=json_value(objects.properties, _PROPERTIES))
         p, is_page = calls.p, calls.call.isin(PAGE_CALLS).fill_null(False)
-        spelled = calls.name.lower().re_replace(r"[^a-z0-9$]+", "_")
-        event = ibis.ifelse(is_page, "page_viewed", spelled.cases(*EVENT_OF.items(), else_=ibis.null("string")))
+        known = spelled(calls.name).cases(*EVENT_OF.items(), else_=ibis.null("string"))
+        event = ibis.ifelse(is_page, "page_viewed", known)
         # a call without a type is PostHog's
         event = ibis.ifelse(is_page | (calls.call.fill_null("track") == "track"), event, None)
-        is_order, is_list = event == "checkout_completed", event == "collection_viewed"
+        is_order = (event == "checkout_completed") | is_refund(event)
+        is_list = event == "collection_viewed"
         host = page_host(ibis.coalesce(calls.url, p["$current_url"], p["url"]))
         worth = [present(_amount(p[name])) for name in _WORTH]
         goods = json_items(json_text(p["products"].cast("string")), dt.Array(value_type=_GOOD))
@@ -215,7 +218,10 @@ def _with_reason(calls: ibis.Table) -> ibis.Table:
             (calls.name.isnull() & calls.call.isnull(), "type and event are missing"),
             ((calls.call == "track") & calls.name.isnull(), "event is missing"),
             (calls.event.isnull(), ignored(ibis.coalesce(calls.name, calls.call + " call"), _NAME)),
-            (calls.buyer_id.isnull() & calls.placeholder.isnull(), "anonymousId, userId and distinct_id are missing"),
+            (
+                calls.buyer_id.isnull() & calls.placeholder.isnull() & ~is_refund(calls.event),
+                "anonymousId, userId and distinct_id are missing",
+            ),
             (calls.repeated, DUPLICATE),
             else_=ibis.null("string"),
         )

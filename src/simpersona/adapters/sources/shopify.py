@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from simpersona.adapters.sources.event_rows import (
     whole_number,
 )
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
+from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -66,6 +68,35 @@ _FIELDS = {
     "order_value": "$.data.checkout.subtotalPrice.amount",
     "order_lines": "$.data.checkout.lineItems",
     **{
+        f"refund_{number}": path
+        for number, path in enumerate(
+            (
+                *(
+                    f"$.{part}.{name}"
+                    for part in ("customData", "data")
+                    for name in ("order_id", "orderId", "order.id")
+                ),
+                "$.data.checkout.order.id",
+            )
+        )
+    },
+    **{
+        f"refunded_{number}": path
+        for number, path in enumerate(
+            (
+                *(
+                    f"$.{part}.{name}"
+                    for part in ("customData", "data")
+                    for name in ("amount.amount", "amount", "refund_amount", "refundAmount", "value", "total")
+                ),
+            )
+        )
+    },
+    **{
+        f"refund_currency_{number}": f"$.customData.{name}"
+        for number, name in enumerate(("amount.currencyCode", "currencyCode", "currency"))
+    },
+    **{
         f"{of}_currency": f"$.data.{path}.currencyCode"
         for of, path in {
             "checkout": "checkout",
@@ -76,10 +107,16 @@ _FIELDS = {
         }.items()
     },
 }
-"""The path of each field in an event; what is absent or of another kind is null."""
+"""The path of each field in an event; what is absent or of another kind is null. Web Pixels have no refund of their own: a
+refund is an event that the store publishes, under a name of REFUND_OF.
+"""
+_REFUND_ORDER, _REFUNDED, _REFUND_CURRENCY = (
+    [name for name in _FIELDS if re.fullmatch(rf"{start}_\d+", name)]
+    for start in ("refund", "refunded", "refund_currency")
+)
 
 _NAME = r"^[\w $.:-]{1,60}$"  # of a custom event
-_AMOUNTS = ("variant_price", "line_price", "line_quantity", "line_total", "order_value")
+_AMOUNTS = ("variant_price", "line_price", "line_quantity", "line_total", "order_value", *_REFUNDED)
 _MONEY = "struct<amount: json>"  # a number or a string
 _PRODUCT = "struct<id: string, title: string, vendor: string, type: string>"
 _VARIANT = f"struct<price: {_MONEY}, product: {_PRODUCT}>"
@@ -113,22 +150,25 @@ class ShopifySource(ShopLogSource):
         """
         files = log_files(path, JSON_LINES, "Web Pixels events, one JSON object a line")
         lines, rows_in = read_lines(engine, files)
-        parsed = materialize(json_objects(unfolded(lines, ["data", "context"]), _FIELDS, _AMOUNTS), "pixels")
-        said = unmapped_names(
-            parsed.filter(parsed.fault.isnull() & (parsed.type == "custom") & parsed.event.notnull()).rename(
-                name="event"
-            ),
-            _NAME,
-        )
+        objects = json_objects(unfolded(lines, ["data", "context", "customData"]), _FIELDS, _AMOUNTS)
+        refund = spelled(objects.event).cases(*REFUND_OF.items(), else_=ibis.null("string"))
+        parsed = materialize(objects.mutate(event=ibis.coalesce(refund, objects.event)), "pixels")
+        is_custom = (parsed.type == "custom") & ~is_refund(parsed.event)
+        named = parsed.filter(parsed.fault.isnull() & is_custom & parsed.event.notnull())
+        said = unmapped_names(named.rename(name="event"), _NAME)
         rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))
         has = replace(ALL_KNOWN, has_session=False)
         return event_log(engine, files[0].parent, rows, rows_in, has, self.identity, self.amounts, _mentions, said)
 
     def _flat(self, parsed: ibis.Table) -> ibis.Table:
         """One row per event, with its own product; `goods` are the lines of an order."""
-        is_order = parsed.event == "checkout_completed"
+        is_order, is_refunded = parsed.event == "checkout_completed", is_refund(parsed.event)
+        order = ibis.ifelse(is_order, ibis.coalesce(parsed.order, parsed.checkout), None)
+        order = ibis.ifelse(is_refunded, ibis.coalesce(*[parsed[name] for name in _REFUND_ORDER]), order)
+        refunded = ibis.coalesce(*[parsed[name] for name in _REFUNDED])
         price = ibis.coalesce(parsed.variant_price, parsed.line_price)
         currencies = [parsed[f"{of}_currency"] for of in ("order", "checkout", "variant", "line", "total")]
+        currencies += [parsed[name] for name in _REFUND_CURRENCY]
         return parsed.select(
             "file",
             "row",
@@ -146,8 +186,9 @@ class ShopifySource(ShopLogSource):
             quantity=parsed.line_quantity,
             line_total=ibis.ifelse(price.isnull(), parsed.line_total, None),
             currency=ibis.coalesce(*currencies),
-            order_id=ibis.ifelse(is_order, ibis.coalesce(parsed.order, parsed.checkout), None),
-            value=ibis.ifelse(is_order, parsed.order_value, None),
+            # a pixel names an order by its global id, a server by the number in it
+            order_id=order.re_replace(r"^gid://shopify/\w+/", ""),
+            value=ibis.ifelse(is_refunded, refunded, ibis.ifelse(is_order, parsed.order_value, None)),
             goods=json_value(ibis.ifelse(is_order, parsed.order_lines, None), _ORDER_LINES).map(_order_line),
         )
 
@@ -157,11 +198,11 @@ def _with_reason(parsed: ibis.Table) -> ibis.Table:
     return parsed.mutate(
         reason=ibis.cases(
             (parsed.fault.notnull(), parsed.fault),
-            (parsed.buyer_id.isnull(), "clientId is missing"),
+            (parsed.buyer_id.isnull() & ~is_refund(parsed.event), "clientId is missing"),
             (parsed.event.isnull(), "name is missing"),
             (parsed.timestamp.isnull(), "timestamp is missing"),
             (parsed.event.isin(UNUSED_EVENTS), IGNORED + parsed.event),
-            (parsed.type == "custom", IGNORED + "custom event"),
+            ((parsed.type == "custom") & ~is_refund(parsed.event), IGNORED + "custom event"),
             (parsed.repeated, DUPLICATE),
             else_=ibis.null("string"),
         )

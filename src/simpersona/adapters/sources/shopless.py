@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ibis
 
+from simpersona.adapters.sources.refund_rows import is_refund
 from simpersona.errors import SourceError
 from simpersona.events.materialize import materialize
 
@@ -35,7 +36,9 @@ def with_buyers_shop(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
     only = shops[0]["shop_id"] if len(shops) == 1 else None
     found = materialize(_found(used, only), "shopless")
     joined = rows.left_join(found, [rows.file == found.of_file, rows.row == found.of_row])
-    reason = ibis.ifelse(joined.of_file.notnull() & joined.found.isnull(), NO_SHOP, None)
+    # the order that a refund names has a shop
+    is_lost = joined.of_file.notnull() & joined.found.isnull() & ~is_refund(joined.event)
+    reason = ibis.ifelse(is_lost, NO_SHOP, None)
     joined = joined.mutate(
         shop_id=ibis.coalesce(joined.shop_id, joined.found), reason=ibis.coalesce(joined.reason, reason)
     )

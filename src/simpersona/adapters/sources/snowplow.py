@@ -19,6 +19,7 @@ from simpersona.adapters.sources.amounts import json_amount
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, unmapped_names
 from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
+from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
@@ -35,6 +36,7 @@ EVENT_OF = {
     "remove_from_cart": "product_removed_from_cart",
     "checkout_step": "checkout_started",
     "transaction": "checkout_completed",
+    "refund": REFUNDED,
 }
 """By the type of the e-commerce action, else by the event's name."""
 UNUSED_EVENTS = ("page_ping", "list_click", "promo_view", "promo_click", "focus_form", "change_form", "link_click")
@@ -44,7 +46,9 @@ _ACTION = "unstruct_event_com_snowplowanalytics_snowplow_ecommerce_snowplow_ecom
 _SEARCH = "unstruct_event_com_snowplowanalytics_snowplow_site_search_1"
 _MOBILE = "contexts_com_snowplowanalytics_snowplow_client_session_1"
 _ENTITY = "contexts_com_snowplowanalytics_snowplow_ecommerce_{}_1"
-_PRODUCTS, _ORDER, _STEP = (_ENTITY.format(name) for name in ("product", "transaction", "checkout_step"))
+_PRODUCTS, _ORDER, _STEP, _REFUND = (
+    _ENTITY.format(name) for name in ("product", "transaction", "checkout_step", "refund")
+)
 
 _FIELDS = {
     **{
@@ -60,6 +64,7 @@ _FIELDS = {
     "products": f"$.{_PRODUCTS}",
     "step": f"$.{_STEP}[0].step",
     **{name: f"$.{_ORDER}[0].{name}" for name in ("transaction_id", "revenue", "tax", "shipping", "currency")},
+    **{f"refund_{name}": f"$.{_REFUND}[0].{name}" for name in ("transaction_id", "refund_amount", "currency")},
     # in warehouses names are in snake case, elsewhere as in the schema
     "mobile_user": f"$.{_MOBILE}[0].userId",
     "mobile_user_snake": f"$.{_MOBILE}[0].user_id",
@@ -68,8 +73,8 @@ _FIELDS = {
 }
 """The path of each field in an event. A person's address, network address, location and browser are not read."""
 _LINES = "array<struct<id: string, name: string, brand: string, category: string, currency: string, price: json, quantity: json>>"
-_ORDER_AMOUNTS = ("revenue", "tax", "shipping")
-_AS_TEXT = (_ACTION, _SEARCH, _MOBILE, _PRODUCTS, _ORDER, _STEP)
+_ORDER_AMOUNTS = ("revenue", "tax", "shipping", "refund_refund_amount")
+_AS_TEXT = (_ACTION, _SEARCH, _MOBILE, _PRODUCTS, _ORDER, _STEP, _REFUND)
 _NAME = r"^[A-Za-z_]{1,60}\z"
 
 
@@ -165,7 +170,8 @@ def _time(parsed: ibis.Table) -> ir.TimestampValue:
 def _flat(parsed: ibis.Table) -> ibis.Table:
     """One row per event; `goods` are its products."""
     event = parsed.name.cases(*EVENT_OF.items(), else_=parsed.name)
-    is_order = event == "checkout_completed"
+    is_order, is_refunded = event == "checkout_completed", is_refund(event)
+    named = ibis.coalesce(parsed.refund_transaction_id, parsed.transaction_id)
     collection = ibis.ifelse(event == "collection_viewed", parsed.list_name, None)
     goods = json_value(parsed["products"], _LINES)
     return parsed.select(
@@ -182,10 +188,10 @@ def _flat(parsed: ibis.Table) -> ibis.Table:
         collection_id=collection,
         collection=collection,
         query=json_value(parsed.terms, "array<string>").join(" ").nullif(""),
-        order_id=ibis.ifelse(is_order, parsed.transaction_id, None),
-        value=ibis.ifelse(is_order, parsed.revenue, None),
+        order_id=ibis.ifelse(is_refunded, named, ibis.ifelse(is_order, parsed.transaction_id, None)),
+        value=ibis.ifelse(is_refunded, parsed.refund_refund_amount, ibis.ifelse(is_order, parsed.revenue, None)),
         **{name: ibis.ifelse(is_order, parsed[name], None) for name in ("tax", "shipping")},
-        currency=ibis.coalesce(parsed.currency, goods[0]["currency"]),
+        currency=ibis.coalesce(parsed.refund_currency, parsed.currency, goods[0]["currency"]),
         goods=goods.map(_good),
     )
 

@@ -24,6 +24,7 @@ from simpersona.adapters.sources.currencies import in_one_currency
 from simpersona.adapters.sources.event_rows import event_rows, ignored, page_host, unmapped_names
 from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.json_fields import mark_repeated
+from simpersona.adapters.sources.refund_rows import is_refund, names_a_part, refund_event
 from simpersona.adapters.sources.table_files import (
     PATTERNS,
     FileForm,
@@ -36,7 +37,7 @@ from simpersona.adapters.sources.table_files import (
 from simpersona.adapters.sources.time_check import check_times
 from simpersona.adapters.sources.times import UNITS, time_of
 from simpersona.config.source import NO_IDS, EventColumn, EventName
-from simpersona.contracts import COLLECTIONS, EVENT_NAMES, PRODUCTS, Capabilities, RawLog
+from simpersona.contracts import COLLECTIONS, EVENT_NAMES, PRODUCTS, REFUND_NAMES, Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.materialize import materialize
@@ -46,6 +47,7 @@ COLUMNS: tuple[str, ...] = get_args(EventColumn)
 NEEDED = ("buyer_id", "time", "event")
 
 _NUMBERS = {"price": "float64", "value": "float64", "quantity": "int64", "seq": "int64"}
+_KNOWN = (*EVENT_NAMES, *REFUND_NAMES)
 _VALUE = r"\d[\d .:TZ+-]*$"  # a number or a time, which is no name of a column
 _SAME = ("buyer_id", "time", "event", "product_id", "collection_id", "price", "quantity")
 """With the same event id and the same of these, a row is the same event again; the lines of an order differ in them."""
@@ -176,13 +178,13 @@ class TableSource:
         rows, changes = with_one_hour(rows, self.time_format, self.time_zone)
         named = self._named(rows.event)
         rows = rows.mutate(
-            event=ibis.ifelse(named == "ignored", None, named),
+            event=refund_event(ibis.ifelse(named == "ignored", None, named), rows.is_part),
             aside=(named == "ignored").fill_null(False),
             name=rows.event,
         )
         unmapped = ()
         if "*" in self.events:
-            by_star = rows.filter(rows["name"].notnull() & ~rows["name"].isin([*self.events, *EVENT_NAMES]))
+            by_star = rows.filter(rows["name"].notnull() & ~rows["name"].isin([*self.events, *_KNOWN]))
             setting = f' They are covered by [source.events] "*" = "{self.events["*"]}".'
             unmapped = unmapped_names(by_star, _NAME, setting)
         reason = ibis.ifelse(rows.aside, ignored(rows.name, _NAME), None)
@@ -195,7 +197,7 @@ class TableSource:
         rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
         rows = rows.filter(rows.reason.isnull())
         rows, currencies, about_currencies, currency = in_one_currency(rows, self.amounts.exchange_rates)
-        products, collections = catalogue(engine, folder, lambda: _mentions(rows))
+        products, collections = catalogue(engine, folder, lambda: _mentions(rows.filter(~is_refund(rows.event))))
         if of_host:
             products = with_shops(products, of_host, PRODUCTS.key, hosts=self.identity.hosts)
             collections = with_shops(collections, of_host, COLLECTIONS.key, hosts=self.identity.hosts)
@@ -260,7 +262,7 @@ class TableSource:
         )
 
     def _check_events(self, counts: Mapping[str, int]) -> None:
-        if not counts or "*" in self.events or any(name in EVENT_NAMES or name in self.events for name in counts):
+        if not counts or "*" in self.events or any(name in _KNOWN or name in self.events for name in counts):
             return
         shown = ", ".join(f"{name!r} ({rows} rows)" for name, rows in list(counts.items())[:_SHOWN])
         raise SourceError(
@@ -300,7 +302,7 @@ class TableSource:
             event = event.fill_null("")
         others = event
         if "*" in self.events:
-            others = ibis.ifelse(event.isin(EVENT_NAMES) | event.isnull(), event, self.events["*"])
+            others = ibis.ifelse(event.isin(_KNOWN) | event.isnull(), event, self.events["*"])
         return event.cases(*plain.items(), else_=others) if plain else others
 
     def _typed(self, rows: ibis.Table, reader: AmountReader) -> ibis.Table:
@@ -325,7 +327,15 @@ class TableSource:
             values["shop_id"] = ibis.literal(self.identity.shop or "shop")
         elif self.identity.hosts:  # a whole address serves as well as its host
             values["shop_id"] = ibis.coalesce(page_host(values["shop_id"]), values["shop_id"])
-        return rows.select("file", "row", "raw", part=ibis.literal(0, "int64"), stamp=rows.time, **values)
+        return rows.select(
+            "file",
+            "row",
+            "raw",
+            part=ibis.literal(0, "int64"),
+            stamp=rows.time,
+            is_part=names_a_part(rows),
+            **values,
+        )
 
 
 def _currency(rows: ibis.Table) -> ir.StringValue:
