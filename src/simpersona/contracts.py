@@ -121,14 +121,18 @@ PROVENANCE = pa.schema(
 """The columns that a raw event has beside those of EVENTS: where it comes from."""
 
 
+CONVERTED = "converted"
+"""Stands for the one currency that amounts were converted into, if the rates do not name it."""
+
+
 @dataclass(frozen=True)
 class RawLog:
     """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
     be null, and with the columns of PROVENANCE; an event may also have one of REFUND_NAMES), REJECTED, PRODUCTS and COLLECTIONS, the number of input
     rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
     with the number of rows and the setting that changes it. `currencies` are the rows with an amount in each currency that the
-    log names, before amounts in other currencies were converted or masked; `currency` is the one that all amounts are in, None
-    where the log does not say or its stores have several.
+    log names, before amounts in other currencies were converted or masked; `currency` is the one that most amounts are in, None
+    where the log does not say, and `store_currencies` the one of each store, empty where no store names one.
     """
 
     events: ibis.Table
@@ -140,6 +144,7 @@ class RawLog:
     warnings: tuple[str, ...] = ()
     currencies: Mapping[str, int] = field(default_factory=dict)
     currency: str | None = None
+    store_currencies: Mapping[str, str | None] = field(default_factory=dict)
 
 
 # --- sessions ---------------------------------------------------------------------------------

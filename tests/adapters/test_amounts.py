@@ -13,9 +13,11 @@ from simpersona.adapters.sources.segment import SegmentSource
 from simpersona.adapters.sources.shopify import ShopifySource
 from simpersona.adapters.sources.snowplow import SnowplowSource
 from simpersona.adapters.sources.table import TableSource
+from simpersona.buyers.aggregate import aggregate
 from simpersona.config import EventsConfig
 from simpersona.errors import SourceError
 from simpersona.events.prepare import prepare
+from simpersona.events.summary_lines import summary_lines
 
 READ = {  # text: number, currency
     "12.50": (12.5, None), "12,50": (12.5, None), "1.299,00": (1299.0, None), "1,299.00": (1299.0, None),
@@ -123,6 +125,27 @@ def test_each_store_keeps_its_own_currency_and_the_difference_is_said(engine, tm
     raw = log(engine, tmp_path, *views("10 €;a", "12 €;a", "9 £;b"), header=header)
     assert prices(raw) == [10.0, 12.0, 9.0]
     assert "EUR in 1 store(s), GBP in 1 store(s)" in raw.warnings[-1]
+    assert raw.store_currencies == {"a": "EUR", "b": "GBP"}
+
+
+def test_totals_and_means_are_of_one_currency(engine, tmp_path):
+    header = "buyer_id;time;event;order_id;value;shop_id"
+    orders = ("10 €", "a"), ("12 €", "a"), ("100 ¥", "b"), ("7", "c")
+    lines = [f"u{number};2024-05-01T10:00:0{number}Z;checkout_completed;o{number};{value};{shop}"
+             for number, (value, shop) in enumerate(orders)]  # fmt: skip
+    raw = log(engine, tmp_path, *lines, header=header)
+    prepared = prepare(raw, EventsConfig(keep_ids=True), b"key")
+    assert [tuple(line.values()) for line in prepared.quality["orders"]] == [
+        ("EUR", 2, 22.0), ("¥", 1, 100.0), (None, 1, 7.0),
+    ]  # fmt: skip
+    assert prepared.quality["stores_in_another_currency"] == ["b", "c"]
+    assert summary_lines(prepared.quality)[2].endswith("4 orders worth 22.00 EUR + 100.00 ¥ + 7.00")
+    buyers = aggregate(prepared.events, prepared.sessions, raw.has, EventsConfig(), ["b", "c"])
+    assert [line["mean_order_value"] for line in rows_of(buyers)] == [10.0, 12.0, None, None]
+    rates = {"EUR": 1.0, "¥": 0.5}
+    converted = prepare(log(engine, tmp_path, *lines[:3], header=header, exchange_rates=rates), EventsConfig(), b"key")
+    assert [tuple(line.values()) for line in converted.quality["orders"]] == [("EUR", 3, 72.0)]
+    assert converted.quality["stores_in_another_currency"] == []
 
 
 def test_a_log_of_one_currency_needs_no_word(engine, tmp_path):

@@ -120,3 +120,15 @@ def test_local_times(read, zone, form, times, right):
     raw = read(*times, time_zone=zone, time_format=form)
     found = sorted(raw.events.time.to_pyarrow().to_pylist())
     assert [time.isoformat()[:16] for time in found] == right
+
+
+def test_a_time_that_does_not_exist_is_an_hour_later_and_said(read):
+    # clocks in Berlin go from 2:00 to 3:00 on 31 March 2024, at 01:00 UTC
+    times = ["2024-03-31 01:59:00", "2024-03-31 02:30:00", "2024-03-31 03:05:00", "2024-03-31T02:30:00+00:00"]
+    raw = read(*times, time_zone="Europe/Berlin")
+    found = raw.events.order_by("row").time.to_pyarrow().to_pylist()
+    assert [time.astimezone(UTC).strftime("%H:%M") for time in found] == ["00:59", "01:30", "01:05", "02:30"]
+    (warning,) = raw.warnings
+    assert warning.startswith("1 rows have a time that does not exist (such as '2024-03-31 02:30:00')")
+    raw = read("31.03.2024 02:15", time_zone="Europe/Berlin", time_format="%d.%m.%Y %H:%M")
+    assert "31.03.2024 02:15" in raw.warnings[0]

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import ibis
 import ibis.expr.types as ir
 
 from simpersona.config import EventsConfig
-from simpersona.contracts import BUYERS, CHANNELS, SCALARS, Capabilities
+from simpersona.contracts import BUYERS, CHANNELS, SCALAR_GROUPS, SCALARS, Capabilities
 
 CHANNEL_EVENTS = dict(zip(CHANNELS, ("product_viewed", "product_added_to_cart", "checkout_completed"), strict=True))
 INTENT_WEIGHTS = {"add_to_cart": 3, "checkout_start": 5, "purchase": 8}
@@ -19,12 +21,19 @@ _BUYER = ("shop_id", "buyer_id")
 _DECIMALS = 6  # rounds sums and means of seconds and money: the order in which an engine adds must not matter
 
 
-def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, config: EventsConfig) -> ibis.Table:
+def aggregate(
+    events: ibis.Table,
+    sessions: ibis.Table,
+    has: Capabilities,
+    config: EventsConfig,
+    other_currency: Collection[str] = (),
+) -> ibis.Table:
     """BUYERS from EVENTS and SESSIONS: one row per buyer-shop pair, ordered by shop and buyer.
 
     Scalars are raw: counts, seconds, rates n/N, the value of Eq. 3, mean money. A scalar is null if the source does
     not record it: search, collection, cart and checkout-start sessions without such events, money without prices,
-    durations and days without times. A buyer's mean cart or order value is null where its carts or orders have no amounts. In Eq. 3, the rates and the strata, an unknown count is 0 (REFERENCE 4, 6).
+    durations and days without times. A buyer's mean cart or order value is null where its carts or orders have no amounts, and in
+    the stores `other_currency`, whose amounts cannot be compared with those of the others. In Eq. 3, the rates and the strata, an unknown count is 0 (REFERENCE 4, 6).
     """
     counts = _counts(sessions)
     days = _active_days(events, config.time_zone)
@@ -32,6 +41,9 @@ def aggregate(events: ibis.Table, sessions: ibis.Table, has: Capabilities, confi
     buyers = counts.left_join(days, _BUYER).drop("shop_id_right", "buyer_id_right")
     buyers = buyers.left_join(products, _BUYER).drop("shop_id_right", "buyer_id_right")
     scalars = _scalars(buyers, has)
+    if other_currency:
+        is_other = buyers.shop_id.isin(list(other_currency))
+        scalars |= {name: ibis.ifelse(is_other, None, scalars[name]) for name in SCALAR_GROUPS["dollars"]}
     empty = ibis.literal([], type="array<string>")
     lists = {channel: ibis.coalesce(buyers[channel], empty) for channel in CHANNELS}
     return buyers.select(

@@ -47,13 +47,14 @@ _SPEC_EVENTS: Mapping[str, EventName] = {
 """Segment's names of events, in its two spellings, for tools in which a shop chooses the names; others are set aside."""
 
 
-def _properties(path: str) -> dict[EventColumn, str]:
+def _properties(path: str) -> dict[EventColumn, str | tuple[str, ...]]:
     """The properties of an event in Segment's e-commerce spec, as far as they are ours, below a path."""
-    names: dict[EventColumn, str] = {
-        "product_id": "product_id", "title": "name", "vendor": "brand", "product_type": "category", "price": "price",
-        "quantity": "quantity", "query": "query", "order_id": "order_id", "value": "revenue", "collection_id": "list_id",
+    names: dict[EventColumn, tuple[str, ...]] = {
+        "product_id": ("product_id", "sku"), "title": ("name",), "vendor": ("brand",), "product_type": ("category",),
+        "price": ("price",), "quantity": ("quantity",), "query": ("query",), "order_id": ("order_id",),
+        "value": ("subtotal", "revenue", "total", "value"), "currency": ("currency",), "collection_id": ("list_id",),
     }  # fmt: skip
-    return {ours: f"{path}.{theirs}" for ours, theirs in names.items()}
+    return {ours: tuple(f"{path}.{name}" for name in theirs) for ours, theirs in names.items()}
 
 
 def _known_encoding(name: str) -> str:
@@ -207,8 +208,8 @@ class TableSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
         },
     }
 
-    usual: ClassVar[Mapping[EventColumn, str]] = {}
-    """The map of columns of a published format; `columns` goes before it."""
+    usual: ClassVar[Mapping[EventColumn, str | tuple[str, ...]]] = {}
+    """The map of columns of a published format; `columns` goes before it. Of several names, the first that a row has counts."""
     usual_events: ClassVar[Mapping[str, EventName]] = {}
     """The map of event names of a published format; `events` goes before it."""
 
@@ -242,12 +243,13 @@ class AmplitudeSourceConfig(TableSourceConfig):
     """The export of Amplitude's events. Event names are the shop's own: those of Segment's spec are mapped."""
 
     example: ClassVar[dict[str, Any]] = {"path": "export.zip", "events": {"Item Viewed": "product_viewed"}}
-    usual: ClassVar[Mapping[EventColumn, str]] = {
+    usual: ClassVar[Mapping[EventColumn, str | tuple[str, ...]]] = {
         "buyer_id": "amplitude_id",  # which Amplitude also gives to people without a user id
         "session_id": "session_id",
         "time": "event_time",
         "event": "event_type",
-        "seq": "event_id",
+        "seq": "event_id",  # a counter of the device
+        "event_id": ("$insert_id", "insert_id", "uuid"),
         **_properties("event_properties"),
     }
     usual_events: ClassVar[Mapping[str, EventName]] = {**_SPEC_EVENTS, "[Amplitude] Page Viewed": "page_viewed"}
@@ -260,9 +262,10 @@ class MixpanelSourceConfig(TableSourceConfig):
     """The raw export of Mixpanel's events. Event names are the shop's own: those of Segment's spec are mapped."""
 
     example: ClassVar[dict[str, Any]] = {"path": "export.jsonl", "events": {"Item Viewed": "product_viewed"}}
-    usual: ClassVar[Mapping[EventColumn, str]] = {
+    usual: ClassVar[Mapping[EventColumn, str | tuple[str, ...]]] = {
         "buyer_id": "properties.distinct_id",
         "time": "properties.time",
+        "event_id": ("properties.$insert_id", "properties.insert_id", "$insert_id"),
         **_properties("properties"),
     }
     usual_events: ClassVar[Mapping[str, EventName]] = {**_SPEC_EVENTS, "$mp_web_page_view": "page_viewed"}
@@ -277,7 +280,7 @@ class OttoSourceConfig(TableSourceConfig):
     """The published sessions of OTTO. A session counts as a buyer."""
 
     example: ClassVar[dict[str, Any]] = {"path": "otto-recsys-train.jsonl"}
-    usual: ClassVar[Mapping[EventColumn, str]] = {
+    usual: ClassVar[Mapping[EventColumn, str | tuple[str, ...]]] = {
         "buyer_id": "session", "session_id": "session", "time": "events.ts", "event": "events.type",
         "product_id": "events.aid",
     }  # fmt: skip
@@ -297,7 +300,7 @@ class TaobaoSourceConfig(TableSourceConfig):
     """The published log of Taobao, UserBehavior.csv."""
 
     example: ClassVar[dict[str, Any]] = {"path": "UserBehavior.csv"}
-    usual: ClassVar[Mapping[EventColumn, str]] = {
+    usual: ClassVar[Mapping[EventColumn, str | tuple[str, ...]]] = {
         "buyer_id": "user", "time": "time", "event": "behavior", "product_id": "item", "product_type": "category",
     }  # fmt: skip
     usual_events: ClassVar[Mapping[str, EventName]] = {

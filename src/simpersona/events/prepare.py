@@ -19,7 +19,7 @@ from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
 from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
 from simpersona.events.happened import what_happened
 from simpersona.events.materialize import in_parts, materialize
-from simpersona.events.quality import count_rows, describe, is_malformed
+from simpersona.events.quality import count_rows, describe, in_another_currency, is_malformed
 from simpersona.events.refunds import about_refunds, set_refunds_aside, without_refunded
 from simpersona.events.session_ids import checked_session_ids
 from simpersona.events.sessionize import build_sessions, with_sessions
@@ -81,9 +81,10 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
         built = build_sessions(part, raw.products, raw.collections, raw.has)
         return built.order_by("shop_id", "buyer_id", "start", "session_id").select(SESSIONS.columns)
 
-    quality |= describe(clean, events, raw.products, raw.has, raw.currency)
+    quality |= describe(clean, events, raw.products, raw.has, raw.store_currencies)
     quality["time_zone"] = config.time_zone
     quality["currencies"] = dict(raw.currencies)
+    quality["stores_in_another_currency"] = in_another_currency(raw.currency, raw.store_currencies)
     quality["refunds"] = refunds.counts if refunds else {}
     quality["warnings"] = [
         *raw.warnings,

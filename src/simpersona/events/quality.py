@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import fsum
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
 
-from simpersona.contracts import Capabilities
+from simpersona.contracts import CONVERTED, Capabilities
 from simpersona.events.bots import BOT
 from simpersona.events.cleaning import AMOUNTS, DUPLICATE, IGNORED
 from simpersona.events.sessionize import session_orders
@@ -51,13 +53,17 @@ def is_malformed(reason: ir.StringValue) -> ir.BooleanValue:
 
 
 def describe(
-    events: ibis.Table, sessions: ibis.Table, products: ibis.Table, has: Capabilities, currency: str | None = None
+    events: ibis.Table,
+    sessions: ibis.Table,
+    products: ibis.Table,
+    has: Capabilities,
+    store_currencies: Mapping[str, str | None] | None = None,
 ) -> dict[str, Any]:
     """Statistics of the accepted events.
 
     - counts of event rows, events by name (`events` counts rows, `event_counts` the lines of an order as one), shops,
       buyers and sessions, and the first and last time;
-    - `stores`: the names of the stores with most events; `orders`: their number and total, in `currency` where it is known;
+    - `stores`: the names of the stores with most events; `orders`: their number and total, for each currency of the stores;
       `orders_without_amount`: those with neither a value nor a line with a price;
     - `clock`: times in 1970 and days (UTC) without events;
     - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
@@ -90,7 +96,7 @@ def describe(
         "event_rows": total["event_rows"],
         "events": {line["event"]: line["rows"] for line in by_name},
         "event_counts": {line["event"]: line["whole"] for line in by_name},
-        **_orders(sessions, has, currency),
+        **_orders(sessions, has, store_currencies or {}),
         "shops": total["shops"],
         "stores": stores.limit(STORES_SHOWN).shop_id.to_pyarrow().to_pylist(),
         "buyers": _number(events.select("shop_id", "buyer_id").distinct()),
@@ -109,19 +115,40 @@ def describe(
     }
 
 
-def _orders(sessions: ibis.Table, has: Capabilities, currency: str | None) -> dict[str, Any]:
-    """Number and total of the orders, as the sessions count them; the total is None if the source has no prices."""
+def in_another_currency(currency: str | None, store_currencies: Mapping[str, str | None]) -> list[str]:
+    """The stores whose amounts are in another currency than most, so that their numbers cannot be compared. A store that
+    names no currency is one of them if the others have several.
+    """
+    others = {name for name in store_currencies.values() if name not in (None, currency)}
+    return sorted(store for store, name in store_currencies.items() if others and name != currency)
+
+
+def _orders(sessions: ibis.Table, has: Capabilities, currencies: Mapping[str, str | None]) -> dict[str, Any]:
+    """Number and total of the orders of each currency, as the sessions count them; the total is None if the source has no
+    prices.
+    """
     orders = session_orders(sessions)
-    total = orders.aggregate(
+    total = orders.group_by("shop_id").aggregate(
         orders=orders.purchase_count.sum(),
         revenue=orders.order_value.sum(),
         without_amount=orders.without_amount.sum(),
     )
-    line = total.to_pyarrow().to_pylist()[0]
-    revenue = round(line["revenue"] or 0.0, 6) if has.has_price else None
+    lines = total.order_by("shop_id").to_pyarrow().to_pylist()
+    names = dict.fromkeys([*sorted(filter(None, {*currencies.values()})), None])
+    of = {name: [line for line in lines if currencies.get(line["shop_id"]) == name] for name in names}
+    summed = [
+        {
+            "currency": None if name == CONVERTED else name,
+            "orders": sum(line["orders"] for line in of_currency),
+            "revenue": round(fsum(line["revenue"] or 0.0 for line in of_currency), 6) if has.has_price else None,
+        }
+        for name, of_currency in of.items()
+        if of_currency
+    ]
     return {
-        "orders": [{"currency": currency, "orders": line["orders"] or 0, "revenue": revenue}],
-        "orders_without_amount": line["without_amount"] or 0,
+        "orders": sorted(summed, key=lambda line: -line["orders"])
+        or [{"currency": None, "orders": 0, "revenue": 0.0 if has.has_price else None}],
+        "orders_without_amount": sum(line["without_amount"] or 0 for line in lines),
     }
 
 

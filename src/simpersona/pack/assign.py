@@ -116,7 +116,8 @@ def _general(
         engine = connect(Path(scratch))
         raw = open_source(settings.source).read(path, engine)
         prepared = prepare(raw, settings.events, user_key(user_data_path("simpersona")))
-        aggregated = aggregate(prepared.events, prepared.sessions, raw.has, settings.events)
+        others = prepared.quality["stores_in_another_currency"]
+        aggregated = aggregate(prepared.events, prepared.sessions, raw.has, settings.events, others)
         buyers = Path(scratch) / "buyers.parquet"
         aggregated.order_by(["shop_id", "buyer_id"]).to_parquet(buyers)
         products = PRODUCTS.check(raw.products.order_by(["shop_id", "product_id"]).to_pyarrow())

@@ -19,12 +19,13 @@ from simpersona.pipeline.stage import StageContext, StageResult, source_path
 
 def run(context: StageContext, out: Path) -> StageResult:
     """Writes one row per buyer and store, and the catalogue's embeddings."""
-    has = Capabilities(**read_json(context.folder / "events/quality.json")["has"])
+    quality = read_json(context.folder / "events/quality.json")
+    has, others = Capabilities(**quality["has"]), quality.get("stores_in_another_currency", ())
     settings = context.config.events
     with open_engine(settings.engine, context.folder / ".spill", settings.memory_gb) as engine:
         event_table = engine.read_parquet(context.folder / "events/events.parquet")
         sessions = engine.read_parquet(context.folder / "events/sessions.parquet")
-        aggregate(event_table, sessions, has, settings).to_parquet(out / "buyers.parquet")
+        aggregate(event_table, sessions, has, settings, others).to_parquet(out / "buyers.parquet")
     rows_in = pq.read_metadata(context.folder / "events/sessions.parquet").num_rows
     table = context.table("events/products.parquet", PRODUCTS)
     embeddings = catalogue_vectors(context.config.buyers, table, source_path(context), context.progress)

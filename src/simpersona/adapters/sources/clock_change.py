@@ -1,4 +1,4 @@
-"""Local times that occur twice: the hour before clocks are set back in autumn."""
+"""Local times that occur twice, before clocks are set back in autumn, and those that do not exist, in spring."""
 
 # pyright: reportOperatorIssue=false, reportArgumentType=false, reportReturnType=false, reportIndexIssue=false
 # Ibis makes the operators of its values at run time, where pyright cannot see them.
@@ -12,7 +12,7 @@ from itertools import pairwise
 import ibis
 import pyarrow as pa
 
-from simpersona.adapters.sources.times import earlier_reading
+from simpersona.adapters.sources.times import earlier_reading, is_skipped
 from simpersona.events.materialize import materialize
 
 _VISIT = timedelta(minutes=30)  # events that are this close belong together
@@ -46,6 +46,23 @@ def with_one_hour(rows: ibis.Table, form: str, zone: str) -> tuple[ibis.Table, l
     chosen = materialize(chosen.select("of_file", "of_row", "earlier"), "earlier")
     joined = rows.left_join(chosen, [rows.file == chosen.of_file, rows.row == chosen.of_row])
     return joined.mutate(time=ibis.coalesce(joined.earlier, joined.time)).select(*rows.columns), [warning]
+
+
+def skipped_hours(rows: ibis.Table, form: str, zone: str) -> list[str]:
+    """A warning that counts the rows whose local time does not exist. `rows` has `time` and `stamp`, the log's own value."""
+    skipped = is_skipped(rows.stamp, rows.time, form, zone)
+    if skipped is None:
+        return []
+    values = rows.select(value=rows.stamp.cast("string"), skipped=skipped).filter(ibis._.skipped)
+    count = values.aggregate(rows=values.count(), value=values.value.min()).to_pyarrow().to_pylist()[0]
+    if not count["rows"]:
+        return []
+    warning = (
+        f"{count['rows']:,} rows have a time that does not exist (such as {str(count['value'])[:60]!r}), since clocks in {zone} are"
+        " set forward: each is read as an hour later. Is source.time_zone the zone of these times? Times with an offset or in UTC"
+        " leave no doubt."
+    )
+    return [warning]
 
 
 def is_later(times: Sequence[datetime], known: Sequence[datetime], shift: timedelta) -> list[bool]:

@@ -13,6 +13,8 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from simpersona.contracts import CONVERTED
+
 FACTOR = "currency_factor"
 """The column with the number that an amount of the row is multiplied by; null where the amount is masked."""
 
@@ -31,7 +33,9 @@ class InOneCurrency(NamedTuple):
     counts: dict[str, int]
     warnings: tuple[str, ...]
     currency: str | None = None
-    """The currency of all amounts; None where the log does not say or its stores have several."""
+    """The currency of most amounts; None where the log does not say."""
+    of_store: Mapping[str, str | None] = {}
+    """The currency that the amounts of each store are in, None for one that names none; empty if no store names one."""
 
 
 def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurrency:
@@ -55,7 +59,8 @@ def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurren
     sentences = tuple(_sentences(lines, counts, main, factors, rates))
     if any(factor != 1.0 for factor in factors.values()):
         rows = _multiplied(rows, factors)
-    return InOneCurrency(rows, counts, sentences, _of_all(lines, main, rates))
+    of_store = _of_store(lines, main, rates)
+    return InOneCurrency(rows, counts, sentences, _largest(lines, of_store), of_store)
 
 
 def _counted(lines: list[dict]) -> dict[str, int]:
@@ -75,12 +80,22 @@ def _most_frequent(lines: list[dict]) -> dict[str, str]:
     return main
 
 
-def _of_all(lines: list[dict], main: Mapping[str, str], rates: Mapping[str, float]) -> str | None:
-    """The currency that the amounts of all stores are in after conversion."""
-    if any(line["shop_id"] not in main for line in lines):
-        return None
-    names = {name for name, rate in rates.items() if rate == 1.0} if rates else set(main.values())
-    return names.pop() if len(names) == 1 else None
+def _of_store(lines: list[dict], main: Mapping[str, str], rates: Mapping[str, float]) -> dict[str, str | None]:
+    """The currency that the amounts of each store are in after conversion."""
+    if not main:
+        return {}
+    target = next((name for name, rate in rates.items() if rate == 1.0), CONVERTED)
+    shops = {line["shop_id"] for line in lines if line["shop_id"] is not None}
+    return {shop: (target if rates else main[shop]) if shop in main else None for shop in sorted(shops)}
+
+
+def _largest(lines: list[dict], of_store: Mapping[str, str | None]) -> str | None:
+    """The currency with the most rows; of equally frequent ones the first in the alphabet."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        if (currency := of_store.get(line["shop_id"])) is not None:
+            counts[currency] += line["rows"]
+    return min(counts, key=lambda name: (-counts[name], name), default=None)
 
 
 def _factor(line: dict, main: Mapping[str, str], rates: Mapping[str, float]) -> float | None:
@@ -149,7 +164,8 @@ def _sentences(
         stores = Counter(main.values())
         of_stores = ", ".join(f"{name} in {number:,} store(s)" for name, number in stores.most_common(_SHOWN))
         sentences.append(
-            f"Stores have different currencies: {of_stores}. Their amounts are compared as numbers. {_SETTING}"
+            f"Stores have different currencies: {of_stores}. Totals are given for each currency. The mean cart and order values of"
+            f" buyers are masked in stores without the most frequent one. {_SETTING}"
         )
     unnamed = sum(line["rows"] for line in lines if line["currency"] is None and line["shop_id"] in main)
     if unnamed and len(counts) > 1:

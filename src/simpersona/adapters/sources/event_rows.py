@@ -64,7 +64,8 @@ def event_log(
         texts = texts.mutate(currency=_currency(texts))
     # computed once: the expression of an amount is long, and every later step would repeat it
     read = materialize(reader.read(texts), "amounts")
-    used, currencies, about_currencies, currency = in_one_currency(read, amounts.exchange_rates)
+    one = in_one_currency(read, amounts.exchange_rates)
+    used = one.rows
     named = used.filter(~is_refund(used.event))
     products, collections = catalogue(
         engine, folder, lambda: mentions(named, reader) if mentions else mentioned_goods(named)
@@ -81,9 +82,10 @@ def event_log(
         collections,
         rows_in,
         replace(has, has_price=has_price, has_session=has.has_session and _any(used, "session_id")),
-        (*warnings, *about_ids, *reader.warnings(), *about_currencies),
-        currencies,
-        currency,
+        (*warnings, *about_ids, *reader.warnings(), *one.warnings),
+        one.counts,
+        one.currency,
+        one.of_store,
     )
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import ibis
@@ -37,11 +36,6 @@ _ZERO = r"^[-+]?0*([.,]0*)?$"
 def spelled(name: ir.StringValue) -> ir.StringValue:
     """The name of an event in small letters with "_" between its words, however it is written ("Order Refunded")."""
     return name.strip().lower().re_replace(r"[^a-z0-9$]+", "_")
-
-
-def spelled_name(name: str) -> str:
-    """The form of `spelled` for a plain text."""
-    return re.sub(r"[^a-z0-9$]+", "_", name.strip().lower())
 
 
 def names_a_part(rows: ibis.Table) -> ir.BooleanValue:

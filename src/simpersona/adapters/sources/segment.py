@@ -89,7 +89,7 @@ _PROPERTIES = dt.Struct(
     fields=dict(_GOOD)
     | dict.fromkeys(("list_id", "query", "order_id", "currency"), dt.string)
     | dict.fromkeys(_WORTH, dt.json)
-    | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "url"), dt.string)
+    | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "$insert_id", "url"), dt.string)
     | {"products": dt.json}  # an array, its text, or a single object
 )
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event
@@ -167,7 +167,7 @@ class SegmentSource(ShopLogSource):
             raw="line",
             event=event,
             shop_id=host,
-            message=ibis.coalesce(calls.message, calls.uuid),
+            message=ibis.coalesce(calls.message, calls.uuid, p["$insert_id"]),
             # PostHog's identify call names the anonymous id that the user had before
             anonymous=ibis.coalesce(real(calls.anonymous), real(p["$anon_distinct_id"]), person),
             linked=ibis.coalesce(real(calls.user), ibis.ifelse(p["$anon_distinct_id"].notnull(), person, None)),

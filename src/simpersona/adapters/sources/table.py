@@ -19,7 +19,7 @@ from ibis.backends.sql import SQLBackend
 from simpersona.adapters.engines.duckdb import above_partitions, as_duckdb, log_files
 from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, currency_code, currency_in
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
-from simpersona.adapters.sources.clock_change import with_one_hour
+from simpersona.adapters.sources.clock_change import skipped_hours, with_one_hour
 from simpersona.adapters.sources.currencies import in_one_currency
 from simpersona.adapters.sources.event_rows import event_rows, ignored, page_host, unmapped_names
 from simpersona.adapters.sources.identity import Identity, with_shops
@@ -69,7 +69,7 @@ class TableSource:
     those of `amounts.AmountSettings`.
 
     `usual` is the map of a published format: a column of `columns` takes the place of one in it, and one that the log lacks is
-    absent; `usual_events` is its map of events. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
+    absent. Of several names of one column, the first that a row has a value for counts. `usual_events` is its map of events. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
     the path of a list whose entries are the rows; if it is not given, a list that the column of the event or of the
     time leads into is.
 
@@ -89,7 +89,7 @@ class TableSource:
         header: Sequence[str] = (),
         encoding: str | None = None,
         records: str | None = None,
-        usual: Mapping[EventColumn, str] | None = None,
+        usual: Mapping[EventColumn, str | Sequence[str]] | None = None,
         usual_events: Mapping[str, EventName] | None = None,
         shops: Mapping[str, str] | None = None,
         no_ids: Sequence[str] = NO_IDS,
@@ -107,7 +107,11 @@ class TableSource:
         } | self.mapped
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
         self.amounts = AmountSettings(decimal, exchange_rates or {})
-        self.usual: dict[str, str] = {str(ours): theirs for ours, theirs in (usual or {}).items()}
+        paths = {
+            str(ours): [theirs] if isinstance(theirs, str) else [*theirs] for ours, theirs in (usual or {}).items()
+        }
+        self.usual: dict[str, str] = {ours: names[0] for ours, names in paths.items()}
+        self.others = {f"{ours}_or_{n}": name for ours, names in paths.items() for n, name in enumerate(names) if n}
         self.form = FileForm(tuple(header), encoding, records)
 
     @classmethod
@@ -146,7 +150,8 @@ class TableSource:
             if not filled[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
         absent = [ours for ours in unsure if not filled[ours]]
-        raw = self.of_rows(engine, read._replace(rows=read.rows.drop(*absent)), above_partitions(files[0].parent))
+        rows = _first_of(read.rows.drop(*absent))
+        raw = self.of_rows(engine, read._replace(rows=rows), above_partitions(files[0].parent))
         if form.records == self.form.records:
             return raw
         found = f"{form.records!r} is a list: each of its entries is read as a row (source.records = {form.records!r})"
@@ -175,6 +180,7 @@ class TableSource:
         if reader.reads_texts:  # whose expressions are long, and every later step would repeat them
             rows = materialize(rows, "table_rows")
         times = check_times(rows, self.time_format)
+        times += skipped_hours(rows, self.time_format, self.time_zone)
         rows, changes = with_one_hour(rows, self.time_format, self.time_zone)
         named = self._named(rows.event)
         rows = rows.mutate(
@@ -196,7 +202,8 @@ class TableSource:
         aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
         rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
         rows = rows.filter(rows.reason.isnull())
-        rows, currencies, about_currencies, currency = in_one_currency(rows, self.amounts.exchange_rates)
+        one = in_one_currency(rows, self.amounts.exchange_rates)
+        rows = one.rows
         products, collections = catalogue(engine, folder, lambda: _mentions(rows.filter(~is_refund(rows.event))))
         if of_host:
             products = with_shops(products, of_host, PRODUCTS.key, hosts=self.identity.hosts)
@@ -224,19 +231,22 @@ class TableSource:
                 *unmapped,
                 *warnings,
                 *reader.warnings(),
-                *about_currencies,
+                *one.warnings,
             ),
-            currencies=currencies,
-            currency=currency,
+            currencies=one.counts,
+            currency=one.currency,
+            store_currencies=one.of_store,
         )
 
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
         """The log's name, or "=text", of each of our columns that the log has or may have."""
         resolved = {ours: (self.usual | self.columns).get(ours, ours) for ours in COLUMNS}
+        resolved |= {other: theirs for other, theirs in self.others.items() if _column_of(other) not in self.columns}
         if kind_of(files) == "json":
             return resolved
         for ours, theirs in list(resolved.items()):
-            if not _there(theirs, names):
+            # parquet names each of its nested fields, which another name may lack
+            if not _there(theirs, names) or (ours in self.others and "." in theirs):
                 if ours in self.columns or ours in NEEDED:
                     raise self._no_column(files[0], ours, names)
                 del resolved[ours]
@@ -351,6 +361,22 @@ def _is_catalogue(file: Path) -> bool:
 
 def _there(theirs: str, names: list[str]) -> bool:
     return theirs.startswith("=") or theirs in names or theirs.partition(".")[0] in names
+
+
+def _column_of(other: str) -> str:
+    """The column that another name of it stands in for: "event_id_or_1" is one more event_id."""
+    return other.partition("_or_")[0]
+
+
+def _first_of(rows: ibis.Table) -> ibis.Table:
+    """The rows with one value for each column that a format may write under several names."""
+    others = [name for name in rows.columns if "_or_" in name and _column_of(name) in COLUMNS]
+    values: dict[str, ir.Value] = {}
+    for name in others:
+        ours = _column_of(name)
+        before = values.get(ours, rows[ours] if ours in rows.columns else None)
+        values[ours] = rows[name] if before is None else ibis.coalesce(before, rows[name])
+    return rows.mutate(**values).drop(*others)
 
 
 def _filled(rows: ibis.Table, columns: Sequence[str]) -> dict[str, int]:

@@ -373,7 +373,7 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
 
 
 def _amounts(paths: Mapping[str, str]) -> list[str]:
-    return [name for name in AMOUNTS if name in paths]
+    return [name for name in paths if name.partition("_or_")[0] in AMOUNTS]  # also under another name
 
 
 def _path(name: str, *, whole: bool) -> str:

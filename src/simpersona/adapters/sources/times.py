@@ -46,20 +46,34 @@ def earlier_reading(value: ir.Value, time: ir.TimestampValue, form: str, zone: s
     """The earlier time that the value stands for if it is a local time that occurs twice, and null if it is not; None if
     no value can be. `time` is what `time_of` reads, the later one. Needs DuckDB, as zones do.
     """
+    local = _local_reading(value, form, zone)
+    if local is None:
+        return None
+    readings = [time - ibis.interval(minutes=minutes) for minutes in (60, 30)]  # 30 on Lord Howe Island
+    return ibis.coalesce(*[ibis.ifelse(_at(zone, reading) == local, reading, None) for reading in readings])
+
+
+def is_skipped(value: ir.Value, time: ir.TimestampValue, form: str, zone: str) -> ir.BooleanValue | None:
+    """Whether the value is a local time that does not exist, in the hour that is left out where clocks are set forward; None
+    if no value can be. `time` is what `time_of` reads: the same minute an hour later. Needs DuckDB, as zones do.
+    """
+    local = _local_reading(value, form, zone)
+    return None if local is None else (_at(zone, time) != local).fill_null(False)
+
+
+def _local_reading(value: ir.Value, form: str, zone: str) -> ir.TimestampValue | None:
+    """The local time of the zone that the value states, null where it names its own zone; None if no value states one."""
     if zone == "UTC" or form in UNITS or "%z" in form:
         return None
     kind = value.type()
     if isinstance(kind, dt.Timestamp | dt.Date):
         if isinstance(kind, dt.Timestamp) and kind.timezone is not None:
             return None
-        local = value.cast("timestamp")
-    elif form != "iso":
-        local = _by_pattern(value.cast("string"), form)
-    else:
-        text = value.cast("string")
-        local = ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), None, text.try_cast("timestamp"))
-    readings = [time - ibis.interval(minutes=minutes) for minutes in (60, 30)]  # 30 on Lord Howe Island
-    return ibis.coalesce(*[ibis.ifelse(_at(zone, reading) == local, reading, None) for reading in readings])
+        return value.cast("timestamp")
+    text = value.cast("string")
+    if form != "iso":
+        return _by_pattern(text, form)
+    return ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), None, text.try_cast("timestamp"))
 
 
 def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:
