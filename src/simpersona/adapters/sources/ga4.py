@@ -158,7 +158,8 @@ def mark_exported_again(flat: ibis.Table) -> ibis.Table:
     items = flat.goods.map(lambda good: good["product_id"].fill_null("")).join("\x1f")
     identity = {name: flat[name] for name in ("buyer_id", "time", "name", "page", "session_id", "order_id", "query")}
     keys = flat.select("file", "row", "event", **identity, listed=flat.collection_id, items=items)
-    keys = keys.filter(keys.event.notnull() & keys.time.notnull() & keys.buyer_id.notnull())
+    has_buyer = keys.buyer_id.notnull() | is_refund(keys.event)
+    keys = keys.filter(keys.event.notnull() & keys.time.notnull() & has_buyer)
     same = [*identity, "listed", "items"]
     keys = keys.mutate(number=ibis.row_number().over(group_by=[*same, "file"], order_by="row"))
     order = [keys.file.lower().contains("intraday"), "file"]

@@ -198,11 +198,11 @@ def _with_reason(parsed: ibis.Table) -> ibis.Table:
     return parsed.mutate(
         reason=ibis.cases(
             (parsed.fault.notnull(), parsed.fault),
-            (parsed.buyer_id.isnull() & ~is_refund(parsed.event), "clientId is missing"),
             (parsed.event.isnull(), "name is missing"),
-            (parsed.timestamp.isnull(), "timestamp is missing"),
             (parsed.event.isin(UNUSED_EVENTS), IGNORED + parsed.event),
             ((parsed.type == "custom") & ~is_refund(parsed.event), IGNORED + "custom event"),
+            (parsed.buyer_id.isnull() & ~is_refund(parsed.event), "clientId is missing"),
+            (parsed.timestamp.isnull(), "timestamp is missing"),
             (parsed.repeated, DUPLICATE),
             else_=ibis.null("string"),
         )
