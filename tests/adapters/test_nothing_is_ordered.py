@@ -103,3 +103,33 @@ def test_additions_to_the_cart_arrive(driver):
     reached, _, begun = play(driver, trials, may_pay=False)
 
     assert [trial.target for trial in trials[:begun] if trial not in reached] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay", [60, 400, 900])
+def test_a_timer_orders_neither_while_the_visitor_reads_on_nor_while_another_page_loads(delay):
+    """No field, no address and no label says what these pages do: only the click that set the timer does."""
+    send = f"setTimeout(() => fetch('/t1/x7', {{method: 'POST', body: 'a=1'}}).catch(() => 0), {delay})"
+    body = f'<title>Shop</title><a href="/list">List</a><h1>Shop</h1><button onclick="{send}">OK</button>'
+    trial = Trial(1, "/t1/last", body, ("POST", "/t1/x7"), "OK", False, False, "en", "timeout")
+
+    async def run(goes_on_by):
+        politeness = PolitenessConfig(requests_per_minute=1_000_000, robots=False)
+        with CountingStore() as store:
+            store.offer([trial])
+            async with Browser(StoreConfig(politeness=politeness)) as browser:
+                session = browser.visitor(store.url, "v")
+                page = await session.open()
+                page = await session.act(Action(await find(page, "Page 1"), "click", ""))
+                page = await session.act(Action(await find(page, "OK"), "click", ""))
+                for _ in range(8):
+                    name, role = ("Shop", "heading") if goes_on_by == "scrollTo" else ("List", "link")
+                    page = await session.act(Action(await find(page, name, (role,)), goes_on_by, ""))
+                    if goes_on_by == "click":
+                        break
+                await asyncio.sleep(delay / 1000)
+                await session.close()
+            return store.reached
+
+    assert asyncio.run(run("scrollTo")) == []
+    assert asyncio.run(run("click")) == []

@@ -211,6 +211,44 @@ def test_what_a_page_sends_beside_an_addition_to_the_cart_does_not_end_the_visit
     assert troubles[1:] == ["refused", "checkout_reached"]
 
 
+def late(visit, referrer):
+    return visit.decide(Asked("POST", "https://s.example/x7", "script", b"a=1", referrer=referrer))
+
+
+def test_what_a_page_sends_while_it_is_left_is_judged_as_its_own():
+    """A checkout's timer may fire after the next page was asked for, and before its document has begun."""
+    visit, home = GuardedVisit(GUARD, "https://s.example/"), "https://s.example/list"
+    visit.see(CHECKOUT.address, (), CHECKOUT.fields)
+    visit.begin(Action("0-3", "click", ""), node("Home", "link"), link=home, field=None)
+    assert visit.decide(Asked("GET", home, "page")) is None
+    refusal = late(visit, CHECKOUT.address)
+    assert refusal is not None
+    assert refusal.at_checkout
+    visit.begin_document()
+    assert late(visit, CHECKOUT.address) is not None  # it has left before the document began, and comes after
+    assert str(visit.outcome(None, [])).startswith(STOPPED)
+    assert late(visit, home) is None  # the new document's own
+    visit.see(home, (), ())
+    assert late(visit, home) is None
+
+
+def test_what_an_action_sends_late_is_judged_as_its_result():
+    now = 100.0
+    visit = GuardedVisit(GUARD, "https://s.example/", clock=lambda: now)
+    visit.see("https://s.example/last", (), ())
+    visit.begin(Action("0-2", "click", ""), node("OK"), link="", field=None)
+    visit.begin(Action("0-3", "scrollTo", ""), node("Below", "heading"), link="", field=None)
+    now = 102.9
+    assert late(visit, "https://s.example/last") is not None
+    now = 103.1
+    assert late(visit, "https://s.example/last") is None
+    visit.begin(Action("0-2", "click", ""), node("OK"), link="", field=None)
+    visit.arrive("https://s.example/next")  # another document: the timers of the one before are gone
+    visit.begin_document()
+    visit.see("https://s.example/next", (), ())
+    assert late(visit, "https://s.example/next") is None
+
+
 def test_the_settings_say_what_is_harmless_and_what_orders():
     own = PaymentGuard(GuardConfig(cart=("korb*",), orders=("zauber*",)))
     assert own.refused(Asked("POST", "https://s.example/korbablage", "page"), PRODUCT) is None

@@ -24,7 +24,7 @@ _ORDERS_BY_GET = (
     "pay", "paynow", "place order", "placeorder", "place", "ordered", "confirm*", "complete*", "finali*", "submit*", "buy", "buynow",
     "purchase", "process", "capture", "charge", "authorize",
     "*bezahlen", "zahlen", "*kaufen", "*bestellen", "commander", "payer", "acheter", "valider", "pagar", "comprar", "tramitar",
-    "paga", "acquista", "conferma*", "betalen", "afrekenen", "bevestig*", "kopen",
+    "paga", "acquista", "conferma*", "betalen", "bevestig*", "kopen",
 )  # fmt: skip
 _CART = (
     "cart", "carts", "*cart", "basket*", "bag", "bags", "trolley", "line item*", "wishlist*", "favorite*", "favourite*",

@@ -56,6 +56,11 @@ class BrowserGuard:
             if event.get("reason") != "swap":
                 self._frames.pop(event["frameId"], None)
 
+        def navigated(event: dict[str, Any]) -> None:
+            if "parentId" not in event["frame"]:
+                visit.begin_document()
+
+        tab.on("Page.frameNavigated", navigated)
         tab.on("Page.frameAttached", attached)
         tab.on("Page.frameDetached", detached)
 
@@ -110,7 +115,8 @@ def _asked(event: dict[str, Any], *, is_page: bool) -> Asked:
         if not body or any("bytes" not in entry for entry in entries):  # a file, or too large to be passed on
             body = request["postData"].encode() if request.get("postData") else None
     headers = {name.lower(): value for name, value in request["headers"].items()}
-    return Asked(request["method"], request["url"], kind, body, headers.get("content-type", ""))
+    sent_as, referrer = headers.get("content-type", ""), headers.get("referer", "")
+    return Asked(request["method"], request["url"], kind, body, sent_as, referrer)
 
 
 def socket_message(url: str, message: str | bytes) -> Asked:

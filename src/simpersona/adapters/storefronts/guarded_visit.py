@@ -2,36 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import urldefrag, urlsplit
 
 from simpersona.adapters.storefronts.form_fields import FormField
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard, Refusal, Situation
 from simpersona.pages import Action, Node, Trouble
 
 STOPPED = "This store is not the lab's: the visit stops at the checkout, nothing is filled in or paid"
+LATE_SECONDS = 3.0
+"""For so long after an action, a request of the same document may be a late result of it, whatever was done since."""
 _ENTERS = frozenset({"fill", "type", "selectOptionFromDropdown"})
 
 
 class GuardedVisit:
-    """The page and the gesture from which requests come, and the requests that were refused since the action began."""
+    """The page and the gesture from which requests come, and the requests that were refused since the action began.
 
-    def __init__(self, guard: PaymentGuard, start: str) -> None:
-        self._guard = guard
+    A request may come late: from a timer that an earlier action has set, or from a page that is being left. It is judged
+    as if it came from each of them, and refused if one of these may not send it. `clock` is the system's unless given.
+    """
+
+    def __init__(self, guard: PaymentGuard, start: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._guard, self._clock = guard, clock
         self._seen = {start}  # pages that were opened once may be opened again
         self._page = Situation()
+        self._left: Situation | None = None  # the page before, while the next one loads
+        self._has_begun = False  # the document of the next page has taken the place of the one before
+        self._acted: tuple[Situation, float] | None = None  # the last action that was more than reading, and its time
         self._refused: list[tuple[Asked, Refusal, bool]] = []  # with whether the visitor's gesture caused it
         self._has_sent = False  # a harmless request that sends something has left since the action began
 
     def see(self, address: str, headings: tuple[str, ...], fields: Iterable[FormField]) -> None:
         """Notes the page as it is shown."""
+        if self._has_begun:
+            self._acted = None  # its document is gone, and its timers with it
+        self._left, self._has_begun = None, False
         self._seen.add(address)
         self._page = replace(self._page, address=address, headings=headings, fields=tuple(fields))
 
     def arrive(self, address: str) -> None:
         """Notes that a page loads: what it requests now is not the visitor's doing, and its fields are not known yet."""
+        self._left, self._has_begun = self._left or self._page, False
         self._page = replace(self._page, address=address, headings=(), fields=(), gesture="none", control="")
+
+    def begin_document(self) -> None:
+        """Notes that the document of the page that loads has begun: from now on it sends, and the one before is gone."""
+        self._has_begun = True
 
     def begin(self, action: Action, node: Node, *, link: str, field: FormField | None) -> Refusal | None:
         """Notes the action that the visitor is about to do. Returns why it is not done, if so.
@@ -41,6 +59,8 @@ class GuardedVisit:
         self._has_sent = False
         gesture = self._guard.gesture(action, node, link=link)
         self._page = replace(self._page, gesture=gesture, control=node.name if gesture == "acts" else "")
+        if gesture == "acts":
+            self._acted = self._page, self._clock()
         enters = action.method in _ENTERS or (action.method == "press" and len(action.arguments[0]) == 1)
         if enters and field is not None:
             if (refusal := self._guard.entry_refused(field, self._page)) is not None:
@@ -54,14 +74,30 @@ class GuardedVisit:
     def decide(self, asked: Asked) -> Refusal | None:
         """Whether a request may leave: None if so, otherwise the reason, which is recorded."""
         again = asked.method == "GET" and asked.kind == "page" and asked.url in self._seen
-        refusal = None if again else self._guard.refused(asked, self._page)
+        refusal, is_caused = None, self._page.gesture == "acts"
+        if not again and (refusal := self._guard.refused(asked, self._page)) is None:
+            refusals = (self._guard.refused(asked, page) for page in self._earlier_pages(asked))
+            refusal = next((one for one in refusals if one is not None), None)
+            is_caused = is_caused or (refusal is not None and refusal.at_checkout)
         if refusal is not None:
-            self._refused.append((asked, refusal, self._page.gesture == "acts"))
+            self._refused.append((asked, refusal, is_caused))
         elif asked.method != "GET" and asked.kind in ("page", "script"):
             self._has_sent = True
         if refusal is None and asked.kind == "page" and asked.method == "GET":
             self.arrive(asked.url)
         return refusal
+
+    def _earlier_pages(self, asked: Asked) -> Iterator[Situation]:
+        """The situations before the present one from which the request may come as well."""
+        if asked.method == "GET" and asked.kind == "page":
+            return  # of the gesture that is being made: a script that opens an address late is not told apart from a link
+        is_begun = self._left is not None and self._has_begun
+        if is_begun and urldefrag(asked.referrer).url == urldefrag(self._page.address).url:
+            return  # the new document's own
+        if self._left is not None:
+            yield self._left
+        if self._acted is not None and self._clock() - self._acted[1] <= LATE_SECONDS:
+            yield replace(self._acted[0], typed=self._page.typed)
 
     def outcome(self, failure: str | None, troubles: list[Trouble]) -> str | None:
         """The reason why the action failed, with what was refused since it began; faults are added to `troubles`."""

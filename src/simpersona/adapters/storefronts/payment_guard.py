@@ -67,13 +67,16 @@ _CHECKOUT_TITLE = re.compile(
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that is about to leave; `body` is None where it has one that cannot be read."""
+    """A request that is about to leave; `body` is None where it has one that cannot be read, `referrer` is the address of the
+    document that sends it, as far as that is known.
+    """
 
     method: str
     url: str
     kind: RequestKind
     body: bytes | None = b""
     content_type: str = ""
+    referrer: str = ""
 
 
 @dataclass(frozen=True)
