@@ -249,6 +249,25 @@ def test_what_an_action_sends_late_is_judged_as_its_result():
     assert late(visit, "https://s.example/next") is None
 
 
+def test_a_word_typed_into_a_newsletter_does_not_close_the_store():
+    """A shopper types what it looks for into the wrong field: links and searches with that word stay open."""
+    visit = GuardedVisit(GUARD, "https://s.example/")
+    visit.see("https://s.example/home", (), NEWS)
+    fill = Action("0-2", "fill", "", ("lamps",))
+    visit.begin(fill, node("Newsletter", "textbox"), link="", field=NEWS[0])
+    visit.see("https://s.example/home", (), (FormField(type="email", label="Newsletter", value="lamps"),))
+    search = Asked("GET", "https://s.example/search?q=lamps", "page")
+    visit.begin(Action("0-5", "click", ""), node("Go"), link="", field=None)
+    assert visit.decide(search) is not None
+    visit.begin(Action("0-4", "fill", "", ("lamps",)), node("", "searchbox"), link="", field=FormField(name="q"))
+    visit.begin(Action("0-4", "press", "", ("Enter",)), node("", "searchbox"), link="", field=FormField(name="q"))
+    assert visit.decide(search) is None
+    visit.see("https://s.example/home", (), ())
+    link = "https://s.example/lamps.html"
+    visit.begin(Action("0-3", "click", ""), node("Lamps", "link"), link=link, field=None)
+    assert visit.decide(Asked("GET", link, "page")) is None
+
+
 def test_the_settings_say_what_is_harmless_and_what_orders():
     own = PaymentGuard(GuardConfig(cart=("korb*",), orders=("zauber*",)))
     assert own.refused(Asked("POST", "https://s.example/korbablage", "page"), PRODUCT) is None

@@ -65,8 +65,11 @@ class GuardedVisit:
         if enters and field is not None:
             if (refusal := self._guard.entry_refused(field, self._page)) is not None:
                 return refusal
+            text = {action.arguments[0]}
             if field.kind is not None:
-                self._page = replace(self._page, typed=self._page.typed | {action.arguments[0]})
+                self._page = replace(self._page, typed=self._page.typed | text)
+            else:
+                self._page = replace(self._page, typed_openly=self._page.typed_openly | text)
         if action.method in ("click", "doubleClick", "press") and self._guard.pays(node.name):
             return Refusal("", at_checkout=True)
         return None
@@ -97,7 +100,7 @@ class GuardedVisit:
         if self._left is not None:
             yield self._left
         if self._acted is not None and self._clock() - self._acted[1] <= LATE_SECONDS:
-            yield replace(self._acted[0], typed=self._page.typed)
+            yield replace(self._acted[0], typed=self._page.typed, typed_openly=self._page.typed_openly)
 
     def outcome(self, failure: str | None, troubles: list[Trouble]) -> str | None:
         """The reason why the action failed, with what was refused since it began; faults are added to `troubles`."""

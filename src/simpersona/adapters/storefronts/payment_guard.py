@@ -92,6 +92,8 @@ class Situation:
     """The name of the control that was used."""
     typed: frozenset[str] = frozenset()
     """What the visitor has typed into personal fields, on any page."""
+    typed_openly: frozenset[str] = frozenset()
+    """What the visitor has typed into other fields, such as a search: it is nobody's secret."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,8 @@ class PaymentGuard:
     def _get_refused(self, asked: Asked, page: Situation) -> Refusal | None:
         address, at_checkout = urlsplit(asked.url), self.is_checkout(page)
         given = parse_qsl(address.query)
-        if personal := _personal(given, asked.url, page):
+        by_link = asked.kind == "page" and page.gesture == "reads"  # its path is the store's own text, such as "/lamps"
+        if personal := _personal(given, address.query if by_link else asked.url, page):
             return Refusal(f"it would send {personal}", at_checkout or _is_delivery(given))
         if _on_host(address.hostname, self._config.harmless_hosts) or self._harmless.search(words_of(address.path)):
             return None
@@ -272,7 +275,7 @@ def _personal(given: Iterable[tuple[str, str]], text: str, page: Situation) -> s
         if kind in ("payment", "street", "zip", "person", "email", "phone", "password"):
             return f"a field of a person or a payment ({name})"
     readable = unquote(text.replace("+", " "))
-    held = {shown.value for shown in page.fields if shown.kind is not None} | page.typed
+    held = ({shown.value for shown in page.fields if shown.kind is not None} | page.typed) - page.typed_openly
     if any(len(value) >= _MIN_TYPED and value in readable for value in held):
         return "what a field of a person or a payment holds"
     return None
