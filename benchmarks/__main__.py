@@ -23,6 +23,7 @@ SUBJECTS = (
     "store",
     "windows",
     "faults",
+    "other_stores",
     "traces",
     "trace_volume",
     "webshop_replays",
