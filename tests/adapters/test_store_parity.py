@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from benchmarks.storefronts.server import Answer, Served
 from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
@@ -118,4 +119,31 @@ def test_without_a_browser_what_needs_one_is_told_and_a_double_click_is_two(site
         "Nothing is shown on pointing at it without a browser",
         "Nothing can be dragged without a browser",
         "The key Tab does nothing without a browser",
+    ]
+
+
+def test_a_choice_among_buttons_is_seen_in_both():
+    """As a shop offers sizes: buttons of which one is pressed."""
+
+    class Sizes:
+        log = None
+
+        def answer(self, asked):
+            buttons = "".join(f'<button aria-pressed="{state}">{size}</button>' for size, state in states.items())
+            return Answer(f"<title>Sizes</title><div role=group>{buttons}<button>XL</button></div>")
+
+    states = {"S": "false", "M": "true", "L": "mixed"}
+
+    async def look(url):
+        async with Browser(StoreConfig(), may_pay=True) as browser, HttpVisitors(StoreConfig(), may_pay=True) as http:
+            return [await make.visitor(url, "v").open() for make in (browser, http)]
+
+    with Served(Sizes()) as served:
+        pages = asyncio.run(look(served.url))
+    assert pages[0].tree == pages[1].tree
+    assert [(node.name, node.value) for node in pages[0].nodes if node.role == "button"] == [
+        ("S", ""),
+        ("M", "pressed"),
+        ("L", ""),
+        ("XL", ""),
     ]

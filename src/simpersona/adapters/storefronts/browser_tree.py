@@ -138,6 +138,8 @@ def _control_value(ax: AxNode, role: str) -> str:
         return DISABLED
     if role in ("checkbox", "radio", "switch", "menuitemcheckbox", "menuitemradio"):
         return "checked" if _property(ax, "checked") == "true" else ""
+    if role == "button" and _property(ax, "pressed") == "true":
+        return "pressed"  # a choice among buttons, such as a size, is seen as a ticked box is
     return "" if role == "RootWebArea" else " ".join(_value(ax, "value").split())
 
 

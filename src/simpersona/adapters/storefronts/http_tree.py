@@ -191,6 +191,8 @@ def _element(element: HtmlElement, reading: _Reading) -> str:
     if role in ("checkbox", "radio"):
         checked = "true" if "checked" in element.attrib else "false"
         properties.append({"name": "checked", "value": {"value": checked}})
+    if element.get("aria-pressed") == "true":
+        properties.append({"name": "pressed", "value": {"value": "true"}})
     if role in ("textbox", "searchbox", "spinbutton"):
         value = element.text if element.tag == "textarea" else element.get("value")
         extra["value"] = {"value": value or ""}
