@@ -352,3 +352,11 @@ def test_a_day_in_two_tables_counts_once(engine, tmp_path):
 def test_the_part_of_a_cookie_that_names_the_session(table, cookie, session):
     raw = table("buyer_id,time,event,session_id", f"u1,2024-05-01T10:00:00Z,page_viewed,{cookie}")
     assert [line["session_id"] for line in rows_of(raw.events)] == [session]
+
+
+def test_an_address_in_several_spellings_is_one_buyer(table):
+    lines = [f"{name},2024-05-01T10:0{minute}:00Z,page_viewed" for minute, name in enumerate(
+        ["Ann@Mail.example", "ann@mail.example", "ANN@mail.example", "Bob", "bob"])]  # fmt: skip
+    raw = table("buyer_id,time,event", *lines)
+    assert buyers_of(raw) == {"ann@mail.example", "Bob", "bob"}
+    assert raw.warnings[0].startswith("2 rows have an e-mail address with capital letters")

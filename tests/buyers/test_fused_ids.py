@@ -19,6 +19,7 @@ START = 1_714_557_600_000_000  # a day in 2024
         ("buyer_id", ["u1", " Undefined"], "placeholders"),
         ("buyer_id", ["0"], "placeholders"),
         ("order_id", [None, "-1"], "placeholders"),
+        ("buyer_id", ["u1", "Ann@mail.example"], "e-mail addresses"),
         ("product_id", ["1004856.0"], "floating-point"),
         ("buyer_id", ["u1", "1.5e+17"], "floating-point"),
     ],
@@ -29,7 +30,7 @@ def test_ids_that_the_general_path_replaces(column, texts, why):
 
 
 def test_plain_ids():
-    plain = pa.array(["u1", "10", "nano", "a.b", "7f3e5", "1e5", "", None])
+    plain = pa.array(["u1", "ann@mail.example", "10", "nano", "a.b", "7f3e5", "1e5", "", None])
     refuse_unclear_ids({"buyer_id": plain, "order_id": pa.array([], pa.string()), "product_id": pa.array(["0"])})
 
 

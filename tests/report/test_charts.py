@@ -50,6 +50,7 @@ def test_recovery_leaves_bouncers_out():
 def test_the_persona_map_keeps_distances_in_the_plane():
     flat = np.array([[0.0, 0, 1], [3, 0, 1], [0, 4, 1]])
     assert persona_map(flat, CARDS.empty()) is None
+    assert persona_map(flat[:1], CARDS.sample(1, code=[0], buyers=[58])) is None  # one code has no plane
     found = persona_map(flat, CARDS.sample(3, code=[0, 1, 2], buyers=[1, 4, 9]))
     at = {circle.card["code"]: np.array([circle.x, circle.y]) for circle in found.circles}
     legs = [np.linalg.norm(at[a] - at[b]) for a, b in ((0, 1), (0, 2), (1, 2))]

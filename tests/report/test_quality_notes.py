@@ -59,3 +59,10 @@ def test_dropped_bots_leave_no_doubt():
 def test_a_partial_report_gives_what_there_is():
     assert quality_notes({}) == []
     assert [note.subject for note in quality_notes({"rows_in": 3, "rows_duplicate": 1})] == ["duplicates", "bots"]
+
+
+def test_what_was_masked_or_guessed_is_said_in_full():
+    sentences = ["3 refunds name no order of the log.", "The log has amounts in several currencies."]
+    notes = quality_notes(CLEAN | {"warnings": sentences})
+    assert [note.text for note in notes if note.subject == "as it was read"] == sentences
+    assert all(note.doubtful for note in notes if note.subject == "as it was read")

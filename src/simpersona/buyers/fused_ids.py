@@ -26,6 +26,9 @@ def refuse_unclear_ids(names: Mapping[str, pa.Array]) -> None:
     for column, texts in names.items():
         if column != "product_id" and pc.any(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)), none)).as_py():
             raise GeneralPathError(f"{column} holds placeholders")
+        mails = texts.filter(pc.fill_null(pc.match_substring(texts, "@"), False)) if column == "buyer_id" else texts[:0]
+        if pc.any(pc.not_equal(mails, pc.utf8_lower(pc.utf8_trim_whitespace(mails)))).as_py():
+            raise GeneralPathError("buyer_id holds e-mail addresses in several spellings")
         if pc.any(pc.match_substring_regex(texts, FLOAT_ID)).as_py():
             raise GeneralPathError(f"{column} holds floating-point numbers")
 

@@ -53,12 +53,12 @@ class MixGrid:
 
 
 def persona_map(codebook: Float[np.ndarray, "codes latent"] | None, cards: pa.Table) -> PersonaMap | None:
-    """The codes with buyers on their first two principal components.
+    """The codes with buyers on their first two principal components; None for a codebook of one code, which has no plane.
 
     Each direction is named after the scalar of the cards that correlates with it most, and turned so that the scalar grows to
     the right or upwards: the same codebook gives the same map on every machine.
     """
-    if codebook is None or not cards.num_rows:
+    if codebook is None or min(codebook.shape) < 2 or not cards.num_rows:
         return None
     rows = cards.sort_by([("buyers", "descending"), ("code", "ascending")]).to_pylist()
     centred = codebook - codebook.mean(axis=0)

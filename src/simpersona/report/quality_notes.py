@@ -21,7 +21,14 @@ class Note(NamedTuple):
 
 def quality_notes(quality: Mapping[str, Any]) -> list[Note]:
     """One note per subject of quality.json; an older or partial file gives fewer."""
-    return [note for notes in (_period, _duplicates, _products, _amounts, _bots, _unknown) for note in notes(quality)]
+    subjects = (_period, _duplicates, _products, _amounts, _bots, _unknown, _warnings)
+    return [note for notes in subjects for note in notes(quality)]
+
+
+def _warnings(quality: Mapping[str, Any]) -> Iterator[Note]:
+    """What the stage `events` warned of: what was masked, guessed, subtracted or left out."""
+    for sentence in quality.get("warnings", ()):
+        yield Note("as it was read", sentence, True)
 
 
 def _period(quality: Mapping[str, Any]) -> Iterator[Note]:

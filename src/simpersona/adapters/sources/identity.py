@@ -56,15 +56,16 @@ class Identity:
 
         `rows` has `reason` (null where a row is used), shop_id, buyer_id, time, event and perhaps session_id, order_id
         and product_id; `placeholder` is what a source found in a field for the buyer's id. Ids that came as
-        floating-point numbers are read as whole ones, and of a session's cookie the part that stays. A row whose buyer is
+        floating-point numbers are read as whole ones, e-mail addresses in small letters, and of a session's cookie the part that stays. A row whose buyer is
         a placeholder or a shared id gets a reason. Hosts of one shop become that shop, and a used row without a shop
         gets that of its buyer.
 
         Raises SourceError if it is unsure which hosts are one shop, or no used row has a shop.
         """
         rows, floats = _whole(rows)
+        rows, mails = _one_spelling(rows)
         rows, placeholders = self._without_placeholders(rows)
-        warnings = [*floats, *placeholders]
+        warnings = [*floats, *mails, *placeholders]
         if self.shared_ids == "reject":
             rows, shared = _without_shared(rows)
             warnings += shared
@@ -191,6 +192,20 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
             )
         )
     return rows.mutate(**values) if values else rows, warnings
+
+
+def _one_spelling(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
+    """The rows with e-mail addresses as ids of buyers in small letters and without spaces around them: people write their
+    address in several ways.
+    """
+    text = rows.buyer_id.cast("string")
+    plain = ibis.ifelse(text.contains("@"), text.strip().lower(), text)
+    differs = (rows.reason.isnull() & (plain != text)).fill_null(False)
+    count = rows.filter(differs).count().to_pyarrow().as_py()
+    if not count:
+        return rows, []
+    warning = f"{count:,} rows have an e-mail address with capital letters or spaces as their buyer's id; it is read in small letters."
+    return rows.mutate(buyer_id=plain), [warning]
 
 
 def _is_float(text: ir.StringValue) -> ir.BooleanValue:

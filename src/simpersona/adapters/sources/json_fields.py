@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from simpersona.adapters.sources.amounts import is_ambiguous, unambiguous
+from simpersona.errors import SourceError
 from simpersona.events.materialize import materialize
 
 JSON_LINES = (
@@ -20,6 +23,16 @@ JSON_LINES = (
     "*.zip",
 )
 """The names of files of JSON lines or of JSON arrays."""
+
+
+def require_json(files: Sequence[Path], form: str) -> None:
+    """Raises SourceError if a file of a format of JSON is a CSV, by its name."""
+    for file in files:
+        if {".csv", ".tsv"} & {end.lower() for end in file.suffixes}:
+            raise SourceError(
+                f'{file}: source.format = "{form}" reads JSON lines, and this is a CSV by its name. source.format = "table" reads it,'
+                " with a map of its columns and event names ([source.columns], [source.events])."
+            )
 
 
 def json_objects(lines: ibis.Table, paths: Mapping[str, str], amounts: Sequence[str] = ()) -> ibis.Table:
@@ -45,13 +58,13 @@ def json_objects(lines: ibis.Table, paths: Mapping[str, str], amounts: Sequence[
 def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
     """The lines with the JSON that the fields `names` hold as text, as a warehouse's column has it, in place of that text."""
     line = lines.line
-    is_text = line.re_search(rf'"(?:{"|".join(names)})"\s*:\s*"\s*[\[{{]')
+    is_text = line.re_search(rf'"(?:{"|".join(map(re.escape, names))})"\s*:\s*"\s*[\[{{]')
     if not lines.filter(is_text).limit(1).count().to_pyarrow().as_py():
         return lines
     fields, readable = [], _if_json(line)  # a damaged line stays as it is, to be rejected
     for name in names:
         text = ibis.ifelse(
-            _kind_at(readable, f"$.{name}") == "VARCHAR", _if_json(_text_at(readable, f"$.{name}")), None
+            _kind_at(readable, f'$."{name}"') == "VARCHAR", _if_json(_text_at(readable, f'$."{name}"')), None
         )
         fields.append(f'"{name}":' + text)
     patch = "{" + ibis.array(fields).filter(lambda field: field.notnull()).join(",") + "}"
@@ -64,6 +77,17 @@ def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
 def json_items(text: ir.StringValue, kind: str | dt.DataType) -> ir.Value:
     """An array of JSON as `json_value` reads it; of an object alone it is the only element."""
     return json_value(ibis.ifelse(text.re_search(r"^\s*\{"), "[" + text + "]", text), kind)
+
+
+def json_at(text: ir.StringValue, path: str, *, is_amount: bool = False) -> ir.StringValue:
+    """The text of the value at a path ("$.product.id") of a JSON text, null where there is nothing. What is a number gets,
+    as an amount, a text that is not ambiguous.
+    """
+    readable = _if_json(text)
+    value = _text_at(readable, path).nullif("")
+    if not is_amount:
+        return value
+    return ibis.ifelse(is_ambiguous(value) & (_kind_at(readable, path) != "VARCHAR"), unambiguous(value), value)
 
 
 def json_text(leaf: ir.StringValue) -> ir.StringValue:

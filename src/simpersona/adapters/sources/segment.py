@@ -31,6 +31,7 @@ from simpersona.adapters.sources.json_fields import (
     json_text,
     json_value,
     mark_repeated,
+    require_json,
     unfolded,
 )
 from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
@@ -114,6 +115,7 @@ class SegmentSource(ShopLogSource):
         """
         files = log_files(path, JSON_LINES, "calls of Segment's spec, one JSON object a line")
         files = [file for file in files if file.name not in CATALOGUE_FILES]
+        require_json(files, "segment")
         lines, rows_in = read_lines(engine, files)
         objects = json_objects(unfolded(lines, ["context"]), _FIELDS)
         calls = materialize(self._flat(objects), "segment_calls")

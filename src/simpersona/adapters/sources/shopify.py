@@ -24,7 +24,14 @@ from simpersona.adapters.sources.event_rows import (
     unmapped_names,
     whole_number,
 )
-from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
+from simpersona.adapters.sources.json_fields import (
+    JSON_LINES,
+    json_objects,
+    json_value,
+    mark_repeated,
+    require_json,
+    unfolded,
+)
 from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
@@ -149,6 +156,7 @@ class ShopifySource(ShopLogSource):
         Raises SourceError if there is no log, or it or the catalogue cannot be read.
         """
         files = log_files(path, JSON_LINES, "Web Pixels events, one JSON object a line")
+        require_json(files, "shopify")
         lines, rows_in = read_lines(engine, files)
         objects = json_objects(unfolded(lines, ["data", "context", "customData"]), _FIELDS, _AMOUNTS)
         refund = spelled(objects.event).cases(*REFUND_OF.items(), else_=ibis.null("string"))

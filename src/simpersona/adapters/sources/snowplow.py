@@ -18,7 +18,14 @@ from simpersona.adapters.engines.duckdb import as_duckdb, file_labels, log_files
 from simpersona.adapters.sources.amounts import json_amount
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
 from simpersona.adapters.sources.event_rows import ALL_KNOWN, event_log, number, unmapped_names
-from simpersona.adapters.sources.json_fields import JSON_LINES, json_objects, json_value, mark_repeated, unfolded
+from simpersona.adapters.sources.json_fields import (
+    JSON_LINES,
+    json_objects,
+    json_value,
+    mark_repeated,
+    require_json,
+    unfolded,
+)
 from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.contracts import RawLog
@@ -103,6 +110,7 @@ class SnowplowSource(ShopLogSource):
         texts = [file for file in files if file.suffix != ".parquet"]
         if tables and texts:
             raise SourceError(f"{path}: holds both parquet and JSON lines. Expected one of them. Correct source.path.")
+        require_json(texts, "snowplow")
         lines, rows_in = _parquet_lines(engine, tables) if tables else read_lines(engine, texts)
         objects = json_objects(unfolded(lines, _AS_TEXT), _FIELDS, _ORDER_AMOUNTS)
         parsed = materialize(self._named(objects), "snowplow")

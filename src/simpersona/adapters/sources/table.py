@@ -31,6 +31,7 @@ from simpersona.adapters.sources.table_files import (
     TableRows,
     columns_of,
     kind_of,
+    leads_into_text,
     list_of,
     read_rows,
 )
@@ -139,9 +140,13 @@ class TableSource:
             raise SourceError(f"{path}: holds a catalogue but no log. Expected CSV, JSON lines or parquet.")
         names = columns_of(files, self.form)
         form = self._form(files)
-        if self.time_zone != "UTC" or self.time_format not in {"iso", *UNITS}:
-            engine = as_duckdb(engine)
         resolved = self._resolved(files, names)
+        if (
+            self.time_zone != "UTC"
+            or self.time_format not in {"iso", *UNITS}
+            or leads_into_text(files, resolved.values())
+        ):
+            engine = as_duckdb(engine)
         read = read_rows(engine, files, resolved, form)
         # JSON may leave out what it does not have: a key is missing only if no row has it
         unsure = [ours for ours, theirs in resolved.items() if not _there(theirs, names)]
@@ -264,6 +269,12 @@ class TableSource:
             return SourceError(
                 f"{file}: {what}. Found: {shown}. Its first line looks like a row, not like the names of columns: give them in"
                 ' order in source.header = ["user", "time", ...]'
+            )
+        held = list_of([file], names, self.form)
+        if held and not self.form.records:
+            return SourceError(
+                f'{file}: {what}. Found: {shown}. {held!r} is a list of objects: with source.records = "{held}" each of its entries'
+                f' is a row, and [source.columns] {ours} = "{held}..." leads into it.'
             )
         return SourceError(
             f"{file}: {what}. Found: {shown}."

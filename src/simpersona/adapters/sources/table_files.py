@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -22,7 +22,7 @@ from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import file_labels, first_lines, partition_values, read_lines, shared_folder
 from simpersona.adapters.sources.csv_lines import read_csv_lines
-from simpersona.adapters.sources.json_fields import json_objects, json_value
+from simpersona.adapters.sources.json_fields import json_at, json_objects, json_value, unfolded
 from simpersona.adapters.text.csv_records import named_separator
 from simpersona.adapters.text.files import TextForm, names_in
 from simpersona.contracts import REJECTED
@@ -108,6 +108,16 @@ def list_of(files: Sequence[Path], names: Sequence[str], form: FileForm = AS_THE
         values = _first_objects(files[0], form)
         lists = [name for name in names if isinstance(value := values.get(name), list) and isinstance(value[0], dict)]
     return next(iter(lists), None)
+
+
+def leads_into_text(files: Sequence[Path], columns: Iterable[str]) -> bool:
+    """Whether a dot of one of the columns leads into JSON that a column of parquet holds as text; only DuckDB reads it."""
+    if kind_of(files) != "parquet":
+        return False
+    schema = _metadata(files[0]).schema.to_arrow_schema()
+    firsts = {name.partition(".")[0] for name in columns if "." in name and name not in schema.names}
+    kinds = [schema.field(name).type for name in firsts if name in schema.names]
+    return any(pa.types.is_string(kind) or pa.types.is_large_string(kind) for kind in kinds)
 
 
 def read_rows(
@@ -302,8 +312,10 @@ def _within(table: ibis.Table, name: str, file: Path) -> ir.Value:
 
 
 def _step_into(value: ir.Value, steps: Sequence[str], file: Path) -> ir.Value:
-    for step in steps:
+    for number, step in enumerate(steps):
         kind = value.type()
+        if isinstance(kind, dt.String | dt.JSON):  # a column of JSON as text
+            return json_at(value.cast("string"), _path(".".join(steps[number:]), whole=False), is_amount=True)
         if not isinstance(kind, dt.Struct) or step not in kind.names:
             raise SourceError(
                 f"{file}: {'.'.join(steps)!r} leads nowhere: no field {step!r} in {kind}. Correct source.columns."
@@ -314,16 +326,33 @@ def _step_into(value: ir.Value, steps: Sequence[str], file: Path) -> ir.Value:
 
 def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
     separator = _separator(files[0], form)
-    needed = sorted(set(columns.values()))
+    header = _own_columns(files, form)
+    # a column may hold JSON, into which a dot leads
+    held = {ours: _holder(theirs, header) for ours, theirs in columns.items()}
+    needed = sorted(set(held.values()))
     read = read_csv_lines(
         engine, files, needed, "one log", separator=separator, header=form.header, encoding=form.encoding
     )
     lines = materialize(read.rows, "table_lines")
     return TableRows(
-        lines.select("file", "row", "raw", **{ours: lines[theirs] for ours, theirs in columns.items()}),
+        lines.select(
+            "file", "row", "raw", **{ours: _csv_value(lines, ours, columns[ours], held[ours]) for ours in columns}
+        ),
         read.rejected,
         read.rows_in,
     )
+
+
+def _holder(theirs: str, names: Sequence[str]) -> str:
+    """The column that holds a value: the one of that name, else the one whose JSON has it."""
+    first = theirs.partition(".")[0]
+    return first if theirs not in names and first in names else theirs
+
+
+def _csv_value(lines: ibis.Table, ours: str, theirs: str, column: str) -> ir.StringValue:
+    if theirs == column:
+        return lines[column]
+    return json_at(lines[column], _path(theirs.removeprefix(f"{column}."), whole=False), is_amount=_is_amount(ours))
 
 
 def _separator(file: Path, form: FileForm) -> str:
@@ -346,6 +375,8 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     lines, rows_in = read_lines(engine, files, TextForm(form.encoding))
     keys = set(_first_objects(files[0], form))
     outer, inner = _divided(columns, form.records) if form.records else (columns, {})
+    nested = {theirs.partition(".")[0] for theirs in outer.values() if "." in theirs and theirs not in keys}
+    lines = unfolded(lines, sorted(nested)) if nested else lines
     paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in outer.items()}
     if form.records is None:
         parsed = materialize(json_objects(lines, paths, _amounts(paths)), "table_objects")
@@ -373,7 +404,12 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
 
 
 def _amounts(paths: Mapping[str, str]) -> list[str]:
-    return [name for name in paths if name.partition("_or_")[0] in AMOUNTS]  # also under another name
+    return [name for name in paths if _is_amount(name)]
+
+
+def _is_amount(ours: str) -> bool:
+    """Whether a column, or another name of it, holds amounts."""
+    return ours.partition("_or_")[0] in AMOUNTS
 
 
 def _path(name: str, *, whole: bool) -> str:
