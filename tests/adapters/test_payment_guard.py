@@ -2,7 +2,7 @@
 
 import pytest
 
-from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.form_fields import FormField, shown_fields
 from simpersona.adapters.storefronts.guarded_visit import STOPPED, GuardedVisit
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard, Situation
 from simpersona.config import GuardConfig
@@ -209,6 +209,14 @@ def test_what_a_page_sends_beside_an_addition_to_the_cart_does_not_end_the_visit
     assert failure.startswith(STOPPED)
     assert "POST request to /payment/buttons" in failure
     assert troubles[1:] == ["refused", "checkout_reached"]
+
+
+def test_a_field_without_a_name_is_labelled_by_the_text_before_it():
+    nodes = [node("PLZ", "StaticText"), node("", "textbox"), node("", "textbox"), node("Ort", "textbox")]
+    assert [field.kind for field in shown_fields(nodes)] == ["zip", None, "city"]
+    visit = GuardedVisit(GUARD, "https://s.example/")
+    visit.see("https://s.example/x", (), shown_fields(nodes))
+    assert visit.decide(Asked("POST", "https://s.example/x7", "script", b"a=1")) is not None
 
 
 def late(visit, referrer):

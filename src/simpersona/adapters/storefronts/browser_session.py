@@ -24,7 +24,7 @@ from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part, twin
-from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
@@ -276,10 +276,8 @@ class BrowserSession:
     async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
         """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""
         heading = next((kept.node.name for kept in self._tree if kept.node.role == "heading"), "")
-        seen = [
-            FormField(label=kept.node.name, value=kept.node.value) for kept in self._tree if kept.node.role == "textbox"
-        ]
-        visit.see(tab.url, (title, heading), [*await page_fields(tab.tab), *seen])
+        shown = shown_fields(kept.node for kept in self._tree)
+        visit.see(tab.url, (title, heading), [*await page_fields(tab.tab), *shown])
 
     async def _screenshot(self) -> bytes | None:
         """The visible part of the page as a JPEG at half the size; None if the browser gives none, which is no failure."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
+
+from simpersona.pages import Node
 
 FieldKind = Literal["payment", "street", "zip", "city", "person", "email", "phone", "login", "password"]
 
@@ -108,6 +110,17 @@ class FormField:
     def _by_label(self) -> FieldKind | None:
         label = words_of(self.label)
         return kind_of_name(label) or ("person" if _NAME.fullmatch(label) else None)
+
+
+def shown_fields(nodes: Iterable[Node]) -> Iterator[FormField]:
+    """The text fields of a page as its tree shows them, in closed shadow roots too. A field without a name is labelled by the
+    text before it.
+    """
+    before = ""
+    for node in nodes:
+        if node.role == "textbox":
+            yield FormField(label=node.name or before, value=node.value)
+        before = node.name if node.role == "StaticText" else ""
 
 
 def kind_of_name(name: str) -> FieldKind | None:
