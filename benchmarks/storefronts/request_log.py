@@ -31,7 +31,7 @@ class RequestLog:
             self._page[visitor] = (event, item)
 
     def happened(self, visitor: str, event: str, item: str = "") -> None:
-        """Notes an addition to the cart or an order."""
+        """Notes an addition to the cart, an order, or something shown over the page."""
         with self._lock:
             self._entries[visitor].append((event, item))
 

@@ -114,7 +114,7 @@
 
   async function openDrawer() {
     set({ drawer: true });
-    set({ totals: await api("cart/totals") });
+    set({ totals: await api("cart/totals?in=drawer") });
   }
 
   async function more() {

@@ -90,7 +90,10 @@ class SinglePageStore:
                 event, shown = "checkout_started", {"methods": ["Standard (3-5 days)", "Express (1 day)"]}
             case _:
                 return None
-        self.log.page(asked.visitor, event, item)
+        if asked.query.get("in") == "drawer":  # over the page, which stays
+            self.log.happened(asked.visitor, event)
+        else:
+            self.log.page(asked.visitor, event, item)
         return data(shown)
 
     def _writes(self, asked: Asked, parts: list[str]) -> Answer | None:
