@@ -383,9 +383,11 @@ NODE = pa.struct(
         required("value", _text),
         required("options", pa.list_(_text)),
         required("depth", pa.int32()),
+        ("detail", _text),
+        ("purpose", _text),
     ]
 )
-"""One node of a page; the fields of `pages.Node`."""
+"""One node of a page; the fields of `pages.Node`. Runs of before there were `detail` and `purpose` lack these."""
 
 STEPS = Contract(
     "steps",

@@ -29,6 +29,13 @@ Trouble = Literal[
 """Faults on the way to a page. Only "checkout_reached" ends the visit: the next step would order something in a store that is
 not the lab's."""
 
+Purpose = Literal[
+    "product", "link", "add", "cart", "search", "remove", "checkout", "order", "page",
+    "newsletter", "coupon", "note", "login", "consent",
+]  # fmt: skip
+"""What a control is for, as a page's structure shows it: its address, its form, its card, its icon. A "link" is none of the
+others, whatever its name looks like."""
+
 _PIECE = re.compile(r"[^\W\d_]+|\d|[^\w\s]+|_+|\n")
 _WHOLE_PIECE, _PART_OF_PIECE = 6, 5
 """The longest word that counts as one token, and the length of a token in a longer word, in letters."""
@@ -46,6 +53,10 @@ def estimated_tokens(text: str) -> int:
 class Node:
     """One line of the accessibility tree. `id` is "frame-number"; numbers count the kept nodes of a
     snapshot, so that the same page gives the same text in every run and in every adapter.
+
+    `name` is the accessible name. `detail` is what the page shows beside it and a shopper goes by: the price in a product's
+    card, the number at the cart's icon, the product that one of several buttons of one name belongs to. `purpose` is None
+    where the structure shows nothing, or was not looked at.
     """
 
     id: str
@@ -54,6 +65,17 @@ class Node:
     value: str = ""
     options: tuple[str, ...] = ()  # of a dropdown
     depth: int = 0
+    detail: str = ""
+    purpose: Purpose | None = None
+
+    @property
+    def label(self) -> str:
+        """The name with its detail, as shown to a shopper: "Tin mug - €9.50", "Cart (2)", "Add to cart - Tin mug"."""
+        name = self.name
+        if self.purpose == "cart":
+            name = name if any(map(str.isalpha, name)) else f"Cart ({name})" if name else "Cart"
+            return f"{name} ({self.detail})" if self.detail else name
+        return " - ".join(filter(None, (name, self.detail)))
 
 
 @dataclass(frozen=True)
@@ -102,7 +124,7 @@ def node_text(node: Node) -> str:
     """A node in Stagehand's format, without its id."""
     value = f" = {node.value}" if node.value else ""
     options = f" ({' | '.join(node.options)})" if node.options else ""
-    return f"{node.role}: {node.name}{value}{options}"
+    return f"{node.role}: {node.label}{value}{options}"
 
 
 @dataclass(frozen=True)

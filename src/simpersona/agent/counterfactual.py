@@ -40,7 +40,7 @@ class Counterfactual:
         with one_thread(), torch.inference_mode():
             choices = choices_of([choice] * len(codes), [None if code < 0 else code for code in codes], self._texts)
             scores = self._scorer(choices).double().numpy().reshape(len(codes), -1)
-        shares = np.exp(scores) @ answers_of(choice, answers)
+        shares = np.exp(choice.with_asides(scores)) @ answers_of(choice, answers)
         return shares / shares.sum(axis=1, keepdims=True)
 
 

@@ -65,7 +65,7 @@ def scorer_from_steps(
 
     `steps` may hold a visit with several goals, such as the intent goal and the neutral one; its weight is that of the goal
     with the intent. `funnel` adds features of the personas and weights the visits. A step whose action the page does not
-    offer (a teacher can do more) is omitted and counted.
+    offer (a teacher can do more), or that is beside the purchase, is omitted and counted.
     """
     situations: list[Situation] = []
     chosen: list[int] = []
@@ -75,7 +75,7 @@ def scorer_from_steps(
         action = step.decision.action
         choice = situation(step.observation)
         key = (action.node, action.method) if action else (None, None)
-        number = next((n for n, candidate in enumerate(choice.candidates) if candidate.key == key), None)
+        number = next((n for n, candidate in enumerate(choice.scored_candidates) if candidate.key == key), None)
         if number is None:
             left_out += 1
             continue
@@ -111,15 +111,15 @@ def with_neutral_goals(
 
 
 def choices_of(situations: Sequence[Situation], codes: Sequence[int | None], texts: Texts) -> Choices:
-    """The situations as arrays."""
-    sizes = [len(choice.candidates) for choice in situations]
-    text = texts.rows([text for choice in situations for text in choice.texts])
+    """The situations as arrays, with the candidates that are scored."""
+    sizes = [int(choice.scored.sum()) for choice in situations]
+    text = texts.rows([candidate.text for choice in situations for candidate in choice.scored_candidates])
     context = texts.rows([text for choice in situations for text in choice.context])
     return Choices(
         texts.vectors,
         np.asarray(text),
-        np.concatenate([choice.numbers for choice in situations]),
-        np.concatenate([choice.move for choice in situations]),
+        np.concatenate([choice.numbers[choice.scored] for choice in situations]),
+        np.concatenate([choice.move[choice.scored] for choice in situations]),
         np.repeat(np.arange(len(sizes)), sizes),
         np.asarray(context).reshape(len(sizes), 3),
         np.stack([choice.state for choice in situations]),
@@ -145,6 +145,6 @@ def load_score(folder: Path, embedder: Embedder) -> Score:
 
     def score(choice: Situation, code: int | None) -> Float[np.ndarray, " n"]:
         with one_thread(), torch.inference_mode():
-            return scorer(choices_of([choice], [code], texts)).double().numpy()
+            return choice.with_asides(scorer(choices_of([choice], [code], texts)).double().numpy())
 
     return score

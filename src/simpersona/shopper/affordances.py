@@ -6,10 +6,10 @@ answers and possible actions agree.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from simpersona.pages import Method, Node, Page
+from simpersona.shopper import store_words
 
 DISCLOSURE = "DisclosureTriangle"
 """Chromium's role for a control that opens and closes a part of the page."""
@@ -30,10 +30,7 @@ CLICKED = frozenset(
 TYPED = frozenset({"textbox", "searchbox", "spinbutton"})
 CHOSEN = frozenset({"combobox", "listbox"})
 
-ADD = re.compile(
-    r"\b(add|put) (it )?(to|in|into) (the |my |your )?(cart|basket|bag|trolley)\b|^buy( it)?( now)?$", re.IGNORECASE
-)
-"""The name of a control that adds a product to the cart."""
+ADD = store_words.ADD
 MAX_TYPED_CHARS = 40
 """The longest text that the reply schema lets a shopper type."""
 DISABLED = "(disabled)"
@@ -120,7 +117,7 @@ def describe(node: Node, method: Method) -> str:
     if method == "goto":
         return "Going back to the page before"
     return (
-        f"{DESCRIPTIONS[method]} the {node.name} {node.role}"
-        if node.name
+        f"{DESCRIPTIONS[method]} the {node.label} {node.role}"
+        if node.label
         else f"{DESCRIPTIONS[method]} the {node.role}"
     )

@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
-from simpersona.pages import Action, Method, Node
+from simpersona.pages import Action, Method, Node, Page, Purpose
 from simpersona.shopper.affordances import BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
+from simpersona.shopper.asides import aside, aside_shares, asides_done
+from simpersona.shopper.cart_count import cart_count, in_cart
 from simpersona.shopper.form_values import form_value
-from simpersona.shopper.moves import MOVES, move_of, past_move
+from simpersona.shopper.moves import MOVES, move_of, past_move, searches
 from simpersona.shopper.prompt import action_text
-from simpersona.visits import Goal, Observation
+from simpersona.visits import Goal, Observation, Step
 
 LEAVE = "leave the store"
 _METHODS: tuple[Method, ...] = ("click", "fill", "press", "selectOptionFromDropdown", "nextChunk", "prevChunk", "goto")
-_SEARCH = re.compile(r"\b(search|find)\b", re.IGNORECASE)
-_COUNT = re.compile(r"\((\d+)\)$")
 _WORD = re.compile(r"[^\W\d_]{3,}")
 _NAMED_WISH = len(_METHODS) + 4
 """The column of a candidate's features that says how much of the wish its name holds."""
@@ -51,16 +51,21 @@ class Candidate:
     @property
     def text(self) -> str:
         """The text that is embedded."""
-        return self.node.name or self.node.role if self.node is not None else LEAVE
+        return self.node.label or self.node.role if self.node is not None else LEAVE
 
 
 @dataclass(frozen=True)
 class Situation:
-    """One choice among n candidates, the first of which is to leave."""
+    """One choice among n candidates, the first of which is to leave.
+
+    What is beside the purchase (`asides`) is a candidate, but no part of the situation: neither numbers nor state show it.
+    """
 
     candidates: tuple[Candidate, ...]
     move: Int[np.ndarray, " n"]
     """The kind of each candidate, as its index in MOVES."""
+    fixed: Float[np.ndarray, " n"]
+    """The share of each candidate that is beside the purchase; 0 for the others, which a policy shares the rest among."""
     numbers: Float[np.ndarray, "n NUMBERS"]
     context: tuple[str, str, str]
     """The texts of the wish, the page's title and the last action."""
@@ -71,26 +76,55 @@ class Situation:
         """The candidates' texts."""
         return tuple(candidate.text for candidate in self.candidates)
 
+    @property
+    def scored(self) -> Bool[np.ndarray, " n"]:
+        """Which candidates a policy scores: those that are not beside the purchase."""
+        return self.fixed == 0
+
+    @property
+    def scored_candidates(self) -> tuple[Candidate, ...]:
+        """The candidates that a policy scores."""
+        return tuple(candidate for candidate, counts in zip(self.candidates, self.scored, strict=True) if counts)
+
+    def with_asides(self, scores: Float[np.ndarray, "*rows k"]) -> Float[np.ndarray, "*rows n"]:
+        """The log-probabilities of all candidates, from those of the candidates that are scored."""
+        logs = np.empty((*scores.shape[:-1], len(self.candidates)))
+        logs[..., ~self.scored] = np.log(self.fixed[~self.scored])
+        logs[..., self.scored] = scores + np.log1p(-self.fixed.sum())
+        return logs
+
 
 def situation(observation: Observation) -> Situation:
     """The choice that a policy has: what the page offers, and leaving."""
     page, goal = observation.page, observation.goal
     offered = tuple(Candidate(node, method) for node, method in choices(page))
+    beside: list[Purpose | None] = [
+        None if candidate.node is None else aside(candidate.node) for candidate in (Candidate(), *offered)
+    ]
     kinds = [MOVES.index(move_of(candidate.node, candidate.method)) for candidate in (Candidate(), *offered)]
-    done = [action_text(action) for _, action in observation.actions]
+    steps = [(step, action) for step, action in observation.actions if not _is_beside(step.page, action)]
+    done = [action_text(action) for _, action in steps]
     wanted = _stems(wish(goal))
-    before, of_kind = Counter[int](), Counter(kinds)
+    scored = np.array([purpose is None for purpose in beside])
+    before, of_kind = Counter[int](), Counter(kind for kind, counts in zip(kinds, scored, strict=True) if counts)
     rows = [np.zeros(NUMBERS, np.float32)]
-    for candidate, kind in zip(offered, kinds[1:], strict=True):
-        rows.append(_numbers(candidate, before[kind] / of_kind[kind], wanted, done))
-        before[kind] += 1
+    for candidate, kind, counts in zip(offered, kinds[1:], scored[1:], strict=True):
+        rows.append(_numbers(candidate, before[kind] / max(of_kind[kind], 1), wanted, done))
+        before[kind] += int(counts)
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
-    move = np.array(kinds, np.int64)
+    move, numbers = np.array(kinds, np.int64), np.stack(rows)
+    fixed = np.array(aside_shares(beside, asides_done(observation.actions)))
     context = (wish(goal), title, last)
-    numbers = np.stack(rows)
-    state = np.concatenate([_state(observation, move), _in_sight(observation, move, numbers, wanted, title)])
-    return Situation((Candidate(), *offered), move, numbers, context, state)
+    in_sight = _in_sight(steps, move[scored], numbers[scored], wanted, title)
+    state = np.concatenate([_state(observation, [step for step, _ in steps], move[scored]), in_sight])
+    return Situation((Candidate(), *offered), move, fixed, numbers, context, state)
+
+
+def _is_beside(page: Page, action: Action) -> bool:
+    """Whether an action used something beside the purchase."""
+    node = page.node(action.node)
+    return node is not None and aside(node) is not None
 
 
 def wish(goal: Goal) -> str:
@@ -105,9 +139,8 @@ def as_action(candidate: Candidate, goal: Goal, rng: np.random.Generator) -> Act
         return None
     arguments: tuple[str, ...] = ()
     if method == "fill":
-        searches = node.role == "searchbox" or bool(_SEARCH.search(node.name))
         number = "1" if node.role == "spinbutton" else None
-        arguments = (number or (None if searches else form_value(node.name)) or wish(goal),)
+        arguments = (number or (None if searches(node) else form_value(node.name)) or wish(goal),)
     elif method == "press":
         arguments = ("Enter",)
     elif method == "goto":
@@ -124,7 +157,7 @@ def _numbers(candidate: Candidate, rank: float, wanted: set[str], done: Sequence
     """
     node = candidate.node
     assert node is not None
-    name, stems = node.name, _stems(node.name)
+    name, stems = node.label, _stems(node.label)
     times = sum(name in action for action in done) if name else 0
     return np.array(
         [
@@ -138,18 +171,19 @@ def _numbers(candidate: Candidate, rank: float, wanted: set[str], done: Sequence
             min(times, 3) / 3,
             float(bool(done) and bool(name) and name in done[-1]),
             rank,
-            min(_count(name), 3) / 3,
+            min(cart_count(node) or 0, 3) / 3,
         ],
         np.float32,
     )
 
 
-def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.ndarray, " STATE"]:
+def _state(
+    observation: Observation, steps: Sequence[Step], move: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, " STATE_OF_VISIT"]:
     """The state of the visit: its length, the cart, what the page offers, the moves so far and the last two of them."""
     page = observation.page
     part, parts = part_shown(page.nodes[0]) if page.nodes else (1, 1)
-    lines = max((_count(node.name) for node in page.nodes), default=0)
-    past = [MOVES.index(past_move(step)) for step, _ in observation.actions]
+    past = [MOVES.index(past_move(step)) for step in steps]
     last = np.zeros((2, len(MOVES)))
     for row, kind in zip(last, past[:-3:-1], strict=False):
         row[kind] = 1
@@ -164,7 +198,7 @@ def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.nd
                 float(page.goes_back),
                 np.log1p(_since_product(past)) / 3,
             ],
-            np.arange(1, MOST_LINES + 1) <= lines,
+            np.arange(1, MOST_LINES + 1) <= in_cart(page),
             np.log1p(np.bincount(move, minlength=len(MOVES))) / 2,
             np.log1p(np.bincount(past, minlength=len(MOVES))) / 2 if past else np.zeros(len(MOVES)),
             *last,
@@ -173,7 +207,7 @@ def _state(observation: Observation, move: Int[np.ndarray, " n"]) -> Float[np.nd
 
 
 def _in_sight(
-    observation: Observation,
+    steps: Sequence[tuple[Step, Action]],
     move: Int[np.ndarray, " n"],
     numbers: Float[np.ndarray, "n NUMBERS"],
     wanted: set[str],
@@ -185,7 +219,7 @@ def _in_sight(
     names = numbers[:, _NAMED_WISH]
     products, links = (names[move == MOVES.index(kind)] for kind in ("product", "link"))
     opened = searched = 0.0
-    for step, action in observation.actions:
+    for step, action in steps:
         kind = past_move(step)
         if kind in ("product", "link"):
             opened = _share(wanted, _stems(action.description))
@@ -217,9 +251,3 @@ def _since_product(past: Sequence[int]) -> int:
 
 def _stems(text: str) -> set[str]:
     return {word.removesuffix("s").removesuffix("e") for word in _WORD.findall(text.casefold())}
-
-
-def _count(name: str) -> int:
-    """The number in "Cart (2)"."""
-    count = _COUNT.search(name)
-    return int(count[1]) if count else 0

@@ -1,7 +1,8 @@
-"""The kind of move that an action is, from its method and the role and name of its control.
+"""The kind of move that an action is: from what its control is for, by the page's structure, and then from its role and name.
 
-The kinds are the steps of a store's funnel and the ways between them. They apply to any store whose controls name what
-they do; they use neither a store's addresses nor its looks.
+The kinds are the steps of a store's funnel and the ways between them. A product is what the page's structure shows as one, or a
+link with a title and a price in any currency; what controls are called is known in six languages (`store_words`), and the
+structure speaks for those that have other names.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import re
 from typing import Literal, get_args
 
-from simpersona.pages import Method, Node
-from simpersona.shopper.affordances import ADD
+from simpersona.pages import Method, Node, Purpose
+from simpersona.shopper import store_words as words
+from simpersona.shopper.prices import is_priced_title
 from simpersona.visits import Step
 
 Move = Literal[
     "leave",
-    "product",  # a link with a price: a product of a list
+    "product",  # a product of a list
     "link",  # another link, or what opens a menu: collections, home, the shelves
     "page",  # further products of a list, or another part of a long page
     "back",
@@ -34,32 +36,31 @@ Move = Literal[
 ]
 MOVES: tuple[Move, ...] = get_args(Move)
 
-_SEARCH = re.compile(r"\b(search|find|looking for)\b", re.IGNORECASE)
-_CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
 _PRESSED: dict[Move, re.Pattern[str]] = {  # the first that matches the name of a button or link
-    "add": ADD,
-    "order": re.compile(
-        r"\b(place|complete|submit|confirm) (the |my |your |and )*(order|purchase)\b|^pay\b", re.IGNORECASE
-    ),
-    "remove": re.compile(r"^(remove|delete|take out|drop)\b", re.IGNORECASE),
-    "checkout": re.compile(r"\bcheck ?out\b", re.IGNORECASE),
+    "add": words.ADD,
+    "order": words.ORDER,
+    "remove": words.REMOVE,
+    "checkout": words.CHECKOUT,
 }
 _BUTTONS: dict[Move, re.Pattern[str]] = {
     **_PRESSED,
-    "onward": re.compile(r"^(continue|next|proceed|review|submit|confirm)\b(?!.*\bshopping\b)", re.IGNORECASE),
-    "cart": _CART,
+    "onward": words.ONWARD,
+    "cart": words.CART,
+    "page": words.LOAD_MORE,
 }
 _LINKS: dict[Move, re.Pattern[str]] = {
-    # only a product has a name so long that it is cut
-    "product": re.compile(
-        r"^[$€£]\s?\d|(?<!under )(?<!over )(?<!below )(?<!above )[$€£]\s?\d[\d.,]*$|…$", re.IGNORECASE
-    ),
     **_PRESSED,
-    "cart": _CART,
-    "search": re.compile(r"^(search|find)\b", re.IGNORECASE),
-    "page": re.compile(r"^((next|previous)\b|more$)", re.IGNORECASE),
+    "cart": words.CART,
+    "search": words.SEARCH_LINK,
+    "page": words.PAGE,
 }
 _NAMED: dict[Move, dict[Move, re.Pattern[str]]] = {"button": _BUTTONS, "link": _LINKS}
+_CERTAIN: dict[Purpose, Move] = {"product": "product", "link": "link"}
+"""What the structure shows better than a name."""
+_LIKELY: dict[Purpose, Move] = {
+    "add": "add", "cart": "cart", "search": "search", "remove": "remove", "checkout": "checkout", "order": "order", "page": "page",
+}  # fmt: skip
+"""What the structure shows of a control whose name says nothing."""
 _DONE: dict[Method, Move] = {
     "goto": "back",
     "nextChunk": "page",
@@ -72,7 +73,7 @@ def move_of(node: Node | None, method: Method | None) -> Move:
     """The kind of a node with a method; without both it is leaving."""
     if node is None or method is None:
         return "leave"
-    return _move(method, node.role, node.name, filled=bool(node.value))
+    return _move(method, node, filled=bool(node.value))
 
 
 def past_move(step: Step) -> Move:
@@ -85,22 +86,32 @@ def past_move(step: Step) -> Move:
     if action is None:
         return "leave"
     node = step.page.node(action.node)
-    return "button" if node is None else _move(action.method, node.role, node.name, filled=False)
+    return "button" if node is None else _move(action.method, node, filled=False)
 
 
-def _move(method: Method, role: str, name: str, *, filled: bool) -> Move:
+def searches(node: Node) -> bool:
+    """Whether what is typed into the field searches the store."""
+    return node.role == "searchbox" or node.purpose == "search" or bool(words.SEARCH_FIELD.search(node.name))
+
+
+def _move(method: Method, node: Node, *, filled: bool) -> Move:
     if method in _DONE:
         return _DONE[method]
     if method == "press":
-        return "submit" if _searches(role, name) else "refill"
+        return "submit" if searches(node) else "refill"
     if method in ("fill", "type"):
-        return "search" if _searches(role, name) else "refill" if filled or role == "spinbutton" else "field"
-    other: Move = "button" if role == "button" else "link"
-    for move, pattern in _NAMED[other].items():
-        if pattern.search(name):
-            return move
-    return other
+        return "search" if searches(node) else "refill" if filled or node.role == "spinbutton" else "field"
+    if node.purpose in _CERTAIN:
+        return _CERTAIN[node.purpose]
+    other: Move = "button" if node.role == "button" else "link"
+    named = _named(node, other)
+    return _LIKELY.get(node.purpose, other) if named is None and node.purpose is not None else named or other
 
 
-def _searches(role: str, name: str) -> bool:
-    return role == "searchbox" or bool(_SEARCH.search(name))
+def _named(node: Node, other: Move) -> Move | None:
+    """The kind that a control's name says; None if it says nothing."""
+    name = node.name
+    # only a product has a name so long that it is cut
+    if other == "link" and (name.endswith("…") or (is_priced_title(name) and not words.is_cart_name(name))):
+        return "product"
+    return next((move for move, pattern in _NAMED[other].items() if pattern.search(name)), None)

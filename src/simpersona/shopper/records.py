@@ -87,7 +87,7 @@ def _episode(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Epis
 
 
 def _step(row: Mapping[str, Any]) -> Step:
-    nodes = tuple(Node(**{**node, "options": tuple(node["options"])}) for node in row["nodes"])
+    nodes = tuple(map(_node, row["nodes"]))
     page = Page(row["url"], row["title"], nodes, row["failure"], row["goes_back"], tuple(row["troubles"] or ()))
     action = None
     if row["node"] is not None:
@@ -102,6 +102,10 @@ def _step(row: Mapping[str, Any]) -> Step:
         row["refused"],
     )
     return Step(row["step"], page, decision, row["result"], row["seconds"])
+
+
+def _node(row: Mapping[str, Any]) -> Node:
+    return Node(**{**row, "options": tuple(row["options"]), "detail": row.get("detail") or ""})
 
 
 def _nodes(pages: Sequence[Page]) -> pa.ListArray:

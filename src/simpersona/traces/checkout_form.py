@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from simpersona.pages import Node, Page
 from simpersona.shopper.affordances import typed, usable
+from simpersona.shopper.asides import aside
 from simpersona.shopper.form_values import form_value
 from simpersona.traces.sight import chosen, first_option
 
@@ -29,7 +30,8 @@ class Entry:
 def next_entry(page: Page, done: set[str]) -> Entry | None:
     """The next field of the form that needs something; `done` holds the names already dealt with."""
     for node in page.nodes:
-        entry = None if node.name in done or _SKIPPED.search(node.name) else _entry(node)
+        skipped = node.name in done or _SKIPPED.search(node.name) or aside(node) is not None
+        entry = None if skipped else _entry(node)
         if entry is not None:
             return entry
     return None

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Generator
 from simpersona.contracts import Moment, RecordedSession
 from simpersona.pages import Action, Decision, Method, Node, Page
 from simpersona.shopper.affordances import BACK, DISCLOSURE, describe
+from simpersona.shopper.prices import title_in
 from simpersona.traces import sight
 from simpersona.traces.checkout_form import next_entry
 from simpersona.traces.outline import outline, shortened
@@ -127,7 +128,7 @@ class ReplayPolicy:
         return page
 
     def _take_instead(self, title: str, link: Node, situation: str, page: Page) -> Visit:
-        self._stand_ins[title] = sight.title_in(link.name)
+        self._stand_ins[title] = title_in(link.name)
         return (yield from self._do(link, "click", situation, title, page, stands_for=title))
 
     def _find_product(self, moment: Moment, page: Page) -> Generator[Decision, Page, tuple[Page, Node]]:

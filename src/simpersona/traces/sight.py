@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 
 from simpersona.pages import Node, Page
 from simpersona.shopper.affordances import ADD, DISCLOSURE, part_shown, typed, usable
+from simpersona.shopper.prices import title_in
 
 ALIKE = 0.75
 """Titles at least this alike (difflib's ratio) may stand for one another when a product is gone."""
-_AMOUNT = r"(?:from\s*)?(?:[$€£¥]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥])"
-_PRICE = re.compile(rf"^{_AMOUNT}[\s,:–—-]*(?=\S)|[\s,:–—-]*{_AMOUNT}.*$", re.IGNORECASE)
 _INVITES = re.compile(r"\W*(-+|select|choose|please|$)", re.IGNORECASE)
 _SEARCH = re.compile(r"^(search|find)\b", re.IGNORECASE)
 _CART = re.compile(r"\b(cart|basket|bag)\b", re.IGNORECASE)
@@ -187,21 +186,18 @@ def nearest_product(page: Page, title: str, but: Collection[str] = ()) -> Node |
     return best[1] if best is not None and best[0] >= ALIKE else None
 
 
-def title_in(name: str) -> str:
-    """The name of a product's link without the price."""
-    return " ".join(_PRICE.sub("", name).split())
-
-
 def says(name: str, title: str) -> bool:
-    """Whether a name is the title, perhaps with a price after it or cut at its end."""
-    if name.endswith("…"):
-        start, wanted = _plain(name[:-1]), _plain(title)
-        return bool(start) and (wanted.startswith(start) or start.startswith(wanted + " "))
+    """Whether a name is the title, perhaps with a price, or cut: at its end, or in the middle so that the price stays."""
+    if "…" in name:
+        start, _, end = (_plain(part) for part in _title(name).partition("…"))
+        wanted = _plain(title)
+        is_whole = len(start) + len(end) <= len(wanted) and wanted.startswith(start) and wanted.endswith(end)
+        return bool(start) and (is_whole or start.startswith(wanted + " "))
     return _title(name) == _plain(title) or _plain(name) == _plain(title)
 
 
 def _title(name: str) -> str:
-    return _plain(_PRICE.sub("", name))
+    return _plain(title_in(name))
 
 
 def _plain(text: str) -> str:
