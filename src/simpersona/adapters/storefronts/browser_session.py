@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error, WebSocketRoute
@@ -22,10 +22,12 @@ from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
 from simpersona.adapters.storefronts.browser_frames import whole_tree
 from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
+from simpersona.adapters.storefronts.browser_markup import browser_markup
 from simpersona.adapters.storefronts.browser_tab import StoreTab
-from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part, twin
+from simpersona.adapters.storefronts.browser_tree import AxNode, kept_nodes, shown_part, twin
 from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
+from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
@@ -191,7 +193,7 @@ class BrowserSession:
                 return failure
             self._troubles.append("stale_node")
             await tab.rest()
-            fresh = kept_nodes(await whole_tree(tab.cdp), self._config.max_name_chars)
+            fresh = await self._nodes(tab, await whole_tree(tab.cdp))
             twins = [twin(target, self._tree, fresh) for target in targets]
             targets = [target for target in twins if target is not None]
             if len(targets) < len(twins):
@@ -254,7 +256,7 @@ class BrowserSession:
     async def _look(self, failure: str | None = None) -> Page:
         assert self._tab is not None
         ax_nodes = await whole_tree(self._tab.cdp)
-        self._tree = kept_nodes(ax_nodes, self._config.max_name_chars)
+        self._tree = await self._nodes(self._tab, ax_nodes)
         nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {kept.node.id: kept for kept in self._tree if kept.node.id in self._shown}
@@ -272,6 +274,10 @@ class BrowserSession:
             tuple(self._troubles),
             await self._screenshot() if self._config.screenshots else None,
         )
+
+    async def _nodes(self, tab: StoreTab, ax_nodes: Sequence[AxNode]) -> list[Kept]:
+        """The nodes of a page's tree, named by its markup."""
+        return kept_nodes(ax_nodes, self._config.max_name_chars, await browser_markup(tab.cdp))
 
     async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
         """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
+from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.markup import NO_MARKUP, Markup
+from simpersona.adapters.storefronts.names import named
 from simpersona.pages import Node, estimated_tokens, node_line
 from simpersona.shopper.affordances import CHOSEN, CLICKED, DISABLED, TYPED, part_words
 
@@ -29,20 +32,10 @@ _INLINE = frozenset(
 AxNode = Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A node of the page with the browser's number for it, which actions need."""
-
-    node: Node
-    backend_id: int
-    href: str = ""
-    block: str = ""  # text pieces of one block are joined
-    frame: int = 0
-
-
-def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
+def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int, markup: Markup = NO_MARKUP) -> list[Kept]:
     """The nodes of one page in document order, ids counted "0-1", "0-2" … over the page, "1-1" … over its first frame.
 
+    `markup` has the elements behind the nodes: without it the purposes of controls are not known, nor the cards they are in.
     `ax_nodes` is the result of the protocol's Accessibility.getFullAXTree, the root first; `frame` is the number of a
     node's frame. Frames are counted in the order of the page, without those that have no kept node.
     """
@@ -55,13 +48,12 @@ def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int) -> list[Kept]:
             kept.append(node)
     counted: Counter[int] = Counter()
     frames: dict[int, int] = {}
-    named = []
-    for item in kept:
+    numbered = []
+    for item in named(kept, markup, max_name_chars):
         frame = frames.setdefault(item.frame, len(frames))
         counted[frame] += 1
-        node = replace(item.node, id=f"{frame}-{counted[frame]}", name=_cut(item.node.name, max_name_chars))
-        named.append(replace(item, node=node, frame=frame))
-    return named
+        numbered.append(replace(item, node=replace(item.node, id=f"{frame}-{counted[frame]}"), frame=frame))
+    return numbered
 
 
 def twin(node: Kept, before: Sequence[Kept], now: Sequence[Kept]) -> Kept | None:
@@ -125,7 +117,8 @@ def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block:
     if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
         options = tuple(_options(ax, by_id)) if role in CHOSEN else ()
         node = Node("", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth)
-        return Kept(node, backend_id, href=str(_property(ax, "url") or "") if role == "link" else "", frame=frame)
+        href = str(_property(ax, "url") or "") if role == "link" else ""
+        return Kept(node, backend_id, href=href, frame=frame, pieces=tuple(_pieces(ax, by_id)))
     if name and not named and role in ("heading", "image", "StaticText"):
         return Kept(
             Node("", role, name, depth=depth), backend_id, block=block if role == "StaticText" else "", frame=frame
@@ -141,6 +134,19 @@ def _control_value(ax: AxNode, role: str) -> str:
     if role == "button" and _property(ax, "pressed") == "true":
         return "pressed"  # a choice among buttons, such as a size, is seen as a ticked box is
     return "" if role == "RootWebArea" else " ".join(_value(ax, "value").split())
+
+
+def _pieces(ax: AxNode, by_id: Mapping[str, AxNode]) -> Iterator[str]:
+    """The texts and the names of pictures in a control that is clicked."""
+    if _value(ax, "role") not in CLICKED:
+        return
+    waiting = [by_id[child] for child in reversed(ax.get("childIds", ())) if child in by_id]
+    while waiting:
+        node = waiting.pop()
+        if _value(node, "role") in ("StaticText", "image") and not node.get("ignored", False):
+            yield _value(node, "name")
+        else:
+            waiting += [by_id[child] for child in reversed(node.get("childIds", ())) if child in by_id]
 
 
 def _options(ax: AxNode, by_id: Mapping[str, AxNode]) -> Iterator[str]:
@@ -176,7 +182,3 @@ def _property(ax: AxNode, name: str) -> object:
         if entry["name"] == name:
             return entry["value"].get("value")
     return None
-
-
-def _cut(name: str, limit: int) -> str:
-    return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"

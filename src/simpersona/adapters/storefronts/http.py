@@ -15,7 +15,7 @@ import httpx2
 from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.back_history import BackHistory
-from simpersona.adapters.storefronts.browser_tree import Kept, kept_nodes, shown_part
+from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part
 from simpersona.adapters.storefronts.form_fields import FormField
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.http_forms import (
@@ -29,7 +29,9 @@ from simpersona.adapters.storefronts.http_forms import (
     tick,
     valid,
 )
+from simpersona.adapters.storefronts.http_markup import http_markup
 from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, parsed, shown_frames
+from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
@@ -362,7 +364,7 @@ class HttpSession:
     def _look(self, failure: str | None = None) -> Page:
         self._elements = []
         tree = ax_nodes(self._document, self._elements)
-        kept = kept_nodes(tree, self._config.max_name_chars)
+        kept = kept_nodes(tree, self._config.max_name_chars, http_markup(self._elements))
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}

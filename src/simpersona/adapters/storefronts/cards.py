@@ -1,0 +1,248 @@
+"""The products of a page: its cards, by structure.
+
+A card is an element that repeats, or looks like one that would, and holds the link of one product and a price: the price may
+stand in the link or beside it, in any currency. Lists without an element around each product are read by the order of links and
+prices. The structured data of a page (JSON-LD) names products too.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.markup import Element, Markup
+from simpersona.adapters.storefronts.store_addresses import purpose_of_address
+from simpersona.shopper import store_words as words
+from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, title_beside, title_in
+
+_CARD_TAGS = frozenset({"li", "article", "tr", "product-card"})
+_CARD_NAMES = re.compile(r"product|card|item|tile|teaser|artikel|produkt|produit|article", re.IGNORECASE)
+_NO_CARD = frozenset({"html", "body", "main", "header", "footer", "nav", "aside", "form", "table", "ul", "ol"})
+_BESIDE_TITLE = re.compile(
+    r"^(quick (view|look|shop)|wish ?list|compare|details?|view( product| details)?|(add to|save to) (wish ?list|favou?rites)|"
+    r"\W*\(?\d+\)?( (reviews?|bewertung(en)?|avis|rese[ñn]as|recensioni|beoordelingen))?)\W*$",
+    re.IGNORECASE,
+)
+"""Links of a card that are not the product's name."""
+
+
+_TITLE = re.compile(r"[^\W\d_]{2}|[^\W\d_\x00-\u02af]")
+"""Two letters, or one of a script that writes words with one."""
+
+
+@dataclass(frozen=True)
+class Card:
+    """One product of a page: the address of its link, its title, and its price as the page shows it, if it does."""
+
+    address: str
+    title: str
+    price: str = ""
+
+
+def product_cards(lines: Sequence[Kept], markup: Markup) -> list[Card | None]:
+    """For each line of a page the card that it stands in; the lines with the card's address are the product's own links."""
+    cards: list[Card | None] = [None] * len(lines)
+    found = _Cards(lines, markup)
+    for members, card in found.cards():
+        for number in members:
+            cards[number] = cards[number] or card
+    known = _known_products(markup.data)
+    for number, line in enumerate(lines):
+        if cards[number] is None and line.node.role == "link" and _is_known(line, known):
+            cards[number] = Card(line.href, title_in(line.node.name))
+    return cards
+
+
+class _Cards:
+    """The search for the cards of one page."""
+
+    def __init__(self, lines: Sequence[Kept], markup: Markup) -> None:
+        self._lines = lines
+        self._elements = [markup.elements.get(line.backend_id) for line in lines]
+        self._links: defaultdict[Element, list[int]] = defaultdict(list)
+        self._prices: defaultdict[Element, list[int]] = defaultdict(list)
+        self._inside: defaultdict[Element, list[int]] = defaultdict(list)
+        headings = {one for element in self._elements if element is not None and (one := element.nearest("h1"))}
+        self._main = (
+            {above for heading in headings for above in heading.around()} if len(headings) == 1 else set[Element]()
+        )
+        """The elements with the page's heading in them: what they say is about the page, not about one of its products."""
+        for number, (line, element) in enumerate(zip(lines, self._elements, strict=True)):
+            if element is None:
+                continue
+            titled, priced = _is_title(line) and line.leads_on(element.get("href")), _is_price(line)
+            for above in element.around():
+                self._inside[above].append(number)
+                if titled:
+                    self._links[above].append(number)
+                if priced:
+                    self._prices[above].append(number)
+
+    def cards(self) -> Iterator[tuple[Sequence[int], Card]]:
+        """The lines of each card, and the card."""
+        around: dict[int, Element] = {}  # the nearest element around each price that holds a link
+        for number, (line, element) in enumerate(zip(self._lines, self._elements, strict=True)):
+            if element is not None and _is_price(line):
+                holder = next((above for above in element.around() if self._links.get(above)), None)
+                if holder is not None and holder not in self._main:
+                    around[number] = holder
+        holders = Counter(around.values())
+        alike = Counter(map(_shape, holders))
+        for holder in holders:
+            prices = [number for number, other in around.items() if other is holder]
+            if len(self._addresses(holder)) == 1 or (alike[_shape(holder)] > 1 and not self._is_list(prices)):
+                if alike[_shape(holder)] > 1 or self._may_be_card(holder):
+                    yield self._card(holder, prices)
+            elif self._is_list(prices):
+                yield from self._listed(prices)
+
+    def _addresses(self, element: Element) -> set[str]:
+        return {self._lines[number].href for number in self._links.get(element, ())}
+
+    def _may_be_card(self, holder: Element) -> bool:
+        """Whether an element looks like a card though no other is like it, as on a page with one result."""
+        if holder.nearest("header", "nav", "footer"):
+            return False
+        grown = self._grown(holder)
+        named = any(_CARD_NAMES.search(one.get("class", "itemtype", "id")) for one in (holder, grown))
+        return {holder.tag, grown.tag} & _CARD_TAGS != set() or named or holder.tag == "a"
+
+    def _grown(self, holder: Element) -> Element:
+        """The largest element around that holds no other product: with the buttons of the card."""
+        addresses = self._addresses(holder)
+        card = holder
+        for above in holder.around():
+            if above.tag in _NO_CARD or above in self._main or self._addresses(above) != addresses:
+                break
+            card = above
+        return card
+
+    def _card(self, holder: Element, prices: Sequence[int]) -> tuple[Sequence[int], Card]:
+        card = self._grown(holder)
+        link = self._title_link(self._links[card])
+        return self._inside[card], self._made(link, prices, self._inside[card])
+
+    def _title_link(self, links: Sequence[int]) -> int:
+        """The link of the product: that of a heading, else the one that stands there most often, else the longest name."""
+        headed = [
+            number for number in links if (one := self._elements[number]) and one.nearest("h2", "h3", "h4", "h5", "h6")
+        ]
+        often = Counter(self._lines[number].href for number in links)
+        return max(
+            headed or links, key=lambda number: (often[self._lines[number].href], len(self._lines[number].node.name))
+        )
+
+    def _made(self, link: int, prices: Sequence[int], inside: Sequence[int]) -> Card:
+        address = self._lines[link].href
+        names = [self._lines[number].node.name for number in inside if self._lines[number].href == address]
+        title = max((title_in(name) for name in names if _is_named(name)), key=len, default="")
+        if not title:
+            headings = [
+                self._lines[number].node.name for number in inside if self._lines[number].node.role == "heading"
+            ]
+            title = next(iter(headings), "")
+        price = amounts(self._lines[prices[0]].node.name)[-1]
+        return Card(address, title, price)
+
+    def _is_list(self, prices: Sequence[int]) -> bool:
+        """Whether prices with one element around them belong to different products."""
+        return len({self._lines[link].href for link, _ in self._pairs(prices)}) > 1
+
+    def _pairs(self, prices: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Each price with the link that stands before it and after the price before."""
+        links = [number for number, line in enumerate(self._lines) if _is_title(line)]
+        for before, price in zip([-1, *prices], prices, strict=False):
+            if between := [link for link in links if before <= link <= price]:
+                yield between[-1], price
+
+    def _listed(self, prices: Sequence[int]) -> Iterator[tuple[Sequence[int], Card]]:
+        pairs = list(self._pairs(prices))
+        ends = [link for link, _ in pairs[1:]]
+        for (link, price), end in zip(pairs, [*ends, pairs[-1][1] + 2], strict=True):
+            members = range(link, min(end, len(self._lines)))
+            yield members, self._made(link, [price], members)
+
+
+def _shape(element: Element) -> tuple[str, str, int]:
+    """What elements that repeat have in common."""
+    return element.tag, element.parent.tag if element.parent is not None else "", sum(1 for _ in element.around())
+
+
+def _is_price(line: Kept) -> bool:
+    name, role = line.node.name, line.node.role
+    if role == "link":
+        return is_priced_title(name) or (bool(amounts(name)) and not title_beside(name))
+    return role in ("StaticText", "heading") and is_price_line(name)
+
+
+def _is_title(line: Kept) -> bool:
+    """Whether a link may be that of a product: neither one without a name nor one that does something else."""
+    name = line.node.name
+    if line.node.role != "link" or not line.leads_on() or not _TITLE.search(name):
+        return False
+    if purpose_of_address(line.href) is not None:
+        return False
+    if amounts(name) and not is_priced_title(name):
+        return False
+    does = (words.ADD, words.REMOVE, words.CHECKOUT, words.LOGIN)
+    return not (words.is_cart_name(name) or _BESIDE_TITLE.match(name) or any(word.search(name) for word in does))
+
+
+def _is_named(name: str) -> bool:
+    return bool(name) and not _BESIDE_TITLE.match(name)
+
+
+# --- structured data --------------------------------------------------------------------------
+
+
+def _known_products(data: Sequence[str]) -> tuple[frozenset[str], frozenset[str]]:
+    """The addresses (without their query) and the titles of the products that the structured data lists."""
+    addresses, titles = set[str](), set[str]()
+    for text in data:
+        try:
+            found = list(_things(json.loads(text)))
+        except (ValueError, RecursionError):
+            continue  # a page's own error
+        for thing in found:
+            kinds = thing.get("@type")
+            kinds = kinds if isinstance(kinds, list) else [kinds]
+            if "ItemList" in kinds:
+                items = thing.get("itemListElement")
+                found += (
+                    [{**item, "@type": "Product"} for item in items if isinstance(item, dict)]
+                    if isinstance(items, list)
+                    else []
+                )
+            if "Product" in kinds:
+                addresses |= {_path(url) for url in (thing.get("url"), thing.get("@id")) if isinstance(url, str)}
+                titles |= {" ".join(name.casefold().split()) for name in (thing.get("name"),) if isinstance(name, str)}
+    return frozenset(addresses - {"", "/"}), frozenset(titles - {""})
+
+
+def _things(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a JSON document."""
+    if isinstance(value, dict):
+        yield value
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _things(each)
+
+
+def _is_known(line: Kept, known: tuple[frozenset[str], frozenset[str]]) -> bool:
+    addresses, titles = known
+    title = " ".join(title_in(line.node.name).casefold().split())
+    return line.leads_on() and (_path(line.href) in addresses or title in titles)
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path.rstrip("/")
+    except ValueError:
+        return ""

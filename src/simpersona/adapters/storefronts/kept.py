@@ -1,0 +1,29 @@
+"""A node of a page that a shopper is shown, with what the drivers need of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from simpersona.pages import Node
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A node of the page with the browser's number for it, which actions need."""
+
+    node: Node
+    backend_id: int
+    href: str = ""
+    block: str = ""  # text pieces of one block are joined
+    frame: int = 0
+    pieces: tuple[str, ...] = ()
+    """The texts and pictures' names inside a control, in their order."""
+
+    def leads_on(self, written: str = "") -> bool:
+        """Whether it is a link to another page; `written` is its address as the markup has it."""
+        address = (written or self.href).strip().lower()
+        return (
+            bool(self.href)
+            and not address.startswith(("javascript:", "mailto:", "tel:", "#"))
+            and not address.endswith("#")
+        )

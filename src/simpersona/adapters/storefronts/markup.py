@@ -1,0 +1,55 @@
+"""The elements of a page's markup behind its nodes, alike for both drivers: what the accessibility tree does not say.
+
+A form's address, the class of an icon, the element around a product's picture and its price are in the markup alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(eq=False)
+class Element:
+    """One element, its attributes by their names in small letters."""
+
+    tag: str
+    attributes: Mapping[str, str]
+    parent: Element | None = None
+    children: list[Element] = field(default_factory=list)
+
+    def around(self) -> Iterator[Element]:
+        """The element and those around it, from the inside out, to the root of its document."""
+        element: Element | None = self
+        while element is not None:
+            yield element
+            element = element.parent
+
+    def inside(self) -> Iterator[Element]:
+        """The element and those in it, in the order of the page."""
+        waiting: list[Element] = [self]
+        while waiting:
+            element = waiting.pop()
+            yield element
+            waiting.extend(reversed(element.children))
+
+    def get(self, *names: str) -> str:
+        """The values of attributes, with spaces between them; empty without any."""
+        return " ".join(filter(None, (self.attributes.get(name, "") for name in names)))
+
+    def nearest(self, *tags: str) -> Element | None:
+        """The element itself or the nearest around it with one of these tags."""
+        return next((element for element in self.around() if element.tag in tags), None)
+
+
+@dataclass(frozen=True)
+class Markup:
+    """The elements of a page and of its frames by the browser's numbers of nodes; a text has the element around it."""
+
+    elements: Mapping[int, Element] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
+    """The page's structured data (JSON-LD), as text."""
+
+
+NO_MARKUP = Markup()
+"""Of a page whose markup is not known: its nodes are named as they are."""

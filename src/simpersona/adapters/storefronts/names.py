@@ -1,0 +1,182 @@
+"""The names of a page's nodes as a shopper is shown them: without repetition, cut with care, and told apart.
+
+A link around a product's card is named by all that is in it, so its title may stand there twice, and the price comes last. A page
+may have a button of one name in every card. Both drivers name nodes by these rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from simpersona.adapters.storefronts.cards import Card, product_cards
+from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.markup import Element, Markup
+from simpersona.adapters.storefronts.purposes import purposes
+from simpersona.pages import Purpose
+from simpersona.shopper.affordances import CHOSEN, CLICKED, TYPED
+from simpersona.shopper.prices import AMOUNT, amounts
+from simpersona.shopper.store_words import is_cart_name
+
+_CONTROLS = CLICKED | TYPED | CHOSEN
+_NUMBER = re.compile(r"\(?(\d{1,3})\)?")
+_BADGE_NEAR = 2
+"""Elements around a cart's link in which the number of things is looked for."""
+_TAIL = 3
+"""The part of a name's length that may be its end, when the middle is left out, is one in so many."""
+
+
+def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
+    """The lines with the names, details and purposes that a shopper is shown; no name is longer than `limit` characters."""
+    lines = [replace(line, node=replace(line.node, name=whole_name(line.node.name, line.pieces))) for line in lines]
+    cards = product_cards(lines, markup)
+    found = purposes(lines, cards, markup)
+    details = [_detail(line, card, purpose) for line, card, purpose in zip(lines, cards, found, strict=True)]
+    for number, line in enumerate(lines):
+        if count := _badge(number, lines, markup) if _leads_to_cart(line, found[number]) else "":
+            details[number], found[number] = count, "cart"
+    shown: list[Kept] = []
+    for line, purpose, detail in zip(lines, found, details, strict=True):
+        name = short_name(line.node.name, limit)
+        is_cut_link = name.endswith("…") and purpose is None and line.node.role == "link" and bool(markup.elements)
+        seems = "link" if is_cut_link and not amounts(line.node.name) else purpose
+        shown.append(replace(line, node=replace(line.node, name=name, detail=short_name(detail, limit), purpose=seems)))
+    return _told_apart(shown, cards, [_target(line, markup) for line in shown])
+
+
+def whole_name(name: str, pieces: Sequence[str]) -> str:
+    """A control's name without repeated pieces, and with a space before a price: "Tin mug Tin mugTin mug$9.50" is "Tin mug $9.50"."""
+    texts = [" ".join(piece.split()) for piece in pieces if piece.strip()]
+    if len(texts) > 1 and "".join(texts).replace(" ", "") == name.replace(" ", ""):
+        kept: list[str] = []
+        for text in texts:
+            if text.casefold() not in {other.casefold() for other in kept} or not any(map(str.isalpha, text)):
+                kept.append(text)
+        if len(kept) < len(texts) or _is_glued(name, texts):
+            name = " ".join(kept)
+    return _said_once(name)
+
+
+def _is_glued(name: str, texts: Sequence[str]) -> bool:
+    """Whether a price stands in the name without a space before or after it."""
+    return any(
+        f"{left}{right}" in name for left, right in pairwise(texts) if AMOUNT.search(left) or AMOUNT.search(right)
+    )
+
+
+def _said_once(name: str) -> str:
+    """A name whose title of two words or more is said several times in a row, with the title once."""
+    price = AMOUNT.search(name)
+    title, rest = (name, "") if price is None or price.start() == 0 else (name[: price.start()], name[price.start() :])
+    parts = title.split()
+    for size in range(2, len(parts) // 2 + 1):
+        times, over = divmod(len(parts), size)
+        if not over and parts == parts[:size] * times:
+            return " ".join([*parts[:size], rest]).strip()
+    return name
+
+
+def short_name(name: str, limit: int) -> str:
+    """The name in at most `limit` characters. A price is never cut: the middle of the title before it is left out instead."""
+    if len(name) <= limit:
+        return name
+    prices = list(AMOUNT.finditer(name))
+    if not prices or prices[-1].end() < limit:
+        return name[: limit - 1].rstrip() + "…"
+    last = prices[-1]
+    start = last.start()
+    while start > 0 and not name[start - 1].isalnum():
+        start -= 1  # with what joins the price to the title
+    price = name[start : last.end()] if last.end() - start < limit - 1 else name[last.start() : last.end()]
+    room = limit - len(price) - 1
+    if room < _TAIL:
+        return f"…{price.strip()}"[:limit]
+    title = name[:start]
+    words, tail = title.split(" "), ""
+    while words and len(words[-1]) + 1 + len(tail) <= room // _TAIL:
+        tail = f" {words.pop()}{tail}"
+    return f"{title[: room - len(tail)].rstrip()}…{tail}{price}"
+
+
+def _detail(line: Kept, card: Card | None, purpose: Purpose | None) -> str:
+    """The price beside a product's link."""
+    if purpose != "product" or card is None or not card.price or amounts(line.node.name):
+        return ""
+    return card.price
+
+
+def _leads_to_cart(line: Kept, purpose: Purpose | None) -> bool:
+    return line.node.role in CLICKED and (purpose == "cart" or (purpose is None and is_cart_name(line.node.name)))
+
+
+def _badge(number: int, lines: Sequence[Kept], markup: Markup) -> str:
+    """The number of things at the cart's link, where its name does not say it; empty if none stands there."""
+    line = lines[number]
+    if re.search(r"\d", AMOUNT.sub("", line.node.name)):
+        return ""
+    inside = [match[1] for piece in line.pieces if (match := _NUMBER.fullmatch(piece.strip()))]
+    if inside:
+        return inside[0]
+    element = markup.elements.get(line.backend_id)
+    near = set(list(element.around())[1 : 1 + _BADGE_NEAR]) if element is not None else set[Element]()
+    for other in (*lines[number + 1 : number + 3], *lines[max(number - 1, 0) : number]):
+        beside = markup.elements.get(other.backend_id)
+        match = _NUMBER.fullmatch(other.node.name) if other.node.role == "StaticText" else None
+        if match is not None and beside is not None and near & set(beside.around()):
+            return match[1]
+    return ""
+
+
+# --- controls of one name ---------------------------------------------------------------------
+
+
+def _told_apart(lines: list[Kept], cards: Sequence[Card | None], targets: Sequence[str]) -> list[Kept]:
+    """The lines, with a detail at each of several controls that have one name and do different things: the product in whose
+    card it stands, else the heading above it; and a number where this is the same too.
+    """
+    for numbers in _alike(lines, targets):
+        for number in numbers:
+            if not lines[number].node.detail:
+                lines[number] = _with_detail(lines[number], _place(number, lines, cards[number]))
+    for numbers in _alike(lines, targets):
+        for place, number in enumerate(numbers, start=1):
+            detail = lines[number].node.detail
+            lines[number] = _with_detail(lines[number], f"{detail}{', ' * bool(detail)}{place} of {len(numbers)}")
+    return lines
+
+
+def _alike(lines: Sequence[Kept], targets: Sequence[str]) -> list[list[int]]:
+    """The controls of a page with the same role and label, in groups; those that lead to one address are one control."""
+    groups: defaultdict[tuple[int, str, str], list[int]] = defaultdict(list)
+    for number, line in enumerate(lines):
+        if line.node.role in _CONTROLS and line.node.label:
+            groups[line.frame, line.node.role, line.node.label].append(number)
+    found: list[list[int]] = []
+    for numbers in groups.values():
+        different = {targets[number] or str(number) for number in numbers}
+        if len(different) > 1:
+            found.append(numbers)
+    return found
+
+
+def _target(line: Kept, markup: Markup) -> str:
+    """The address that a link leads to; empty for what does something on the page."""
+    element = markup.elements.get(line.backend_id)
+    return line.href if line.leads_on("" if element is None else element.get("href")) else ""
+
+
+def _place(number: int, lines: Sequence[Kept], card: Card | None) -> str:
+    name = lines[number].node.name.casefold()
+    if card is not None and card.title and card.title.casefold() not in name:
+        return card.title
+    frame = lines[number].frame
+    above = (line.node.name for line in reversed(lines[:number]) if line.node.role == "heading" and line.frame == frame)
+    heading = next(above, "")
+    return "" if heading.casefold() == name else heading
+
+
+def _with_detail(line: Kept, detail: str) -> Kept:
+    return replace(line, node=replace(line.node, detail=detail))

@@ -1,0 +1,192 @@
+"""What the controls of a page are for, by its structure: cards, addresses, forms, fields, icons, banners.
+
+It does not depend on a language, apart from the names in markup, which are mostly English on all stores.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import takewhile
+
+from simpersona.adapters.storefronts.cards import Card
+from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.markup import Element, Markup
+from simpersona.adapters.storefronts.store_addresses import CART_PARTS, COLLECTION, purpose_of_address
+from simpersona.pages import Purpose
+from simpersona.shopper import store_words as words
+from simpersona.shopper.affordances import CLICKED, typed
+from simpersona.shopper.asides import ASIDES
+from simpersona.shopper.prices import amounts
+from simpersona.shopper.store_words import words_of
+
+_ICONS: tuple[tuple[Purpose, re.Pattern[str]], ...] = (
+    ("cart", re.compile(rf"(?<![a-z])(shopping[ -]?)?{CART_PARTS}(?![a-z])", re.IGNORECASE)),
+    ("search", re.compile(r"(?<![a-z])(search|magnif\w*|lupe|loupe)(?![a-z])", re.IGNORECASE)),
+    ("login", re.compile(r"(?<![a-z])(account|user|login|profile|customer)(?![a-z])", re.IGNORECASE)),
+    ("remove", re.compile(r"(?<![a-z])(trash|bin|remove|delete)(?![a-z])", re.IGNORECASE)),
+)
+_BANNER = re.compile(
+    r"(cookie|consent)[-_ ]?(banner|bar|notice|consent|popup|modal|dialog|law|overlay|message|box|wrapper|container|layer|disclaimer)|"
+    r"^cookies?$|\b(onetrust|usercentrics|didomi|cookiebot|cybotcookie|gdpr|truste|cc-window|cmplz|klaro)",
+    re.IGNORECASE,
+)
+_BANNER_NAME = re.compile(r"\bcookies?\b", re.IGNORECASE)
+_QUERY = frozenset({"q", "query", "search", "search_query", "s", "keyword", "keywords", "searchterm", "suche", "term"})
+_WHOLE = frozenset({"html", "body", "main", "header", "footer", "aside", "table", "form"})
+"""Elements that hold more than one field and its button."""
+_NEAR = 3
+"""Elements around a field without a form in which its button is looked for."""
+
+
+def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup) -> list[Purpose | None]:
+    """What each line of a page is for; None for what is no control and where the structure shows nothing."""
+    elements = [markup.elements.get(line.backend_id) for line in lines]
+    found: list[Purpose | None] = [
+        None if element is None or not typed(line.node) or line.node.role == "spinbutton" else _field(line, element)
+        for line, element in zip(lines, elements, strict=True)
+    ]
+    forms = _forms_of(lines, elements, found)
+    for number, (line, element, card) in enumerate(zip(lines, elements, cards, strict=True)):
+        if element is not None and line.node.role in CLICKED:
+            found[number] = _pressed(line, element, card, forms)
+    return found
+
+
+# --- fields -----------------------------------------------------------------------------------
+
+
+def _field(line: Kept, element: Element) -> Purpose | None:
+    form = element.nearest("form")
+    if line.node.role == "searchbox" or element.get("type") == "search" or _searches(element, form):
+        return "search"
+    if _is_login(element, form):
+        return "login"
+    asked = " ".join((line.node.name, words_of(element.get("name", "id", "placeholder", "aria-label", "title"))))
+    of_form = "" if form is None else words_of(form.get("id", "class", "name", "action", "aria-label"))
+    wishes: dict[Purpose, bool] = {
+        "newsletter": bool(words.NEWSLETTER.search(f"{asked} {of_form}")) or _is_footer_email(element, form),
+        "coupon": bool(words.COUPON.search(f"{asked} {of_form}")),
+        "note": bool(words.NOTE.search(asked)),
+    }
+    return next((purpose for purpose, asks in wishes.items() if asks), None)
+
+
+def _is_login(element: Element, form: Element | None) -> bool:
+    if element.get("type") == "password" or element.get("autocomplete") in ("username", "current-password"):
+        return True
+    return form is not None and any(one.get("type") == "password" for one in form.inside())
+
+
+def _searches(element: Element, form: Element | None) -> bool:
+    if element.get("name").lower() in _QUERY:
+        return True
+    around = [one for one in element.around() if one.get("role") == "search"]
+    return bool(around) or (form is not None and purpose_of_address(form.get("action")) == "search")
+
+
+def _is_footer_email(element: Element, form: Element | None) -> bool:
+    """Whether a field asks for an address alone, at the foot of a page: what it is called says no more."""
+    in_footer = any(one.tag == "footer" or one.get("role") == "contentinfo" for one in element.around())
+    if not in_footer or element.get("type") not in ("email", "text", ""):
+        return False
+    fields = [
+        one
+        for one in (form or element).inside()
+        if one.tag in ("input", "textarea") and one.get("type") in ("email", "text", "")
+    ]
+    return len(fields) == 1
+
+
+def _forms_of(
+    lines: Sequence[Kept], elements: Sequence[Element | None], found: Sequence[Purpose | None]
+) -> dict[Element, Purpose]:
+    """The forms that hold nothing but fields beside the purchase, or the elements near such a field that have no form."""
+    forms: dict[Element, Purpose] = {}
+    others: set[Element] = set()
+    for line, element, purpose in zip(lines, elements, found, strict=True):
+        if element is None or not typed(line.node):
+            continue
+        form = element.nearest("form")
+        near = takewhile(lambda one: one.tag not in _WHOLE, list(element.around())[1 : 1 + _NEAR])
+        around = [form] if form is not None else list(near)
+        if purpose in ASIDES and purpose is not None:
+            forms.update(dict.fromkeys(around, purpose))
+        else:
+            others.update(around if form is not None else element.around())
+    return {form: purpose for form, purpose in forms.items() if form not in others}
+
+
+# --- links and buttons ------------------------------------------------------------------------
+
+
+def _pressed(line: Kept, element: Element, card: Card | None, forms: dict[Element, Purpose]) -> Purpose | None:
+    role, name = line.node.role, line.node.name
+    if any(map(_is_banner, element.around())):
+        return "consent"
+    if card is not None and role == "link" and line.href == card.address:
+        return "product"
+    beside: Purpose | None = next((forms[one] for one in element.around() if one in forms), None)
+    if beside is not None and role != "link" and not words.ADD.search(name):
+        return beside
+    if role == "link" and line.leads_on(element.get("href")):
+        return _of_link(line, element)
+    return _of_button(element, name)
+
+
+def _is_banner(element: Element) -> bool:
+    if element.tag in ("html", "body", "main", "form"):
+        return False  # pages mark themselves so while a banner is shown
+    named = element.get("role") in ("dialog", "alertdialog", "region") or element.tag in ("section", "aside", "dialog")
+    return bool(_BANNER.search(element.get("id", "class"))) or (
+        named and bool(_BANNER_NAME.search(element.get("aria-label")))
+    )
+
+
+def _of_link(line: Kept, element: Element) -> Purpose | None:
+    name = line.node.name
+    purpose = purpose_of_address(line.href)
+    if purpose is not None:
+        return None if purpose == "cart" and amounts(name) and not words.is_cart_name(name) else purpose
+    if element.get("rel").lower() in ("next", "prev"):
+        return "page"
+    names_cart = words.CART.search(name) and not words.is_cart_name(name) and not words.ADD.search(name)
+    if COLLECTION.search(line.href) and (names_cart or amounts(name)):
+        return "link"
+    return _of_icon(element, name)
+
+
+def _of_button(element: Element, name: str) -> Purpose | None:
+    form = element.nearest("form")
+    own = f"/?{element.get('name')}"
+    if element.get("type") not in ("button", "reset"):
+        target = element.get("formaction") or (form.get("action") if form is not None else "")
+        if (purpose := purpose_of_address(target) or purpose_of_address(own)) in ("add", "remove", "checkout"):
+            return purpose
+        if form is not None and _adds(form):
+            return "add"
+    return _of_icon(element, name)
+
+
+def _adds(form: Element) -> bool:
+    """Whether a form sends one product to the cart."""
+    names = {one.get("name").lower() for one in form.inside() if one.tag in ("input", "select", "button")}
+    return purpose_of_address(f"/?{'&'.join(names)}=") == "add" or (
+        purpose_of_address(form.get("action")) in ("add", "cart")
+        and bool(names & {"id", "product", "product_id", "variant", "sku", "id_product"})
+    )
+
+
+def _of_icon(element: Element, name: str) -> Purpose | None:
+    """What the icon of a control without a name shows, by the names in its markup."""
+    if any(len(word) > 1 for word in re.findall(r"[^\W\d_]+", name)) and not _is_made_up(name, element):
+        return None
+    drawn = " ".join(
+        one.get("class", "id", "src", "href", "xlink:href", "data-icon", "alt") for one in element.inside()
+    )
+    return next((purpose for purpose, icon in _ICONS if icon.search(drawn)), None)
+
+
+def _is_made_up(name: str, element: Element) -> bool:
+    """Whether a name is that of the element, not of anything that is read on the page."""
+    return bool(name) and name.casefold() in {part.casefold() for part in element.get("class", "id", "href").split()}
