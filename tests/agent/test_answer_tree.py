@@ -11,6 +11,7 @@ from simpersona.agent.invocation import invocation_ids, split
 from simpersona.agent.masks import prompt_ids
 from simpersona.errors import ModelError
 from simpersona.pages import Node, Page
+from simpersona.shopper.asides import MODEL_WEIGHT
 from simpersona.shopper.short_prompt import ShortAnswer, short_answers, short_messages, short_parse
 from simpersona.visits import Goal, Observation
 
@@ -100,6 +101,28 @@ def test_the_first_choice_by_hand():
     found = [(one.position, one.tokens.tolist(), [below.tolist() for below in one.below]) for one in (first, second)]
     assert found == [(0, [q, z], [[0, 1], [2]]), (1, [x, y], [[0], [1]])]
     assert [branch.position for branch in tree.path(2)] == [0]
+
+
+def test_an_answer_that_weighs_less_does_so_once_at_the_token_that_sets_it_apart():
+    weights = {"QX": 1.0, "QYX": 0.01, "QYZ": 0.01, "Z": 1.0}
+    tree = AnswerTree([ShortAnswer(text, None, None, weight=weight) for text, weight in weights.items()], TOKENIZER)
+    q, x, y, z = (TOKENIZER.convert_tokens_to_ids(letter) for letter in "QXYZ")
+    writer = tree.writer()
+    assert dict(zip(writer.allowed().tolist(), writer.weights(), strict=True)) == {q: 1.0, z: 1.0}
+    writer.add(q)
+    assert dict(zip(writer.allowed().tolist(), writer.weights(), strict=True)) == {x: 1.0, y: 0.01}
+    writer.add(y)
+    assert dict(zip(writer.allowed().tolist(), writer.weights(), strict=True)) == {x: 1.0, z: 1.0}
+
+
+def test_a_newsletter_s_field_weighs_little_and_the_search_does_not():
+    nodes = (
+        Node("0-1", "searchbox", "Search"),
+        Node("0-2", "textbox", "Newsletter"),
+        Node("0-3", "button", "Accept all cookies"),
+    )
+    answers = tree_of(Page("", "", nodes)).answers
+    assert [answer.weight for answer in answers] == [1.0, 1.0, MODEL_WEIGHT, 1.0]  # the first is to leave
 
 
 def test_a_typed_text_is_its_tokens_alone_then_the_end():

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from tokenizers import Tokenizer
 
 from simpersona.shopper.affordances import MAX_TYPED_CHARS
@@ -127,6 +127,16 @@ class Writer:
         left = MAX_TYPED_CHARS - len(self.typed)
         tokens = self._tree.tokens.typed[self._tree.tokens.lengths <= left]
         return np.append(tokens, self._ending[0]) if self.typed_ids else tokens
+
+    def weights(self) -> Float[np.ndarray, " n"]:
+        """What the probabilities of the tokens `allowed` are multiplied by. An answer's weight counts once on the way to it, at
+        the token that sets it apart from the answers that weigh more.
+        """
+        if self.in_typed_text:
+            return np.ones(len(self.allowed()))
+        following = self._tree.following(self._members, self._position).values()
+        heaviest = np.array([max(self._tree.answers[member].weight for member in members) for members in following])
+        return heaviest / heaviest.max()
 
     def add(self, token: int) -> None:
         """Takes the next token, one of those allowed."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from llguidance import LLMatcher
 from llguidance.hf import from_tokenizer
 
@@ -45,6 +45,10 @@ class Constraint(Protocol):
 
     def allowed(self) -> Int[np.ndarray, " n"]:
         """The tokens that may come next, at least two after `forced`."""
+        ...
+
+    def weights(self) -> Float[np.ndarray, " n"]:
+        """What the model's own probabilities of the tokens `allowed` are multiplied by, before they are made to sum to one."""
         ...
 
     def add(self, token: int) -> None:
@@ -117,6 +121,10 @@ class JsonGrammar:
     def allowed(self) -> Int[np.ndarray, " n"]:
         """The tokens that may come next."""
         return self._allowed
+
+    def weights(self) -> Float[np.ndarray, " n"]:
+        """All tokens weigh the same: a schema does not say what is beside the purchase."""
+        return np.ones(len(self._allowed))
 
     def add(self, token: int) -> None:
         """Takes the next token; the end of the turn ends the answer."""

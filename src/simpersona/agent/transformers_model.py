@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from transformers import DynamicCache
 
 from simpersona.agent.answer_tree import AnswerTree
@@ -195,7 +195,8 @@ class TransformersModel:
         for writing, row in zip(writings, logits.float().cpu(), strict=True):
             writing.unread = []
             temperature = 0 if writing.constraint.likeliest else self._temperature
-            token = _drawn(row, writing.constraint.allowed(), temperature, writing.question.generator)
+            constraint = writing.constraint
+            token = _drawn(row, constraint.allowed(), constraint.weights(), temperature, writing.question.generator)
             writing.constraint.add(token)
             self._write(writing, [token])
 
@@ -210,10 +211,17 @@ class TransformersModel:
         writing.unread += tokens
 
 
-def _drawn(logits: torch.Tensor, allowed: Int[np.ndarray, " n"], temperature: float, generator: torch.Generator) -> int:
-    candidates = torch.from_numpy(allowed)
+def _drawn(
+    logits: torch.Tensor,
+    allowed: Int[np.ndarray, " n"],
+    weights: Float[np.ndarray, " n"],
+    temperature: float,
+    generator: torch.Generator,
+) -> int:
+    """One of the allowed tokens, by its probability at the temperature times its weight."""
+    candidates, logs = torch.from_numpy(allowed), torch.from_numpy(weights).log().float()
     scores = logits[candidates]
     if temperature == 0:
-        return int(candidates[scores.argmax()])
-    shares = torch.softmax(scores / temperature, dim=0)
+        return int(candidates[(scores + logs).argmax()])
+    shares = torch.softmax(scores / temperature + logs, dim=0)
     return int(candidates[torch.multinomial(shares, 1, generator=generator)])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from simpersona.pages import Action, Node, Purpose
 from simpersona.shopper import store_words as words
 from simpersona.shopper.affordances import typed, usable
-from simpersona.shopper.moves import searches
+from simpersona.shopper.moves import KEPT, searches
 from simpersona.visits import Step
 
 SHARE = 0.002
@@ -33,6 +34,7 @@ _BUTTONS: dict[Purpose, re.Pattern[str]] = {
 }
 
 
+@lru_cache(maxsize=KEPT)
 def aside(node: Node) -> Purpose | None:
     """What a control is for, if that is beside the purchase: by the page's structure, else by its name; else None."""
     if node.purpose is not None:
@@ -55,6 +57,11 @@ def _names(node: Node) -> dict[Purpose, re.Pattern[str]]:
         if node.role == "checkbox"
         else {}
     )
+
+
+def answer_weight(node: Node) -> float:
+    """What a language model's own probability of using a control is multiplied by."""
+    return 1.0 if aside(node) in (None, "consent") else MODEL_WEIGHT
 
 
 def asides_done(actions: Sequence[tuple[Step, Action]]) -> list[Purpose]:

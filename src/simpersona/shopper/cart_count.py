@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from simpersona.pages import Node, Page
 from simpersona.shopper.affordances import CLICKED
+from simpersona.shopper.moves import KEPT
 from simpersona.shopper.prices import AMOUNT
 from simpersona.shopper.store_words import is_cart_name
 
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,3}(?![\d.,]\d|\d)")
 
 
+@lru_cache(maxsize=KEPT)
 def cart_count(node: Node) -> int | None:
     """The number of things in the cart that a control for the cart shows; None for other nodes and without a number."""
     if node.role not in CLICKED or not (node.purpose == "cart" or is_cart_name(node.name)):

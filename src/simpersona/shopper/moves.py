@@ -8,6 +8,7 @@ structure speaks for those that have other names.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal, get_args
 
 from simpersona.pages import Method, Node, Purpose
@@ -35,6 +36,8 @@ Move = Literal[
     "button",  # another button
 ]
 MOVES: tuple[Move, ...] = get_args(Move)
+KEPT = 20_000
+"""Names whose kinds are kept: a policy looks at each again on every later step of a visit."""
 
 _PRESSED: dict[Move, re.Pattern[str]] = {  # the first that matches the name of a button or link
     "add": words.ADD,
@@ -104,13 +107,13 @@ def _move(method: Method, node: Node, *, filled: bool) -> Move:
     if node.purpose in _CERTAIN:
         return _CERTAIN[node.purpose]
     other: Move = "button" if node.role == "button" else "link"
-    named = _named(node, other)
+    named = _named(node.name, other)
     return _LIKELY.get(node.purpose, other) if named is None and node.purpose is not None else named or other
 
 
-def _named(node: Node, other: Move) -> Move | None:
+@lru_cache(maxsize=KEPT)
+def _named(name: str, other: Move) -> Move | None:
     """The kind that a control's name says; None if it says nothing."""
-    name = node.name
     # only a product has a name so long that it is cut
     if other == "link" and (name.endswith("…") or (is_priced_title(name) and not words.is_cart_name(name))):
         return "product"

@@ -20,6 +20,7 @@ from simpersona.contracts import persona_token
 from simpersona.errors import ReplyError
 from simpersona.pages import Action, Decision, Message, Method, Node, Page, node_text
 from simpersona.shopper.affordances import BACK, MAX_TYPED_CHARS, choices, describe
+from simpersona.shopper.asides import answer_weight
 from simpersona.shopper.prompt import action_text, refusal
 from simpersona.visits import Observation
 
@@ -51,6 +52,8 @@ class ShortAnswer:
     typed: bool = False
     """Whether the shopper's own text follows, and then TYPED_END."""
     description: str = LEAVING
+    weight: float = 1.0
+    """What the model's own probability of this answer is multiplied by, before those of all answers are made to sum to one."""
 
     def decision(self, typed: str = "") -> Decision:
         """The decision that this answer states, with the typed text."""
@@ -90,15 +93,16 @@ def short_answers(page: Page) -> list[ShortAnswer]:
     """
     answers = [ShortAnswer(_text(LEAVING), None, None)]
     for description, (node, method) in _offers(page).items():
+        weight = answer_weight(node)
         if method == "fill":
             start = _text(description, "").removesuffix(TYPED_END)
-            answers.append(ShortAnswer(start, node.id, method, typed=True, description=description))
+            answers.append(ShortAnswer(start, node.id, method, typed=True, description=description, weight=weight))
         elif method == "selectOptionFromDropdown":
             for option in dict.fromkeys(node.options):
                 text = _text(description, option)
-                answers.append(ShortAnswer(text, node.id, method, option, description=description))
+                answers.append(ShortAnswer(text, node.id, method, option, description=description, weight=weight))
         else:
-            answers.append(ShortAnswer(_text(description), node.id, method, description=description))
+            answers.append(ShortAnswer(_text(description), node.id, method, description=description, weight=weight))
     return answers
 
 
