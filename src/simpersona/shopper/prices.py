@@ -16,7 +16,7 @@ _CODE = (
 _WORD = r"(?:kr|zł|Kč|Ft|lei|лв|руб|грн|TL|Rs|Rp|RM|Fr|円|元|원|₹)"
 AMOUNT = re.compile(
     rf"(?:{_SIGN}|\b{_CODE}|\b{_WORD}\b\.?)\s?{_NUMBER}(?:\s?{_CODE}\b)?|"
-    rf"(?<![\d.,]){_NUMBER}\s?(?:{_SIGN}|(?:{_CODE}|{_WORD})(?!\w)\.?)"
+    rf"(?<![\d.,]){_NUMBER}\s?(?:{_SIGN}(?!\d)|(?:{_CODE}|{_WORD})(?!\w)\.?)"
 )
 """One amount of money."""
 _LIMIT = re.compile(

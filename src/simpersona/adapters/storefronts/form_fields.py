@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from simpersona.pages import Node
+from simpersona.shopper.store_words import words_of
 
 FieldKind = Literal["payment", "street", "zip", "city", "person", "email", "phone", "login", "password"]
 
@@ -68,7 +69,6 @@ _PATTERNS: list[tuple[FieldKind, re.Pattern[str]]] = [
 ]
 _NAME = re.compile(r"(your |full |dein |ihr |votre |su |tu |il tuo |uw )?(name|naam|nome)( \*)?")
 _LOGIN = re.compile(r"(?<!\w)(user ?name|user ?id|login|benutzername|utilisateur|usuario|utente|gebruikersnaam)(?!\w)")
-_ACCENTS = str.maketrans("äöüáàâéèêëíìîïóòôúùûñç", "aouaaaeeeeiiiiooouuunc")
 
 
 @dataclass(frozen=True)
@@ -129,15 +129,6 @@ def kind_of_name(name: str) -> FieldKind | None:
     if _LOGIN.search(words):
         return "login"
     return next((kind for kind, pattern in _PATTERNS if pattern.search(words)), None)
-
-
-def words_of(text: str) -> str:
-    """The words of a text, an address or a name, in small letters without accents, with single spaces between them.
-
-    A capital letter within a word begins a word: "saveOrder" has two.
-    """
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", text)
-    return " ".join(re.findall(r"[^\W_]+", apart.lower().translate(_ACCENTS)))
 
 
 def asks_for_delivery(kinds: Iterable[FieldKind]) -> bool:

@@ -16,10 +16,10 @@ from functools import cache
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from simpersona.adapters.storefronts.form_fields import FieldKind, FormField, asks_for_delivery, kind_of_name, words_of
+from simpersona.adapters.storefronts.form_fields import FieldKind, FormField, asks_for_delivery, kind_of_name
 from simpersona.config.guard import GuardConfig
 from simpersona.pages import Action, Node
-from simpersona.shopper.affordances import ADD
+from simpersona.shopper.store_words import ADD, ORDER_ELSEWHERE, words_of
 
 RequestKind = Literal["page", "frame", "script", "report", "socket"]
 """What a request loads: the page, a frame, data for a script; a report is sent without waiting; a message of a socket."""
@@ -53,9 +53,7 @@ _ROOT_FIELD = re.compile(r"(?:[A-Za-z_]\w*\s*:\s*)?([A-Za-z_]\w*)")
 _PAYS = re.compile(
     r"^\W*pay\b|\bpay (now|with|securely|\W?\d)|(&|\band) pay\b|\bbuy with 1-click|"
     r"\b(place|complete|submit|confirm|send|finali[sz]e|finish) (the |my |your |and )*(order|purchase|checkout|pay(ment)?)\b|"
-    r"zahlungspflichtig|kostenpflichtig bestellen|jetzt (be)?zahlen|commander et payer|payer (maintenant|ma commande)|"
-    r"(passer|valider|confirmer) (la |ma |votre )?commande|(realizar|confirmar|finalizar) (el |mi |tu )?(pedido|pago)|pagar ahora|"
-    r"paga (ora|adesso)|(conferma|invia|concludi) (l')?ordine|nu betalen|bestelling (plaatsen|afronden|bevestigen)",
+    rf"{ORDER_ELSEWHERE}",
     re.IGNORECASE,
 )
 _CHECKOUT_TITLE = re.compile(
