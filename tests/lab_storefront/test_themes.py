@@ -230,3 +230,77 @@ def test_the_drawer_shows_what_was_added_and_is_no_view_of_cart_or_product(shops
     assert '<details class="drawer">' in visitor.get(url)
     names = [line["name"] for line in recorded(shops, "plain-boutique", "drawer")]
     assert names == ["page_viewed", "product_viewed", "product_added_to_cart", "page_viewed"]
+
+
+WITH_ASIDES = {"sidebar": ("Subscribe", "Apply", "Save note"), "outlet": ("Sign up", "Redeem", "Keep note")}
+"""The themes that show more than the purchase, with the buttons of newsletter, coupon and note."""
+
+
+@pytest.mark.parametrize("theme", WORDS)
+def test_two_themes_show_what_real_stores_show_beside_the_purchase(shops, shopper, theme):
+    visitor, url = shopper(f"plain-{theme}"), shops[0][f"plain-{theme}"]
+    fill_cart(visitor, url, theme)
+    seen = Seen(visitor.get(f"{url}cart/"))
+    shown = {str(field["type"]) for field in seen.all("input")} - {"hidden", "number", "search"}
+    has_note, has_login = bool(seen.all("textarea")), f"{urlsplit(url).path}account/login/" in seen.links
+    assert (shown, has_note, has_login) == (
+        ({"email", "text"}, True, True) if theme in WITH_ASIDES else (set(), False, False)
+    )
+    visitor.get(f"{url}checkout/")
+    fields = [field["name"] for field in Seen(visitor.page).all("input") if field.get("type") != "hidden"]
+    assert fields == ["username"]  # a checkout shows nothing else
+
+
+@pytest.mark.parametrize(("theme", "buttons"), WITH_ASIDES.items())
+def test_what_is_beside_the_purchase_works_and_is_no_event(shops, shopper, theme, buttons):
+    visitor, url = shopper(f"plain-{theme}", f"beside-{theme}"), shops[0][f"plain-{theme}"]
+    subscribe, redeem, keep = buttons
+    visitor.get(f"{url}collections/rugs/?sort=title")
+    visitor.submit(subscribe, email="a@example.com")
+    assert visitor.address == f"{url}collections/rugs/?sort=title"  # back where the form stands
+    assert 'role="status"' in visitor.page
+    fill_cart(visitor, url, theme)
+    visitor.submit(redeem, code="SAVE10")
+    assert 'role="status"' in visitor.page
+    assert "$12.50" in visitor.page  # no coupon is known
+    visitor.submit(keep, note="Ring twice, please")
+    assert ">Ring twice, please</textarea>" in visitor.get(f"{url}cart/")
+    names = [line["name"] for line in recorded(shops, f"plain-{theme}", f"beside-{theme}")]
+    assert names == ["page_viewed", "product_viewed", "product_added_to_cart", "cart_viewed"]
+    lines = json.dumps(recorded(shops, f"plain-{theme}", f"beside-{theme}"))
+    assert "a@example.com" not in lines
+    assert "Ring twice" not in lines
+
+
+@pytest.mark.parametrize("theme", WITH_ASIDES)
+def test_a_cookie_banner_is_answered_once(shops, shopper, theme):
+    visitor, url = shopper(f"plain-{theme}", f"cookies-{theme}"), shops[0][f"plain-{theme}"]
+    accept = {"sidebar": "Accept all", "outlet": "Accept cookies"}[theme]
+    assert 'class="cookie-banner"' in visitor.get(f"{url}products/wool-skirt/")
+    visitor.submit(accept)
+    assert visitor.address == f"{url}products/wool-skirt/"
+    assert 'class="cookie-banner"' not in visitor.page
+    assert 'class="cookie-banner"' not in visitor.get(url)
+    names = [line["name"] for line in recorded(shops, f"plain-{theme}", f"cookies-{theme}")]
+    assert names == ["product_viewed", "page_viewed"]
+
+
+@pytest.mark.parametrize("theme", WITH_ASIDES)
+def test_no_account_can_be_logged_into_and_the_form_leads_nowhere_else(shops, shopper, theme):
+    visitor, url = shopper(f"plain-{theme}"), shops[0][f"plain-{theme}"]
+    visitor.get(f"{url}account/login/")
+    assert complaints(visitor.page) == []
+    visitor.submit({"sidebar": "Log in", "outlet": "My account"}[theme], email="a@example.com", password="x")
+    assert visitor.address == f"{url}account/login/"
+    assert 'role="status"' in visitor.page
+
+
+def test_the_icon_of_the_cart_says_what_is_in_it(shops, shopper):
+    said = {}
+    for theme in WITH_ASIDES:
+        visitor, url = shopper(f"plain-{theme}"), shops[0][f"plain-{theme}"]
+        fill_cart(visitor, url, theme)
+        seen = Seen(visitor.get(url))
+        (cart,) = [link["aria-label"] for link in seen.all("a") if link.get("class") == "cart"]
+        said[theme] = (cart, [words for tag, words in seen.words if tag == "span"])
+    assert said == {"sidebar": ("Basket, 1 item", []), "outlet": ("My cart", ["1"])}

@@ -194,8 +194,9 @@ def _element(element: HtmlElement, reading: _Reading) -> str:
     if element.get("aria-pressed") == "true":
         properties.append({"name": "pressed", "value": {"value": "true"}})
     if role in ("textbox", "searchbox", "spinbutton"):
-        value = element.text if element.tag == "textarea" else element.get("value")
-        extra["value"] = {"value": value or ""}
+        value = (element.text if element.tag == "textarea" else element.get("value")) or ""
+        is_secret = (element.get("type") or "").lower() == "password"
+        extra["value"] = {"value": "•" * len(value) if is_secret else value}
     elif element.tag == "select" and (chosen := chosen_option(element)) is not None:
         extra["value"] = {"value": option_text(chosen)}
     node = _node(reading.nodes, role, _name(element, role, reading.document.root), index, frame=reading.frame, **extra)

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from simpersona.lab.storefront import catalogue, search_index
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.shop import current
-from simpersona.lab.storefront.themes import SORTS, Theme, get_theme
+from simpersona.lab.storefront.themes import SORTS, Asides, Theme, get_theme
 
 IN_NAVIGATION = 8
 FEATURED = 8
@@ -24,11 +24,21 @@ RELATED = 3
 PARTS = ("style.css", "cards.html", "sort.html")
 """Templates that pages include; a theme may have its own version."""
 MAX_QUERY = 200
+CONSENT_COOKIE = "consent"
+"""The cookie of a visitor who has answered the cookie banner."""
 
 
 def current_theme() -> Theme:
     """The theme of the current shop."""
     return get_theme(current().theme)
+
+
+def current_asides() -> Asides:
+    """What the current shop's theme shows beside the purchase. Raises Http404 if it shows nothing."""
+    asides = current_theme().asides
+    if asides is None:
+        raise Http404
+    return asides
 
 
 def page_context(request: HttpRequest) -> dict[str, Any]:
@@ -38,6 +48,8 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "shop": current().name,
         "theme": theme,
+        "address": request.get_full_path(),
+        "has_consent": CONSENT_COOKIE in request.COOKIES,
         "frame": f"{theme.name}/frame.html",
         "parts": {part.partition(".")[0]: theme.templates(part) for part in PARTS},
         "search_is_shown": not variant.hidden_search,
@@ -59,17 +71,23 @@ def is_form_response(request: HttpRequest) -> bool:
     return bool(len(messages.get_messages(request)))
 
 
+def record_view(request: HttpRequest, name: str, title: str, data: dict[str, Any] | None = None) -> None:
+    """Records a view of a page, unless the page is the response to a form."""
+    if not is_form_response(request):
+        record(request, name, title, data)
+
+
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     title = page_title()
-    record(request, "page_viewed", title)
+    record_view(request, "page_viewed", title)
     return _render(request, "home.html", {"title": title, "cards": catalogue.featured(FEATURED)})
 
 
 @require_safe
 def collection_list(request: HttpRequest) -> HttpResponse:
     title = page_title(current_theme().all_collections)
-    record(request, "page_viewed", title)
+    record_view(request, "page_viewed", title)
     return _render(request, "collections.html", {"title": title, "collections": catalogue.collections()})
 
 
@@ -80,9 +98,9 @@ def collection(request: HttpRequest, slug: str) -> HttpResponse:
         raise Http404
     title, listed = page_title(shown.title), _list(request, catalogue.in_collection(shown.id))
     if listed["is_first"]:
-        record(request, "collection_viewed", title, {"collection": {"id": shown.id, "title": shown.title}})
+        record_view(request, "collection_viewed", title, {"collection": {"id": shown.id, "title": shown.title}})
     else:
-        record(request, "page_viewed", title)
+        record_view(request, "page_viewed", title)
     return _render(request, "listing.html", {"title": title, "heading": shown.title, **listed})
 
 
@@ -92,9 +110,9 @@ def search(request: HttpRequest) -> HttpResponse:
     heading = f'{theme.results} "{query}"' if query else theme.search_box
     title, listed = page_title(heading), _list(request, search_index.find(query))
     if query and listed["is_first"]:
-        record(request, "search_submitted", title, {"searchResult": {"query": query}})
+        record_view(request, "search_submitted", title, {"searchResult": {"query": query}})
     else:
-        record(request, "page_viewed", title)
+        record_view(request, "page_viewed", title)
     context = {
         "title": title,
         "heading": heading,

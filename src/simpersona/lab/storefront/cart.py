@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from oscar.apps.basket.middleware import BasketMiddleware
 
 from simpersona.lab.storefront import catalogue
+from simpersona.lab.storefront.asides import MAX_NOTE, NOTE_KEY
 from simpersona.lab.storefront.browse import current_theme, is_form_response, page_title
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.money import money
@@ -37,6 +38,8 @@ def show(request: HttpRequest) -> HttpResponse:
         "lines": catalogue.lines_in(basket),
         "total": basket.total_incl_tax,
         "max_quantity": MAX_QUANTITY,
+        "note": request.session.get(NOTE_KEY, ""),
+        "max_note": MAX_NOTE,
     }
     return render(request, current_theme().templates("cart.html"), context)
 

@@ -22,6 +22,7 @@ from oscar.apps.shipping.methods import Free
 from oscar.core.loading import get_model
 
 from simpersona.lab.storefront import catalogue
+from simpersona.lab.storefront.asides import NOTE_KEY
 from simpersona.lab.storefront.browse import current_theme, page_title
 from simpersona.lab.storefront.event_log import record
 from simpersona.lab.storefront.load import COUNTRY
@@ -140,6 +141,8 @@ class ReviewView(Themed, oscar_checkout.PaymentDetailsView):
     def handle_successful_order(self, order: Any) -> HttpResponse:
         data = _pixel(self.request, order.lines.all(), order.total_incl_tax)
         data["checkout"]["order"] = {"id": str(order.number)}
+        if note := self.request.session.pop(NOTE_KEY, ""):
+            order.notes.create(note_type="System", message=note)
         response = super().handle_successful_order(order)
         record(self.request, "checkout_completed", page_title(current_theme().thanks), data)
         return response

@@ -3,7 +3,8 @@
 All themes show the same content: titles, prices and links. A page without a template in the theme's folder uses the
 common template in templates/store/.
 
-Trained packs have learnt these texts from recorded visits: do not change them.
+Trained packs have learnt these texts from recorded visits: do not change them. They have not seen what two of the themes show
+beside the purchase (`Asides`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,34 @@ from dataclasses import dataclass
 
 SORTS = ("featured", "price-up", "price-down", "title")
 """The sort orders of a list, as named in addresses."""
+
+
+@dataclass(frozen=True)
+class Asides:
+    """The texts of what a theme shows beside the purchase, as most real stores do. The cart is then an icon with an accessible
+    name: `has_badge` puts the number of things beside the icon, else the name says it.
+    """
+
+    has_badge: bool
+    items: str
+    """What the number in the cart's name counts, in the singular."""
+    newsletter: str
+    subscribe: str
+    subscribed: str
+    coupon: str
+    apply_coupon: str
+    no_coupon: str
+    note: str
+    save_note: str
+    saved_note: str
+    login: str
+    login_email: str
+    login_code: str
+    no_login: str
+    cookies: str
+    accept_cookies: str
+    reject_cookies: str
+    saved_cookies: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +97,8 @@ class Theme:
     thanks: str
     go_home: str
     free_shipping: str
+    asides: Asides | None = None
+    """None: the theme shows nothing beside the purchase."""
 
     def templates(self, page: str) -> list[str]:
         """The candidate templates of a page; the first that exists is used."""
@@ -163,6 +194,27 @@ _SIDEBAR = Theme(
     thanks="Thank you, order received",
     go_home="Back to the shop",
     free_shipping="Delivery is free on all orders",
+    asides=Asides(
+        has_badge=False,
+        items="item",
+        newsletter="Newsletter: your e-mail",
+        subscribe="Subscribe",
+        subscribed="You are on the list",
+        coupon="Voucher code",
+        apply_coupon="Apply",
+        no_coupon="This voucher code is not valid",
+        note="A note for us",
+        save_note="Save note",
+        saved_note="Note saved",
+        login="Log in",
+        login_email="Your account's e-mail",
+        login_code="Password",
+        no_login="There is no account with this e-mail and password",
+        cookies="We use cookies to remember your basket.",
+        accept_cookies="Accept all",
+        reject_cookies="Only necessary",
+        saved_cookies="Your choice is saved",
+    ),
 )
 _BOUTIQUE = Theme(
     name="boutique",
@@ -253,6 +305,27 @@ _OUTLET = Theme(
     thanks="Order confirmed",
     go_home="More deals",
     free_shipping="FREE SHIPPING on everything",
+    asides=Asides(
+        has_badge=True,
+        items="",
+        newsletter="Get 10% off: sign up for our newsletter",
+        subscribe="Sign up",
+        subscribed="Thanks for signing up",
+        coupon="Promo code",
+        apply_coupon="Redeem",
+        no_coupon="We do not know this code",
+        note="Order note",
+        save_note="Keep note",
+        saved_note="Note kept",
+        login="My account",
+        login_email="Account email",
+        login_code="Your password",
+        no_login="Wrong email or password",
+        cookies="Cookies help us to bring you the best deals.",
+        accept_cookies="Accept cookies",
+        reject_cookies="Reject cookies",
+        saved_cookies="Saved",
+    ),
 )
 _ALL = (_CLASSIC, _SIDEBAR, _BOUTIQUE, _OUTLET)
 THEMES = tuple(theme.name for theme in _ALL)

@@ -3,11 +3,13 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from simpersona.lab.storefront import browse, cart, checkout
+from simpersona.lab.storefront import asides, browse, cart, checkout
 
 _cart = [
     path("", cart.show, name="summary"),
     path("lines/<int:key>/", cart.change, name="line"),
+    path("coupon/", asides.coupon, name="coupon"),
+    path("note/", asides.note, name="note"),
 ]
 _checkout = [
     path("", checkout.EmailView.as_view(), name="index"),
@@ -23,6 +25,9 @@ urlpatterns = [
     path("collections/<slug:slug>/", browse.collection, name="collection"),
     path("products/<slug:slug>/", browse.product, name="product"),
     path("products/<slug:slug>/add/", cart.add, name="add"),
+    path("newsletter/", asides.newsletter, name="newsletter"),
+    path("consent/", asides.consent, name="consent"),
+    path("account/login/", asides.login, name="login"),
     path("cart/", include((_cart, "basket"))),
     path("checkout/", include((_checkout, "checkout"))),
 ]
