@@ -9,6 +9,7 @@ import asyncio
 import re
 import shutil
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -16,8 +17,8 @@ from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError
-from simpersona.pages import Action
-from simpersona.shopper.affordances import ADD
+from simpersona.pages import Action, node_line
+from simpersona.shopper.store_words import ADD
 
 pytestmark = [
     pytest.mark.slow,
@@ -97,8 +98,11 @@ def of_frames(lines):
 
 
 def unnumbered(page):
-    """Our lines without the numbers, and without what Stagehand does not tell: what is ticked, what cannot be used."""
-    lines = [re.sub(r"^\[(\d+)-\d+\]", r"[\1]", line) for line in page.tree.splitlines()]
+    """Our lines without the numbers, and without what Stagehand does not tell: what is ticked, what cannot be used, and what
+    the page shows beside a name, such as the number at the cart's icon.
+    """
+    tree = [node_line(replace(node, detail="", purpose=None)) for node in page.nodes]
+    lines = [re.sub(r"^\[(\d+)-\d+\]", r"[\1]", line) for line in tree]
     return of_frames(re.sub(r" = (checked|\(disabled\))$", "", line) for line in lines)
 
 

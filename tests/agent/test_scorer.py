@@ -12,7 +12,8 @@ from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.agent.scorer import Choices, Scorer, train_scorer
 from simpersona.agent.scorer_training import NEUTRAL_SHARE, load_score, scorer_from_steps, with_neutral_goals
 from simpersona.errors import ConfigError
-from simpersona.pages import Action, Decision
+from simpersona.pages import Action, Decision, Node
+from simpersona.shopper.asides import SHARE
 from simpersona.shopper.candidates import NUMBERS, STATE, as_action, situation
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.moves import MOVES
@@ -121,6 +122,27 @@ def test_a_situation_tells_what_the_page_and_the_goal_tell():
     # of "linen skirts": half in the title "Skirt" and all in the product opened, nothing among products and links here
     assert one.state[-6:] == pytest.approx([1 / 2, 0, 0, 0, 1, 0])
     assert links.state[-6:] == pytest.approx([0, 0, 0, 1 / 2, 0, 0])
+
+
+def test_what_is_beside_the_purchase_draws_next_to_nothing_and_changes_nothing_else(tmp_path):
+    torch.manual_seed(0)
+    embedder = HashingEmbedder(32)
+    Scorer(np.random.default_rng(0).normal(size=(3, 8)), NUMBERS, STATE, 32, len(MOVES)).save(tmp_path)
+    score = load_score(tmp_path, embedder)
+    plain = page(1)
+    beside = [("textbox", "Newsletter"), ("button", "Subscribe"), ("textbox", "Coupon code"), ("link", "Log in")]
+    nodes = tuple(Node(f"0-9{number}", *node) for number, node in enumerate(beside))
+    busy = replace(plain, nodes=(*plain.nodes, *nodes))
+    without, with_it = (situation(Observation(seen, BUY, (OPENED,))) for seen in (plain, busy))
+    for code in (None, 0, 2):
+        before, after = np.exp(score(without, code)), np.exp(score(with_it, code))
+        assert after.sum() == pytest.approx(1)
+        assert after[with_it.scored] == pytest.approx(before * (1 - SHARE))
+        assert after[~with_it.scored] == pytest.approx([SHARE / len(beside)] * len(beside))
+    used = Step(1, busy, Decision(Action("0-90", "fill", "Typing", ("a",)), ""), SUCCESS, 0.1)
+    later = situation(Observation(busy, BUY, (OPENED, used)))
+    assert later.state == pytest.approx(with_it.state)  # nor does the history show it
+    assert later.context == with_it.context
 
 
 def test_what_was_searched_for_is_part_of_the_situation():

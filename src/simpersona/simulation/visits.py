@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from simpersona.adapters.engines.duckdb import connect
 from simpersona.adapters.sources.shopify import ShopifySource
@@ -23,6 +24,7 @@ from simpersona.files import write_text
 from simpersona.lab.storefront.launch import LabStores, looks
 from simpersona.lab.variants import PLAIN, Variant
 from simpersona.ports import Policy, Progress, Storefront
+from simpersona.shopper.known_products import KnownProducts, known_titles
 from simpersona.shopper.observed import observed_events
 from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.shopper.screenshots import PicturedWindow, episode_pictures
@@ -34,10 +36,14 @@ ANSWER_SECONDS = 15
 
 @dataclass(frozen=True)
 class OpenStore:
-    """A store that answers at `url`; `log` is its event log, None for a store that is not the lab's."""
+    """A store that answers at `url`; `log` is its event log, None for a store that is not the lab's.
+
+    `titles` are the products of its catalogue, as far as it is known, for a store whose pages may not show which links are products.
+    """
 
     url: str
     log: Path | None
+    titles: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,7 @@ def open_stores(
     """The open store of each shop: the one at `url`, or the lab's storefront of the shop, reset to its first state."""
     if url is not None:
         require_answer(url, "simulation.store_url")
-        yield {shop_id: OpenStore(url, None) for shop_id in shops}
+        yield {shop_id: OpenStore(url, None, _titles(setup.products, shop_id)) for shop_id in shops}
         return
 
     stores = LabStores(setup.stores)
@@ -111,6 +117,11 @@ def open_stores(
     with stores:
         addresses = stores.start(shops=shops)
         yield {shop_id: OpenStore(addresses[shop_id], stores.events_log(shop_id)) for shop_id in shops}
+
+
+def _titles(products: pa.Table, shop_id: str) -> frozenset[str]:
+    """The titles of a shop's products."""
+    return known_titles(products.filter(pc.equal(products["shop_id"], shop_id))["title"].to_pylist())
 
 
 def visit_stores(
@@ -187,7 +198,9 @@ def run_visits(
 
             def session(visit: Visit) -> Storefront:
                 url = stores[visit.goal.shop_id].url
-                opened = visitors.visitor(url, visit.name, within=urlsplit(url).path if is_lab else "/")
+                titles = stores[visit.goal.shop_id].titles
+                opened: Storefront = visitors.visitor(url, visit.name, within=urlsplit(url).path if is_lab else "/")
+                opened = KnownProducts(opened, titles) if titles else opened
                 if conditions.pictures is None:
                     return opened
                 return PicturedWindow(opened, episode_pictures(conditions.pictures, visit.name))
