@@ -113,3 +113,22 @@ def test_without_steps_a_visitor_has_just_arrived():
 def test_a_goal_without_a_wish_is_searched_for_as_a_whole():
     assert wish(Goal("View Mini Bag.", "shop", "b", "s", 3)) == "View Mini Bag."
     assert wish(BUY) == "linen skirts"
+
+
+KEPT = "[0-1] RootWebArea: Linen Skirt\n[0-2] searchbox: Search = skirts\n[0-3] button: Add to cart"
+
+
+@pytest.mark.parametrize(
+    ("path", "steps", "offered"),
+    [
+        ("p/linen-skirt", VISIT[:3], []),  # the field keeps the text of the search that led here
+        ("search?q=skirts&page=2", VISIT[:3], ["fill", "press"]),  # its results
+        ("results", VISIT[:2], ["fill", "press"]),
+        ("p/linen-skirt", (*VISIT[:3], step(3, KEPT, "0-2", "fill", "skirts")), ["fill", "press"]),  # typed here
+        ("p/linen-skirt", (), ["fill", "press"]),  # the text is the store's
+    ],
+)
+def test_a_search_is_not_repeated_from_a_page_that_keeps_its_text(path, steps, offered):
+    seen = scripted_page(f"http://shop.example/{path}", KEPT)
+    one = situation(Observation(seen, BUY, steps))
+    assert [each.method for each in one.candidates if each.node and each.node.role == "searchbox"] == offered

@@ -21,6 +21,7 @@ from simpersona.shopper.cart_count import cart_count, in_cart
 from simpersona.shopper.form_values import form_value
 from simpersona.shopper.moves import MOVES, move_of, past_move, searches
 from simpersona.shopper.prompt import action_text
+from simpersona.shopper.repeated_search import repeats_search
 from simpersona.visits import Goal, Observation, Step
 
 LEAVE = "leave the store"
@@ -97,7 +98,9 @@ class Situation:
 def situation(observation: Observation) -> Situation:
     """The choice that a policy has: what the page offers, and leaving."""
     page, goal = observation.page, observation.goal
-    offered = tuple(Candidate(node, method) for node, method in choices(page))
+    offered = tuple(
+        Candidate(node, method) for node, method in choices(page) if not repeats_search(observation, node, method)
+    )
     beside: list[Purpose | None] = [
         None if candidate.node is None else aside(candidate.node) for candidate in (Candidate(), *offered)
     ]
