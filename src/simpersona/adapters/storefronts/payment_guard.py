@@ -7,16 +7,15 @@ On a checkout even less is allowed. This module only decides; the drivers hold t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from simpersona.adapters.storefronts.form_fields import FieldKind, FormField, asks_for_delivery, kind_of_name
+from simpersona.adapters.storefronts.request_bodies import is_query, mutations, values
 from simpersona.config.guard import GuardConfig
 from simpersona.pages import Action, Node
 from simpersona.shopper.store_words import ADD, ORDER_ELSEWHERE, words_of
@@ -46,10 +45,6 @@ _NOTHING = frozenset({"", "0", "false", "null", "none"})
 _PRODUCT = re.compile(
     r"(?<!\w)(product|variant|sku|item|merchandise|article|artikel|produit|producto|prodotto|pid|offer)(?!\w)"
 )
-_MUTATION = re.compile(r"\bmutation\b[^{]*\{(.*)", re.DOTALL)
-_READS = re.compile(r"\s*(#[^\n]*\n\s*)*(query\b|\{|fragment\b)")
-_WRITES = re.compile(r"\b(mutation|subscription)\b")
-_ROOT_FIELD = re.compile(r"(?:[A-Za-z_]\w*\s*:\s*)?([A-Za-z_]\w*)")
 _PAYS = re.compile(
     r"^\W*pay\b|\bpay (now|with|securely|\W?\d)|(&|\band) pay\b|\bbuy with 1-click|"
     r"\b(place|complete|submit|confirm|send|finali[sz]e|finish) (the |my |your |and )*(order|purchase|checkout|pay(ment)?)\b|"
@@ -176,7 +171,7 @@ class PaymentGuard:
         address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self._says_order(page.control)
         if asked.body is None:
             return Refusal("it cannot be read", at_checkout)
-        given = list(_values(asked.body, asked.content_type))
+        given = list(values(asked.body, asked.content_type))
         if personal := _personal([*parse_qsl(address.query), *given], asked.body.decode("utf-8", "replace"), page):
             return Refusal(f"it would send {personal}", at_checkout or _is_delivery(given))
         if _on_host(address.hostname, self._config.harmless_hosts):
@@ -191,9 +186,9 @@ class PaymentGuard:
         target = _telling(f"{address.path}?{address.query}")
         if self._orders.search(self._without_cart(target)):
             return Refusal("its address is that of an order", at_checkout=True)
-        if self._harmless.search(target) or _is_query(body):
+        if self._harmless.search(target) or is_query(body):
             return None
-        operations = [*map(words_of, _mutations(body)), *_said(given, _OPERATION)]
+        operations = [*map(words_of, mutations(body)), *_said(given, _OPERATION)]
         is_form = asked.kind in ("page", "frame")  # which sends the name of its button, often without a value
         names = [words_of(name) for name, value in given if is_form or _is_set(value)]
         if any(self._says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
@@ -285,46 +280,6 @@ def _is_delivery(given: Iterable[tuple[str, str]]) -> bool:
     return asks_for_delivery(kinds)
 
 
-# --- bodies -----------------------------------------------------------------------------------
-
-
-def _values(body: bytes, content_type: str) -> Iterator[tuple[str, str]]:
-    """Names and values in the body of a request: of a form, of JSON at any depth, or the text as a whole."""
-    if content_type.startswith("multipart/"):
-        whole = message_from_bytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
-        for part in whole.get_payload() if whole.is_multipart() else ():
-            name = part.get_param("name", "", "content-disposition") if not isinstance(part, str) else ""
-            yield str(name), str(part.get_payload() if not isinstance(part, str) else part)
-        return
-    text = body.decode("utf-8", "replace")
-    try:
-        read = json.loads(text)
-    except ValueError:
-        yield from parse_qsl(text, keep_blank_values=True) or [("", text)]
-        return
-    yield from _leaves(read, "")
-
-
-def _leaves(value: Any, name: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield (
-                str(key),
-                ""
-                if not isinstance(inner, str) and not inner
-                else "…"
-                if isinstance(inner, dict | list)
-                else str(inner),
-            )
-            if isinstance(inner, dict | list):
-                yield from _leaves(inner, str(key))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _leaves(inner, name)
-    else:
-        yield name, "" if value is None else str(value)
-
-
 def _said(given: Iterable[tuple[str, str]], names: frozenset[str]) -> Iterator[str]:
     """The words of the values with these names."""
     return (words_of(value) for name, value in given if words_of(name) in names)
@@ -332,38 +287,3 @@ def _said(given: Iterable[tuple[str, str]], names: frozenset[str]) -> Iterator[s
 
 def _is_set(value: str) -> bool:
     return value.strip().lower() not in _NOTHING
-
-
-def _graphql(body: bytes) -> list[str]:
-    """The texts of the GraphQL operations in a body."""
-    try:
-        read = json.loads(body)
-    except ValueError:
-        return []
-    requests = read if isinstance(read, list) else [read]
-    return [str(one["query"]) for one in requests if isinstance(one, dict) and isinstance(one.get("query"), str)]
-
-
-def _mutations(body: bytes) -> Iterator[str]:
-    """The names of the mutations that a GraphQL body asks for."""
-    for text in _graphql(body):
-        found = _MUTATION.search(text)
-        if found:
-            yield from _root_fields(found[1])
-
-
-def _root_fields(inside: str) -> Iterator[str]:
-    """The names of the fields at the first level of a selection, which begins after its brace."""
-    depth, level = 0, []
-    for letter in inside:
-        depth += {"{": 1, "(": 1, "}": -1, ")": -1}.get(letter, 0)
-        if depth < 0:
-            break
-        level.append(letter if depth == 0 and letter not in "{}()" else " " if depth == 0 else "")
-    yield from _ROOT_FIELD.findall("".join(level))
-
-
-def _is_query(body: bytes) -> bool:
-    """Whether a body only asks GraphQL for data."""
-    texts = _graphql(body)
-    return bool(texts) and all(_READS.match(text) and not _WRITES.search(text) for text in texts)
