@@ -329,6 +329,18 @@ def persona_token(code: int) -> str:
 
 # --- episodes ---------------------------------------------------------------------------------
 
+INFERRED_EVENT = pa.struct(
+    [
+        required("event", _text),
+        required("evidence", _text),  # one of `shopper.observed.EVIDENCE`
+        required("step", pa.int32()),
+        ("product_id", _text),
+        ("collection_id", _text),
+        ("query", _text),
+    ]
+)
+"""One event that was inferred from a visit, and the evidence that it rests on."""
+
 EPISODES = Contract(
     "episodes",
     pa.schema(
@@ -351,9 +363,9 @@ EPISODES = Contract(
             required("prompt_tokens", _count),
             required("reply_tokens", _count),
             required("seconds", _number),
-            # from the store's own event log
+            # from the store's own event log, or inferred (`inferred`); null: cannot be told or cannot happen there
             *[
-                required(f"{what}_count", _count)
+                (f"{what}_count", _count)
                 for what in (
                     "product_view",
                     "collection_view",
@@ -368,10 +380,12 @@ EPISODES = Contract(
             ("additions", pa.list_(_text)),  # the product id of every addition to the cart, in order
             ("verified", pa.bool_()),  # null: not judged
             ("verdict", _text),
+            ("inferred", pa.list_(_text)),  # columns whose values are inferred; null or empty: the store recorded them
+            ("inferred_events", pa.list_(INFERRED_EVENT)),  # the events that they are counted from; null: recorded
         ]
     ),
     key=("episode_id",),
-    added=("views", "additions"),
+    added=("views", "additions", "inferred", "inferred_events"),
     rules={"ending is one of five": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
 )
 
@@ -388,6 +402,26 @@ NODE = pa.struct(
     ]
 )
 """One node of a page; the fields of `pages.Node`. Runs of before there were `detail` and `purpose` lack these."""
+
+EFFECT = pa.struct(
+    [required("event", _text), required("source", _text), ("product_id", _text), ("accepted", pa.bool_())]
+)
+"""The fields of `pages.Effect`."""
+
+CONTENT = pa.struct(
+    [
+        ("declared", _text),
+        ("product_id", _text),
+        ("prices", pa.int32()),
+        ("add_controls", pa.int32()),
+        ("cards", pa.int32()),
+        ("cart_count", pa.int32()),
+        ("cart_quantity", pa.int32()),
+        ("cart_total", _number),
+        ("complains", pa.bool_()),
+    ]
+)
+"""The fields of `pages.PageContent`."""
 
 STEPS = Contract(
     "steps",
@@ -416,9 +450,13 @@ STEPS = Contract(
             ("reply_tokens", _count),
             ("reply", _text),  # as it came
             ("refused", _text),  # why the answer before that one could not be used
+            # evidence of what happened in a store without an event log; null in a store that has one
+            ("effects", pa.list_(EFFECT)),  # of the action before this page
+            ("content", CONTENT),
         ]
     ),
     key=("episode_id", "step"),
+    added=("effects", "content"),
 )
 """One row per step. `shopper.records.read_episodes` reads the rows back as records."""
 

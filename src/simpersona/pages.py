@@ -78,13 +78,66 @@ class Node:
         return " - ".join(filter(None, (name, self.detail)))
 
 
+PageKind = Literal["product", "collection", "search", "cart", "checkout", "order", "other"]
+"""What a page of a store is. "order" confirms an order; "other" is none of these, such as the home page."""
+ShopEvent = Literal[
+    "product_viewed",
+    "collection_viewed",
+    "search_submitted",
+    "cart_viewed",
+    "product_added_to_cart",
+    "checkout_started",
+    "checkout_completed",
+]
+"""The events that an effect can stand for; the names are those of `contracts.EVENT_NAMES`."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a store did while the last action was performed, as a driver saw it.
+
+    `source` is "analytics" for an event that the page reports to its own analytics, and "cart_answer" for the answer to a
+    request that adds to the cart. `accepted` is False where the store refused, None where the answer alone does not say.
+    """
+
+    event: ShopEvent
+    source: Literal["analytics", "cart_answer"]
+    product_id: str | None = None
+    accepted: bool | None = True
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What the markup of a page says about it, whichever part of the page is shown.
+
+    `declared` is the kind that the markup states for machines (JSON-LD, Open Graph, the platform's own marks), None where it
+    states none; `product_id` is the identifier stated there. The numbers are counted over the main part of the page:
+    `cards` are links to distinct pages with a price each, `prices` and `add_controls` (controls that add to the cart) are
+    those outside cards. `cart_count`, `cart_quantity` and `cart_total` are the content of the cart as the page shows it: the
+    number beside the link to the cart, the sum of the lines' quantities, and the amount; None where the page does not show
+    it. `complains` says whether the page shows an error message.
+    """
+
+    declared: PageKind | None = None
+    product_id: str | None = None
+    prices: int = 0
+    add_controls: int = 0
+    cards: int = 0
+    cart_count: int | None = None
+    cart_quantity: int | None = None
+    cart_total: float | None = None
+    complains: bool = False
+
+
 @dataclass(frozen=True)
 class Page:
     """What a shopper sees: the address, the title and the nodes in document order.
 
     `failure` says why the last action could not be performed; None if it was. `goes_back` says that there is a page before
-    this one, `troubles` lists the faults on the way here. `screenshot` is a JPEG of the page if a browser was asked for one;
-    it does not count when pages are compared.
+    this one, `troubles` lists the faults on the way here. `screenshot` is a JPEG of the page if a browser was asked for one.
+    `effects` and `content` are evidence of what happened in a store without an event log (`shopper.observed`); `content` is
+    None where the driver does not read it. These three are no part of what a shopper sees: they do not count when pages are
+    compared, and no prompt has them.
     """
 
     url: str
@@ -94,6 +147,8 @@ class Page:
     goes_back: bool = False
     troubles: tuple[Trouble, ...] = ()
     screenshot: bytes | None = field(default=None, compare=False, repr=False)
+    effects: tuple[Effect, ...] = field(default=(), compare=False, repr=False)
+    content: PageContent | None = field(default=None, compare=False, repr=False)
 
     @property
     def ends_visit(self) -> bool:

@@ -94,6 +94,8 @@ class Episode:
     seconds: float
     error_kind: str | None = None
     error: str | None = None
+    recorded: bool = True
+    """Whether the store's event log recorded the visit. Otherwise its events are inferred (`shopper.observed`)."""
 
     def observation(self, number: int) -> Observation:
         """What the policy knew when it took step `number`, the reason for a refused first answer included."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from simpersona.config import Driver, StoreConfig
 from simpersona.config.file import parse_config
+from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError
 from simpersona.evaluation.metrics_table import ENDING_LABELS
 from simpersona.files import write_text
@@ -20,7 +21,6 @@ from simpersona.pack.pack import Pack, load_pack
 from simpersona.report.replays import recorded_actions, replays
 from simpersona.report.viewer import render_viewer
 from simpersona.shopper.goals import SOMETHING, goal_for, plain_wish
-from simpersona.shopper.observed import observed_events
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.rollout import Visit
 from simpersona.simulation.journal import FinishedVisit
@@ -120,7 +120,7 @@ def visit(
     stores = {host: OpenStore(url, None)}
     run_visits(settings, stores, [planned], conditions, lambda _goal, seed: make_policy(seed), finished.append)
     episode = finished[0].episode
-    row, steps = episode_tables([episode], observed_events([episode]), {})
+    row, steps = episode_tables([episode], EVENTS.empty(), {})
     return StoreVisit(episode, row, steps, opened.cards)
 
 

@@ -129,5 +129,8 @@ class _Visit:
         self.steps.append(Step(len(self.steps), page, decision, result, time.perf_counter() - started))
 
     def add_last_page(self, result: str) -> None:
-        if self.page is not None:
-            self._add(self.page, self._with_refused(Decision(None, "")), result, time.perf_counter())
+        if self.page is None:
+            return
+        is_recorded = bool(self.steps) and self.steps[-1].page is self.page  # the action on it lost the session
+        page = replace(self.page, effects=()) if is_recorded else self.page
+        self._add(page, self._with_refused(Decision(None, "")), result, time.perf_counter())

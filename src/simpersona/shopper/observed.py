@@ -1,98 +1,189 @@
-"""Events of a store without an event log, inferred from what the shopper saw and did.
+"""Events of a store without an event log, inferred from what the store did and showed.
 
-This is an inference, not a record: it assumes the usual addresses and button names of web shops, and it cannot know
-whether the store took an action as it was meant. Figures that rest on it must say so.
+This is an inference, not a record. Each event keeps the evidence that it rests on; what no evidence tells is unknown, which
+is not the same as zero. Figures that rest on it say so. Events can be inferred again from a stored visit
+(`records.read_episodes`): its pages keep the effects and the content that the driver read.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
 from simpersona.contracts import EVENTS
-from simpersona.pages import Page
-from simpersona.shopper.affordances import ADD
+from simpersona.pages import Effect, Page, PageKind, ShopEvent
+from simpersona.shopper.additions import AdditionEvidence, addition
+from simpersona.shopper.cart_seen import CartSeen
+from simpersona.shopper.page_kinds import PageEvidence, SeenPage, seen_page
 from simpersona.visits import Episode, Step
 
-_ADDRESSES = {  # in order of precedence
-    event: re.compile(pattern, re.IGNORECASE)
-    for event, pattern in {
-        "checkout_completed": r"/(thank[-_]?you|order[-_]?(confirmation|received|complete))|/checkouts?/.*thank",
-        "checkout_started": r"/checkouts?(/|$)",
-        "cart_viewed": r"/(cart|basket|bag)(/|$)",
-        "product_viewed": r"/(products?|item|p)/[^/]",
-        "search_submitted": r"/search(/|$)",
-        "collection_viewed": r"/(collections?|categor(y|ies)|c)/[^/]",
-    }.items()
+Evidence = Literal["ending", PageEvidence, AdditionEvidence]
+"""What an event rests on: "analytics" (an event that the page reports), "cart_answer" (the answer to the cart's request),
+"cart_shown" (the content of the cart before and after), "markup", "address", "structure" (of the page), "control" (the name of
+a control, where the driver reports no effects), or "ending" (the visit ended at the checkout)."""
+EVIDENCE: tuple[Evidence, ...] = ("ending", *get_args(PageEvidence), *get_args(AdditionEvidence))
+_VIEWS: dict[PageKind, ShopEvent] = {
+    "product": "product_viewed",
+    "collection": "collection_viewed",
+    "search": "search_submitted",
+    "cart": "cart_viewed",
+    "checkout": "checkout_started",
+    "order": "checkout_completed",
 }
+_UNTOLD_PAGE: frozenset[ShopEvent] = frozenset({"product_viewed", "collection_viewed"})
+"""The events that a page of an unknown kind may stand for."""
+
+
+@dataclass(frozen=True)
+class ObservedEvent:
+    """One inferred event of a visit: at the page of step number `step`, `seconds` after the visit began."""
+
+    event: ShopEvent
+    evidence: Evidence
+    step: int
+    seconds: float
+    product_id: str | None = None
+    collection_id: str | None = None
+    query: str | None = None
+
+
+@dataclass(frozen=True)
+class ObservedVisit:
+    """The inferred events of one visit in order, and the kinds of events of which there may be more: these are unknown."""
+
+    events: tuple[ObservedEvent, ...]
+    unknown: frozenset[ShopEvent]
+
+
+def observed_visit(episode: Episode) -> ObservedVisit:
+    """The events of one visit, inferred from its pages and their effects.
+
+    Product and collection ids are the part of the address that names the page, else the id that the page states.
+    """
+    reading = _Reading(CartSeen(episode.steps))
+    for step, following in zip(episode.steps, [*episode.steps[1:], None], strict=True):
+        reading.see(step)
+        reading.seconds += step.seconds
+        if following is not None and step.decision.action is not None:
+            reading.act(step, following.page)
+    if episode.ending == "checkout_reached" and not reading.has("checkout_started"):
+        reading.add("checkout_started", "ending", max(len(episode.steps) - 1, 0))
+    return ObservedVisit(tuple(reading.events), reading.unknown())
 
 
 def observed_events(episodes: Sequence[Episode]) -> pa.Table:
     """EVENTS rows inferred from episodes; `buyer_id` is the episode id, times count from 1970 on.
 
-    Product and collection ids are the last part of the address; prices and order ids are unknown.
+    Prices and order ids are unknown.
     """
-    rows = [row for episode in episodes for row in _episode_rows(episode)]
+    rows = [row for episode in episodes for row in _rows(episode)]
     return pa.Table.from_pylist(rows, schema=EVENTS.schema)
 
 
-def _episode_rows(episode: Episode) -> Iterator[dict[str, Any]]:
-    elapsed, last_seen, has_started = 0.0, None, False
-    for step in episode.steps:
-        event = _page_event(step.page)
-        if event is not None and event != last_seen:
-            yield _row(episode, elapsed, **event)
-            has_started = has_started or event["event"] == "checkout_started"
-        last_seen = event
-        elapsed += step.seconds
-        if _adds(step):
-            product = None if event is None else event.get("product_id")
-            yield _row(episode, elapsed, event="product_added_to_cart", product_id=product)
-    if episode.ending == "checkout_reached" and not has_started:
-        yield _row(episode, elapsed, event="checkout_started")
+@dataclass
+class _Reading:
+    """A visit that is read step by step."""
+
+    cart: CartSeen
+    events: list[ObservedEvent] = field(default_factory=list)
+    seconds: float = 0.0
+    first: str = ""
+    """The address at which the visit began."""
+    untold: set[ShopEvent] = field(default_factory=set)
+    shown: tuple[ShopEvent, str | None] | None = None
+    """The event of the page before, with the product, the collection or the query."""
+    reported: dict[str, ShopEvent] = field(default_factory=dict)
+    """The events that pages of an uncertain kind reported, by address."""
+    undecided: list[tuple[int, float, str | None]] = field(default_factory=list)
+    """Attempts to add of which nothing has told yet whether they did: step, seconds, product."""
+
+    def see(self, step: Step) -> None:
+        """Adds the event that seeing the step's page stands for, and what the page reports besides."""
+        page, reported = seen_page(step.page), _reported(step.page)
+        if not step.number:
+            self.first = step.page.url
+        if step.page.url == self.first and (page.kind, page.evidence) == ("collection", "structure"):
+            page = replace(page, kind="other")  # a home page shows products, too
+        event = _VIEWS.get(page.kind) if page.kind is not None else None
+        if reported is not None and reported.event != event and page.evidence in (None, "structure"):
+            self.reported[step.page.url] = reported.event
+        evidence: Evidence | None = page.evidence
+        if (event_reported := self.reported.get(step.page.url)) is not None:
+            event, evidence = event_reported, "analytics"
+        elif page.kind is None:
+            self.untold |= _UNTOLD_PAGE
+        if event is None or evidence is None:
+            self.shown = None
+        else:
+            is_reported = reported is not None and reported.event == event
+            self._add_view(step.number, event, "analytics" if is_reported else evidence, page)
+        if reported is not None and reported.event != event:  # of a window over the page, such as a quick view
+            self.add(reported.event, "analytics", step.number, product_id=reported.product_id)
+
+    def act(self, step: Step, after: Page) -> None:
+        """Adds the event of an addition to the cart, if the step's action was one."""
+        action = step.decision.action
+        if action is not None and action.method == "goto":
+            return  # a page from the browser's memory may show an older cart
+        change = self.cart.change(after.content)
+        result = addition(step, after, change)
+        here = seen_page(step.page)
+        product = here.name if here.kind == "product" else result.product_id
+        if result.added:
+            self.add("product_added_to_cart", result.evidence or "control", step.number, product_id=product)
+        elif result.added is None:
+            self.undecided.append((step.number, self.seconds, product))
+            return
+        if change == "grew" and not result.added and self.undecided:
+            number, seconds, product = self.undecided.pop()
+            event = ObservedEvent("product_added_to_cart", "cart_shown", number, seconds, product_id=product)
+            self.events.append(event)
+        if change != "unseen":
+            self.undecided.clear()
+
+    def add(self, event: ShopEvent, evidence: Evidence, step: int, **ids: str | None) -> None:
+        """Adds an event at the current time."""
+        self.events.append(ObservedEvent(event, evidence, step, self.seconds, **ids))
+
+    def has(self, event: ShopEvent) -> bool:
+        """Whether the visit has the event."""
+        return any(one.event == event for one in self.events)
+
+    def unknown(self) -> frozenset[ShopEvent]:
+        """The kinds of events of which there may be more than were found."""
+        additions: set[ShopEvent] = {"product_added_to_cart"} if self.undecided else set()
+        return frozenset(self.untold | additions)
+
+    def _add_view(self, step: int, event: ShopEvent, evidence: Evidence, page: SeenPage) -> None:
+        """Adds the event of a page, unless the page before was the same."""
+        names = {"product_viewed": "product_id", "collection_viewed": "collection_id", "search_submitted": "query"}
+        column = names.get(event)
+        value = (page.query if column == "query" else page.name) or None if column is not None else None
+        if (event, value) != self.shown:
+            self.add(event, evidence, step, **({column: value} if column is not None else {}))
+        self.shown = event, value
 
 
-def _row(episode: Episode, elapsed: float, **columns: Any) -> dict[str, Any]:
-    time = datetime.fromtimestamp(0, UTC) + timedelta(seconds=elapsed)
-    return dict.fromkeys(EVENTS.columns) | {
-        "shop_id": episode.goal.shop_id,
-        "buyer_id": episode.episode_id,
-        "session_id": episode.episode_id,
-        "time": time,
-        **columns,
-    }
+def _reported(page: Page) -> Effect | None:
+    """The view that the page reports to its analytics; None if it reports none, or the products of a list one by one."""
+    views = [effect for effect in page.effects if effect.source == "analytics" and effect.event in _VIEWS.values()]
+    products = {effect.product_id for effect in views if effect.event == "product_viewed"}
+    return next((effect for effect in views if effect.event != "product_viewed" or len(products) == 1), None)
 
 
-def _page_event(page: Page) -> dict[str, Any] | None:
-    """The event that seeing this page stands for, with its product, collection or query; None for other pages."""
-    address = urlsplit(page.url)
-    event = next((event for event, pattern in _ADDRESSES.items() if pattern.search(address.path)), None)
-    match event:
-        case None:
-            return None
-        case "product_viewed":
-            return {"event": event, "product_id": _last(address.path)}
-        case "collection_viewed":
-            return {"event": event, "collection_id": _last(address.path)}
-        case "search_submitted":
-            parameters = parse_qs(address.query)
-            query = next((parameters[key][0] for key in ("q", "query", "s", "keyword") if key in parameters), None)
-            return {"event": event, "query": query}
-    return {"event": event}
-
-
-def _adds(step: Step) -> bool:
-    action = step.decision.action
-    if action is None or action.method not in ("click", "doubleClick", "press") or not step.succeeded:
-        return False
-    node = step.page.node(action.node)
-    return node is not None and bool(ADD.search(node.name))
-
-
-def _last(path: str) -> str:
-    return path.rstrip("/").rsplit("/", 1)[-1]
+def _rows(episode: Episode) -> Iterator[dict[str, Any]]:
+    for event in sorted(observed_visit(episode).events, key=lambda event: event.seconds):
+        yield dict.fromkeys(EVENTS.columns) | {
+            "shop_id": episode.goal.shop_id,
+            "buyer_id": episode.episode_id,
+            "session_id": episode.episode_id,
+            "time": datetime.fromtimestamp(0, UTC) + timedelta(seconds=event.seconds),
+            "event": event.event,
+            "product_id": event.product_id,
+            "collection_id": event.collection_id,
+            "query": event.query,
+        }

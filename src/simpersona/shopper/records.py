@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from simpersona.contracts import EPISODES, NODE, STEPS
-from simpersona.pages import Action, Decision, Message, Node, Page
+from simpersona.pages import Action, Decision, Effect, Message, Node, Page, PageContent
+from simpersona.shopper.observed import observed_visit
 from simpersona.shopper.prompt import messages
 from simpersona.visits import Episode, Goal, Observation, Step, Verdict
 
@@ -21,6 +23,8 @@ _COUNTED = {
     "product_added_to_cart": "add_to_cart_count",
     "checkout_started": "checkout_start_count",
 }
+COUNTS = (*_COUNTED.values(), "purchase_count")
+"""The columns of EPISODES that count events."""
 _WITHOUT_NODES = pa.schema([column for column in STEPS.schema if column.name != "nodes"])
 
 
@@ -29,6 +33,8 @@ def episode_tables(
 ) -> tuple[pa.Table, pa.Table]:
     """The tables EPISODES and STEPS. Counts come from `events`, the rows (EVENTS) whose buyer_id is the episode id.
 
+    Of an episode that no store's log recorded, they are inferred from its pages (`observed.observed_visit`), and `events` is
+    not used. A kind of event that its pages do not tell is null, and so are orders, which no visitor places there.
     `steps` counts the actions tried; `pages` the distinct addresses seen. An order is an order id;
     completed checkouts without one count as a single order per time stamp.
     """
@@ -83,12 +89,22 @@ def _episode(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Epis
         row["seconds"],
         row["error_kind"],
         row["error"],
+        row["inferred"] is None,
     )
 
 
 def _step(row: Mapping[str, Any]) -> Step:
     nodes = tuple(map(_node, row["nodes"]))
-    page = Page(row["url"], row["title"], nodes, row["failure"], row["goes_back"], tuple(row["troubles"] or ()))
+    page = Page(
+        row["url"],
+        row["title"],
+        nodes,
+        row["failure"],
+        row["goes_back"],
+        tuple(row["troubles"] or ()),
+        effects=tuple(Effect(**effect) for effect in row["effects"] or ()),
+        content=None if row["content"] is None else PageContent(**row["content"]),
+    )
     action = None
     if row["node"] is not None:
         action = Action(row["node"], row["method"], row["description"], tuple(row["arguments"]))
@@ -126,9 +142,7 @@ def trouble_counts(steps: pa.Table) -> dict[str, int]:
 
 def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdict | None) -> dict[str, Any]:
     goal, decisions = episode.goal, [step.decision for step in episode.steps]
-    counts = {column: sum(row["event"] == event for row in events) for event, column in _COUNTED.items()}
-    orders = {row["order_id"] or row["time"] for row in events if row["event"] == "checkout_completed"}
-    views, additions = (_product_ids(events, event) for event in ("product_viewed", "product_added_to_cart"))
+    counted = _recorded(events) if episode.recorded else _inferred(episode)
     return {
         "episode_id": episode.episode_id,
         "shop_id": goal.shop_id,
@@ -148,13 +162,44 @@ def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdic
         "prompt_tokens": sum(decision.prompt_tokens for decision in decisions),
         "reply_tokens": sum(decision.reply_tokens for decision in decisions),
         "seconds": episode.seconds,
-        **counts,
-        "purchase_count": len(orders),
-        "products": list(dict.fromkeys(views)),
-        "views": views,
-        "additions": additions,
+        **counted,
+        "products": None if counted["views"] is None else list(dict.fromkeys(counted["views"])),
         "verified": None if verdict is None else verdict.verified,
         "verdict": None if verdict is None else verdict.reason,
+    }
+
+
+def _recorded(events: list[dict[str, Any]]) -> dict[str, Any]:
+    """The counts and products of a store's own rows (EVENTS)."""
+    orders = {row["order_id"] or row["time"] for row in events if row["event"] == "checkout_completed"}
+    return {
+        **{column: sum(row["event"] == event for row in events) for event, column in _COUNTED.items()},
+        "purchase_count": len(orders),
+        "views": _product_ids(events, "product_viewed"),
+        "additions": _product_ids(events, "product_added_to_cart"),
+    }
+
+
+def _inferred(episode: Episode) -> dict[str, Any]:
+    """The same of a visit that no log recorded; None for what its pages do not tell."""
+    seen = observed_visit(episode)
+    names = Counter[str](event.event for event in seen.events)
+    ids = [{"event": event.event, "product_id": event.product_id} for event in seen.events]
+    return {
+        **{column: None if event in seen.unknown else names[event] for event, column in _COUNTED.items()},
+        "purchase_count": names["checkout_completed"] or None,
+        **{
+            column: None if event in seen.unknown else _product_ids(ids, event)
+            for column, event in (("views", "product_viewed"), ("additions", "product_added_to_cart"))
+        },
+        "inferred": list(COUNTS),
+        "inferred_events": [
+            {
+                name: getattr(event, name)
+                for name in ("event", "evidence", "step", "product_id", "collection_id", "query")
+            }
+            for event in seen.events
+        ],
     }
 
 
@@ -187,4 +232,6 @@ def _step_row(episode: Episode, step: Step) -> dict[str, Any]:
         "reply_tokens": step.decision.reply_tokens or None,
         "reply": step.decision.reply,
         "refused": step.decision.refused,
+        "effects": [asdict(effect) for effect in step.page.effects] or None,
+        "content": None if step.page.content is None else asdict(step.page.content),
     }

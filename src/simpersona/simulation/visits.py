@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
@@ -191,7 +191,8 @@ def run_visits(
 
     def on_episode(episode: Episode) -> None:
         log = logs.get(episode.goal.shop_id)
-        on_finished(FinishedVisit(episode, log.take(episode.episode_id) if log is not None else None))
+        recorded = log.take(episode.episode_id) if log is not None else None
+        on_finished(FinishedVisit(replace(episode, recorded=log is not None), recorded))
 
     async def run_all() -> None:
         async with open_visitors(config, conditions.driver or config.driver, may_pay=is_lab) as visitors:

@@ -18,6 +18,7 @@ from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.back_history import BackHistory
+from simpersona.adapters.storefronts.browser_effects import TabEffects
 from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
 from simpersona.adapters.storefronts.browser_frames import whole_tree
 from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
@@ -62,6 +63,7 @@ class BrowserSession:
         self._scope, self._politeness = scope, politeness
         self._context: BrowserContext | None = None
         self._tab: StoreTab | None = None
+        self._effects: TabEffects | None = None
         self._tree: list[Kept] = []
         self._kept: dict[str, Kept] = {}
         self._shown: dict[str, Node] = {}
@@ -142,6 +144,7 @@ class BrowserSession:
         if self._guarded is not None:
             visit, guard_of = self._guarded
             await guard_of(self._context).watch(self._tab.cdp, visit)
+            self._effects = TabEffects(self._tab.tab)
         return self._tab
 
     def _on_socket(self, socket: WebSocketRoute) -> None:
@@ -265,6 +268,7 @@ class BrowserSession:
         if self._visit is not None:
             await self._show_to_guard(self._visit, self._tab, title)
             failure = self._visit.outcome(failure, self._troubles)
+        effects, content = await self._effects.take() if self._effects is not None else ((), None)
         return Page(
             self._tab.url,
             " ".join(title.split()),
@@ -273,6 +277,8 @@ class BrowserSession:
             self._history.before is not None,
             tuple(self._troubles),
             await self._screenshot() if self._config.screenshots else None,
+            effects,
+            content,
         )
 
     async def _nodes(self, tab: StoreTab, ax_nodes: Sequence[AxNode]) -> list[Kept]:

@@ -16,6 +16,7 @@ from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part
+from simpersona.adapters.storefronts.cart_requests import Answer, adds_to_cart, cart_effect
 from simpersona.adapters.storefronts.form_fields import FormField
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.http_forms import (
@@ -32,12 +33,13 @@ from simpersona.adapters.storefronts.http_forms import (
 from simpersona.adapters.storefronts.http_markup import http_markup
 from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, parsed, shown_frames
 from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Node, Page, Trouble
+from simpersona.pages import Action, Effect, Node, Page, Trouble
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
@@ -112,6 +114,7 @@ class HttpSession:
         self._part = 1
         self._history = BackHistory()
         self._troubles: list[Trouble] = []
+        self._effects: list[Effect] = []
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
@@ -141,7 +144,7 @@ class HttpSession:
         """
         if self._client is None:
             raise StorefrontError("the session is not open")
-        self._troubles = []
+        self._troubles, self._effects = [], []
         failure = self._scope.refused(action, self._shown) or self._not_allowed(action)
         if failure is None:
             failure = await self._do(action)
@@ -279,6 +282,7 @@ class HttpSession:
             response = await self._answer(self._client, request)
             if isinstance(response, str):
                 return response
+            self._note(request, response)
             if response.next_request is None:
                 failure = self._show(response, into)
                 await self._open_frames(into)
@@ -287,6 +291,15 @@ class HttpSession:
             if not self._scope.holds(str(request.url)):
                 return self._scope.leads_away(str(request.url))
         return f"The store sent the visitor on more than {MAX_REDIRECTS} times"
+
+    def _note(self, request: httpx2.Request, response: httpx2.Response) -> None:
+        """Notes what the store did, if it is not the lab's, whose log records it."""
+        asked = Asked(
+            request.method, str(request.url), "page", request.content, request.headers.get("Content-Type", "")
+        )
+        if self._visit is not None and adds_to_cart(asked):
+            kind, leads_to = (response.headers.get(name, "") for name in ("Content-Type", "Location"))
+            self._effects.append(cart_effect(asked, Answer(response.status_code, kind, response.text, leads_to)))
 
     async def _refused(self, request: httpx2.Request, into: Document) -> str | None:
         """Why a request may not be sent; empty where the guarded visit reports the reason."""
@@ -374,8 +387,16 @@ class HttpSession:
             self._visit.see(address, (tree[0]["name"]["value"], heading), self._fields(self._document))
             failure = self._visit.outcome(failure, self._troubles)
         self._history.seen(address)
-        back = self._history.before is not None
-        return Page(address, tree[0]["name"]["value"], nodes, failure, back, tuple(self._troubles))
+        return Page(
+            address,
+            tree[0]["name"]["value"],
+            nodes,
+            failure,
+            self._history.before is not None,
+            tuple(self._troubles),
+            effects=tuple(self._effects),
+            content=page_content(self._document.root, address) if self._visit is not None else None,
+        )
 
     def _fields(self, document: Document) -> list[FormField]:
         """The fields of a document and of the frames in it."""

@@ -1,0 +1,155 @@
+"""The content of the cart as a page shows it: the number beside the link to the cart, the lines' quantities, the amount."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lxml.html import HtmlElement
+
+from simpersona.adapters.storefronts.http_tree import spaced
+from simpersona.adapters.storefronts.page_parts import MONEY, UNSEEN, joined
+from simpersona.shopper.affordances import ADD
+from simpersona.shopper.page_addresses import page_address
+
+_CART = re.compile(
+    r"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?"
+    r"(?:cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk)s?(?![a-z])"
+)
+_COUNT = re.compile(
+    r"(?:^|[^a-z])(?:count|counter|qty|quantity|badge|bubble|number|num|size|items?|contents?|products?)(?![a-z])"
+)
+_TOTAL = re.compile(r"(?:^|[^a-z])(?:total|subtotal|amount|sum|price|value)(?![a-z])")
+_ONE_NUMBER = re.compile(r"\D*?(\d{1,3})(?:\D+\1)?\D*")
+"""One number, perhaps repeated for a screen reader: "(2)", "2 items", "2 2 items"."""
+_IN_DATA = (
+    "data-cart-count",
+    "data-cart-item-count",
+    "data-cart-items-count",
+    "data-cart-quantity",
+    "data-cart-items",
+    "data-cart-size",
+)
+_LINE = re.compile(r"^(updates\[|cart\[.*\]\[qty\]|quantity\[|qty[-\[])")
+"""Names of the quantities of a cart's lines: Shopify, WooCommerce and Magento, OpenCart, BigCommerce."""
+_QUANTITY = re.compile(r"qty|quantit|menge|anzahl|aantal|cantidad|ilosc", re.IGNORECASE)
+_MAX_LABEL = 60
+
+
+@dataclass(frozen=True)
+class CartShown:
+    """What a page shows of the cart; None where it does not show it."""
+
+    count: int | None
+    quantity: int | None
+    total: float | None
+
+
+def cart_shown(root: HtmlElement, address: str) -> CartShown:
+    """Reads the content of the cart from the page at `address`."""
+    shown = [element for element in root.iter() if isinstance(element.tag, str) and element.tag not in UNSEEN]
+    labels = list(_cart_labels(shown, address))
+    counts = [*_in_data(shown), *(number for label in labels if (number := _number(label)) is not None)]
+    totals = [amount for label in labels if (amount := _amount(label)) is not None]
+    return CartShown(counts[0] if counts else None, _quantity(shown, address), totals[0] if totals else None)
+
+
+def _in_data(elements: list[HtmlElement]) -> Iterator[int]:
+    for element in elements:
+        for name in _IN_DATA:
+            value = (element.get(name) or "").strip()
+            if value.isdecimal():
+                yield int(value)
+
+
+def _cart_labels(elements: list[HtmlElement], address: str) -> Iterator[str]:
+    """Texts that may hold the cart's content: of its counters and amounts, then of the links and buttons that open it."""
+    opening: list[str] = []
+    for element in elements:
+        marks = _marks(element)
+        is_cart = bool(_CART.search(marks))
+        if _COUNT.search(marks) or _TOTAL.search(marks):
+            near = is_cart or any(_CART.search(_marks(around)) or _opens(around, address) for around in _near(element))
+            if near and not _in_form_that_adds(element):
+                yield _label(element)
+        if element.tag in ("a", "button") and (_opens(element, address) or is_cart) and not ADD.search(_label(element)):
+            opening += [_label(element), element.get("aria-label") or ""]
+    yield from opening
+
+
+def _near(element: HtmlElement) -> list[HtmlElement]:
+    """The elements around a counter that may be the link to the cart."""
+    around = list(element.iterancestors())[:3]
+    return [one for one in around if one.tag not in ("body", "html", "main", "form", "header", "nav")]
+
+
+def _marks(element: HtmlElement) -> str:
+    text = " ".join(element.get(name) or "" for name in ("id", "class", "data-role", "data-testid"))
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", text).lower()
+
+
+def _opens(element: HtmlElement, address: str) -> bool:
+    """Whether a link opens the cart."""
+    href = element.get("href") if element.tag == "a" else None
+    if not href or href.startswith(("#", "javascript:")):
+        return False
+    return page_address(joined(address, href)).kind == "cart" and "add" not in href
+
+
+def _in_form_that_adds(element: HtmlElement) -> bool:
+    """Whether an element belongs to a form of the product, such as the number that is added."""
+    form = next(element.iterancestors("form"), None)
+    return form is not None and any(ADD.search(spaced(button.text_content())) for button in form.iter("button"))
+
+
+def _label(element: HtmlElement) -> str:
+    text = spaced(" ".join(element.itertext()))  # "2" and "2 items" stand in two elements
+    return text if len(text) <= _MAX_LABEL else ""
+
+
+def _number(label: str) -> int | None:
+    """The one number of a label, without amounts of money."""
+    match = _ONE_NUMBER.fullmatch(MONEY.sub(" ", label))
+    return int(match[1]) if match else None
+
+
+def _amount(label: str) -> float | None:
+    """The amount of money in a label; the last separator is that of decimals where two digits or one follow it."""
+    match = MONEY.search(label)
+    if match is None:
+        return None
+    digits = re.sub(r"[^\d.,]", "", match[1] or match[2]).strip(".,")
+    whole, separator, decimals = digits.rpartition(max(".", ",", key=digits.rfind))
+    if not separator or len(decimals) > 2:
+        return float(re.sub(r"\D", "", digits) or 0)
+    units = re.sub(r"\D", "", whole) or "0"
+    return float(f"{units}.{decimals}")
+
+
+def _quantity(elements: list[HtmlElement], address: str) -> int | None:
+    """The sum of the quantities of the cart's lines."""
+    is_cart = page_address(address).kind == "cart"
+    numbers = []
+    for element in elements:
+        if element.tag not in ("input", "select") or (element.get("type") or "").lower() in (
+            "hidden",
+            "submit",
+            "button",
+        ):
+            continue
+        name = element.get("name") or ""
+        marked = _QUANTITY.search(" ".join((name, element.get("class") or "", element.get("id") or "")))
+        if not (_LINE.search(name) or (is_cart and marked)):
+            continue
+        value = element.get("value") or next(
+            (
+                option.get("value", option.text or "")
+                for option in element.iter("option")
+                if "selected" in option.attrib
+            ),
+            "",
+        )
+        if value.strip().isdecimal():
+            numbers.append(int(value))
+    return sum(numbers) if numbers else None

@@ -1,0 +1,67 @@
+"""What a page of a store is, and which evidence says so.
+
+Markup that states the kind for machines comes before the address, the address before the structure of the page. An address
+of the cart, the checkout or an order comes first: such a page may also recommend products. A search stays one if its results
+are stated as a list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from simpersona.pages import Page, PageContent, PageKind
+from simpersona.shopper.page_addresses import PageAddress, page_address
+
+PageEvidence = Literal["markup", "address", "structure"]
+MANY_CARDS = 2
+"""A page with at least this number of links to products with a price each is a list."""
+
+
+@dataclass(frozen=True)
+class SeenPage:
+    """The kind of a page, None where nothing tells it, with the evidence, and the name and the query of its address."""
+
+    kind: PageKind | None
+    evidence: PageEvidence | None
+    name: str
+    query: str | None = None
+
+
+def seen_page(page: Page) -> SeenPage:
+    """The kind of a page by its markup, its address and its structure."""
+    address, content = page_address(page.url), page.content
+    declared = content.declared if content is not None else None
+    if address.kind in ("cart", "checkout", "order"):
+        return _of(address, "address")
+    if address.kind == "search" and declared in (None, "search", "collection", "other"):
+        return _search(address, content, declared)
+    if declared is not None and not (declared == "collection" and address.kind == "other"):
+        name = content.product_id if declared == "product" and content and address.kind == "other" else None
+        return SeenPage(declared, "markup", name or address.name, address.query)
+    if address.kind is not None:
+        return _of(address, "address")
+    by_structure = _structure(content) if content is not None else None
+    return SeenPage(by_structure, "structure" if by_structure else None, address.name)
+
+
+def _of(address: PageAddress, evidence: PageEvidence) -> SeenPage:
+    return SeenPage(address.kind, evidence, address.name, address.query)
+
+
+def _search(address: PageAddress, content: PageContent | None, declared: PageKind | None) -> SeenPage:
+    """A search, or the page with the form of one: without a query in the address, the results tell."""
+    if address.query is None and declared is None and content is not None and content.cards < 1:
+        return SeenPage("other", "structure", address.name)
+    return SeenPage("search", "markup" if declared == "search" else "address", address.name, address.query)
+
+
+def _structure(content: PageContent) -> PageKind | None:
+    """A page with a price and a control that adds it is a product, many cards are a list; without a price it is neither."""
+    if content.prices and content.add_controls:
+        return "product"
+    if content.cards >= MANY_CARDS and not content.add_controls:
+        return "collection"
+    if not (content.prices or content.add_controls or content.cards):
+        return "other"
+    return None
