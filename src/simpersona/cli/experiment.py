@@ -126,6 +126,7 @@ def _show(figures: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from simpersona.evaluation.measurable import INFERRED
     from simpersona.report.experiment_page import outcome_rows, store_label
 
     title = f"A: {store_label(figures['a'])}\nB: {store_label(figures['b'])}\n{figures['pairs']:,} buyers in both"
@@ -137,5 +138,7 @@ def _show(figures: dict[str, Any]) -> None:
         table.add_row(row.outcome, row.rate_a, row.rate_b, row.lift, row.relative, row.p, row.verdict, row.needed)
     console = Console(highlight=False, soft_wrap=True, width=max(Console().width, WIDTH))
     console.print(table)
+    if figures.get("inferred"):
+        console.print(f"Events are {INFERRED}; purchases cannot be measured there.", markup=False)
     for shop, part in figures["shops"].items():
         console.print(f"{shop}: {part['verdict']} ({part['pairs']:,} buyers; {part['reason']})", markup=False)

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import Metrics
+from simpersona.evaluation.measurable import floats, happened, left_out, share, untold
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import ABLATION
 
@@ -27,8 +28,10 @@ def ablation_metrics(episodes: pa.Table) -> Metrics:
     for arm, table in arms.items():
         figures = _figures(table) if table.num_rows else dict.fromkeys(ABLATION.names) | {"episodes": 0}
         why = "" if table.num_rows else _NO_EPISODE[arm]
+        unknown = {name: untold(table, column) for name, column in _COUNTED.items()}
         for name, value in figures.items():
-            builder.put(f"ablation.{arm}.{name}", value, why or ("" if value is not None else "every episode crashed"))
+            missing = "" if value is not None else unknown.get(name) or "every episode crashed"
+            builder.put(f"ablation.{arm}.{name}", value, why or missing or _left_out(table, name))
     _put_shops(builder, arms)
     return builder.metrics()
 
@@ -53,20 +56,39 @@ _NO_EPISODE = {
 }
 
 
+_COUNTED = {"add_to_cart": "add_to_cart_count", "products_mean": "product_view_count"}
+"""The figures of events that a store without a log may not tell, with their columns."""
+
+
+def _left_out(table: pa.Table, name: str) -> str:
+    return left_out(table[_COUNTED[name]].null_count, table.num_rows) if name in _COUNTED else ""
+
+
 def _figures(table: pa.Table) -> dict[str, float | None]:
     endings, kinds = np.asarray(table["ending"]), np.asarray(table["error_kind"].to_pylist(), object)
     crashed = endings == "other"
-    checkout = (np.asarray(table["checkout_start_count"]) > 0) | (np.asarray(table["purchase_count"]) > 0)
     depths = {
         "actions_mean": np.asarray(table["steps"]),
         "pages_mean": np.asarray(table["pages"]),
-        "products_mean": np.array([len(products or []) for products in table["products"].to_pylist()]),
+        "products_mean": _products(table),
     }
     return {
         "episodes": table.num_rows,
         "goal_reached": float((endings == "goal_reached").mean()),
         "crash": float(crashed.mean()),
         **{name: float((crashed & (kinds == kind)).mean()) for name, kind in CRASHES.items()},
-        "add_to_cart": float((np.asarray(table["add_to_cart_count"]) > 0).mean()),
-        "checkout": float(checkout.mean()),
-    } | {name: None if crashed.all() else float(depth[~crashed].mean()) for name, depth in depths.items()}
+        "add_to_cart": share(happened(table, "add_to_cart")),
+        "checkout": share(happened(table, "checkout")),
+    } | {name: _mean(depth[~crashed]) for name, depth in depths.items()}
+
+
+def _products(table: pa.Table) -> np.ndarray:
+    """The number of distinct products of each visit, nan where its views are unknown."""
+    numbers = np.array([len(products or []) for products in table["products"].to_pylist()])
+    return np.where(np.isnan(floats(table["product_view_count"])), np.nan, numbers)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """The mean of the known values; None without any."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else None

@@ -22,6 +22,16 @@ from scipy import stats
 
 from simpersona.config import EvaluationConfig
 from simpersona.contracts import Metrics
+from simpersona.evaluation.measurable import (
+    AS_CHECKOUT,
+    NO_CHECKOUTS,
+    happened,
+    has_checkouts,
+    joined,
+    left_out,
+    purchase_is,
+    untold,
+)
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import ALIGNMENT_SIZES, ARMS, FUNNEL, OUTCOME, RATES, ROW
 from simpersona.evaluation.rates import (
@@ -71,15 +81,16 @@ def conversion_metrics(
     `pairs` come from `eligible_pairs`, `episodes` are simulated (EPISODES), `sessions` are the real ones of the simulated
     stores without bouncers'. What cannot be computed is None with the reason.
     """
-    builder = MetricsBuilder()
+    builder, purchase = MetricsBuilder(), purchase_is(episodes)
     builder.put("conversion.pairs", len(pairs))
     builder.put("conversion.episodes", int(pc.sum(pc.is_valid(episodes["code"])).as_py() or 0))
     shortage = _shortage(episodes, pairs, train_shops, config)
-    _put_arms(builder, pairs, shortage)
+    meaning = "" if purchase == "order" else AS_CHECKOUT if has_checkouts(sessions) else NO_CHECKOUTS
+    _put_arms(builder, pairs, shortage, meaning)
     for stratum in ROW.labels:
         for name, count in _sizes(pairs, stratum).items():
             builder.put(f"conversion.{stratum}.{name}", count, _few(name, count))
-    _put_headline(builder, pairs, config, seed)
+    _put_headline(builder, pairs, config, seed, meaning)
     _put_overall(builder, episodes, sessions)
     return builder.metrics()
 
@@ -95,8 +106,12 @@ def eligible_pairs(
 ) -> list[Pair]:
     """The pairs of held-out stores with at least `min_sessions` real sessions and `min_episodes` episodes, each with the scores
     of all arms. The token must have a stratum, that is, buyers in the training stores.
+
+    Where nothing may be ordered, a purchase is a checkout reached, on both sides; its alignment is nan if the log of the real
+    sessions has no checkout starts.
     """
-    real, agent = real_rates(sessions, buyers, assignments), agent_rates(episodes)
+    purchase = purchase_is(episodes)
+    real, agent = real_rates(sessions, buyers, assignments, purchase), agent_rates(episodes)
     blind = blind_rates(episodes, assignments)
     strata = token_strata(buyers, assignments, train_shops)
     by_shop = pooled({cell: rates for cell, rates in real.items() if cell[0] not in train_shops}, by=0)
@@ -111,6 +126,7 @@ def eligible_pairs(
         and agent[cell].trials >= config.min_episodes
     ]
     rng = np.random.default_rng(seed)
+    comparable = np.array([1.0, 1.0 if purchase == "order" or has_checkouts(sessions) else np.nan])
     pairs: list[Pair] = []
     for shop, code in cells:
         target, played = real[shop, code], agent[shop, code]
@@ -128,6 +144,7 @@ def eligible_pairs(
                 [expected_alignment(target.shares, played.trials, other) for other in others], axis=0
             ),
         }
+        scores = {arm: score * comparable for arm, score in scores.items()}
         pairs.append(Pair(shop, code, strata[code], target, played, scores))
     return pairs
 
@@ -156,7 +173,7 @@ def stratum_means(pairs: list[Pair], arm: str) -> dict[str, Float[np.ndarray, " 
     means: dict[str, np.ndarray] = {}
     for stratum in FUNNEL:
         scores = np.array([pair.scores[arm] for pair in pairs if pair.stratum == stratum]).reshape(-1, 2)
-        known = scores[~np.isnan(scores).any(axis=1)]
+        known = scores[~np.isnan(scores).all(axis=1)]
         means[stratum] = known.mean(axis=0) if len(known) else _UNKNOWN
     represented = [means[FUNNEL[index]] for index in _represented(pairs)] or [_UNKNOWN]
     return means | {"stratified": np.mean(list(means.values()), axis=0), "represented": np.mean(represented, axis=0)}
@@ -196,16 +213,17 @@ def _blind_score(blind: Rates | None, target: Rates, config: EvaluationConfig) -
     return aligned(blind.shares, target.shares)
 
 
-def _put_arms(builder: MetricsBuilder, pairs: list[Pair], shortage: str) -> None:
+def _put_arms(builder: MetricsBuilder, pairs: list[Pair], shortage: str, meaning: str) -> None:
     for arm in ARMS:
         for stratum, means in stratum_means(pairs, arm).items():
             why = (
                 _why_missing(pairs, arm, stratum, shortage)
-                if np.isnan(means).any()
+                if np.isnan(means).all()
                 else _represented_by(pairs, stratum)
             )
             for outcome, value in zip(OUTCOME.labels, (*means, means.mean()), strict=True):
-                builder.put(f"conversion.{stratum}.{outcome}.{arm}", float(value), why)
+                remark = "" if outcome == "atc" else meaning
+                builder.put(f"conversion.{stratum}.{outcome}.{arm}", float(value), joined(why, remark))
 
 
 def _represented_by(pairs: list[Pair], stratum: str) -> str:
@@ -219,7 +237,7 @@ def _represented_by(pairs: list[Pair], stratum: str) -> str:
 def _why_missing(pairs: list[Pair], arm: str, stratum: str, shortage: str) -> str:
     if not pairs:
         return shortage
-    known = {pair.stratum for pair in pairs if not np.isnan(pair.scores[arm]).any()}
+    known = {pair.stratum for pair in pairs if not np.isnan(pair.scores[arm]).all()}
     wanted = [FUNNEL[index] for index in _represented(pairs)] if stratum == "represented" else FUNNEL
     missing = [name for name in wanted if name not in known]
     if stratum in FUNNEL:
@@ -266,7 +284,9 @@ def _few(name: str, count: int) -> str:
     )
 
 
-def _put_headline(builder: MetricsBuilder, pairs: list[Pair], config: EvaluationConfig, seed: int) -> None:
+def _put_headline(
+    builder: MetricsBuilder, pairs: list[Pair], config: EvaluationConfig, seed: int, meaning: str
+) -> None:
     drawn = resampled_ara(pairs, config.bootstrap, seed)
     points = {arm: stratum_means(pairs, arm) for arm in drawn}
     for column, stratum in enumerate(ROW.labels):
@@ -274,7 +294,7 @@ def _put_headline(builder: MetricsBuilder, pairs: list[Pair], config: Evaluation
         samples = {arm: means[:, column] for arm, means in drawn.items()}
         ara = {arm: float(means[stratum].mean()) for arm, means in points.items()}
         several = _sizes(pairs, stratum)["shops"] > 1
-        whole = _NEEDS.get(stratum, f"needs pairs of stratum {stratum}")
+        whole = NO_CHECKOUTS if meaning == NO_CHECKOUTS else _NEEDS.get(stratum, f"needs pairs of stratum {stratum}")
         for arm in ARMS:
             interval = interval95(samples[arm]) if several and np.isfinite(ara[arm]) else None
             builder.put(f"{key}.{arm}_ci95", interval, "" if interval else f"{whole}, of two stores or more")
@@ -325,22 +345,14 @@ def _put_overall(builder: MetricsBuilder, episodes: pa.Table, sessions: pa.Table
     for side, table in sides.items():
         for rate in RATES:
             key, hits = f"conversion.overall.{side}.{rate}", happened(table, rate)
-            if not table.num_rows:
-                why = "no session" if side == "real" else "no visit with a persona token"
+            known = hits.drop_null()
+            if not len(known):
+                none = "no session" if side == "real" else "no visit with a persona token"
+                why = untold(table, f"{rate}_count") if table.num_rows else none
                 builder.put(key, None, why)
                 builder.put(f"{key}_ci95", None, why)
                 continue
-            count = int(pc.sum(hits.cast(pa.int64())).as_py())
-            interval = stats.binomtest(count, table.num_rows).proportion_ci(0.95, method="wilson")
-            builder.put(key, count / table.num_rows)
+            count = int(pc.sum(known.cast(pa.int64())).as_py())
+            interval = stats.binomtest(count, len(known)).proportion_ci(0.95, method="wilson")
+            builder.put(key, count / len(known), left_out(hits.null_count, len(hits)))
             builder.put(f"{key}_ci95", [float(interval.low), float(interval.high)])
-
-
-def happened(table: pa.Table, rate: str) -> pa.ChunkedArray:
-    """Whether each session or episode had an add to cart, reached the checkout, or placed an order."""
-    if rate == "add_to_cart":
-        return pc.greater(table["add_to_cart_count"], 0)
-    bought = pc.greater(table["purchase_count"], 0)
-    if rate == "purchase":
-        return bought
-    return pc.or_(bought, pc.greater(table["checkout_start_count"], 0))  # a source may lack checkout starts

@@ -8,20 +8,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simpersona.evaluation.alignment import Pair, happened
+from simpersona.evaluation.alignment import Pair
+from simpersona.evaluation.measurable import PurchaseIs, happened, share
 from simpersona.evaluation.metrics_table import RATES
 from simpersona.evaluation.tables import SHOP_FIGURES, TOKEN_PAIRS
 from simpersona.visits import AS_MEANT, ENDINGS
 
 
-def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
-    """TOKEN_PAIRS of one policy."""
+def pairs_table(policy: str, pairs: Sequence[Pair], purchase: PurchaseIs = "order") -> pa.Table:
+    """TOKEN_PAIRS of one policy; `purchase` says what its purchases are."""
     rows = []
     for pair in pairs:
         shares = {
-            f"{side}_{outcome}": share
+            f"{side}_{outcome}": rate
             for side, rates in (("real", pair.real), ("agent", pair.played))
-            for outcome, share in zip(("atc", "purchase"), rates.shares.tolist(), strict=True)
+            for outcome, rate in zip(("atc", "purchase"), rates.shares.tolist(), strict=True)
         }
         ara = {f"ara_{arm}": float(scores.mean()) for arm, scores in pair.scores.items()}
         rows.append(
@@ -32,6 +33,7 @@ def pairs_table(policy: str, pairs: Sequence[Pair]) -> pa.Table:
                 "stratum": pair.stratum,
                 "sessions": pair.real.trials,
                 "episodes": pair.played.trials,
+                "purchase_is": purchase,
                 **shares,
                 **{name: value if np.isfinite(value) else None for name, value in ara.items()},
             }
@@ -49,11 +51,7 @@ def shop_figures(policy: str, episodes: pa.Table, sessions: pa.Table) -> pa.Tabl
             for side, table in (("real", sessions), ("agent", played))
         }
         endings = np.asarray(sides["agent"]["ending"])
-        rates = {
-            f"{side}_{rate}": float(np.mean(happened(visits, rate))) if visits.num_rows else None
-            for side, visits in sides.items()
-            for rate in RATES
-        }
+        rates = {f"{side}_{rate}": share(happened(visits, rate)) for side, visits in sides.items() for rate in RATES}
         rows.append(
             {
                 "policy": policy,

@@ -18,6 +18,17 @@ from jaxtyping import Float, Int, Num
 from scipy.stats import wasserstein_distance
 
 from simpersona.contracts import Metrics
+from simpersona.evaluation.measurable import (
+    NO_CHECKOUTS,
+    PurchaseIs,
+    bought,
+    has_checkouts,
+    joined,
+    left_out,
+    purchase_is,
+    untold,
+    with_known,
+)
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import DEPTH, DEPTH_ROW, FUNNEL
 from simpersona.evaluation.rates import BUYER
@@ -38,26 +49,38 @@ class Lengths:
 def depth_metrics(episodes: pa.Table, sessions: pa.Table, buyers: pa.Table, replicates: int, seed: int) -> Metrics:
     """The keys depth.*, for each stratum of the buyer whose session gave the goal, and over all of them.
 
-    The tables are EPISODES, SESSIONS and BUYERS. Episodes with an order or without a token are left out, and so are stores and
-    strata that only one of the two sides has.
+    The tables are EPISODES, SESSIONS and BUYERS. Episodes with a purchase or without a token are left out, and so are stores
+    and strata that only one of the two sides has. A purchase is an order, on both sides a checkout that was reached where
+    nothing may be ordered: a visit there ends at the checkout.
     """
-    builder = MetricsBuilder()
+    builder, purchase = MetricsBuilder(), purchase_is(episodes)
+    known, remark = with_known(episodes, *(f"{what}_count" for what in COUNTED))
+    if purchase == "checkout":
+        remark = joined(
+            "visits that reached the checkout are left out, on both sides: nothing is ordered there", remark
+        )
+    missing = NO_CHECKOUTS if purchase == "checkout" and not has_checkouts(sessions) else ""
+    if episodes.num_rows and not known.num_rows:
+        missing = joined(*(untold(episodes, f"{what}_count") for what in COUNTED)) or left_out(
+            episodes.num_rows, episodes.num_rows
+        )
     for stratum in DEPTH_ROW.labels:
         kept = buyers.filter(pc.is_in(buyers["stratum"], pa.array(FUNNEL if stratum == "all" else [stratum])))
-        lengths = matched_lengths(episodes, sessions, kept)
+        lengths = matched_lengths(known, sessions, kept)
         figures = {"real_sessions": len(lengths.real), "agent_episodes": len(lengths.agent)}
-        if len(lengths.agent):
+        if len(lengths.agent) and not missing:
             figures |= _compared(lengths, replicates, seed)
         for name in DEPTH.names:
-            builder.put(f"depth.{stratum}.{name}", figures.get(name), "" if name in figures else DEPTH.missing)
+            why = remark if name in figures else missing or joined(DEPTH.missing, remark)
+            builder.put(f"depth.{stratum}.{name}", figures.get(name), why)
     return builder.metrics()
 
 
 def matched_lengths(episodes: pa.Table, sessions: pa.Table, buyers: pa.Table) -> Lengths:
     """The depths of both sides over the cells (store, stratum) that both have, for the buyers given."""
     played = episodes.filter(pc.is_valid(episodes["code"]))
-    strata = buyers.select([*BUYER, "stratum"])
-    sides = [dict(_cells(side, strata)) for side in (sessions, played)]
+    strata, purchase = buyers.select([*BUYER, "stratum"]), purchase_is(episodes)
+    sides = [dict(_cells(side, strata, purchase)) for side in (sessions, played)]
     cells = sorted(sides[0].keys() & sides[1].keys())
     real, agent = ([side[cell] for cell in cells] for side in sides)
     weights = [
@@ -89,10 +112,12 @@ def _compared(lengths: Lengths, replicates: int, seed: int) -> dict[str, float |
     }
 
 
-def _cells(visits: pa.Table, strata: pa.Table) -> Iterator[tuple[tuple[str, str], Int[np.ndarray, " n"]]]:
-    """The depths of the visits without an order, by store and stratum."""
+def _cells(
+    visits: pa.Table, strata: pa.Table, purchase: PurchaseIs
+) -> Iterator[tuple[tuple[str, str], Int[np.ndarray, " n"]]]:
+    """The depths of the visits without a purchase, by store and stratum."""
     counts = [f"{what}_count" for what in COUNTED]
-    left = visits.filter(pc.equal(visits["purchase_count"], 0)).select([*BUYER, *counts])
+    left = visits.filter(pc.invert(bought(visits, purchase))).select([*BUYER, *counts])
     joined = left.join(strata, BUYER, join_type="inner")
     depth = np.sum([joined[name].to_numpy() for name in counts], axis=0, dtype=int)
     cell = [joined[name].to_numpy(zero_copy_only=False).astype(str) for name in ("shop_id", "stratum")]

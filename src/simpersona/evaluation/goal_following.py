@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float, Int, Num, Shaped
 
 from simpersona.contracts import Metrics
+from simpersona.evaluation.measurable import is_inferred, untold
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import FOLLOWED, FOLLOWING_DIFFERENCE, GOAL_FOLLOWING
 from simpersona.evaluation.resampling import interval95, times_drawn
@@ -98,7 +99,7 @@ def matched_visits(episodes: pa.Table, sessions: pa.Table, types: Types) -> Foll
             continue
         shops.append(shop)
         known = types[shop]
-        agent.append(_counts(known, row["wish"], row["views"], row["additions"]))
+        agent.append(_counts(known, row["wish"], row["views"], row["additions"] or ()))  # those that are known
         seen, added = (_products(timeline, event) for event in ("product_viewed", "product_added_to_cart"))
         real.append(_counts(known, row["wish"], seen, added))
     sides = (np.array(side, np.int64).reshape(-1, len(FOLLOWED), 2) for side in (agent, real))
@@ -145,6 +146,8 @@ def _why_none(played: pa.Table, sessions: pa.Table, types: Types) -> str:
     if not played.num_rows:
         return "no visit with a persona token"
     if played["views"].null_count == played.num_rows:
+        if is_inferred(played):
+            return untold(played, "product_view_count")
         return (
             "the visits are of an earlier version, which did not record the products; run `simpersona simulate --force`"
         )

@@ -1,7 +1,7 @@
 """Conversion rates of real sessions and of simulated visits, per (store, token).
 
 A rate is a share of sessions (REFERENCE 17): ATC, the share with an add to cart, and PUR, the share with an order
-placed. Sessions of bouncers (stratum E) are left out, because no agent simulates them.
+placed, or with a checkout reached where nothing may be ordered. Sessions of bouncers (stratum E) are left out, because no agent simulates them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from jaxtyping import Float
 
 from simpersona.contracts import STRATA
+from simpersona.evaluation.measurable import PurchaseIs, bought, happened, purchase_is
 
 BUYER = ["shop_id", "buyer_id"]
 Cell = tuple[str, int]
@@ -23,7 +24,7 @@ Cell = tuple[str, int]
 
 @dataclass(frozen=True)
 class Rates:
-    """The numbers of sessions or episodes, of those with an add to cart, and of those with an order."""
+    """The numbers of sessions or episodes, of those with an add to cart, and of those with a purchase."""
 
     trials: int
     carts: int
@@ -50,21 +51,23 @@ def shopper_sessions(sessions: pa.Table, buyers: pa.Table, shops: Collection[str
     return plain.join(active, BUYER, join_type="inner")
 
 
-def real_rates(sessions: pa.Table, buyers: pa.Table, assignments: pa.Table) -> dict[Cell, Rates]:
+def real_rates(
+    sessions: pa.Table, buyers: pa.Table, assignments: pa.Table, purchase: PurchaseIs = "order"
+) -> dict[Cell, Rates]:
     """Rates of the real sessions of each store's buyers of each code."""
-    return _by_cell(shopper_sessions(sessions, buyers).join(assignments, BUYER, join_type="inner"))
+    return _by_cell(shopper_sessions(sessions, buyers).join(assignments, BUYER, join_type="inner"), purchase)
 
 
 def agent_rates(episodes: pa.Table) -> dict[Cell, Rates]:
-    """Rates of the episodes (shape of EPISODES) that carried a persona token."""
-    return _by_cell(episodes.filter(pc.is_valid(episodes["code"])))
+    """Rates of the episodes (shape of EPISODES) that carried a persona token and whose additions are known."""
+    return _by_cell(episodes.filter(pc.is_valid(episodes["code"])), purchase_is(episodes))
 
 
 def blind_rates(episodes: pa.Table, assignments: pa.Table) -> dict[Cell, Rates]:
     """Rates of the episodes without a token, by the code of the buyer whose session gave the goal."""
     blind = episodes.filter(pc.is_null(episodes["code"]))
-    blind = blind.select([*BUYER, "add_to_cart_count", "purchase_count"])
-    return _by_cell(blind.join(assignments, BUYER, join_type="inner"))
+    blind = blind.select([*BUYER, "add_to_cart_count", "checkout_start_count", "purchase_count"])
+    return _by_cell(blind.join(assignments, BUYER, join_type="inner"), purchase_is(episodes))
 
 
 def token_strata(buyers: pa.Table, assignments: pa.Table, shops: Collection[str]) -> dict[int, str]:
@@ -86,13 +89,14 @@ def pooled(rates: dict[Cell, Rates], by: int) -> dict[str | int, Rates]:
     return sums
 
 
-def _by_cell(table: pa.Table) -> dict[Cell, Rates]:
+def _by_cell(table: pa.Table, purchase: PurchaseIs) -> dict[Cell, Rates]:
+    table = table.filter(pc.is_valid(table["add_to_cart_count"]))
     flags = pa.table(
         {
             "shop_id": table["shop_id"],
             "code": table["code"],
-            "cart": pc.greater(table["add_to_cart_count"], 0).cast(pa.int64()),
-            "purchase": pc.greater(table["purchase_count"], 0).cast(pa.int64()),
+            "cart": happened(table, "add_to_cart").cast(pa.int64()),
+            "purchase": bought(table, purchase).cast(pa.int64()),
         }
     )
     sums = flags.group_by(["shop_id", "code"]).aggregate([([], "count_all"), ("cart", "sum"), ("purchase", "sum")])

@@ -14,6 +14,17 @@ from scipy import stats
 
 from simpersona.config import EvaluationConfig
 from simpersona.contracts import HEADS, LEVELS, Metrics
+from simpersona.evaluation.measurable import (
+    AS_CHECKOUT,
+    bought,
+    floats,
+    happened,
+    joined,
+    left_out,
+    purchase_is,
+    share,
+    untold,
+)
 from simpersona.evaluation.metrics_file import MetricsBuilder
 
 LOW, HIGH = 0, 2
@@ -29,27 +40,33 @@ def separation_metrics(
     """
     played = episodes.filter(pc.is_valid(episodes["code"]))
     code = played["code"].to_numpy().astype(int)
-    builder = MetricsBuilder()
+    builder, purchase = MetricsBuilder(), purchase_is(played)
+    scores = simulation_scores(played)
     for column, head in enumerate(HEADS):
-        codes, values = token_means(code, simulation_scores(played)[head])
-        _put_head(builder, f"separation.{head}", values, head_levels[codes, column], config, seed)
+        known = np.isfinite(scores[head])
+        codes, values = token_means(code[known], scores[head][known])
+        remark = left_out(int((~known).sum()), len(known))
+        if head == "purchase" and purchase == "checkout":
+            remark = joined(AS_CHECKOUT, remark)
+        _put_head(builder, f"separation.{head}", values, head_levels[codes, column], config, seed, remark)
     _put_funnel(builder, played, head_levels[code, HEADS.index("purchase")])
     return builder.metrics()
 
 
 def simulation_scores(episodes: pa.Table) -> dict[str, Float[np.ndarray, " n"]]:
-    """One score per episode and head.
+    """One score per episode and head, nan where an event that it counts is unknown.
 
-    engagement: actions taken. exploration: searches, collection views and product views. purchase: 8 with an order placed plus
-    3 with an add to cart, the weights of App. E.
+    engagement: actions taken. exploration: searches, collection views and product views. purchase: 8 with a purchase plus 3
+    with an add to cart, the weights of App. E; a purchase is an order placed, or a checkout reached where nothing may be
+    ordered.
     """
-    column = {name: np.asarray(episodes[name]) for name in episodes.column_names if name.endswith("_count")}
+    views = [floats(episodes[f"{what}_count"]) for what in ("search", "collection_view", "product_view")]
+    purchases = bought(episodes, purchase_is(episodes)).cast(pa.float64()).fill_null(0.0).to_numpy()
+    added = floats(episodes["add_to_cart_count"])
     return {
         "engagement": np.asarray(episodes["steps"]).astype(float),
-        "exploration": (column["search_count"] + column["collection_view_count"] + column["product_view_count"]).astype(
-            float
-        ),
-        "purchase": 8.0 * (column["purchase_count"] > 0) + 3.0 * (column["add_to_cart_count"] > 0),
+        "exploration": np.sum(views, axis=0, dtype=float),
+        "purchase": 8.0 * purchases + 3.0 * (added > 0) + 0.0 * added,
     }
 
 
@@ -90,12 +107,19 @@ def _means(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _put_head(
-    builder: MetricsBuilder, key: str, values: np.ndarray, level: np.ndarray, config: EvaluationConfig, seed: int
+    builder: MetricsBuilder,
+    key: str,
+    values: np.ndarray,
+    level: np.ndarray,
+    config: EvaluationConfig,
+    seed: int,
+    remark: str,
 ) -> None:
     groups = [values[level == number] for number in range(len(LEVELS))]
     for name, group in zip(LEVELS, groups, strict=True):
         mean = group.mean() if len(group) else None
-        builder.put(f"{key}.{name}", mean, "" if len(group) else f"no simulated persona has the predicted level {name}")
+        missing = "" if len(group) else f"no simulated persona has the predicted level {name}"
+        builder.put(f"{key}.{name}", mean, joined(missing, remark))
         builder.put(f"{key}.{name}_tokens", len(group))
     low, high = groups[LOW], groups[HIGH]
     why = _why_untested(groups)
@@ -106,7 +130,7 @@ def _put_head(
         "permutation_p": lambda: permutation_p(values, level, config.permutations, seed),
     }
     for name, test in tests.items():
-        builder.put(f"{key}.{name}", None if why else test(), why)
+        builder.put(f"{key}.{name}", None if why else test(), joined(why, remark))
 
 
 def _why_untested(groups: list[np.ndarray]) -> str:
@@ -119,12 +143,13 @@ def _why_untested(groups: list[np.ndarray]) -> str:
 
 
 def _put_funnel(builder: MetricsBuilder, episodes: pa.Table, level: np.ndarray) -> None:
-    cart = np.asarray(episodes["add_to_cart_count"]) > 0
-    checkout = (np.asarray(episodes["checkout_start_count"]) > 0) | (np.asarray(episodes["purchase_count"]) > 0)
     for number, name in enumerate(LEVELS):
-        at_level = level == number
-        builder.put(f"separation.funnel.{name}.episodes", int(at_level.sum()))
-        for rate, hits in (("add_to_cart", cart), ("checkout", checkout)):
-            share = hits[at_level].mean() if at_level.any() else None
-            missing = "" if at_level.any() else f"no visit has a persona with {name} predicted purchase level"
-            builder.put(f"separation.funnel.{name}.{rate}", share, missing)
+        visits = episodes.filter(pa.array(level == number, pa.bool_()))
+        builder.put(f"separation.funnel.{name}.episodes", visits.num_rows)
+        for rate in ("add_to_cart", "checkout"):
+            hits = happened(visits, rate)
+            missing = untold(visits, f"{rate}_count") if rate == "add_to_cart" else ""
+            if not visits.num_rows:
+                missing = f"no visit has a persona with {name} predicted purchase level"
+            remark = missing or left_out(hits.null_count, len(hits))
+            builder.put(f"separation.funnel.{name}.{rate}", share(hits), remark)

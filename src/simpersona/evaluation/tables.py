@@ -26,9 +26,11 @@ TOKEN_PAIRS = Contract(
             # ARA of each arm of Table 2; null where the arm has no rate
             *[(f"ara_{arm}", _number) for arm in ("correct", "all_mismatch", "one_random", "shop_mean")],
             *[(f"ara_{arm}", _number) for arm in ("token_mean", "no_token", "noise_ceiling")],
+            ("purchase_is", _text),  # "order", or "checkout" where nothing may be ordered; null: an order
         ]
     ),
     key=("policy", "shop_id", "code"),
+    added=("purchase_is",),
 )
 """The (store, token) pairs whose mean is Table 2."""
 

@@ -22,6 +22,7 @@ from simpersona.evaluation.clusters import cluster_metrics
 from simpersona.evaluation.depth import depth_metrics
 from simpersona.evaluation.enough_data import strata_without_pairs
 from simpersona.evaluation.goal_following import goal_following_metrics
+from simpersona.evaluation.measurable import purchase_is, with_inferred_notes
 from simpersona.evaluation.metrics_file import complete, of_policy, serialise
 from simpersona.evaluation.outcomes import Training, outcome_metrics
 from simpersona.evaluation.planted import planted_metrics
@@ -203,7 +204,8 @@ def _policy_metrics(config: Config, real: _Real, policy: str, episodes: pa.Table
         | goal_following_metrics(episodes, real.gave_goals, real.products, settings.bootstrap, seed)
         | ablation_metrics(episodes)
     )
-    return metrics, pairs_table(policy, pairs), shop_figures(policy, episodes, shoppers)
+    pair_rows = pairs_table(policy, pairs, purchase_is(episodes))
+    return with_inferred_notes(metrics, episodes), pair_rows, shop_figures(policy, episodes, shoppers)
 
 
 def training_of(config: Config, policy: str) -> tuple[Training, str]:

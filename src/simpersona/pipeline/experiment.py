@@ -14,6 +14,7 @@ from simpersona.config import Config
 from simpersona.config.file import parse_config
 from simpersona.contracts import BUYERS, EPISODES, HEADS, LEVELS, STEPS
 from simpersona.errors import ConfigError
+from simpersona.evaluation.measurable import INFERRED, is_inferred
 from simpersona.evaluation.tables import PAIRS
 from simpersona.files import fingerprint, read_json, read_table, write_json, write_table, write_text
 from simpersona.personas.fitted import FittedPersonas
@@ -216,6 +217,7 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         "reseed": plan.reseed,
         **{arm: _store(config) for arm, config in arms.items()},
         **experiment_figures(pairs, plan.question),
+        "inferred": is_inferred(a) or is_inferred(b),
     }
     write_json(out / FIGURES, figures)
     write_text(out / "index.html", render_experiment(figures))
@@ -223,7 +225,7 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
     return StageResult(
         2 * plan.buyers,
         figures["pairs"],
-        f"{figures['verdict']}: {figures['reason']}",
+        f"{figures['verdict']}: {figures['reason']}" + (f" (events {INFERRED})" if figures["inferred"] else ""),
         plan.buyers - figures["pairs"],
     )
 

@@ -15,6 +15,7 @@ from simpersona.config import Driver, StoreConfig
 from simpersona.config.file import parse_config
 from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError
+from simpersona.evaluation.measurable import INFERRED
 from simpersona.evaluation.metrics_table import ENDING_LABELS
 from simpersona.files import write_text
 from simpersona.pack.pack import Pack, load_pack
@@ -32,7 +33,8 @@ from simpersona.visits import Ending, Episode, Goal, Intent, Step
 class StoreVisit:
     """A visit that has ended.
 
-    The counts in `row` are inferred from the pages that the buyer saw: only the lab's stores provide an event log.
+    The counts in `row` are inferred from what the store did and showed: only the lab's stores provide an event log. A count
+    that nothing tells is None, and so are orders, which no buyer places there.
     """
 
     episode: Episode
@@ -74,6 +76,8 @@ class StoreVisit:
         row = self.row.to_pylist()[0]
         failure = f" ({self.episode.error_kind}: {self.episode.error})" if self.episode.error else ""
         yield f"{ENDING_LABELS[self.ending]}{failure}: {recorded_actions(row)}"
+        if row["inferred"]:
+            yield f"These events are {INFERRED}."
 
     def __repr__(self) -> str:
         return f"<visit to {self.episode.goal.shop_id}: {len(self.steps)} steps, {self.ending}>"

@@ -11,7 +11,17 @@ from simpersona.contracts import LEVELS
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import metric
 from simpersona.evaluation.metrics_table import ENDING_LABELS, FUNNEL, RATE, ROW
-from simpersona.report.charts import Bar, BarChart, BarGroup, LineChart, Stack, StackChart, bar_chart, line_chart
+from simpersona.report.charts import (
+    CANNOT_BE_MEASURED,
+    Bar,
+    BarChart,
+    BarGroup,
+    LineChart,
+    Stack,
+    StackChart,
+    bar_chart,
+    line_chart,
+)
 from simpersona.report.formatting import counted, formatted, formatted_interval
 from simpersona.report.policies import PolicyFigures
 from simpersona.visits import ENDINGS
@@ -24,7 +34,8 @@ def conversion(policies: Sequence[PolicyFigures]) -> BarChart | None:
         real, agent = (metric("conversion", "overall", side, rate) for side in ("real", "agent"))
         bars = [_bar(policies[0], real, "real sessions", "real")] if policies else []
         bars += [_bar(policy, agent, f"simulated: {policy.label}", policy.colour) for policy in policies]
-        groups.append(BarGroup(label, tuple(bar for bar in bars if bar.value is not None)))
+        shown = tuple(bar for bar in bars if bar.value is not None)
+        groups.append(BarGroup(label, shown, "" if len(shown) in (0, len(bars)) else CANNOT_BE_MEASURED))
     return bar_chart([group for group in groups if group.bars])
 
 

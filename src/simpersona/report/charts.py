@@ -16,6 +16,10 @@ Tick = tuple[float, str]
 """A position on an axis in percent of its length, and its label."""
 
 
+CANNOT_BE_MEASURED = "cannot be measured in the visited store"
+"""The note of a group of bars that lacks the bar of simulated visits."""
+
+
 @dataclass(frozen=True)
 class Bar:
     """One bar: its label, its value as number and as text, its 95 % interval and the paper's value, if any."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import SCALARS
+from simpersona.evaluation.measurable import AS_CHECKOUT, INFERRED, is_inferred, purchase_is
 from simpersona.evaluation.metric_lookup import measured_training
 from simpersona.report import agent_charts, persona_charts
 from simpersona.report.all_figures import all_figures
@@ -21,7 +22,7 @@ from simpersona.report.quality_notes import quality_notes
 from simpersona.report.replays import replays, sample
 from simpersona.report.stores import stores
 from simpersona.report.strata import STRATA_LEGEND
-from simpersona.report.summary import privacy_sentence, tiles, what_they_did, who_shops_here
+from simpersona.report.summary import inferred_sentence, privacy_sentence, tiles, what_they_did, who_shops_here
 from simpersona.report.templating import plain, templates
 from simpersona.report.trust import checks, verdict
 
@@ -61,7 +62,8 @@ def render_report(inputs: ReportInputs) -> str:
             stores=stores(inputs),
             scalars=SCALARS,
             strata_legend=STRATA_LEGEND,
-            tables=paper_tables(policies),
+            tables=paper_tables(policies, _remark(inputs.simulated_episodes)),
+            inferred=inferred_sentence(inputs.simulated_episodes),
             groups=all_figures(inputs.metrics, inputs.notes),
             privacy=privacy_sentence(inputs),
             quality=_flat(inputs.quality),
@@ -89,6 +91,14 @@ def _charts(inputs: ReportInputs, policies: list[PolicyFigures]) -> dict[str, An
         "endings": agent_charts.endings(inputs.simulated_episodes, names, measured_training(inputs.metrics)),
         "funnel": agent_charts.purchase_funnel(policies),
     }
+
+
+def _remark(episodes: pa.Table) -> str:
+    """What the captions of figures say that rest on inferred events."""
+    if not is_inferred(episodes):
+        return ""
+    meaning = f" {AS_CHECKOUT[0].upper()}{AS_CHECKOUT[1:]}." if purchase_is(episodes) == "checkout" else ""
+    return f"Simulated visits: {INFERRED}.{meaning}"
 
 
 def _verdicts(episodes: pa.Table) -> list[tuple[str, bool, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from simpersona.contracts import HEADS, LEVELS, SCALARS
 from simpersona.evaluation import metrics_table as table
@@ -188,18 +188,25 @@ _SPECS = (
 )
 
 
-def paper_tables(policies: Sequence[PolicyFigures]) -> list[FigureTable]:
+_OF_EVENTS = ("conversion", "separation", "ablation", "goal_following", "depth")
+"""The groups of figures that rest on the events of simulated visits."""
+
+
+def paper_tables(policies: Sequence[PolicyFigures], remark: str = "") -> list[FigureTable]:
     """Every table that metrics.json has a key of; one per policy where its figures are measured per policy.
 
+    The `remark` stands in the captions of the tables that rest on the events of simulated visits.
     Columns and rows without a figure of this run are left out. A table without any says why.
     """
     tables: list[FigureTable] = []
     for spec in _SPECS:
-        by_policy = spec.cell(next(iter(spec.rows)), next(iter(spec.columns))).by_policy
+        first = spec.cell(next(iter(spec.rows)), next(iter(spec.columns)))
+        by_policy = first.by_policy
         for policy in policies if by_policy else policies[:1]:
             title = f"{spec.title} ({policy.label})" if by_policy and len(policies) > 1 else spec.title
             if (made := _table(spec, policy, title)) is not None:
-                tables.append(made)
+                rests_on_events = bool(remark) and first.group in _OF_EVENTS and not made.missing
+                tables.append(replace(made, caption=f"{made.caption} {remark}") if rests_on_events else made)
     return tables
 
 

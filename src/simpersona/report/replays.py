@@ -60,9 +60,12 @@ def replays(episodes: pa.Table, steps: pa.Table, cards: pa.Table, pictures: Pict
     page_numbers: dict[tuple[str, str, str], int] = {}
     for row in rows:
         visit_steps = sorted(by_episode[row["episode_id"]], key=lambda step: step["step"])
-        result.episodes.append(
-            _episode(row, summaries) | {"steps": [_step(step, page_numbers) for step in visit_steps]}
-        )
+        inferred = _inferred_by_step(row)
+        shown_steps = [
+            _step(step, page_numbers) | ({"inferred": inferred[step["step"]]} if step["step"] in inferred else {})
+            for step in visit_steps
+        ]
+        result.episodes.append(_episode(row, summaries) | {"steps": shown_steps})
         for number, picture in sorted(pictures(row["episode_id"]).items()):
             picture_bytes -= len(picture)
             if picture_bytes < 0:
@@ -108,6 +111,7 @@ def _episode(row: dict[str, Any], summaries: Mapping[int, str]) -> dict[str, Any
         "tokens": row["prompt_tokens"] + row["reply_tokens"],
         "reached": _reached(row),
         "recorded": recorded_actions(row),
+        "inferred": bool(row["inferred"]),
         "verdict": ""
         if row["verified"] is None
         else f"{'verified' if row['verified'] else 'rejected'}: {row['verdict']}",
@@ -142,8 +146,20 @@ def _reached(row: Mapping[str, Any]) -> str:
     return next((name for name, count in zip(REACHED, _COUNTS, strict=False) if row[count]), "nothing")
 
 
+def _inferred_by_step(row: Mapping[str, Any]) -> dict[int, list[str]]:
+    """The events inferred at each step, with the evidence: "product viewed (address)"."""
+    by_step: defaultdict[int, list[str]] = defaultdict(list)
+    for event in row["inferred_events"] or ():
+        names = (event[name].replace("_", " ") for name in ("event", "evidence"))
+        by_step[event["step"]].append("{} ({})".format(*names))
+    return dict(by_step)
+
+
 def recorded_actions(row: Mapping[str, Any]) -> str:
-    """The actions that the store recorded in a visit (a row of EPISODES): "2 searches, 1 order"."""
+    """The actions in a visit (a row of EPISODES) that the store recorded, or that are inferred: "2 searches, 1 order".
+
+    Of an inferred visit it also says what is not known.
+    """
     names = {
         "search": ("search", "searches"),
         "collection_view": ("list", "lists"),
@@ -153,7 +169,9 @@ def recorded_actions(row: Mapping[str, Any]) -> str:
         "purchase": ("order", "orders"),
     }
     counts = [(row[f"{action}_count"], *forms) for action, forms in names.items()]
-    return ", ".join(counted(count, singular, plural) for count, singular, plural in counts if count) or "nothing"
+    known = ", ".join(counted(count, singular, plural) for count, singular, plural in counts if count) or "nothing"
+    unknown = ", ".join(plural for count, _, plural in counts if count is None)
+    return f"{known} (not known: {unknown})" if unknown else known
 
 
 def _cut(tree: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from simpersona.contracts import STRATA
 from simpersona.evaluation.metrics_table import RATE
-from simpersona.report.charts import Bar, BarChart, BarGroup, bar_chart
+from simpersona.report.charts import CANNOT_BE_MEASURED, Bar, BarChart, BarGroup, bar_chart
 from simpersona.report.formatting import formatted, formatted_interval
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.policies import COLOURS, policy_label
@@ -84,6 +84,8 @@ def _funnel(simulated: list[Mapping[str, Any]]) -> BarChart | None:
             (f"simulated: {policy_label(row['policy'])}", colour, row[f"agent_{rate}"])
             for row, colour in zip(simulated, COLOURS, strict=False)
         ]
-        bars = tuple(Bar(side, value, formatted(value, "share"), colour) for side, colour, value in sides)
-        groups.append(BarGroup(label, bars))
+        bars = tuple(
+            Bar(side, value, formatted(value, "share"), colour) for side, colour, value in sides if value is not None
+        )
+        groups.append(BarGroup(label, bars, "" if len(bars) == len(sides) else CANNOT_BE_MEASURED))
     return bar_chart(groups)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.contracts import STRATA
+from simpersona.evaluation.measurable import INFERRED, NO_ORDERS, is_inferred, purchase_is
 from simpersona.evaluation.metric_lookup import metric
 from simpersona.report.formatting import counted, first_sentence, formatted, formatted_interval, percent
 from simpersona.report.inputs import ReportInputs
@@ -27,17 +28,23 @@ def tiles(inputs: ReportInputs) -> list[Tile]:
     """The sizes of the run; zeros are left out."""
     buyers = sum(sum(counts.values()) for counts in inputs.strata_by_shop.values())
     shops, episodes = len(inputs.strata_by_shop), inputs.simulated_episodes
-    orders = int(pc.sum(episodes["purchase_count"]).as_py() or 0)
     sizes = [
         (buyers, "real buyers in the log"),
         (shops, f"stores, {len(inputs.held_out_shops)} of them held out from training"),
         (inputs.cards.num_rows, "personas"),
         (episodes.num_rows, "simulated visits"),
-        (orders, "orders placed by simulated buyers"),
     ]
-    return [
-        Tile(f"{value:,}", name) for value, name in sizes if value or (name.startswith("orders") and episodes.num_rows)
-    ]
+    shown = [Tile(f"{value:,}", name) for value, name in sizes if value]
+    if not episodes.num_rows:
+        return shown
+    if purchase_is(episodes) == "checkout":
+        checkouts = pc.sum(pc.greater(episodes["checkout_start_count"], 0)).as_py() or 0
+        return [
+            *shown,
+            Tile(f"{checkouts:,}", "visits that reached the checkout (inferred); orders cannot be measured"),
+        ]
+    orders = int(pc.sum(episodes["purchase_count"]).as_py() or 0)
+    return [*shown, Tile(f"{orders:,}", "orders placed by simulated buyers")]
 
 
 def who_shops_here(inputs: ReportInputs) -> list[str]:
@@ -87,9 +94,11 @@ def what_they_did(inputs: ReportInputs, policies: list[PolicyFigures]) -> list[s
     sentences = [
         f"{counted(episodes.num_rows, 'simulated visit')} to {counted(len(shops), 'store')}"
         + (" held out from training" if unseen else "")
-        + f", with {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}. "
+        + f"{_ordered(episodes)}. "
         + _who_acted(episodes)
     ]
+    if is_inferred(episodes):
+        sentences.append(inferred_sentence(episodes))
     sentences += [sentence for policy in policies for sentence in _conversion(policy, several=len(policies) > 1)]
     by_itself = pc.sum(pc.equal(episodes["ending"], "goal_reached")).as_py() or 0
     broken = pc.sum(pc.equal(episodes["ending"], "other")).as_py() or 0
@@ -98,6 +107,25 @@ def what_they_did(inputs: ReportInputs, policies: list[PolicyFigures]) -> list[s
         + (f"{counted(broken, 'visit')} broke off." if broken else "none broke off.")
     )
     return sentences
+
+
+def _ordered(episodes: pa.Table) -> str:
+    """The orders of the visits; none where they cannot be measured."""
+    if purchase_is(episodes) == "checkout":
+        return ""
+    return f", with {counted(int(pc.sum(episodes['purchase_count']).as_py() or 0), 'order')}"
+
+
+def inferred_sentence(episodes: pa.Table) -> str:
+    """What is inferred of the visits, and what cannot be measured; empty where the stores recorded everything."""
+    if not is_inferred(episodes):
+        return ""
+    orders = f" Orders: {NO_ORDERS}." if purchase_is(episodes) == "checkout" else ""
+    unknown = sum(
+        episodes[f"{what}_count"].null_count > 0 for what in ("product_view", "collection_view", "add_to_cart")
+    )
+    gaps = " Where nothing tells what happened, a count is unknown, not zero." if unknown else ""
+    return f"What the simulated buyers did is {INFERRED}.{orders}{gaps}"
 
 
 def _who_acted(episodes: pa.Table) -> str:
@@ -113,7 +141,9 @@ def _who_acted(episodes: pa.Table) -> str:
 
 def _conversion(policy: PolicyFigures, *, several: bool) -> Iterator[str]:
     parts = []
-    for rate, label in (("add_to_cart", "added to the cart"), ("purchase", "placed an order")):
+    has_orders = policy.value(metric("conversion", "overall", "agent", "purchase")) is not None
+    last = ("purchase", "placed an order") if has_orders else ("checkout", "reached the checkout")
+    for rate, label in (("add_to_cart", "added to the cart"), last):
         agent, real = (metric("conversion", "overall", side, rate) for side in ("agent", "real"))
         simulated_rate, real_rate = policy.value(agent), policy.value(real)
         if simulated_rate is None or real_rate is None:

@@ -14,7 +14,7 @@ from simpersona.evaluation.metrics_table import CLOSE_TO_GOAL, GOAL_FOLLOWING, R
 from simpersona.report.formatting import MISSING, counted, first_sentence, formatted, percent
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.policies import PolicyFigures, policy_label
-from simpersona.report.summary import same_rate
+from simpersona.report.summary import inferred_sentence, same_rate
 
 Mark = Literal["good", "weak", "bad", "unknown"]
 
@@ -147,6 +147,8 @@ def _visits(inputs: ReportInputs) -> Iterator[Check]:
         broken = (pc.sum(pc.equal(inputs.simulated_episodes["ending"], "other")).as_py() or 0) / episodes
         text = f"{percent(broken, 1) if broken else 'None'} of the visits broke off (paper: {_paper(metric('outcomes', measured_training(inputs.metrics), 'other'))})."
         yield Check("broken visits", "good" if broken <= FEW_BROKEN else "weak", text)
+    if sentence := inferred_sentence(inputs.simulated_episodes):
+        yield Check("events of the visits", "weak", f"Inferred events. {sentence}")
 
 
 def _model(inputs: ReportInputs, policy: PolicyFigures) -> Iterator[Check]:
@@ -179,7 +181,8 @@ def _conversion(policy: PolicyFigures) -> Iterator[Check]:
         return
     off = [rate.replace("_", " ") for rate, overlap in known.items() if not overlap]
     if not off:
-        text = "Simulated and real rates of carts, checkouts and orders do not differ significantly."
+        names = {"add_to_cart": "carts", "checkout": "checkouts", "purchase": "orders"}
+        text = f"Simulated and real rates of {_joined([names[rate] for rate in known])} do not differ significantly."
         yield Check("conversion", "good", text)
     else:
         text = f"Simulated {_joined(off)} rates differ from the real ones by more than chance. See the funnel in the summary."

@@ -89,7 +89,7 @@ def _episode(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Epis
         row["seconds"],
         row["error_kind"],
         row["error"],
-        row["inferred"] is None,
+        not row["inferred"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from simpersona.agent.policies import PolicyMaker
 from simpersona.config import Driver, LlmConfig, ScorerVisitsConfig, SimulationConfig
 from simpersona.contracts import RecordedSession
 from simpersona.lab.variants import Variant
-from simpersona.shopper.records import trouble_counts
+from simpersona.shopper.records import COUNTS, trouble_counts
 from simpersona.simulation.population import draw_population, first_of_each_shop, without_tokens
 from simpersona.simulation.ray_visits import ray_runner
 from simpersona.simulation.visits import Limits, VisitSetup, visit_stores
@@ -87,6 +88,7 @@ def visit_summary(
             "troubles": troubles,
             "seconds": round(pc.sum(visits["seconds"]).as_py() or 0, 1),
             **_cost(served if policy == "lm" else None, visits),
+            **_inferred(visits),
         }
         seen = ", ".join(f"{ending.replace('_', ' ')} {count}" for ending, count in endings.items() if count)
         sentence = f"{policy}: {visits.num_rows:,} visits in {shops} store(s), {walked.num_rows:,} steps ({seen})"
@@ -96,8 +98,27 @@ def visit_summary(
             )
         if figures[policy]["cost"]:
             sentence += f", cost {figures[policy]['cost']:,.2f}"
+        if inferred := figures[policy].get("inferred"):
+            sentence += f", {inferred}"
         sentences.append(sentence)
     return figures, "; ".join(sentences)
+
+
+def _inferred(episodes: pa.Table) -> dict[str, Any]:
+    """What a reader must know of visits whose events no log recorded: which columns are inferred, on which evidence, and in how
+    many visits a count is unknown. Empty where the stores recorded all visits.
+    """
+    visits = episodes.filter(pc.greater(pc.list_value_length(episodes["inferred"]), 0))
+    if not visits.num_rows:
+        return {}
+    evidence = Counter(event["evidence"] for events in visits["inferred_events"].to_pylist() for event in events or ())
+    return {
+        "inferred": "events inferred from what the store did and showed, not recorded by it; orders cannot be measured there",
+        "inferred_visits": visits.num_rows,
+        "inferred_columns": sorted({column for columns in visits["inferred"].to_pylist() for column in columns}),
+        "evidence": dict(evidence.most_common()),
+        "unknown": {column: visits[column].null_count for column in COUNTS if visits[column].null_count},
+    }
 
 
 def _cost(served: LlmConfig | None, episodes: pa.Table) -> dict[str, float]:

@@ -121,11 +121,17 @@ def compare(pairs: pa.Table, level: float) -> Comparison:
         raise ContractError(
             f"experiment: none of {pairs.num_rows} pairs of visits is whole; see their endings and errors"
         )
-    weight, shop = whole["weight"].to_numpy(), whole["shop_id"].to_pylist()
+    known = {outcome: _known(whole, outcome) for outcome in OUTCOMES}
     outcomes = {
-        outcome: paired_lift(_flags(whole, outcome, "a"), _flags(whole, outcome, "b"), weight, level, shop)
-        for outcome in OUTCOMES
-        if not whole[f"{outcome}_a"].null_count
+        outcome: paired_lift(
+            _flags(pairs, outcome, "a"),
+            _flags(pairs, outcome, "b"),
+            pairs["weight"].to_numpy(),
+            level,
+            pairs["shop_id"].to_pylist(),
+        )
+        for outcome, pairs in known.items()
+        if pairs.num_rows
     }
     adjusted = holm({outcome: lift.p_value for outcome, lift in outcomes.items()})
     return Comparison(whole.num_rows, outcomes, adjusted, level)
@@ -202,7 +208,15 @@ def _figures(pairs: pa.Table, question: Question, ratio: Mapping[str, Any]) -> d
     outcomes = _lifts(comparison)
     for outcome, values in outcomes.items():
         values |= {"p_adjusted": comparison.adjusted[outcome], "verdict": winners[outcome]}
-    return {"pairs": comparison.pairs, "verdict": verdict, "reason": reason, "outcomes": outcomes}
+    whole = pairs.filter(pc.greater(pairs["weight"], 0))
+    unknown = {outcome: whole.num_rows - _known(whole, outcome).num_rows for outcome in OUTCOMES}
+    return {
+        "pairs": comparison.pairs,
+        "verdict": verdict,
+        "reason": reason,
+        "outcomes": outcomes,
+        "unknown": {outcome: count for outcome, count in unknown.items() if count},
+    }
 
 
 def _lifts(comparison: Comparison) -> dict[str, dict[str, Any]]:
@@ -211,6 +225,11 @@ def _lifts(comparison: Comparison) -> dict[str, dict[str, Any]]:
 
 def _whole_of(pairs: pa.Table, column: str, value: str) -> pa.Table:
     return pairs.filter(pc.and_(pc.equal(pairs[column], value), pc.greater(pairs["weight"], 0)))
+
+
+def _known(pairs: pa.Table, outcome: str) -> pa.Table:
+    """The pairs of which the outcome of both visits is known."""
+    return pairs.filter(pc.and_(*(pc.is_valid(pairs[f"{outcome}_{arm}"]) for arm in "ab")))
 
 
 def _flags(pairs: pa.Table, outcome: str, arm: str) -> np.ndarray:

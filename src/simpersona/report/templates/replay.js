@@ -109,7 +109,7 @@
     const last = episode.steps.length - 1;
     const facts = el("dl", { class: "facts" },
       fact("store", episode.shop), fact("persona", episode.persona), fact("policy", episode.policy), fact("ended", ENDINGS[episode.ending] ?? episode.ending),
-      fact("the store recorded", episode.recorded), fact("took", `${episode.seconds.toFixed(1)} s`), fact("tokens", episode.tokens ? episode.tokens.toLocaleString("en") : ""),
+      fact(episode.inferred ? "inferred, not recorded by the store" : "the store recorded", episode.recorded), fact("took", `${episode.seconds.toFixed(1)} s`), fact("tokens", episode.tokens ? episode.tokens.toLocaleString("en") : ""),
       fact("judge", episode.verdict), fact("visit", episode.id));
     const parts = [el("h3", {}, episode.goal || "no goal"), episode.summary ? el("p", { class: "quiet" }, `${episode.persona}: ${episode.summary}`) : null, facts,
       episode.error ? el("p", { class: "failed" }, episode.error) : null];
@@ -124,6 +124,7 @@
       current.why ? el("p", { class: "why" }, `“${current.why}”`) : null,
       el("p", { class: failed(current) ? "failed" : "quiet" }, current.result ?? ""),
       el("p", { class: "quiet" }, [`${(current.seconds ?? 0).toFixed(2)} s`, current.tokens ? `${current.tokens.toLocaleString("en")} tokens` : "", current.troubles ? `recovered from: ${current.troubles.join(", ")}` : ""].filter(Boolean).join(" · ")),
+      current.inferred ? el("p", { class: "quiet" }, `Inferred at this step: ${current.inferred.join(", ")}`) : null,
       answer("Why the first answer could not be used", current.refused), answer("The model's full answer", current.reply));
     view.replaceChildren(...parts.filter(Boolean), stepper, el("div", { class: "stepping" }, steps, el("div", {}, pageOf(episode, step), recorded)));
     const acted = view.querySelector(".acted");
