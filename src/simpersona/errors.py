@@ -7,6 +7,8 @@
     ├── SourceError       an input file cannot be used
     └── EpisodeError      one visit failed; recorded as its ending, never fatal to a run
         ├── StorefrontError   the store or the browser failed
+        │   ├── ChallengeError    the store keeps bots out
+        │   └── BusyStoreError    the store asks to come back later than the visit may wait
         ├── ModelError        the language model failed
         └── ReplyError        the model's reply is not a valid action
 
@@ -40,6 +42,14 @@ class EpisodeError(SimPersonaError):
 
 class StorefrontError(EpisodeError):
     """The store or the browser failed: no answer, closed page, server error."""
+
+
+class ChallengeError(StorefrontError):
+    """The store asks whether its visitor is a human, or refuses it as a bot."""
+
+
+class BusyStoreError(StorefrontError):
+    """The store asks to come back later (429, or 503 with Retry-After), and the visit may not wait that long."""
 
 
 class ModelError(EpisodeError):

@@ -149,8 +149,9 @@ def test_each_page_is_asked_for_with_a_signature_that_the_store_can_check(shop, 
 
 
 @pytest.mark.parametrize("windows", WINDOWS)
-def test_a_ready_made_signature_is_sent_as_it_is(shop, windows):
-    visit(windows, shop.url, signature_headers={"Signature": "sig1=:AAAA:"})
+def test_a_ready_made_signature_is_sent_as_it_is(shop, windows, monkeypatch):
+    monkeypatch.setenv("SHOP_SIGNATURE", "sig1=:AAAA:")
+    visit(windows, shop.url, signature_headers_env={"Signature": "SHOP_SIGNATURE"})
     assert [headers["Signature"] for _, headers in of_pages(shop)] == ["sig1=:AAAA:"]
 
 
@@ -245,4 +246,4 @@ def test_keys_are_read_from_pem_and_jwk_and_nothing_else(tmp_path, key_file):
 
 def test_two_ways_to_sign_are_one_too_many(key_file):
     with pytest.raises(ValidationError, match="set one of them"):
-        PolitenessConfig(signature_key=key_file, signature_headers={"Signature": "x"})
+        PolitenessConfig(signature_key=key_file, signature_headers_env={"Signature": "X"})

@@ -3,6 +3,7 @@
 A default is the value of a plain run on a laptop; `configs/paper.toml` holds the paper's values.
 """
 
+from simpersona.config.access import AccessConfig
 from simpersona.config.evaluation import EvaluationConfig
 from simpersona.config.events import EventsConfig
 from simpersona.config.guard import GuardConfig
@@ -17,6 +18,7 @@ from simpersona.config.store import Driver, PolitenessConfig, StoreConfig
 from simpersona.config.traces import TracesConfig
 
 __all__ = [
+    "AccessConfig",
     "AgentConfig",
     "BuyersConfig",
     "Config",

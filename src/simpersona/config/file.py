@@ -14,6 +14,7 @@ import tomlkit
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from simpersona.config.address import names_secret, without_secrets
 from simpersona.config.run import Config
 from simpersona.config.section import Section, known_names
 from simpersona.config.source import SourceConfig
@@ -32,7 +33,11 @@ EXPECTED: Mapping[str, str] = {
     "simulation.engine": "expected asyncio, ray or ray://HOST:PORT",
     "simulation.store_url": "expected an address that begins with http:// or https://",
     "llm.url": "expected an address that begins with http:// or https://",
-    "llm.key_env": "expected the name of an environment variable",
+    "store.user_agent": "expected printable ASCII characters",
+    "store.politeness.user_agent_suffix": "expected printable ASCII characters",
+    "store.locale": "expected a language, or a language and a region, such as de or de-DE",
+    "store.cdp_url": "expected an address that begins with http://, https://, ws:// or wss://",
+    "store.access.proxy": "expected an address that begins with http://",
     "store.politeness.signature_agent": "expected an address that begins with https://",
 }
 """What a setting with a pattern is expected to be; the others show their pattern."""
@@ -127,22 +132,35 @@ def _problem_lines(problem: ErrorDetails) -> Iterator[str]:
     """A wrong setting as text; an unknown section as one line for each setting in it."""
     name, value = ".".join(str(part) for part in problem["loc"]), problem["input"]
     if problem["type"] != "extra_forbidden":
-        yield f"  {f'{name}: ' if name else ''}{_expectation(problem)}" + (
-            "" if isinstance(value, dict) else f" (found {value!r})"  # a section would be listed whole
-        )
+        # a section would be listed whole, and where a variable's name is expected a secret may stand
+        is_shown = not isinstance(value, dict) and not _names_variable(problem)
+        found = f" (found {_shown(value)})" if is_shown else ""
+        yield f"  {f'{name}: ' if name else ''}{_expectation(problem)}{found}"
         return
     unknown = (
         {f"{name}.{inner}": inner_value for inner, inner_value in value.items()} if isinstance(value, dict) else {}
     )
     for full_name, found in (unknown or {name: value}).items():
         closest = _closest_name(full_name)
-        yield f"  {full_name}: no such setting (found {found!r})" + (f"; did you mean {closest}?" if closest else "")
+        shown = "" if names_secret(full_name.rpartition(".")[2]) else f" (found {_shown(found)})"
+        yield f"  {full_name}: no such setting{shown}" + (f"; did you mean {closest}?" if closest else "")
+
+
+def _shown(value: Any) -> str:
+    """A wrong value as a message shows it, without the secrets of addresses in it."""
+    return without_secrets(repr(value))
+
+
+def _names_variable(problem: ErrorDetails) -> bool:
+    return any(str(part).endswith("_env") for part in problem["loc"])
 
 
 def _expectation(problem: ErrorDetails) -> str:
     """What a setting is expected to be."""
     if problem["type"] == "string_pattern_mismatch":
         name = ".".join(str(part) for part in problem["loc"])
+        if _names_variable(problem):
+            return "expected the name of an environment variable, which holds the value: a run stores its settings"
         return EXPECTED.get(name, f"expected a text of the form {problem.get('ctx', {}).get('pattern')}")
     if problem["type"] == "tuple_type":
         return 'expected a list, such as ["scorer"]'

@@ -3,23 +3,12 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from simpersona.config.adapter_name import adapter_name
+from simpersona.config.address import EnvironmentName, address_without_secrets
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
-
-
-def _server_without_login(url: str) -> str:
-    parts = urlsplit(url)
-    if not parts.hostname or parts.port == 0:  # a port that is not a number raises ValueError itself
-        raise ValueError("not the address of a server; expected an address such as http://127.0.0.1:8000/v1")
-    if "@" in parts.netloc:
-        raise ValueError(
-            "an address must hold no name and password, because a run stores its settings: use llm.key_env"
-        )
-    return url
 
 
 class LlmConfig(Section):
@@ -28,11 +17,11 @@ class LlmConfig(Section):
     adapter: Annotated[str, adapter_name("openai")] = "openai"
     """"openai" asks the server at `url`. An import path such as "my_shop.models:Model" names a class of another package
     (ports.LanguageModel), made with this section and the temperature."""
-    url: Annotated[str, Field(pattern=r"^https?://"), AfterValidator(_server_without_login)] | None = None
+    url: Annotated[str, Field(pattern=r"^https?://"), address_without_secrets(login="llm.key_env")] | None = None
     """Address to which /chat/completions is added, such as http://127.0.0.1:8000/v1 (vLLM, llama.cpp, OpenAI)."""
     model: Annotated[str, Field(min_length=1)] | None = None
     """Name of the model on the server."""
-    key_env: Annotated[Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None, NO_RESULT] = None
+    key_env: Annotated[EnvironmentName | None, NO_RESULT] = None
     """Environment variable that holds the server's key, never the key itself. Not set: the server needs no key."""
     temperature: Annotated[float, Field(ge=0), ReadBy("traces", "tasks")] = 0.0
     """Temperature of the writer and the judge of traces; a buyer acts at simulation.temperature."""

@@ -48,7 +48,7 @@ NO_RESULT = ReadBy()
 class Section(BaseModel):
     """A group of settings. It is frozen, and unknown names are errors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
 
 @dataclass(frozen=True)

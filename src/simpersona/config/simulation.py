@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from simpersona.config.address import address_without_secrets
 from simpersona.config.section import NO_RESULT, Positive, PositiveFloat, ReadBy, Section
 from simpersona.config.store import Driver
 
@@ -29,8 +30,17 @@ class ScorerVisitsConfig(Section):
 class SimulationConfig(Section):
     """Store mix to visits (App. B, 3.2)."""
 
-    store_url: Annotated[Annotated[str, Field(pattern=r"^https?://")] | None, _VISITS] = None
-    """An http(s) address that the simulated buyers visit. Not set: the lab's storefront of each shop."""
+    store_url: Annotated[
+        Annotated[
+            str,
+            Field(pattern=r"^https?://"),
+            address_without_secrets(login="store.access.login_env", query="store.access.query_env"),
+        ]
+        | None,
+        _VISITS,
+    ] = None
+    """An http(s) address that the simulated buyers visit. Not set: the lab's storefront of each shop. It must hold no password
+    and no secret parameter: store.access names the environment variables that hold them."""
     policy: Annotated[Literal["lm", "scorer"], ReadBy("simulation", "evaluation", "experiment")] = "lm"
     """The policy of the simulated buyers: one of `agent.policies`."""
     model: Annotated[Literal["trained", "llm"], _POLICIES] = "trained"

@@ -30,7 +30,7 @@ from simpersona.simulation.experiment import Question, cost_of_lifts, experiment
 
 FIGURES = "experiment.json"
 TABLES = {"episodes": EPISODES, "steps": STEPS}
-STORE_SETTINGS = frozenset({"store.theme", "store.variant", "simulation.store_url"})
+STORE_SETTINGS = frozenset({"store.theme", "store.variant", "store.access", "simulation.store_url"})
 """The settings in which two arms may differ: those that define the store."""
 READERS = ("world", "events", "buyers", "personas", "traces", "agent", "experiment")
 """An experiment, and the stages that it depends on: a setting that none of them reads cannot change a visit."""

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import CDPSession, Error
 
+from simpersona.adapters.storefronts.access import Access
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard, RequestKind, Situation
 
@@ -25,28 +26,36 @@ _UNKNOWN = Situation("https://store.invalid/checkout", gesture="acts")
 
 
 class BrowserGuard:
-    """The guard of one running browser; `start` it before the first page opens."""
+    """The guard of one running browser; `start` it before the first page opens.
 
-    def __init__(self, guard: PaymentGuard) -> None:
-        self._guard = guard
+    It also adds the secret headers of `access` to requests to the store. A browser that `is_shared` has pages of others,
+    whose requests leave as they are.
+    """
+
+    def __init__(self, guard: PaymentGuard, access: Access | None = None, *, is_shared: bool = False) -> None:
+        self._guard, self._access, self._is_shared = guard, access or Access(), is_shared
         self._visits: dict[str, GuardedVisit] = {}  # by the id of the visitor's browser context
         self._frames: dict[
             str, tuple[GuardedVisit, bool]
         ] = {}  # by the id of the frame; whether it is the visitor's page
+        self._contexts: set[str] = set()  # all browser contexts of visitors, also of those that have ended
         self._deciding: set[asyncio.Task[None]] = set()
         self._session: CDPSession | None = None
 
-    async def start(self, chromium: Chromium) -> None:
-        """Holds all requests from now on. Raises the browser's Error."""
+    async def start(self, chromium: Chromium) -> str:
+        """Holds all requests from now on. Returns the browser's own user agent. Raises the browser's Error."""
         self._session = await chromium.new_browser_cdp_session()
         self._session.on("Fetch.requestPaused", self._on_paused)
-        patterns = [{"resourceType": kind, "requestStage": "Request"} for kind in _HELD]
-        await self._session.send("Fetch.enable", {"patterns": patterns})
+        # a store that asks for a header asks for it with its pictures and scripts too
+        kinds = [{}] if self._access.headers else [{"resourceType": kind} for kind in _HELD]
+        await self._session.send("Fetch.enable", {"patterns": [{**kind, "requestStage": "Request"} for kind in kinds]})
+        return str((await self._session.send("Browser.getVersion"))["userAgent"])
 
     async def watch(self, tab: CDPSession, visit: GuardedVisit) -> None:
         """Makes the visit responsible for the requests of a tab and of all windows of its context."""
         target = (await tab.send("Target.getTargetInfo"))["targetInfo"]
         self._visits[target["browserContextId"]] = visit
+        self._contexts.add(target["browserContextId"])
         self._frames[target["targetId"]] = visit, True
 
         def attached(event: dict[str, Any]) -> None:
@@ -77,17 +86,40 @@ class BrowserGuard:
     async def _decide(self, event: dict[str, Any]) -> None:
         assert self._session is not None
         with contextlib.suppress(Error):
+            request: dict[str, Any] = {"requestId": event["requestId"]}
+            if self._is_shared and await self._is_of_others(event["frameId"]):
+                await self._session.send("Fetch.continueRequest", request)
+                return
             visit, is_page = await self._visit_of(event["frameId"])
-            asked, is_refused = _asked(event, is_page=is_page), True
+            is_refused = True
             try:
-                refusal = self._guard.refused(asked, _UNKNOWN) if visit is None else visit.decide(asked)
-                is_refused = refusal is not None
+                is_refused = event["resourceType"] in _HELD and self._refuses(_asked(event, is_page=is_page), visit)
             finally:  # what cannot be judged is refused
-                request = {"requestId": event["requestId"]}
                 if is_refused:
                     await self._session.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
                 else:
-                    await self._session.send("Fetch.continueRequest", request)
+                    await self._session.send("Fetch.continueRequest", request | self._with_access(event, visit))
+
+    def _refuses(self, asked: Asked, visit: GuardedVisit | None) -> bool:
+        refusal = self._guard.refused(asked, _UNKNOWN) if visit is None else visit.decide(asked)
+        return refusal is not None
+
+    def _with_access(self, event: dict[str, Any], visit: GuardedVisit | None) -> dict[str, Any]:
+        """The headers of a request to the visit's store with the secret ones; nothing for other requests."""
+        given = event["request"]["headers"]
+        further = {} if visit is None else self._access.headers_for(event["request"]["url"], visit.start, given)
+        headers = [{"name": name, "value": value} for name, value in (given | further).items()]
+        return {"headers": headers} if further else {}
+
+    async def _is_of_others(self, frame: str) -> bool:
+        """Whether a frame is in a context that no visitor has had: in a browser that others use too."""
+        if frame in self._frames:
+            return False
+        assert self._session is not None
+        with contextlib.suppress(Error):
+            target = (await self._session.send("Target.getTargetInfo", {"targetId": frame}))["targetInfo"]
+            return "browserContextId" in target and target["browserContextId"] not in self._contexts
+        return False
 
     async def _visit_of(self, frame: str) -> tuple[GuardedVisit | None, bool]:
         """The visit that a frame belongs to, None if it is not known; and whether the frame is its page."""

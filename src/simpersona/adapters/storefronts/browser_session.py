@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
 from urllib.parse import urlsplit
 
 from playwright.async_api import BrowserContext, Error, WebSocketRoute
@@ -18,6 +19,7 @@ from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.back_history import BackHistory
+from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_effects import TabEffects
 from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
 from simpersona.adapters.storefronts.browser_frames import whole_tree
@@ -30,7 +32,8 @@ from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.politeness import Politeness
-from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
+from simpersona.adapters.storefronts.retry_after import StoreWaits
+from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
 from simpersona.pages import Action, Node, Page, Trouble
@@ -44,7 +47,7 @@ SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 class BrowserSession:
     """One visitor's session: open, act, close (Storefront). `new_context` opens a browser context without cookies.
 
-    `guarded` is the state of the guard of payments and the function that gives the guard of a context's browser; None in
+    `waits` are shared by all visitors, `cookies` are those with which the visitor arrives. `guarded` is the state of the guard of payments and the function that gives the guard of a context's browser; None in
     the lab's stores.
     """
 
@@ -54,12 +57,15 @@ class BrowserSession:
         config: StoreConfig,
         visitor: str,
         scope: StoreScope,
+        waits: StoreWaits,
         politeness: Politeness | None = None,
         guarded: tuple[GuardedVisit, Callable[[BrowserContext], BrowserGuard]] | None = None,
+        cookies: Mapping[str, str] | None = None,
     ) -> None:
+        self._waits, self._cookies = waits, {"visitor": visitor, **(cookies or {})}
         self._guarded = guarded
         self._visit = guarded[0] if guarded is not None else None
-        self._new_context, self._config, self._visitor = new_context, config, visitor
+        self._new_context, self._config = new_context, config
         self._scope, self._politeness = scope, politeness
         self._context: BrowserContext | None = None
         self._tab: StoreTab | None = None
@@ -85,12 +91,12 @@ class BrowserSession:
             except Error:
                 tab = await self._open_again()
                 failure = await self._arrive(tab)
-            status = await tab.status()
-            if failure is not None or status >= 400:
-                raise StorefrontError(f"{url}: {failure or f'the store answered with an error ({status})'}")
-            return await self._look()
+            page, status = await self._look(), await tab.status()
         except Error as error:
             raise StorefrontError(f"{url} does not answer: {first_line(error)}") from error
+        if failure is not None or status >= 400:
+            raise StorefrontError(f"{url}: {failure or first_page_error(status)}")
+        return page
 
     async def act(self, action: Action) -> Page:
         """The page after the action, or the same page with the reason why the action failed.
@@ -133,7 +139,10 @@ class BrowserSession:
         if self._context is None:
             context = await self._new_context()
             origin = "{0.scheme}://{0.netloc}".format(urlsplit(self._scope.url))
-            await context.add_cookies([{"name": "visitor", "value": self._visitor, "url": origin + self._scope.within}])
+            store = origin + self._scope.within
+            await context.add_cookies(
+                [{"name": name, "value": value, "url": store} for name, value in self._cookies.items()]
+            )
             context.on("page", self._on_new_tab)
             if self._visit is not None:
                 await context.route_web_socket("**/*", self._on_socket)
@@ -141,11 +150,17 @@ class BrowserSession:
         self._tab = await StoreTab.open(
             self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
         )
+        self._tab.on_limited = self._on_limited
         if self._guarded is not None:
             visit, guard_of = self._guarded
             await guard_of(self._context).watch(self._tab.cdp, visit)
             self._effects = TabEffects(self._tab.tab)
         return self._tab
+
+    def _on_limited(self, url: str, retry_after: str | None) -> None:
+        """Notes that a script of the page was asked to come back later: the next page waits."""
+        self._troubles.append("rate_limited")
+        self._waits.asked(url, retry_after, 1, 0.0)
 
     def _on_socket(self, socket: WebSocketRoute) -> None:
         """Passes on what the page sends over a web socket, as far as the guard lets it."""
@@ -233,7 +248,7 @@ class BrowserSession:
         not answer.
         """
         no_answer: str | None = None
-        failure, trouble = await tab.settle()
+        failure, trouble = await self._settled(tab)
         for pause in RETRY_SECONDS:
             if trouble is None:
                 break
@@ -246,13 +261,31 @@ class BrowserSession:
                 no_answer, url = "The store did not answer", self._history.here or self._scope.url
             await asyncio.sleep(pause)
             await tab.goto(url)
-            failure, trouble = await tab.settle()
+            failure, trouble = await self._settled(tab)
         else:
             if trouble is not None:
                 self._troubles.append(trouble)
         if trouble == "no_answer":
             raise StorefrontError("the store no longer answers")
         return no_answer or failure
+
+    async def _settled(self, tab: StoreTab) -> tuple[str | None, Trouble | None]:
+        """As StoreTab.settle, after the waits that the store asks for. A form that it did not take is not sent again.
+
+        Raises BusyStoreError if it asks for too much.
+        """
+        not_taken, waited = None, 0.0
+        for attempt in count(1):
+            failure, trouble = await tab.settle()
+            if trouble != "rate_limited":
+                return failure or not_taken, trouble
+            self._troubles.append(trouble)
+            method, url = tab.asked
+            waited += await self._waits.wait(url, tab.answered[1].get("retry-after"), attempt, waited)
+            if method != "GET":
+                not_taken, url = failure, self._history.here or self._scope.url
+            await tab.goto(url)
+        raise AssertionError
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -266,6 +299,8 @@ class BrowserSession:
         self._history.seen(self._tab.url)
         title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
         if self._visit is not None:
+            frames = [frame.url for frame in self._tab.tab.frames[1:]]
+            require_no_challenge(*self._tab.answered, title, [kept.node for kept in self._tree], frames)
             await self._show_to_guard(self._visit, self._tab, title)
             failure = self._visit.outcome(failure, self._troubles)
         effects, content = await self._effects.take() if self._effects is not None else ((), None)

@@ -9,13 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any, Self
 
-from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Request
+from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Request, Response
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.politeness import Politeness
+from simpersona.adapters.storefronts.retry_after import asks_to_wait
 from simpersona.adapters.storefronts.safety import StoreScope
 from simpersona.pages import Trouble
 
@@ -57,6 +59,8 @@ class StoreTab:
         self._loaded = asyncio.Event()
         self._late = False  # the requested page did not come in time
         self._navigation: Request | None = None
+        self.answered: tuple[int, dict[str, str]] = (0, {})  # status and headers of the last document
+        self.on_limited: Callable[[str, str | None], None] = lambda _url, _retry_after: None
         self._fetching: set[Request] = set()
         self._loading_frames: set[str] = set()
         self._refusal: str | None = None  # why a requested page was not opened
@@ -159,12 +163,18 @@ class StoreTab:
                 if self.is_closed:
                     raise
                 continue  # the page was replaced while it was read
-            if self.url.startswith("chrome-error:"):
-                return "The store did not answer", "no_answer"
-            if self._loaded.is_set():
-                return (
-                    (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
-                )
+            if (fault := self._fault(status)) is not None:
+                return fault
+
+    def _fault(self, status: int) -> tuple[str | None, Trouble | None] | None:
+        """The fault of the page that has come, None twice if it has none; None while another page loads."""
+        if asks_to_wait(*self.answered):
+            return f"The store asks to come back later ({self.answered[0]})", "rate_limited"
+        if self.url.startswith("chrome-error:"):
+            return "The store did not answer", "no_answer"
+        if not self._loaded.is_set():
+            return None
+        return (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
 
     async def _fetched(self) -> None:
         """Waits for frames and for requests of scripts since the action, at most two seconds besides the waits for a turn."""
@@ -178,6 +188,7 @@ class StoreTab:
         tab.on("domcontentloaded", lambda _: self._loaded.set())
         tab.on("download", lambda _: self._loaded.set())
         tab.on("request", self._on_request)
+        tab.on("response", self._on_response)
         tab.on("requestfinished", self._on_request_finished)
         tab.on("requestfailed", self._on_request_failed)
         tab.on("dialog", self._on_dialog)
@@ -210,9 +221,16 @@ class StoreTab:
     def _on_request(self, request: Request) -> None:
         if request.is_navigation_request():
             if request.frame.parent_frame is None:
-                self._navigation = request
+                self._navigation, self.answered = request, (0, {})
         elif request.resource_type in ("fetch", "xhr"):
             self._fetching.add(request)
+
+    def _on_response(self, response: Response) -> None:
+        request = response.request
+        if request is self._navigation:
+            self.answered = response.status, response.headers
+        elif response.status == 429 and request.resource_type in ("fetch", "xhr") and self._scope.holds(response.url):
+            self.on_limited(response.url, response.headers.get("retry-after"))
 
     def _on_request_finished(self, request: Request) -> None:
         self._fetching.discard(request)

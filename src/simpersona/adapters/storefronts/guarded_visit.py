@@ -25,7 +25,7 @@ class GuardedVisit:
     """
 
     def __init__(self, guard: PaymentGuard, start: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._guard, self._clock = guard, clock
+        self._guard, self.start, self._clock = guard, start, clock
         self._seen = {start}  # pages that were opened once may be opened again
         self._page = Situation()
         self._left: Situation | None = None  # the page before, while the next one loads

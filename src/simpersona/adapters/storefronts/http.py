@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import count
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -14,11 +15,14 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import httpx2
 from lxml.html import HtmlElement
 
+from simpersona.adapters.storefronts.access import Access
 from simpersona.adapters.storefronts.back_history import BackHistory
+from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part
 from simpersona.adapters.storefronts.cart_requests import Answer, adds_to_cart, cart_effect
 from simpersona.adapters.storefronts.form_fields import FormField
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
+from simpersona.adapters.storefronts.hidden_secrets import HiddenSecrets
 from simpersona.adapters.storefronts.http_forms import (
     choose,
     controls,
@@ -36,13 +40,15 @@ from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
-from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope
+from simpersona.adapters.storefronts.retry_after import StoreWaits, asks_to_wait
+from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
+from simpersona.adapters.storefronts.user_agent import AGENT, visitor_headers
 from simpersona.config import StoreConfig
-from simpersona.errors import StorefrontError
+from simpersona.errors import BusyStoreError, StorefrontError
 from simpersona.pages import Action, Effect, Node, Page, Trouble
 
 MAX_REDIRECTS = 10
-_HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": "simpersona"}
+_HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": AGENT}
 MAX_FRAMES, MAX_FRAME_DEPTH = 10, 3
 """Limits on the frames of one page that are opened, and on frames in frames."""
 NEEDS_SCRIPT = "It needs a script, which this window does not run"
@@ -61,13 +67,15 @@ class HttpVisitors:
         self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._config = config
+        self._access = Access() if may_pay else Access.of(config.access)
+        self._waits = StoreWaits(config.politeness.max_wait_seconds)
         self._guard = None if may_pay else PaymentGuard(config.guard)
-        self._politeness = None if may_pay else Politeness(config.politeness)
+        self._politeness = None if may_pay else Politeness(config.politeness, self._access, self._waits)
         self._given, self._connections = connections, connections
 
     async def __aenter__(self) -> Self:
         """Opens nothing yet."""
-        self._connections = self._given or httpx2.AsyncHTTPTransport()
+        self._connections = self._given or _connections(self._access)
         return self
 
     async def __aexit__(
@@ -77,19 +85,31 @@ class HttpVisitors:
         if self._connections is not None:
             await self._connections.aclose()
 
-    def visitor(self, url: str, visitor: str, *, within: str = "/") -> HttpSession:
+    def visitor(self, url: str, visitor: str, *, within: str = "/") -> HttpSession | HiddenSecrets:
         """A session of a new visitor in the store at `url`; the store knows the visitor by the cookie `visitor`.
 
         The visitor stays on the host, and there below the path `within`, which ends with a slash.
         """
-        return HttpSession(
+        start = self._access.start(url)
+        session = HttpSession(
             self._connections,
             self._config,
             visitor,
-            StoreScope(url, within),
+            StoreScope(start, within),
+            self._waits,
             self._politeness,
-            GuardedVisit(self._guard, url) if self._guard is not None else None,
+            GuardedVisit(self._guard, start) if self._guard is not None else None,
+            self._access,
         )
+        return HiddenSecrets(session, self._access) if self._access.has_secrets else session
+
+
+def _connections(access: Access) -> httpx2.AsyncHTTPTransport:
+    proxy = None
+    if access.proxy is not None:
+        login = (access.proxy.user, access.proxy.password) if access.proxy.user else None
+        proxy = httpx2.Proxy(access.proxy.url, auth=login)
+    return httpx2.AsyncHTTPTransport(verify=not access.any_certificate, proxy=proxy)
 
 
 class HttpSession:
@@ -101,9 +121,13 @@ class HttpSession:
         config: StoreConfig,
         visitor: str,
         scope: StoreScope,
+        waits: StoreWaits,
         politeness: Politeness | None,
         visit: GuardedVisit | None,
+        access: Access,
     ) -> None:
+        self._waits, self._access = waits, access
+        self._status, self._answer_headers = 0, dict[str, str]()  # of the page
         self._politeness, self._visit = politeness, visit
         self._connections, self._config, self._visitor, self._scope = connections, config, visitor, scope
         self._client: httpx2.AsyncClient | None = None
@@ -125,17 +149,21 @@ class HttpSession:
             raise StorefrontError(f"{url!r} is not an http(s) address of a store")
         # never closed: that would close the connections, which all visitors share
         self._client = httpx2.AsyncClient(
-            transport=self._connections, timeout=self._config.action_timeout_seconds, headers=_HEADERS
+            transport=self._connections,
+            timeout=self._config.action_timeout_seconds,
+            headers=_HEADERS if self._visit is None else _HEADERS | visitor_headers(self._config),
+            cookies=self._access.jar(url, self._scope.within, {"visitor": self._visitor}),
         )
-        home = urlsplit(url)
-        self._client.cookies.set("visitor", self._visitor, domain=home.hostname or "", path=self._scope.within)
         try:
             failure = await self._get(url, self._document)
+        except BusyStoreError:
+            raise
         except (httpx2.HTTPError, StorefrontError) as error:
             raise StorefrontError(f"{url} does not answer: {error}") from error
-        if failure:
-            raise StorefrontError(f"{url}: {failure}")
-        return self._look()
+        page = self._look()
+        if failure or self._status >= 400:
+            raise StorefrontError(f"{url}: {failure or first_page_error(self._status)}")
+        return page
 
     async def act(self, action: Action) -> Page:
         """The page after the action, or the same page with the reason why the action failed.
@@ -316,7 +344,7 @@ class HttpSession:
 
         Raises StorefrontError if the store no longer answers.
         """
-        outcome = await self._once(client, request)
+        outcome = await self._after_waits(client, request)
         for pause in RETRY_SECONDS:
             if outcome[1] is None:
                 break
@@ -325,7 +353,7 @@ class HttpSession:
             if is_again or request.method != "GET":
                 break
             await asyncio.sleep(pause)
-            outcome = await self._once(client, request)
+            outcome = await self._after_waits(client, request)
         else:
             if outcome[1] is not None:
                 self._troubles.append(outcome[1])
@@ -334,6 +362,24 @@ class HttpSession:
             raise StorefrontError(f"the store no longer answers ({answer})")
         return "The store did not answer" if trouble == "no_answer" else answer
 
+    async def _after_waits(
+        self, client: httpx2.AsyncClient, request: httpx2.Request
+    ) -> tuple[httpx2.Response | str, Trouble | None]:
+        """As `_once`, after the waits that the store asks for. A form that it did not take is not sent again.
+
+        Raises BusyStoreError if it asks for too much.
+        """
+        waited = 0.0
+        for attempt in count(1):
+            answer, trouble = await self._once(client, request)
+            if isinstance(answer, str) or not asks_to_wait(answer.status_code, answer.headers):
+                return answer, trouble
+            self._troubles.append("rate_limited")
+            waited += await self._waits.wait(str(request.url), answer.headers.get("Retry-After"), attempt, waited)
+            if request.method != "GET":
+                return f"The store asks to come back later ({answer.status_code})", None
+        raise AssertionError
+
     async def _once(
         self, client: httpx2.AsyncClient, request: httpx2.Request
     ) -> tuple[httpx2.Response | str, Trouble | None]:
@@ -341,6 +387,7 @@ class HttpSession:
         if self._politeness is not None:
             await self._politeness.turn(str(request.url))
             request.headers.update(self._politeness.headers(str(request.url)))
+        request.headers.update(self._access.headers_for(str(request.url), self._scope.url))
         try:
             response = await client.send(request, follow_redirects=False)
         except httpx2.TimeoutException:
@@ -371,6 +418,8 @@ class HttpSession:
             return f"It is a file ({kind}), not a page: not opened"
         if into is self._document:
             self._part = 1
+            self._status = response.status_code
+            self._answer_headers = {name.lower(): value for name, value in response.headers.items()}
         into.replace(parsed(response.text), str(response.url))
         return f"The store answered with an error ({response.status_code})" if response.status_code >= 500 else None
 
@@ -383,6 +432,11 @@ class HttpSession:
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}
         address = self._document.address
         if self._visit is not None:
+            frames = [
+                urljoin(self._document.base, frame.get("src") or "") for frame in self._document.root.iter("iframe")
+            ]
+            seen = [item.node for item in kept]
+            require_no_challenge(self._status, self._answer_headers, tree[0]["name"]["value"], seen, frames)
             heading = next((item.node.name for item in kept if item.node.role == "heading"), "")
             self._visit.see(address, (tree[0]["name"]["value"], heading), self._fields(self._document))
             failure = self._visit.outcome(failure, self._troubles)

@@ -8,33 +8,40 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable
-from urllib.error import HTTPError
+from functools import partial
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
 
 from protego import Protego
 
+from simpersona.adapters.storefronts.access import Access, headers_of
+from simpersona.adapters.storefronts.plain_get import plain_get
+from simpersona.adapters.storefronts.retry_after import Clock, Sleep, StoreWaits
+from simpersona.adapters.storefronts.user_agent import AGENT
 from simpersona.adapters.storefronts.web_bot_auth import RequestSigner
 from simpersona.config import PolitenessConfig
 
-AGENT = "simpersona"
-"""The name of our visitors in a robots.txt."""
-ANSWER_SECONDS = 15
 MAX_ROBOTS_BYTES = 512 * 1024
 """More is not read (RFC 9309, 2.5)."""
 
-Clock = Callable[[], float]
-Sleep = Callable[[float], Awaitable[None]]
-
 
 class Politeness:
-    """The rules for visitors of real stores. `clock` and `sleep` are the system's unless given."""
+    """The rules for visitors of real stores, whose robots.txt is read with the `access`. `clock` and `sleep` are the system's
+    unless given.
+    """
 
     def __init__(
-        self, config: PolitenessConfig, *, clock: Clock = time.monotonic, sleep: Sleep = asyncio.sleep
+        self,
+        config: PolitenessConfig,
+        access: Access | None = None,
+        waits: StoreWaits | None = None,
+        *,
+        clock: Clock = time.monotonic,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._config, self._clock, self._sleep = config, clock, sleep
+        self._access = access or Access()
+        self._waits = waits or StoreWaits(config.max_wait_seconds, clock=clock, sleep=sleep)
+        self._ready_made = headers_of("store.politeness.signature_headers_env", config.signature_headers_env)
         self._robots: dict[str, asyncio.Task[Protego | None]] = {}
         self._next: dict[str, float] = {}
         self._signer = None
@@ -58,17 +65,19 @@ class Politeness:
         if self._config.robots:
             rules = await self._robots_of(url)
             gap = max(gap, (rules.crawl_delay(AGENT) if rules is not None else None) or 0)
+        waited = await self._waits.ready(url)
         host, now = urlsplit(url).netloc, self._clock()
         at = max(now, self._next.get(host, now))
-        self._next[host] = at + gap
+        self._next[host] = at + gap * self._waits.slower(url)
         if at > now:
             await self._sleep(at - now)
-        return at - now
+            waited += await self._waits.ready(url)  # it may have asked meanwhile
+        return waited + at - now
 
     def headers(self, url: str) -> dict[str, str]:
-        """Further headers of a request for a page: the signature, or the headers in the settings."""
+        """Further headers of a request for a page: the signature, or the ready-made headers."""
         if self._signer is None:
-            return dict(self._config.signature_headers)
+            return dict(self._ready_made)
         return self._signer.headers(url, int(time.time()), os.urandom(32))
 
     async def _robots_of(self, url: str) -> Protego | None:
@@ -76,17 +85,18 @@ class Politeness:
         address = urlsplit(url)
         host = urlunsplit((address.scheme, address.netloc, "", "", ""))
         if host not in self._robots:
-            self._robots[host] = asyncio.ensure_future(asyncio.to_thread(_robots, host + "/robots.txt"))
+            self._robots[host] = asyncio.ensure_future(
+                asyncio.to_thread(partial(_robots, host + "/robots.txt", self._access))
+            )
         return await asyncio.shield(self._robots[host])
 
 
-def _robots(url: str) -> Protego | None:
+def _robots(url: str, access: Access) -> Protego | None:
     """A robots.txt. Everything is allowed if there is none, and nothing if the host does not answer (RFC 9309, 2.3.1)."""
-    request = Request(url, headers={"User-Agent": AGENT})  # noqa: S310 - sessions open http(s) addresses only
     try:
-        with urlopen(request, timeout=ANSWER_SECONDS) as answer:  # noqa: S310
-            return Protego.parse(answer.read(MAX_ROBOTS_BYTES).decode("utf-8", "replace"))
-    except HTTPError as error:
-        return Protego.parse("") if error.code < 500 else None
+        answer = plain_get(url, access, {"User-Agent": AGENT}, max_bytes=MAX_ROBOTS_BYTES)
     except OSError:
         return None
+    if answer.status < 300:
+        return Protego.parse(answer.text)
+    return Protego.parse("") if answer.status < 500 else None

@@ -14,6 +14,16 @@ RETRY_SECONDS = (0.3, 1.0)
 _WITH_ARGUMENT = frozenset({"fill", "type", "press", "selectOptionFromDropdown", "dragAndDrop"})
 
 
+def first_page_error(status: int) -> str:
+    """Why a visit that begins with an error of the store fails, and what to do."""
+    advice = {
+        401: ". It asks for a login: set store.access.login_env",
+        403: ". It forbids the visit: see store.access, or let the store allow these visits",
+        407: ". The proxy asks for a login: set store.access.proxy_login_env",
+    }.get(status, "")
+    return f"the store answered with an error ({status}){advice}"
+
+
 def end_of_parts(method: Method, nodes: Mapping[str, Node]) -> str | None:
     """The reason why the page has no next (or previous) part; None if it has. `nodes` begin with the page itself."""
     part, parts = part_shown(next(iter(nodes.values())))
