@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 import ssl
+import subprocess
 import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.request import urlopen
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+
+from simpersona.adapters.storefronts.browser_path import find_browser
+from simpersona.config import StoreConfig
 
 
 class Site(ThreadingHTTPServer):
@@ -116,15 +123,36 @@ class _ProxyHandler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         self.server.asked.append(self.path)
-        body = b"<title>By proxy</title><h1>By proxy</h1>"
+        status, headers, body = 200, [("Content-Type", "text/html")], b"<title>By proxy</title><h1>By proxy</h1>"
         if "by-proxy.example" not in self.path:
-            with urlopen(self.path) as answer:
-                body = answer.read()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html")
+            address = urlsplit(self.path)
+            asked = HTTPConnection(address.netloc, timeout=10)
+            passed_on = {name: value for name, value in self.headers.items() if not name.lower().startswith("proxy-")}
+            asked.request("GET", address._replace(scheme="", netloc="").geturl(), headers=passed_on)
+            answer = asked.getresponse()
+            status, headers, body = answer.status, answer.getheaders(), answer.read()
+            asked.close()
+        self.send_response(status)
+        for name, value in headers:
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, *_):
         pass
+
+
+@contextmanager
+def running_chromium(profile, *flags):
+    """The address of a Chromium that runs with these flags, as on a grid of browsers."""
+    usual = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--disable-gpu"]
+    usual += ["--no-sandbox"] if os.geteuid() == 0 else []
+    command = [find_browser(StoreConfig()), *usual, *flags, "about:blank"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            address = next(found for line in process.stderr if (found := re.search(r"ws://(\S+?)/", line)))
+            yield f"http://{address[1]}"
+        finally:
+            process.kill()

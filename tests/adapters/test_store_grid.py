@@ -2,21 +2,17 @@
 
 import asyncio
 import json
-import os
-import re
-import subprocess
 from urllib.request import urlopen
 
 import pytest
 from playwright.async_api import async_playwright
 
 from simpersona.adapters.storefronts.browser import Browser
-from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import AccessConfig, PolitenessConfig, StoreConfig
 from simpersona.errors import ConfigError
 from simpersona.pages import Action
 
-from .access_servers import Site, serving
+from .access_servers import Site, running_chromium, serving
 
 pytestmark = pytest.mark.slow
 POLITE = PolitenessConfig(requests_per_minute=100_000, robots=False)
@@ -26,14 +22,8 @@ HOME = """<title>Home</title><h1>Home</h1><button onclick="fetch('/place-order',
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory):
     """The address of a running Chromium."""
-    profile = tmp_path_factory.mktemp("profile")
-    flags = ["--headless", "--remote-debugging-port=0", f"--user-data-dir={profile}", "--disable-gpu"]
-    flags += ["--no-sandbox"] if os.geteuid() == 0 else []
-    command = [find_browser(StoreConfig()), *flags, "about:blank"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        address = next(found for line in process.stderr if (found := re.search(r"ws://(\S+?)/", line)))
-        yield f"http://{address[1]}"
-        process.kill()
+    with running_chromium(tmp_path_factory.mktemp("profile")) as address:
+        yield address
 
 
 def test_visitors_use_the_browser_that_runs_and_the_guard_holds_there(grid, monkeypatch):

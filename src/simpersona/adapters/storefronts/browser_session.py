@@ -11,6 +11,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_effects import TabEffects
 from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
-from simpersona.adapters.storefronts.browser_frames import whole_tree
+from simpersona.adapters.storefronts.browser_frames import PageFrames
 from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
 from simpersona.adapters.storefronts.browser_markup import browser_markup
@@ -70,6 +71,7 @@ class BrowserSession:
         self._context: BrowserContext | None = None
         self._tab: StoreTab | None = None
         self._effects: TabEffects | None = None
+        self._frames: PageFrames | None = None
         self._tree: list[Kept] = []
         self._kept: dict[str, Kept] = {}
         self._shown: dict[str, Node] = {}
@@ -151,6 +153,7 @@ class BrowserSession:
             self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
         )
         self._tab.on_limited = self._on_limited
+        self._frames = PageFrames(self._context, self._tab.tab, self._tab.cdp)
         if self._guarded is not None:
             visit, guard_of = self._guarded
             await guard_of(self._context).watch(self._tab.cdp, visit)
@@ -203,15 +206,18 @@ class BrowserSession:
 
     async def _handle(self, action: Action, tab: StoreTab) -> str | None:
         """Does the gesture. A node that the page has replaced meanwhile is looked up on the new page."""
-        hand = Hand(tab.tab, tab.cdp, tab.leaving)
+        assert self._frames is not None
         targets = [self._kept[name] for name in (action.node, *action.arguments[: action.method == "dragAndDrop"])]
+        if await self._frames.are_apart({target.tree_frame for target in targets}):
+            return "Nothing can be dragged into or out of a frame of another site"
         for _ in range(MAX_STALE):
+            hand = self._frames.hand(targets[0].tree_frame, tab.leaving)
             failure = await self._gesture(hand, action, targets, tab)
             if failure is not GONE:
                 return failure
             self._troubles.append("stale_node")
             await tab.rest()
-            fresh = await self._nodes(tab, await whole_tree(tab.cdp))
+            fresh = await self._nodes(self._frames, await self._frames.tree())
             twins = [twin(target, self._tree, fresh) for target in targets]
             targets = [target for target in twins if target is not None]
             if len(targets) < len(twins):
@@ -228,7 +234,7 @@ class BrowserSession:
                 return GONE
             if self._visit is not None:
                 enters = action.method in ("fill", "type", "press", "selectOptionFromDropdown")
-                field = await field_of(tab.cdp, element) if enters else None
+                field = await field_of(hand.cdp, element) if enters else None
                 refusal = self._visit.begin(action, targets[0].node, link=targets[0].href, field=field)
                 if refusal is not None:
                     return self._visit.not_done(refusal, self._troubles)
@@ -291,8 +297,9 @@ class BrowserSession:
 
     async def _look(self, failure: str | None = None) -> Page:
         assert self._tab is not None
-        ax_nodes = await whole_tree(self._tab.cdp)
-        self._tree = await self._nodes(self._tab, ax_nodes)
+        assert self._frames is not None
+        ax_nodes = await self._frames.tree()
+        self._tree = await self._nodes(self._frames, ax_nodes)
         nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {kept.node.id: kept for kept in self._tree if kept.node.id in self._shown}
@@ -316,9 +323,13 @@ class BrowserSession:
             content,
         )
 
-    async def _nodes(self, tab: StoreTab, ax_nodes: Sequence[AxNode]) -> list[Kept]:
+    async def _nodes(self, frames: PageFrames, ax_nodes: Sequence[AxNode]) -> list[Kept]:
         """The nodes of a page's tree, named by its markup."""
-        return kept_nodes(ax_nodes, self._config.max_name_chars, await browser_markup(tab.cdp))
+        own, others = await browser_markup(frames.session), {}
+        for process, session in frames.processes.items():
+            with contextlib.suppress(Error):  # the frame is gone
+                others[process] = await browser_markup(session)
+        return kept_nodes(ax_nodes, self._config.max_name_chars, replace(own, others=others))
 
     async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
         """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""

@@ -52,7 +52,8 @@ def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int, markup: Markup =
     for item in named(kept, markup, max_name_chars):
         frame = frames.setdefault(item.frame, len(frames))
         counted[frame] += 1
-        numbered.append(replace(item, node=replace(item.node, id=f"{frame}-{counted[frame]}"), frame=frame))
+        node = replace(item.node, id=f"{frame}-{counted[frame]}")
+        numbered.append(replace(item, node=node, frame=frame, tree_frame=item.frame))
     return numbered
 
 
@@ -113,15 +114,20 @@ def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block:
     backend_id = ax.get("backendDOMNodeId")
     if backend_id is None:
         return None
-    name, frame = " ".join(_value(ax, "name").split()), ax.get("frame", 0)
+    name = " ".join(_value(ax, "name").split())
+    frame, process = ax.get("frame", 0), ax.get("process", 0)
     if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
         options = tuple(_options(ax, by_id)) if role in CHOSEN else ()
         node = Node("", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth)
         href = str(_property(ax, "url") or "") if role == "link" else ""
-        return Kept(node, backend_id, href=href, frame=frame, pieces=tuple(_pieces(ax, by_id)))
+        return Kept(node, backend_id, href=href, frame=frame, process=process, pieces=tuple(_pieces(ax, by_id)))
     if name and not named and role in ("heading", "image", "StaticText"):
         return Kept(
-            Node("", role, name, depth=depth), backend_id, block=block if role == "StaticText" else "", frame=frame
+            Node("", role, name, depth=depth),
+            backend_id,
+            block=block if role == "StaticText" else "",
+            frame=frame,
+            process=process,
         )
     return None
 

@@ -64,7 +64,7 @@ class _Cards:
 
     def __init__(self, lines: Sequence[Kept], markup: Markup) -> None:
         self._lines = lines
-        self._elements = [markup.elements.get(line.backend_id) for line in lines]
+        self._elements = [markup.element(line) for line in lines]
         self._links: defaultdict[Element, list[int]] = defaultdict(list)
         self._prices: defaultdict[Element, list[int]] = defaultdict(list)
         self._inside: defaultdict[Element, list[int]] = defaultdict(list)

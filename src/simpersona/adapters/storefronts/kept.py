@@ -16,6 +16,10 @@ class Kept:
     href: str = ""
     block: str = ""  # text pieces of one block are joined
     frame: int = 0
+    tree_frame: int = 0
+    """The number of the frame in the whole tree, which counts empty frames too."""
+    process: int = 0
+    """0 for the page's own process; else the number of the frame that runs in a process of its own, with the frames in it."""
     pieces: tuple[str, ...] = ()
     """The texts and pictures' names inside a control, in their order."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from simpersona.adapters.storefronts.kept import Kept
+
 
 @dataclass(eq=False)
 class Element:
@@ -49,6 +51,13 @@ class Markup:
     elements: Mapping[int, Element] = field(default_factory=dict)
     data: tuple[str, ...] = ()
     """The page's structured data (JSON-LD), as text."""
+    others: Mapping[int, Markup] = field(default_factory=dict)
+    """The markup of the frames that run in a process of their own, which has its own numbers of nodes."""
+
+    def element(self, line: Kept) -> Element | None:
+        """The element behind a line of the page; None where it is not known."""
+        markup = self.others.get(line.process) if line.process else self
+        return None if markup is None else markup.elements.get(line.backend_id)
 
 
 NO_MARKUP = Markup()

@@ -120,10 +120,10 @@ def _badge(number: int, lines: Sequence[Kept], markup: Markup) -> str:
     inside = [match[1] for piece in line.pieces if (match := _NUMBER.fullmatch(piece.strip()))]
     if inside:
         return inside[0]
-    element = markup.elements.get(line.backend_id)
+    element = markup.element(line)
     near = set(list(element.around())[1 : 1 + _BADGE_NEAR]) if element is not None else set[Element]()
     for other in (*lines[number + 1 : number + 3], *lines[max(number - 1, 0) : number]):
-        beside = markup.elements.get(other.backend_id)
+        beside = markup.element(other)
         match = _NUMBER.fullmatch(other.node.name) if other.node.role == "StaticText" else None
         if match is not None and beside is not None and near & set(beside.around()):
             return match[1]
@@ -164,7 +164,7 @@ def _alike(lines: Sequence[Kept], targets: Sequence[str]) -> list[list[int]]:
 
 def _target(line: Kept, markup: Markup) -> str:
     """The address that a link leads to; empty for what does something on the page."""
-    element = markup.elements.get(line.backend_id)
+    element = markup.element(line)
     return line.href if line.leads_on("" if element is None else element.get("href")) else ""
 
 

@@ -41,7 +41,7 @@ _NEAR = 3
 
 def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup) -> list[Purpose | None]:
     """What each line of a page is for; None for what is no control and where the structure shows nothing."""
-    elements = [markup.elements.get(line.backend_id) for line in lines]
+    elements = [markup.element(line) for line in lines]
     found: list[Purpose | None] = [
         None if element is None or not typed(line.node) or line.node.role == "spinbutton" else _field(line, element)
         for line, element in zip(lines, elements, strict=True)
