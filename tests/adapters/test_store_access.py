@@ -155,11 +155,27 @@ def test_a_store_is_visited_through_a_proxy_with_a_login(driver, monkeypatch):
         assert {"http://by-proxy.example/robots.txt", "http://by-proxy.example/"} <= set(proxy.asked)
 
 
+def test_a_secret_is_hidden_in_every_form_and_where_a_text_is_cut(secrets, monkeypatch):
+    monkeypatch.setenv("PREVIEW_KEY", "k3y/of+preview")
+    access = Access.of(StoreConfig(access=AccessConfig(**secrets, query_env={"key": "PREVIEW_KEY"})))
+    for text, expected in (
+        ("It is open-sesame-42!", "It is ***!"),
+        ("joe:correct horse", "joe:***"),
+        (f"sent {BASIC}", "sent ***"),
+        ("https://shop.example/?a=1&key=k3y%2Fof%2Bpreview", "https://shop.example/?a=1"),
+        ("https://shop.example/?next=k3y%2Fof%2Bpreview", "https://shop.example/?next=***"),
+        ("Your header is open-sesa…", "Your header is ***…"),
+        ("Your header is op…", "Your header is op…"),
+        ("opening soon", "opening soon"),
+    ):
+        assert access.hide(text) == expected
+
+
 def test_a_redirect_to_another_host_takes_no_secret_along(secrets):
     with serving(Site({"/robots.txt": "User-agent: *"})) as site:
         site.answers["/away"] = (302, {"Location": site.url.replace("127.0.0.1", "localhost") + "/there"}, "")
         site.answers["/there"] = "there"
-        assert plain_get(site.url + "/away", Access.of(AccessConfig(**secrets)), {}).text == "there"
+        assert plain_get(site.url + "/away", Access.of(StoreConfig(access=AccessConfig(**secrets))), {}).text == "there"
         assert site.sent("/away", "Authorization") == [BASIC]
         assert site.sent("/there", "Authorization") == site.sent("/there", "X-Staging") == [None]
 

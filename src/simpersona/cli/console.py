@@ -18,7 +18,10 @@ from simpersona.evaluation.metric_lookup import measured_training, metric
 from simpersona.files import read_json
 from simpersona.pipeline.run_folder import RunFolder, StageRecord
 from simpersona.report.formatting import formatted
+from simpersona.simulation.preflight import Preflight
 
+WIDTH = 120
+"""Least width of the table of findings, in characters."""
 LOG_SECONDS = 60
 """Seconds between two lines of progress in a log, which shows no bars."""
 
@@ -123,6 +126,17 @@ class JsonReporter(QuietReporter):
     def finished(self, record: StageRecord, skipped: bool) -> None:
         super().finished(record, skipped)
         print(json.dumps(asdict(record) | {"skipped": skipped}), flush=True)  # noqa: T201 - this is its output
+
+
+def show_findings(found: Preflight) -> None:
+    """Prints the findings on a store as a table (standard output)."""
+    table = Table(title=found.url, title_justify="left", box=None, pad_edge=False)
+    for column in ("", "what", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    shown = {"good": "ok", "weak": "note", "bad": "problem", "unknown": "unknown"}
+    for finding in found.findings:
+        table.add_row(shown[finding.mark], finding.topic, Text(finding.found), Text(finding.advice))
+    Console(highlight=False, width=max(Console().width, WIDTH)).print(table)
 
 
 HEADLINE = (

@@ -23,8 +23,27 @@ def doctor(
     install_java: Annotated[
         bool, typer.Option("--install-java", help="Download a Java, for tables on Spark, if there is none.")
     ] = False,
+    store: Annotated[
+        str | None, typer.Option("--store", metavar="URL", help="Examine a store before it is visited, instead.")
+    ] = None,
+    driver: Annotated[
+        str | None, typer.Option("--driver", help="With --store: http or browser, for visits by this one alone.")
+    ] = None,
+    goal: Annotated[
+        list[str] | None,
+        typer.Option("--goal", help="With --store: what visitors look for, such as skirts. Can be repeated."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="With --store: one setting of [store]. Can be repeated."),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="With --store: print the findings as JSON.")] = False,
 ) -> None:
-    """Show what is installed and what is missing."""
+    """Show what is installed and what is missing, or with --store what a store needs before it is visited."""
+    if store is not None:
+        raise typer.Exit(_examine_store(store, driver, goal or [], set_, as_json=json_))
+    if driver or goal or set_ or json_:
+        raise ConfigError("--driver, --goal, --set and --json examine a store: give --store URL too")
     if install_browser:
         from simpersona.adapters.storefronts import browser_setup
 
@@ -38,6 +57,23 @@ def doctor(
     for finding in findings:
         typer.echo(f"{'ok     ' if finding.present else 'missing'}  {finding.part:<24} {finding.detail}")
     raise typer.Exit(0 if all(finding.present or not finding.needed for finding in findings) else 1)
+
+
+def _examine_store(url: str, driver: str | None, goals: list[str], set_: list[str] | None, *, as_json: bool) -> int:
+    """Prints the findings on a store. Returns the exit code: 1 if any is a problem."""
+    from simpersona.cli.console import show_findings
+    from simpersona.cli.options import print_json, store_settings
+    from simpersona.pipeline.preflight import preflight
+
+    if driver not in (None, "http", "browser"):
+        raise ConfigError(f"--driver {driver}: expected http or browser")
+    drivers = ("http", "browser") if driver is None else (driver,)
+    found = preflight(url, store=store_settings("doctor", set_), drivers=drivers, goals=goals)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        show_findings(found)
+    return int(any(finding.mark == "bad" for finding in found.findings))
 
 
 @dataclass(frozen=True)

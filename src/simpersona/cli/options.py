@@ -13,7 +13,7 @@ import typer
 from simpersona.errors import ConfigError
 
 if TYPE_CHECKING:
-    from simpersona.config import Config
+    from simpersona.config import Config, StoreConfig
     from simpersona.pipeline.run import Reporter
 
 FORMATS = "shopify, ga4, segment, snowplow, rees46, retailrocket, webshop, table, amplitude, mixpanel, otto, taobao, yoochoose"
@@ -83,6 +83,17 @@ def settings_of(
             "its own events"
         )
     return changed
+
+
+def store_settings(command: str, changes: list[str] | None) -> StoreConfig:
+    """The settings of [store] with the changes of --set, for a command that reads no others. Raises ConfigError."""
+    from simpersona.config.file import with_settings
+
+    if others := [change for change in changes or [] if not change.strip().startswith("store.")]:
+        raise ConfigError(
+            f"--set {others[0]}: `{command}` reads settings of [store] only; the others are options of this command"
+        )
+    return with_settings({}, changes, "--set").store
 
 
 @contextmanager

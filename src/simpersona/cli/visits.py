@@ -7,7 +7,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from simpersona.cli.options import Open, PackArgument, show_page
+from simpersona.cli.options import Open, PackArgument, show_page, store_settings
 from simpersona.errors import ConfigError
 
 
@@ -41,16 +41,11 @@ def visit(
     open_: Open = False,
 ) -> None:
     """Send one simulated buyer to a store, now. The buyer never pays."""
-    from simpersona.config.file import with_settings
     from simpersona.pipeline.single_visit import visit as visit_store
 
     if open_ and replay is None:
         raise ConfigError("--open shows the page that --replay FILE writes: give both")
-    if others := [change for change in set_ or [] if not change.strip().startswith("store.")]:
-        raise ConfigError(
-            f"--set {others[0]}: `visit` reads settings of [store] only; the others are options of this command"
-        )
-    store = with_settings({}, set_, "--set").store
+    store = store_settings("visit", set_)
     done = visit_store(
         url,
         persona,

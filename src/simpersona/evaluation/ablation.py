@@ -11,7 +11,11 @@ from simpersona.evaluation.measurable import floats, happened, left_out, share, 
 from simpersona.evaluation.metrics_file import MetricsBuilder
 from simpersona.evaluation.metrics_table import ABLATION
 
-CRASHES = {"crash_storefront": "StorefrontError", "crash_model": "ModelError", "crash_reply": "ReplyError"}
+CRASHES = {
+    "crash_storefront": ("StorefrontError", "ChallengeError", "BusyStoreError"),
+    "crash_model": ("ModelError",),
+    "crash_reply": ("ReplyError",),
+}
 """What broke an episode, by the kind of its error (errors.py)."""
 
 
@@ -76,7 +80,7 @@ def _figures(table: pa.Table) -> dict[str, float | None]:
         "episodes": table.num_rows,
         "goal_reached": float((endings == "goal_reached").mean()),
         "crash": float(crashed.mean()),
-        **{name: float((crashed & (kinds == kind)).mean()) for name, kind in CRASHES.items()},
+        **{name: float((crashed & np.isin(kinds.astype(str), of)).mean()) for name, of in CRASHES.items()},
         "add_to_cart": share(happened(table, "add_to_cart")),
         "checkout": share(happened(table, "checkout")),
     } | {name: _mean(depth[~crashed]) for name, depth in depths.items()}

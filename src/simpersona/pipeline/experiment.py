@@ -19,6 +19,8 @@ from simpersona.evaluation.tables import PAIRS
 from simpersona.files import fingerprint, read_json, read_table, write_json, write_table, write_text
 from simpersona.personas.fitted import FittedPersonas
 from simpersona.pipeline.opened_run import OnProgress, as_config, as_reporter
+from simpersona.pipeline.preflight import FILE as PREFLIGHT
+from simpersona.pipeline.preflight import require_usable_store
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.run import Reporter, Stage, run_pipeline
 from simpersona.pipeline.stage import StageContext, StageResult
@@ -198,6 +200,11 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
     populations = arms_of(visited.simulation, visited.acting, mix, sessions, visited.seed)
     visitors = next(arm for arm in populations if arm.policy == plan.policy)
     arms = {"a": plan.a, "b": plan.b}
+    checked = {
+        name: found
+        for name, config in arms.items()
+        if (found := require_usable_store(config, [visitors], context.progress)) is not None
+    }
     played: dict[str, tuple[pa.Table, pa.Table]] = {}
     for arm, config in arms.items():
         seed = config.seed + (plan.reseed and arm == "b")
@@ -220,6 +227,8 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         "inferred": is_inferred(a) or is_inferred(b),
     }
     write_json(out / FIGURES, figures)
+    if checked:
+        write_json(out / PREFLIGHT, {name: found.as_json() for name, found in checked.items()})
     write_text(out / "index.html", render_experiment(figures))
     context.folder.forget_work(context.stage)
     return StageResult(
@@ -227,6 +236,7 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         figures["pairs"],
         f"{figures['verdict']}: {figures['reason']}" + (f" (events {INFERRED})" if figures["inferred"] else ""),
         plan.buyers - figures["pairs"],
+        details=[f"{name.upper()}: {line}" for name, found in checked.items() for line in found.lines()],
     )
 
 

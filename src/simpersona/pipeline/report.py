@@ -12,6 +12,7 @@ from simpersona.contracts import ASSIGNMENTS, BUYERS, CARDS, EPISODES, MIX, STEP
 from simpersona.evaluation.recovery import predicted_strata
 from simpersona.files import read_json, write_text
 from simpersona.personas.fitted import FittedPersonas
+from simpersona.pipeline.preflight import FILE as PREFLIGHT
 from simpersona.pipeline.stage import StageContext, StageResult
 from simpersona.report.inputs import ReportInputs
 from simpersona.report.page import render_report
@@ -56,6 +57,7 @@ def report_inputs(context: StageContext) -> ReportInputs:
         shop_figures=_shop_figures(context),
         pictures=partial(pictures_of, folder / "simulation"),
         folder=str(folder.path),
+        preflight=read_json(checked)["findings"] if (checked := folder / "simulation" / PREFLIGHT).is_file() else (),
     )
 
 

@@ -8,12 +8,14 @@ import pyarrow as pa
 
 from simpersona.contracts import EPISODES, STEPS
 from simpersona.files import write_json, write_table
+from simpersona.pipeline.preflight import FILE as PREFLIGHT
+from simpersona.pipeline.preflight import require_usable_store
 from simpersona.pipeline.recorded import simulated_buyers
 from simpersona.pipeline.stage import StageContext, StageResult
 from simpersona.pipeline.visits import run_arm
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
-from simpersona.simulation.arms import arms_of, visit_summary
+from simpersona.simulation.arms import arms_of, turned_away_warnings, visit_summary
 from simpersona.visits import Episode
 
 
@@ -23,6 +25,7 @@ def run(context: StageContext, out: Path) -> StageResult:
     tables: list[pa.Table] = []
     config = context.config
     arms = arms_of(config.simulation, config.acting, *simulated_buyers(context), config.seed)
+    checked = require_usable_store(config, arms, context.progress)
     for arm in arms:
         visited, events = run_arm(context, arm)
         episodes += visited
@@ -40,5 +43,14 @@ def run(context: StageContext, out: Path) -> StageResult:
     served = config.llm if config.simulation.model == "llm" else None
     figures, summary = visit_summary(config.acting, served, episode_table, step_table)
     write_json(out / "quality.json", figures)
+    if checked is not None:
+        write_json(out / PREFLIGHT, checked.as_json())
     context.folder.forget_work(context.stage)
-    return StageResult(sum(len(arm.goals) for arm in arms), len(episodes), summary, figures=figures)
+    return StageResult(
+        sum(len(arm.goals) for arm in arms),
+        len(episodes),
+        summary,
+        figures=figures,
+        details=checked.lines() if checked is not None else (),
+        warnings=turned_away_warnings(figures),
+    )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from simpersona.config import Driver, StoreConfig
+from simpersona.config.address import address_problem, without_secrets
 from simpersona.config.file import parse_config
 from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError
@@ -118,7 +119,7 @@ def visit(
     if goal is not None:
         aim = Goal(goal, host, "", "", persona, intent)
     planned = Visit(f"visit-{host}", aim, seed)
-    require_answer(url, "url")
+    require_answer(url, "url", settings)
     finished: list[FinishedVisit] = []
     conditions = VisitConditions(Limits(max_steps, time_limit_seconds, concurrency=1), url, driver=driver)
     stores = {host: OpenStore(url, None)}
@@ -130,7 +131,9 @@ def visit(
 
 def _require(url: str, driver: str, intent: str | None, max_steps: int) -> None:
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
-        raise ConfigError(f"{url}: expected the address of a store, such as https://my-store.example/")
+        raise ConfigError(f"{without_secrets(url)}: expected the address of a store, such as https://my-store.example/")
+    if (problem := address_problem(url, login="store.access.login_env", query="store.access.query_env")) is not None:
+        raise ConfigError(f"the address of the store: {problem}")
     if driver not in ("http", "browser"):
         raise ConfigError(f"driver {driver!r}: expected http or browser")
     if intent not in (None, "buy", "browse"):

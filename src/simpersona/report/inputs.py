@@ -31,6 +31,7 @@ class ReportInputs:
       phase of fine-tuning.
     - `shop_figures` has a row per policy and store: visits, endings, real and simulated rates.
     - `pictures(episode_id)` returns the JPEGs of an episode's steps, by step. `folder` is the run's path for commands.
+    - `preflight` are the findings on a store that is not the lab's, before the visits (topic, mark, found, advice).
     """
 
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class ReportInputs:
     shop_figures: Sequence[Mapping[str, Any]] = ()
     pictures: Callable[[str], Mapping[int, bytes]] = no_pictures
     folder: str = "RUN"
+    preflight: Sequence[Mapping[str, Any]] = ()
 
     @property
     def source(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,13 +64,29 @@ def run_arm(
     return visit_stores(setup, arm.goals, make_policy, arm.limits, arm.name, store_url, variant, arm.driver, runner)
 
 
+_TURNED_AWAY = {"as_bots": "ChallengeError", "for_later": "BusyStoreError"}
+"""Visits that a store did not let in: names of the figures, and the kinds of errors."""
+
+
+def turned_away_warnings(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What to do about the visits that stores did not let in, from the figures of `visit_summary`."""
+    counts = {name: sum(of_policy["turned_away"][name] for of_policy in figures.values()) for name in _TURNED_AWAY}
+    visits = sum(of_policy["episodes"] for of_policy in figures.values())
+    advice = {
+        "as_bots": "met a page that keeps bots out, and count as broken: let the store allow them (docs/episodes.md)",
+        "for_later": "were asked to come back later than store.politeness.max_wait_seconds, and count as broken: lower "
+        "store.politeness.requests_per_minute",
+    }
+    return [f"{count:,} of {visits:,} visits {advice[name]}" for name, count in counts.items() if count]
+
+
 def visit_summary(
     policies: Sequence[str], served: LlmConfig | None, episodes: pa.Table, steps: pa.Table
 ) -> tuple[dict[str, dict[str, Any]], str]:
     """The figures of each policy's visits (EPISODES, STEPS), and a summary in one sentence.
 
     `prompt_tokens` and `reply_tokens` are sums over the visits. `cost` is the price of the `served` model for them, 0 without
-    one. `seconds` is the sum over the visits, which run side by side.
+    one. `seconds` is the sum over the visits, which run side by side. `turned_away` counts the visits that a store did not let in.
     """
     figures: dict[str, dict[str, Any]] = {}
     sentences: list[str] = []
@@ -79,6 +95,9 @@ def visit_summary(
         walked = steps.filter(pc.is_in(steps["episode_id"], visits["episode_id"]))
         endings = {ending: pc.sum(pc.equal(visits["ending"], ending)).as_py() or 0 for ending in ENDINGS}
         troubles = trouble_counts(walked)
+        turned_away = {
+            name: pc.sum(pc.equal(visits["error_kind"], kind)).as_py() or 0 for name, kind in _TURNED_AWAY.items()
+        }
         shops = len(visits["shop_id"].unique())
         figures[policy] = {
             "episodes": visits.num_rows,
@@ -86,6 +105,7 @@ def visit_summary(
             "steps": walked.num_rows,
             "endings": endings,
             "troubles": troubles,
+            "turned_away": turned_away,
             "seconds": round(pc.sum(visits["seconds"]).as_py() or 0, 1),
             **_cost(served if policy == "lm" else None, visits),
             **_inferred(visits),
@@ -95,6 +115,10 @@ def visit_summary(
         if troubles:
             sentence += ", survived " + ", ".join(
                 f"{kind.replace('_', ' ')} {count}" for kind, count in troubles.items()
+            )
+        if any(turned_away.values()):
+            sentence += ", turned away " + ", ".join(
+                f"{name.replace('_', ' ')} {count}" for name, count in turned_away.items() if count
             )
         if figures[policy]["cost"]:
             sentence += f", cost {figures[policy]['cost']:,.2f}"

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import urlopen
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from simpersona.adapters.engines.duckdb import connect
 from simpersona.adapters.sources.shopify import ShopifySource
+from simpersona.adapters.storefronts.access import Access
 from simpersona.adapters.storefronts.open import open_visitors
+from simpersona.adapters.storefronts.plain_get import plain_get
+from simpersona.adapters.storefronts.user_agent import visitor_headers
 from simpersona.config import Driver, StoreConfig
 from simpersona.contracts import EVENTS
 from simpersona.errors import ConfigError, StorefrontError
@@ -30,8 +31,6 @@ from simpersona.shopper.rollout import Visit, rollout, visits_of
 from simpersona.shopper.screenshots import PicturedWindow, episode_pictures
 from simpersona.simulation.journal import FinishedVisit, Shard, StoreLog, VisitJournal
 from simpersona.visits import Episode, Goal
-
-ANSWER_SECONDS = 15
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ def open_stores(
 ) -> Iterator[dict[str, OpenStore]]:
     """The open store of each shop: the one at `url`, or the lab's storefront of the shop, reset to its first state."""
     if url is not None:
-        require_answer(url, "simulation.store_url")
+        require_answer(url, "simulation.store_url", setup.store)
         yield {shop_id: OpenStore(url, None, _titles(setup.products, shop_id)) for shop_id in shops}
         return
 
@@ -245,12 +244,20 @@ def _recorded_events(finished: Sequence[FinishedVisit], work: Path, scratch: Pat
     return table
 
 
-def require_answer(url: str, setting: str) -> None:
-    """Raises ConfigError, which names the `setting`, if no server answers at `url`; any answer will do."""
+def require_answer(url: str, setting: str, config: StoreConfig) -> None:
+    """Raises ConfigError, which names the `setting`, if no server answers at `url`; any answer will do, and the visitor handles
+    what it says. A secret of `config.access` that is missing from the environment is a ConfigError too.
+    """
+    access = Access.of(config)
     try:
-        with urlopen(url, timeout=ANSWER_SECONDS):  # noqa: S310 - the settings allow http(s) alone
-            return
-    except HTTPError:
-        return  # it answers; the visitor handles what it says
+        plain_get(access.start(url), access, visitor_headers(config), store=url)
     except OSError as error:
-        raise ConfigError(f"{setting} = {url}: the store does not answer ({error}). Is it running there?") from None
+        reason = access.hide(str(error))
+        hint = (
+            " A certificate of its own is accepted with store.access.any_certificate."
+            if "CERTIFICATE" in reason
+            else ""
+        )
+        raise ConfigError(
+            f"{setting} = {url}: the store does not answer ({reason}). Is it running there?{hint}"
+        ) from None

@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urlsplit, urlunsplit
 
-from simpersona.config import AccessConfig
+from simpersona.config import StoreConfig
 from simpersona.config.address import HIDDEN, with_query
 from simpersona.errors import ConfigError
 
 MIN_HIDDEN = 8
 """A shorter secret is not looked for in texts: it may be there by chance."""
+MIN_PART = 4
+"""A shorter beginning of a secret at the end of a cut text is not looked for."""
+CUT = "…"
+"""The end of a name that is cut."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,13 @@ class Access:
     """A saved login state: `cookies` and `origins`, as Playwright has them."""
     proxy: Proxy | None = None
     any_certificate: bool = False
+    signature: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The headers of a ready-made signature, which politeness sends."""
 
     @classmethod
-    def of(cls, config: AccessConfig) -> Access:
+    def of(cls, settings: StoreConfig) -> Access:
         """The access that the settings name. Raises ConfigError if a variable or the state file is missing or unusable."""
+        config = settings.access
         headers = {name: _variable(f"headers_env.{name}", env) for name, env in config.headers_env.items()}
         if config.login_env is not None:
             login = ":".join(_login("login_env", config.login_env))
@@ -82,6 +89,7 @@ class Access:
             _state(config.state_file) if config.state_file is not None else None,
             proxy,
             config.any_certificate,
+            headers_of("store.politeness.signature_headers_env", settings.politeness.signature_headers_env),
         )
 
     def headers_for(self, url: str, store: str, given: Iterable[str] = ()) -> dict[str, str]:
@@ -128,7 +136,13 @@ class Access:
         for secret in self._hidden:
             if secret in text:
                 text = text.replace(secret, HIDDEN)
-        return text
+        return self._without_cut_secret(text) if text.endswith(CUT) else text
+
+    def _without_cut_secret(self, text: str) -> str:
+        """A cut text without the beginning of a secret at its end."""
+        kept = text.removesuffix(CUT)
+        longest = max((_overlap(kept, secret) for secret in self._hidden), default=0)
+        return f"{kept[: len(kept) - longest]}{HIDDEN}{CUT}" if longest else text
 
     def _without_query(self, text: str) -> str:
         """An address without the secret parameters; any other text as it is."""
@@ -142,12 +156,12 @@ class Access:
     @property
     def has_secrets(self) -> bool:
         """Whether there is anything to hide."""
-        return bool(self.headers or self.cookies or self.query or self.state or self.proxy)
+        return bool(self.headers or self.cookies or self.query or self.state or self.proxy or self.signature)
 
     @cached_property
     def _hidden(self) -> list[str]:
         """The secrets in the forms in which a text may hold them, the longest first."""
-        found = [*self.headers.values(), *self.query.values(), *self.cookies.values()]
+        found = [*self.headers.values(), *self.signature.values(), *self.query.values(), *self.cookies.values()]
         found += [str(cookie.get("value", "")) for cookie in (self.state or {}).get("cookies", [])]
         found += [
             str(item.get("value", ""))
@@ -160,6 +174,11 @@ class Access:
             found.append(self.proxy.password)
         forms = {form for secret in found for form in (secret, quote(secret, safe=""), quote_plus(secret))}
         return sorted((form for form in forms if len(form) >= MIN_HIDDEN), key=len, reverse=True)
+
+
+def _overlap(text: str, secret: str) -> int:
+    """The length of the longest beginning of the secret with which the text ends; 0 if it is short."""
+    return next((size for size in range(len(secret), MIN_PART - 1, -1) if text.endswith(secret[:size])), 0)
 
 
 def is_of_store(url: str, store: str) -> bool:

@@ -49,7 +49,7 @@ class Browser:
 
     def __init__(self, config: StoreConfig, *, may_pay: bool = False) -> None:
         self._config = config
-        self._access = Access() if may_pay else Access.of(config.access)
+        self._access = Access() if may_pay else Access.of(config)
         self._grid_query = query_of("store.cdp_query_env", config.cdp_query_env)
         self._waits = StoreWaits(config.politeness.max_wait_seconds)
         self._politeness = None if may_pay else Politeness(config.politeness, self._access, self._waits)

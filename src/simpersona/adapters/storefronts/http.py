@@ -67,7 +67,7 @@ class HttpVisitors:
         self, config: StoreConfig, *, may_pay: bool = False, connections: httpx2.AsyncBaseTransport | None = None
     ) -> None:
         self._config = config
-        self._access = Access() if may_pay else Access.of(config.access)
+        self._access = Access() if may_pay else Access.of(config)
         self._waits = StoreWaits(config.politeness.max_wait_seconds)
         self._guard = None if may_pay else PaymentGuard(config.guard)
         self._politeness = None if may_pay else Politeness(config.politeness, self._access, self._waits)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from simpersona.adapters.named import Shipped, build
+from simpersona.adapters.named import Shipped, build, load
 from simpersona.config import StoreConfig
 from simpersona.ports import Storefront
+
+if TYPE_CHECKING:
+    from simpersona.adapters.storefronts.store_reader import StoreReader
 
 _HERE = "simpersona.adapters.storefronts"
 DRIVERS = {
@@ -15,6 +18,7 @@ DRIVERS = {
     "http": Shipped(f"{_HERE}.http:HttpVisitors", extra="http"),
 }
 """The drivers that come with the package."""
+_READER = {"reader": Shipped(f"{_HERE}.store_reader:StoreReader", extra="http")}
 
 
 class Visitors(AbstractAsyncContextManager["Visitors"], Protocol):
@@ -38,3 +42,8 @@ def open_visitors(config: StoreConfig, driver: str, *, may_pay: bool) -> Visitor
     Raises ConfigError if an import path leads to no driver, or a package is missing.
     """
     return build(Visitors, driver, DRIVERS, "store.driver", config, may_pay=may_pay)
+
+
+def open_reader(config: StoreConfig, url: str) -> StoreReader:
+    """What reads the store at `url` without a visitor. Raises ConfigError if a package or a secret is missing."""
+    return load("reader", _READER, "store")(config, url)

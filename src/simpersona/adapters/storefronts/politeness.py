@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from protego import Protego
 
-from simpersona.adapters.storefronts.access import Access, headers_of
+from simpersona.adapters.storefronts.access import Access
 from simpersona.adapters.storefronts.plain_get import plain_get
 from simpersona.adapters.storefronts.retry_after import Clock, Sleep, StoreWaits
 from simpersona.adapters.storefronts.user_agent import AGENT
@@ -41,7 +41,6 @@ class Politeness:
         self._config, self._clock, self._sleep = config, clock, sleep
         self._access = access or Access()
         self._waits = waits or StoreWaits(config.max_wait_seconds, clock=clock, sleep=sleep)
-        self._ready_made = headers_of("store.politeness.signature_headers_env", config.signature_headers_env)
         self._robots: dict[str, asyncio.Task[Protego | None]] = {}
         self._next: dict[str, float] = {}
         self._signer = None
@@ -77,7 +76,7 @@ class Politeness:
     def headers(self, url: str) -> dict[str, str]:
         """Further headers of a request for a page: the signature, or the ready-made headers."""
         if self._signer is None:
-            return dict(self._ready_made)
+            return dict(self._access.signature)
         return self._signer.headers(url, int(time.time()), os.urandom(32))
 
     async def _robots_of(self, url: str) -> Protego | None:
