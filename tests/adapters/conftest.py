@@ -57,10 +57,10 @@ SITE = {
         }
         function say(words) {
             document.getElementById('said').textContent = words;
-            if (words === 'under') { window.gone = 1; setTimeout(draw, 600); }
+            if (words === 'under') { window.gone = 1; setTimeout(draw, 1100); }
         }
         draw();
-        setTimeout(draw, 600);</script>""",
+        setTimeout(draw, 1100);</script>""",
     "/framed": """<title>Framed</title><h1>Outside</h1><iframe src="/inside" style="margin: 300px; border: 9px solid">
         </iframe><a href="/cart">Cart</a>""",
     "/inside": """<title>Inside</title><h2>Inside</h2><label>Colour <input id="c"></label><button

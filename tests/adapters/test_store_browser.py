@@ -278,7 +278,7 @@ def test_a_node_that_the_page_has_replaced_is_found_again(site):
         shown = [page]
         for name in ("Before", "Under the hand", "Removed"):
             if name != "Under the hand":
-                await asyncio.sleep(0.7)  # until the page draws itself again
+                await asyncio.sleep(1.2)  # until the page draws itself again
             shown.append(await click(window, shown[-1], name))
         return shown[1:]
 

@@ -93,7 +93,7 @@ class BrowserSession:
             except Error:
                 tab = await self._open_again()
                 failure = await self._arrive(tab)
-            page, status = await self._look(), await tab.status()
+            page, status = await self._look(), tab.facts.status
         except Error as error:
             raise StorefrontError(f"{url} does not answer: {first_line(error)}") from error
         if failure is not None or status >= 400:

@@ -11,33 +11,24 @@ import contextlib
 import time
 from collections.abc import Callable
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, CDPSession, Dialog, Error, Request, Response
+from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, Error, Request, Response
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
+from simpersona.adapters.storefronts.browser_settling import MAX_CHAIN_SECONDS, WATCH, OpenRequests, PageFacts, quiet
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import asks_to_wait
 from simpersona.adapters.storefronts.safety import StoreScope
 from simpersona.pages import Trouble
 
-QUIET_MS, MAX_UNQUIET_MS, MAX_FETCH_SECONDS = 30, 400, 2.0
-"""A page has settled after this time without a change; a page that never settles is read as it is."""
-
-_STATUS = "() => performance.getEntriesByType('navigation')[0]?.responseStatus ?? 0"
-_QUIET = """([quiet, longest]) => new Promise(done => {
-    let timer = setTimeout(done, quiet);
-    const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(done, quiet); });
-    watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
-    setTimeout(done, longest);
-})"""
-
 
 class StoreTab:
     """A tab on a store; `open` makes one.
 
-    `tab` and `cdp` are the browser's handles, `asked` is the method and the address of the last document, and `leaving`
-    is set while the page navigates.
+    `tab` and `cdp` are the browser's handles, `asked` is the method and the address of the last document, `leaving` is set
+    while the page navigates, and `facts` are those of the page that settled last.
     """
 
     def __init__(
@@ -52,6 +43,7 @@ class StoreTab:
         self.tab, self.cdp = tab, cdp
         self.asked = ("GET", scope.url)
         self.leaving = asyncio.Event()
+        self.facts = PageFacts()
         self._scope, self._politeness, self._timeout_seconds = scope, politeness, timeout_seconds
         self._troubles = troubles  # the session's; faults are added to it
         self._turns, self._waited = 0, False  # requests that wait for their turn; whether any has waited
@@ -61,9 +53,9 @@ class StoreTab:
         self._navigation: Request | None = None
         self.answered: tuple[int, dict[str, str]] = (0, {})  # status and headers of the last document
         self.on_limited: Callable[[str, str | None], None] = lambda _url, _retry_after: None
-        self._fetching: set[Request] = set()
-        self._loading_frames: set[str] = set()
+        self._open = OpenRequests()
         self._refusal: str | None = None  # why a requested page was not opened
+        self._is_file = False  # because it is a file
         self._opened: str | None = None  # an address that was to open in a new tab
 
     @classmethod
@@ -94,15 +86,12 @@ class StoreTab:
         """Whether the tab is gone."""
         return self.tab.is_closed()
 
-    async def status(self) -> int:
-        """The HTTP status of the page's document; 0 where it has none. Raises the browser's Error."""
-        return await self.tab.evaluate(_STATUS)
-
     def forget(self) -> None:
         """Forgets what the last action caused, before the next one."""
         self._refusal = self._opened = None
+        self._is_file = False
         self.leaving.clear()
-        self._fetching.clear()
+        self._open.forget()
 
     async def goto(self, url: str) -> None:
         """Requests a page; `settle` reports if it does not come. Raises the browser's Error if the tab is closed."""
@@ -133,7 +122,8 @@ class StoreTab:
             fault = await self.rest()
         if self._refusal is not None:
             refusal, self._refusal = self._refusal, None
-            return refusal, "led_away"
+            is_file, self._is_file = self._is_file, False
+            return refusal, None if is_file else "led_away"
         return fault
 
     async def rest(self) -> tuple[str | None, Trouble | None]:
@@ -148,11 +138,7 @@ class StoreTab:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     await self._loaded.wait()
-                    await self.tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
-                    if self._fetching or self._loading_frames:
-                        await self._fetched()
-                        await self.tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS])
-                    status = await self.status()
+                    self.facts = await self._quiet()
             except TimeoutError:
                 if self._has_waited():
                     deadline = time.monotonic() + self._timeout_seconds
@@ -163,7 +149,7 @@ class StoreTab:
                 if self.is_closed:
                     raise
                 continue  # the page was replaced while it was read
-            if (fault := self._fault(status)) is not None:
+            if (fault := self._fault(self.facts.status)) is not None:
                 return fault
 
     def _fault(self, status: int) -> tuple[str | None, Trouble | None] | None:
@@ -176,17 +162,22 @@ class StoreTab:
             return None
         return (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
 
-    async def _fetched(self) -> None:
-        """Waits for frames and for requests of scripts since the action, at most two seconds besides the waits for a turn."""
-        left = MAX_FETCH_SECONDS
-        while left > 0 and (self._fetching or self._loading_frames):
-            await asyncio.sleep(QUIET_MS / 1000)
-            left -= 0 if self._turns else QUIET_MS / 1000
+    async def _quiet(self) -> PageFacts:
+        """Waits until nothing changes and nothing is awaited. Raises the browser's Error if the page is replaced."""
+        left = min(MAX_CHAIN_SECONDS, self._timeout_seconds / 2)
+        while True:
+            facts = await quiet(self.tab)
+            if not self._open or left <= 0:
+                return facts
+            while self._open and left > 0:
+                began, counts = time.monotonic(), not self._turns
+                await self._open.change(left, counts=counts)
+                left -= time.monotonic() - began if counts else 0
 
     async def _listen(self) -> None:
         tab, cdp = self.tab, self.cdp
         tab.on("domcontentloaded", lambda _: self._loaded.set())
-        tab.on("download", lambda _: self._loaded.set())
+        tab.on("download", self._on_download)
         tab.on("request", self._on_request)
         tab.on("response", self._on_response)
         tab.on("requestfinished", self._on_request_finished)
@@ -200,7 +191,14 @@ class StoreTab:
             cdp.on(event, self._on_frame_ends)
         self._main_frame = (await cdp.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
         await cdp.send("Page.enable")
+        await cdp.send("Page.addScriptToEvaluateOnNewDocument", {"source": WATCH})
         await cdp.send("Fetch.enable", {"patterns": [{"resourceType": "Document", "requestStage": "Request"}]})
+
+    def _on_download(self, download: Download) -> None:
+        """A document that is no page is not kept; the page before stays."""
+        self._refusal = f"It is a file ({download.suggested_filename}), not a page: not opened"
+        self._is_file = True
+        self._loaded.set()
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         """Dismisses a dialog, but accepts to leave the page."""
@@ -213,17 +211,22 @@ class StoreTab:
 
     def _on_frame_starts(self, event: dict[str, Any]) -> None:
         if event["frameId"] != self._main_frame:
-            self._loading_frames.add(event["frameId"])
+            self._open.begin_frame(event["frameId"])
 
     def _on_frame_ends(self, event: dict[str, Any]) -> None:
-        self._loading_frames.discard(event["frameId"])
+        self._open.end_frame(event["frameId"])
 
     def _on_request(self, request: Request) -> None:
         if request.is_navigation_request():
             if request.frame.parent_frame is None:
                 self._navigation, self.answered = request, (0, {})
-        elif request.resource_type in ("fetch", "xhr"):
-            self._fetching.add(request)
+        elif request.resource_type in ("fetch", "xhr") or self._is_late_script(request):
+            self._open.begin(request)
+
+    def _is_late_script(self, request: Request) -> bool:
+        """Whether a request loads a part of the store's own script after the page: the page goes on when it is there."""
+        is_script = request.resource_type == "script" and self._loaded.is_set()
+        return is_script and urlsplit(request.url).netloc == urlsplit(self.url).netloc
 
     def _on_response(self, response: Response) -> None:
         request = response.request
@@ -233,10 +236,10 @@ class StoreTab:
             self.on_limited(response.url, response.headers.get("retry-after"))
 
     def _on_request_finished(self, request: Request) -> None:
-        self._fetching.discard(request)
+        self._open.end(request)
 
     def _on_request_failed(self, request: Request) -> None:
-        self._fetching.discard(request)
+        self._open.end(request)
         if request is self._navigation:  # not one that a later navigation has replaced
             self._loaded.set()
 

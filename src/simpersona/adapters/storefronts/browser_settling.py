@@ -1,0 +1,213 @@
+"""When a page in the browser has settled: nothing changes, no short timer runs, no request of a script is open.
+
+Chains are followed to their end: a request, a timer, a second request, the new text. What never ends (a long poll, a
+ticker, an animation) is waited for once, up to a limit, and not again in the same tab.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from playwright.async_api import Page as Tab
+from playwright.async_api import Request
+
+QUIET_MS, MAX_UNQUIET_MS = 30, 400
+"""A page is quiet after this time without a change; a page that never becomes quiet is read as it is."""
+MAX_TIMER_MS = 1000
+"""A timer with a longer delay is not waited for."""
+MAX_FETCH_SECONDS = 2.0
+"""A request that takes longer is not waited for again: it is taken for a long poll."""
+MAX_CHAIN_SECONDS = 5.0
+"""The longest wait for one chain of requests and timers, besides the waits for a turn."""
+MAX_REPEATS = 6
+"""A request that is sent again more often after its own answer, without an action, is taken for polling."""
+
+_COMPARED = 500
+"""Bytes of a request's body that are compared."""
+_VARYING = re.compile(r"\d+|[0-9a-f]{8,}", re.IGNORECASE)
+
+WATCH = """(() => {
+    const key = Symbol.for('simpersona');
+    if (window[key]) return;
+    const set = window.setTimeout, clear = window.clearTimeout;
+    const state = {timers: new Map(), tickers: new Set(), restless: new WeakSet(), ends: [],
+        hovers: [], scrolls: false,
+        set: (callback, ms) => set.call(window, callback, ms)};
+    Object.defineProperty(window, key, {value: state});
+    const HOVER = /^(mouse|pointer)(enter|over)$/;
+    let depth = 0;
+    window.setTimeout = function (callback, delay, ...rest) {
+        const ms = Number(delay) || 0;
+        if (typeof callback !== 'function' || ms > LONGEST || depth >= 3) return set.call(window, callback, delay, ...rest);
+        const inner = depth + 1;
+        const id = set.call(window, function (...given) {
+            state.timers.delete(id);
+            const outer = depth;
+            depth = inner;
+            try { return callback.apply(this, given); } finally { depth = outer; }
+        }, delay, ...rest);
+        state.timers.set(id, [performance.now() + ms, callback, ms]);
+        return id;
+    };
+    window.clearTimeout = function (id) { state.timers.delete(id); clear.call(window, id); };
+    const Observer = window.IntersectionObserver, observe = Observer && Observer.prototype.observe;
+    if (observe) Observer.prototype.observe = function (target) {
+        if (state.ends.length < 1000) state.ends.push([new WeakRef(this), new WeakRef(target)]);
+        return observe.call(this, target);
+    };
+    for (const [name, gone] of [['unobserve', true], ['disconnect', false]]) {
+        const original = Observer && Observer.prototype[name];
+        if (original) Observer.prototype[name] = function (target) {
+            state.ends = state.ends.filter(([by, of]) => by.deref() !== this || (gone && of.deref() !== target));
+            return original.call(this, target);
+        };
+    }
+    const listen = EventTarget.prototype.addEventListener;
+    EventTarget.prototype.addEventListener = function (type, ...rest) {
+        const whole = this === window || this === document || this === document.documentElement || this === document.body;
+        if (whole && type === 'scroll' && rest[1] !== true) state.scrolls = true;
+        if (HOVER.test(type) && this instanceof Element && state.hovers.length < 500) state.hovers.push(new WeakRef(this));
+        return listen.call(this, type, ...rest);
+    };
+})()""".replace("LONGEST", str(MAX_TIMER_MS))
+"""Runs before a document's own scripts. It notes their short timers and what they watch on scrolling.
+
+A timer that timers have set three times over is a ticker and is not noted. Frameworks that listen at their root for all
+elements listen for scrolling there too, in the capture phase: that says nothing.
+"""
+
+_QUIET = """([quiet, longest, timed]) => new Promise(done => {
+    const state = window[Symbol.for('simpersona')], wait = state ? state.set : setTimeout;
+    const began = performance.now(), changes = new Map(), OFTEN = 8;
+    let last = began;
+    const isText = record => record.type !== 'childList' || [...record.addedNodes].every(node => node.nodeType === 3);
+    const watch = new MutationObserver(records => {
+        for (const target of new Set(records.filter(isText).map(record => record.target))) {
+            changes.set(target, (changes.get(target) || 0) + 1);
+            if (state && changes.get(target) >= OFTEN) state.restless.add(target);
+        }
+        if (records.some(record => !state || !isText(record) || !state.restless.has(record.target))) last = performance.now();
+    });
+    watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+    const kind = timer => timer[2] + String(timer[1]);
+    const open = () => state ? [...state.timers.values()].filter(timer => !state.tickers.has(kind(timer))) : [];
+    const check = () => {
+        const now = performance.now(), timers = open(), late = now - began >= timed;
+        if (late) for (const timer of timers) state.tickers.add(kind(timer));
+        const still = quiet - (now - last), limit = timers.length ? timed : longest;
+        if ((still <= 0 && !timers.length) || now - began >= limit) { watch.disconnect(); done(facts()); return; }
+        const due = timers.length ? Math.min(...timers.map(timer => timer[0])) - now : still;
+        wait(check, Math.min(Math.max(due, still, 4), Math.max(limit - (now - began), 4)));
+    };
+    const facts = () => {
+        const of = view => {
+            const page = view.document;
+            const runs = [...page.scripts].some(script => !script.type || /javascript|module/.test(script.type)) || !!page
+                .querySelector('[onclick],[onchange],[oninput],[onkeydown],[onkeyup],[onmouseover],[onmouseenter],[onmousedown]');
+            let hides = [...page.querySelectorAll('input[type=radio],input[type=checkbox]')].some(
+                box => !box.getClientRects().length && box.labels.length);
+            let inner = [];
+            for (let i = 0; i < view.length; i++) try { inner.push(of(view[i])); } catch (error) { /* another site's */ }
+            return {runs: runs || inner.some(one => one.runs), hides: hides || inner.some(one => one.hides)};
+        };
+        const entry = performance.getEntriesByType('navigation')[0];
+        return {...of(window), status: entry && entry.responseStatus || 0};
+    };
+    wait(check, quiet);
+})"""
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """What is known of a settled page besides its tree."""
+
+    status: int = 0
+    """The HTTP status of its document; 0 where it has none."""
+    runs: bool = False
+    """Whether it runs scripts: only then can what is no control react to the visitor."""
+    hides: bool = False
+    """Whether it hides radio buttons or checkboxes behind their labels."""
+
+
+async def quiet(tab: Tab) -> PageFacts:
+    """Waits until a page is quiet. Raises the browser's Error if the page is replaced meanwhile."""
+    return PageFacts(**await tab.evaluate(_QUIET, [QUIET_MS, MAX_UNQUIET_MS, MAX_TIMER_MS]))
+
+
+class OpenRequests:
+    """The requests of a tab's scripts, and its frames, that a settling page waits for."""
+
+    def __init__(self) -> None:
+        self._open: dict[Request, float] = {}  # with the time of the loop's clock at which it was seen
+        self._frames: dict[str, float] = {}
+        self._answered: Counter[str] = Counter()  # since the last action
+        self._endless: set[str] = set()
+        self._changed = asyncio.Event()
+
+    def forget(self) -> None:
+        """Forgets what is open before the next action: it is not that action's doing."""
+        self._open.clear()
+        self._answered.clear()
+
+    def begin(self, request: Request) -> None:
+        """Notes a request of a script."""
+        kind = _kind(request)
+        if self._answered[kind] > MAX_REPEATS:
+            self._endless.add(kind)
+        if kind not in self._endless:
+            self._open[request] = time.monotonic()
+
+    def end(self, request: Request) -> None:
+        """Notes that a request was answered or has failed."""
+        if self._open.pop(request, None) is not None:
+            self._answered[_kind(request)] += 1
+            self._changed.set()
+
+    def begin_frame(self, frame: str) -> None:
+        """Notes that a frame loads."""
+        self._frames[frame] = time.monotonic()
+
+    def end_frame(self, frame: str) -> None:
+        """Notes that a frame has loaded or is gone."""
+        if self._frames.pop(frame, None) is not None:
+            self._changed.set()
+
+    def __bool__(self) -> bool:
+        return bool(self._open or self._frames)
+
+    async def change(self, longest: float, *, counts: bool) -> None:
+        """Waits until one of them has ended or has taken too long, `longest` seconds at most.
+
+        Without `counts` the time is not held against them.
+        """
+        begun = [*self._open.values(), *self._frames.values()]
+        left = min(begun, default=0.0) + MAX_FETCH_SECONDS - time.monotonic()
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(min(max(left, 0), longest) if counts else QUIET_MS / 1000):
+                await self._changed.wait()
+        except TimeoutError:
+            if counts:
+                self._give_up()
+            else:
+                self._open = dict.fromkeys(self._open, time.monotonic())
+                self._frames = dict.fromkeys(self._frames, time.monotonic())
+
+    def _give_up(self) -> None:
+        since = time.monotonic() - MAX_FETCH_SECONDS + QUIET_MS / 1000
+        for request in [request for request, begun in self._open.items() if begun <= since]:
+            self._endless.add(_kind(request))
+            del self._open[request]
+        self._frames = {frame: begun for frame, begun in self._frames.items() if begun > since}
+
+
+def _kind(request: Request) -> str:
+    """What a request has in common with its repetitions: method, address and what it sends, without what varies."""
+    address = urlsplit(request.url)
+    sent = (request.post_data_buffer or b"")[:_COMPARED].decode("utf-8", "replace")
+    return f"{request.method} {address.netloc}{_VARYING.sub('0', f'{address.path}?{address.query} {sent}')}"

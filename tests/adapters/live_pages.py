@@ -1,0 +1,99 @@
+"""Serves pages with scripts on the loopback interface, and visits them with Chromium or without a browser."""
+
+import asyncio
+import contextlib
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs
+
+from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.http import HttpVisitors
+from simpersona.config import StoreConfig
+from simpersona.pages import Action
+
+PRODUCT = "<title>Product</title><h1>Blue mug</h1>"
+SAY = (
+    "<p id=said>nothing</p><script>function say(text) { document.getElementById('said').textContent = text; }</script>"
+)
+
+
+class _Shop(BaseHTTPRequestHandler):
+    def do_GET(self):
+        path, _, query = self.path.partition("?")
+        self.server.requested.append(self.path)
+        if path == "/slow":
+            time.sleep(int(parse_qs(query)["ms"][0]) / 1000)
+        self._answer(self.server.pages.get(path, PRODUCT if path == "/product" else "answer"))
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self._answer("<title>Sent</title><h1>Thank you</h1>")
+
+    def _answer(self, text):
+        is_file = text.startswith("%PDF")
+        self.send_response(200)
+        self.send_header("Content-Type", "application/pdf" if is_file else "text/html; charset=utf-8")
+        if is_file:
+            self.send_header("Content-Disposition", "attachment")
+        self.send_header("Content-Length", str(len(text.encode())))
+        with contextlib.suppress(BrokenPipeError):  # the visitor has left
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@contextmanager
+def served(pages):
+    """A running server of the pages, by path; "/slow?ms=200" answers after 200 ms, "/product" is a product."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
+    server.daemon_threads = True
+    server.pages, server.requested = pages, []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def visit(html, use, *, driver=Browser, may_pay=True, **settings):
+    """What `use(session, first page)` gives for a store that is one page of HTML."""
+
+    async def run(address):
+        async with driver(StoreConfig(**settings), may_pay=may_pay) as visitors:
+            session = visitors.visitor(address, "visitor-1")
+            try:
+                return await use(session, await session.open())
+            finally:
+                await session.close()
+
+    with served({"/": html}) as server:
+        return asyncio.run(run(server.url + "/"))
+
+
+def without_browser(html, use, **settings):
+    """As `visit`, without a browser."""
+    return visit(html, use, driver=HttpVisitors, **settings)
+
+
+def after(html, *acts, **settings):
+    """The page after actions, each a name (or a role with a star before it), a method and its arguments."""
+
+    async def use(session, page):
+        for name, method, *arguments in acts:
+            page = await session.act(Action(node(page, name).id, method, "", tuple(arguments)))
+        return page
+
+    return visit(html, use, **settings)
+
+
+def node(page, name):
+    """The first node of this name, or of this role ("*combobox")."""
+    return next(one for one in page.nodes[1:] if (one.role == name[1:] if name[0] == "*" else one.name == name))
