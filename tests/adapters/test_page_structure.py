@@ -126,6 +126,49 @@ PAGES = {
         },
         0,
     ),
+    "prices with taxes": (
+        """<title>Shop</title><body><header><a href="/">Shop</a><a href="/warenkorb/">0,00&nbsp;€ 0 Artikel</a></header><h1>Shop</h1><ul>
+        <li><a href="/produkt/becher/"><img alt="Becher" src="data:,"><h2>Becher</h2><span>12,00&nbsp;€</span> <small>inkl. 19 % MwSt. zzgl.
+        Versandkosten</small></a><a href="?add-to-cart=12" aria-label="„Becher“ in den Warenkorb legen">In den Warenkorb</a></li><li><a
+        href="/produkt/teller/"><h2>Teller</h2><del>15,00 €</del> <ins>9,00 €</ins></a><a href="/produkt/teller/">Ausführung wählen</a></li>
+        </ul><div class="grid"><div><h3>Vase</h3><p>€12 inkl. MwSt. zzgl. Versand</p><a href="/x/1">Details</a></div><div><h3>Krug</h3>
+        <p>€13</p><a href="/x/2">Details</a></div></div><div itemscope itemtype="https://schema.org/Product"><a href="/y/1">Kanne</a></div>
+        <section class="newsletter-signup"><input type="email" placeholder="Ihre E-Mail"><button>Los</button></section><form><input
+        aria-label="Code"><button>Einlösen</button></form></body>""",
+        {
+            "0,00 € 0 Artikel": "cart",
+            "Becher 12,00 € inkl. 19 % MwSt. zzgl. Versandkosten": "product",
+            "„Becher“ in den Warenkorb legen": "add",
+            "Teller 15,00 € 9,00 €": "product",
+            "Details - Vase €12": "product",
+            "Details - Krug €13": "product",
+            "Kanne": "product",
+            "Ihre E-Mail": "aside newsletter",
+            "Los": "aside newsletter",
+            "Code": "aside coupon",
+            "Einlösen": "aside coupon",
+        },
+        0,
+    ),
+    "options as links": (
+        "<title>Mugs</title><body><p>Free shipping on orders over $50</p><header><a href='/'>Mugs & Co</a><a href='/cart'><svg "
+        "class='icon-cart'></svg><span hidden>Cart</span><span>2</span></a></header><main><h1>Mugs</h1><ul>"
+        + "".join(
+            f"""<li><div class="card"><img alt="On a table" src="data:,"><h3><a href="/products/mug-{number}?variant=1">Mug {number}</a>
+            </h3><a href="/products/mug-{number}?color=red" aria-label="Red"></a><div><span>Regular price</span> <s>$20.00 USD</s>
+            <span>Sale price</span> <span>$1{number}.00 USD</span></div></div><button>Choose options</button></li>"""
+            for number in (1, 2)
+        )
+        + "</ul></main></body>",
+        {
+            "Mug 1 - $11.00 USD": "product",
+            "Mug 2 - $12.00 USD": "product",
+            "Choose options - Mug 1": "button",
+            "Choose options - Mug 2": "button",
+            "Cart (2)": "cart",
+        },
+        2,
+    ),
     "checkout": (
         """<title>Checkout</title><body><h1>Contact</h1><form><label>Email <input type="email" name="email"></label><label>Address
         <input name="address1"></label><button>Continue</button></form></body>""",

@@ -107,14 +107,18 @@ def _move(method: Method, node: Node, *, filled: bool) -> Move:
     if node.purpose in _CERTAIN:
         return _CERTAIN[node.purpose]
     other: Move = "button" if node.role == "button" else "link"
-    named = _named(node.name, other)
+    named = _named(node.name, other, may_be_product=node.purpose is None)
     return _LIKELY.get(node.purpose, other) if named is None and node.purpose is not None else named or other
 
 
 @lru_cache(maxsize=KEPT)
-def _named(name: str, other: Move) -> Move | None:
-    """The kind that a control's name says; None if it says nothing."""
+def _named(name: str, other: Move, *, may_be_product: bool) -> Move | None:
+    """The kind that a control's name says; None if it says nothing. It may be that of a product where the structure shows nothing."""
     # only a product has a name so long that it is cut
-    if other == "link" and (name.endswith("…") or (is_priced_title(name) and not words.is_cart_name(name))):
+    if (
+        other == "link"
+        and may_be_product
+        and (name.endswith("…") or (is_priced_title(name) and not words.is_cart_name(name)))
+    ):
         return "product"
     return next((move for move, pattern in _NAMED[other].items() if pattern.search(name)), None)

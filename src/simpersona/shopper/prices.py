@@ -27,9 +27,11 @@ _LIMIT = re.compile(
 )
 _SHIPPING = re.compile(r"\b(shipping|delivery|versand|livraison|env[ií]o|spedizione|verzending)$", re.IGNORECASE)
 _BESIDE = re.compile(
-    r"\b(regular|sale|unit|list|our|your|current|original|special|offer|now|was|only|price|from|each|per|incl|inkl|excl|zzgl|vat|tax|"
+    r"\b(?:(?:plus|zzgl\.?|zuz[üu]glich|excl\w*\.?|exkl\.?|hors|m[áa]s|escl\w*) (?:shipping|delivery|versand\w*|livraison|env[ií]o|gastos|"
+    r"spedizione|verzend\w*|vat|tax)|"
+    r"regular|sale|unit|list|our|your|current|original|special|offer|now|was|only|price|from|each|per|plus|incl\w*|inkl|excl\w*|zzgl|vat|tax(es)?|"
     r"ab|jetzt|nur|statt|preis\w*|angebot\w*|uvp|mwst|prix|d[èe]s|partir|de|[àa]|au lieu|habituel|soldé|promotionnel|ttc|"
-    r"precio|desde|oferta|ahora|antes|habitual|iva|prezzo|da|listino|scontato|prijs|vanaf|nu|van|voor|btw|pris|från)\b",
+    r"precio|desde|oferta|ahora|antes|habitual|iva|gastos|prezzo|da|listino|scontato|prijs|vanaf|nu|van|voor|btw|pris|från)\b",
     re.IGNORECASE,
 )
 _LETTER = re.compile(r"[^\W\d_]{2,}")
@@ -71,7 +73,11 @@ def title_beside(text: str) -> str:
 
 def is_price_line(text: str) -> bool:
     """Whether a text says what something costs: "Sale price $14.00", but not "Free shipping over $50"."""
-    if not AMOUNT.search(text) or _LIMIT.search(without_amounts(text)):
+    first = AMOUNT.search(text)
+    if first is None or _LIMIT.search(text[: first.start()]):
+        return False
+    after = text[first.end() :]
+    if _LIMIT.search(after) and not _BESIDE.search(after):  # "incl. VAT, plus shipping" belongs to a price
         return False
     return len(title_beside(text).split()) <= _MOST_WORDS
 

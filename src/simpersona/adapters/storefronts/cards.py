@@ -24,7 +24,27 @@ from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, t
 _CARD_TAGS = frozenset({"li", "article", "tr", "product-card"})
 _CARD_NAMES = re.compile(r"product|card|item|tile|teaser|artikel|produkt|produit|article", re.IGNORECASE)
 _NO_CARD = frozenset({"html", "body", "main", "header", "footer", "nav", "aside", "form", "table", "ul", "ol"})
-_BESIDE_TITLE = re.compile(
+_DETAILS = re.compile(
+    r"^(quick (view|look|shop)|(view|see|show|open)( (product|item|details?|more|options))?|details?|(choose|select) options|"
+    r"(read|learn|find out) more|shop now|more( info)?|(zum |zur )?(produkt|artikel)|(mehr )?(details|erfahren|ansehen|anzeigen|infos?)|"
+    r"(optionen |ausf[üu]hrung )?w[äa]hlen|(voir|d[ée]couvrir)( (le |ce )?(produit|d[ée]tails?|plus))?|choix des options|"
+    r"(ver|descubrir)( (el )?(producto|detalles?|m[áa]s))?|(scopri|vedi)( (il )?(prodotto|dettagli|di pi[ùu]))?|dettagli|"
+    r"bekijk( (product|details))?|meer info(rmatie)?)\W*$",
+    re.IGNORECASE,
+)
+"""Links to a product that do not name it."""
+_OTHER = re.compile(
+    r"^(wish ?list|compare|(add|save) to (wish ?list|favou?rites|compare).*|(zur |auf die )?(merkliste|wunschliste).*|vergleichen|"
+    r"\W*\(?\d+\)?( (reviews?|ratings?|bewertung(en)?|avis|rese[ñn]as|recensioni|beoordelingen))?)\W*$",
+    re.IGNORECASE,
+)
+"""Links of a card that do not lead to the product."""
+_OPTION = re.compile(
+    r"(?<=[?&])(colou?r|size|variant|farbe|groesse|taille|couleur|talla|utm_\w+|ref|_pos|_sid|_ss|_psq|_v|pr_\w+)=[^&#]*&?|[?&]?#.*$"
+)
+"""The part of a product's address that only says which option of it is shown, or from where it is opened."""
+_ITEM = re.compile(r"schema\.org/(Product|IndividualProduct|ProductModel)\b")
+_TITLE = re.compile(
     r"^(quick (view|look|shop)|wish ?list|compare|details?|view( product| details)?|(add to|save to) (wish ?list|favou?rites)|"
     r"\W*\(?\d+\)?( (reviews?|bewertung(en)?|avis|rese[ñn]as|recensioni|beoordelingen))?)\W*$",
     re.IGNORECASE,
@@ -32,6 +52,7 @@ _BESIDE_TITLE = re.compile(
 """Links of a card that are not the product's name."""
 
 
+_ITEM = re.compile(r"schema\.org/(Product|IndividualProduct|ProductModel)\b")
 _TITLE = re.compile(r"[^\W\d_]{2}|[^\W\d_\x00-\u02af]")
 """Two letters, or one of a script that writes words with one."""
 
@@ -54,9 +75,14 @@ def product_cards(lines: Sequence[Kept], markup: Markup) -> list[Card | None]:
             cards[number] = cards[number] or card
     known = _known_products(markup.data)
     for number, line in enumerate(lines):
-        if cards[number] is None and line.node.role == "link" and _is_known(line, known):
-            cards[number] = Card(line.href, title_in(line.node.name))
+        if cards[number] is None and line.node.role == "link" and (_is_known(line, known) or found.is_item(number)):
+            cards[number] = Card(same_product(line.href), title_in(line.node.name))
     return cards
+
+
+def same_product(address: str) -> str:
+    """The address of a product without the option that it shows: two links to one product have the same."""
+    return _OPTION.sub("", address).rstrip("?&")
 
 
 class _Cards:
@@ -66,7 +92,8 @@ class _Cards:
         self._lines = lines
         self._elements = [markup.element(line) for line in lines]
         self._links: defaultdict[Element, list[int]] = defaultdict(list)
-        self._prices: defaultdict[Element, list[int]] = defaultdict(list)
+        self._unnamed: defaultdict[Element, list[int]] = defaultdict(list)
+        """Links such as "Details", which count where no link has the product's name."""
         self._inside: defaultdict[Element, list[int]] = defaultdict(list)
         headings = {one for element in self._elements if element is not None and (one := element.nearest("h1"))}
         self._main = (
@@ -76,20 +103,18 @@ class _Cards:
         for number, (line, element) in enumerate(zip(lines, self._elements, strict=True)):
             if element is None:
                 continue
-            titled, priced = _is_title(line) and line.leads_on(element.get("href")), _is_price(line)
+            is_link = _may_be_product(line) and line.leads_on(element.get("href"))
             for above in element.around():
                 self._inside[above].append(number)
-                if titled:
-                    self._links[above].append(number)
-                if priced:
-                    self._prices[above].append(number)
+                if is_link:
+                    (self._links if is_title(line.node.name) else self._unnamed)[above].append(number)
 
     def cards(self) -> Iterator[tuple[Sequence[int], Card]]:
         """The lines of each card, and the card."""
         around: dict[int, Element] = {}  # the nearest element around each price that holds a link
         for number, (line, element) in enumerate(zip(self._lines, self._elements, strict=True)):
             if element is not None and _is_price(line):
-                holder = next((above for above in element.around() if self._links.get(above)), None)
+                holder = next((above for above in element.around() if self._titles(above)), None)
                 if holder is not None and holder not in self._main:
                     around[number] = holder
         holders = Counter(around.values())
@@ -102,8 +127,24 @@ class _Cards:
             elif self._is_list(prices):
                 yield from self._listed(prices)
 
+    def is_item(self, number: int) -> bool:
+        """Whether a link is the only one of an item that the markup says is a product (microdata)."""
+        element = self._elements[number]
+        items = () if element is None else (one for one in element.around() if _ITEM.search(one.get("itemtype")))
+        item = next(iter(items), None)
+        return (
+            item is not None
+            and item not in self._main
+            and number in self._links[item]
+            and len(self._addresses(item)) == 1
+        )
+
+    def _titles(self, element: Element) -> list[int]:
+        """The links in an element that may be those of products."""
+        return self._links.get(element) or self._unnamed.get(element, [])
+
     def _addresses(self, element: Element) -> set[str]:
-        return {self._lines[number].href for number in self._links.get(element, ())}
+        return {same_product(self._lines[number].href) for number in self._titles(element)}
 
     def _may_be_card(self, holder: Element) -> bool:
         """Whether an element looks like a card though no other is like it, as on a page with one result."""
@@ -125,7 +166,7 @@ class _Cards:
 
     def _card(self, holder: Element, prices: Sequence[int]) -> tuple[Sequence[int], Card]:
         card = self._grown(holder)
-        link = self._title_link(self._links[card])
+        link = self._title_link(self._titles(card))
         return self._inside[card], self._made(link, prices, self._inside[card])
 
     def _title_link(self, links: Sequence[int]) -> int:
@@ -133,15 +174,19 @@ class _Cards:
         headed = [
             number for number in links if (one := self._elements[number]) and one.nearest("h2", "h3", "h4", "h5", "h6")
         ]
-        often = Counter(self._lines[number].href for number in links)
-        return max(
-            headed or links, key=lambda number: (often[self._lines[number].href], len(self._lines[number].node.name))
-        )
+        often = Counter(same_product(self._lines[number].href) for number in links)
+
+        def rank(number: int) -> tuple[int, int]:
+            line = self._lines[number]
+            return often[same_product(line.href)], len(line.node.name)
+
+        return max(headed or links, key=rank)
 
     def _made(self, link: int, prices: Sequence[int], inside: Sequence[int]) -> Card:
-        address = self._lines[link].href
-        names = [self._lines[number].node.name for number in inside if self._lines[number].href == address]
-        title = max((title_in(name) for name in names if _is_named(name)), key=len, default="")
+        address = same_product(self._lines[link].href)
+        own = [number for number in inside if same_product(self._lines[number].href) == address]
+        names = [self._lines[number].node.name for number in own]
+        title = max((title_in(name) for name in names if is_title(name)), key=len, default="")
         if not title:
             headings = [
                 self._lines[number].node.name for number in inside if self._lines[number].node.role == "heading"
@@ -152,11 +197,11 @@ class _Cards:
 
     def _is_list(self, prices: Sequence[int]) -> bool:
         """Whether prices with one element around them belong to different products."""
-        return len({self._lines[link].href for link, _ in self._pairs(prices)}) > 1
+        return len({same_product(self._lines[link].href) for link, _ in self._pairs(prices)}) > 1
 
     def _pairs(self, prices: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Each price with the link that stands before it and after the price before."""
-        links = [number for number, line in enumerate(self._lines) if _is_title(line)]
+        links = [number for number, line in enumerate(self._lines) if _may_be_product(line)]
         for before, price in zip([-1, *prices], prices, strict=False):
             if between := [link for link in links if before <= link <= price]:
                 yield between[-1], price
@@ -181,7 +226,7 @@ def _is_price(line: Kept) -> bool:
     return role in ("StaticText", "heading") and is_price_line(name)
 
 
-def _is_title(line: Kept) -> bool:
+def _may_be_product(line: Kept) -> bool:
     """Whether a link may be that of a product: neither one without a name nor one that does something else."""
     name = line.node.name
     if line.node.role != "link" or not line.leads_on() or not _TITLE.search(name):
@@ -191,11 +236,12 @@ def _is_title(line: Kept) -> bool:
     if amounts(name) and not is_priced_title(name):
         return False
     does = (words.ADD, words.REMOVE, words.CHECKOUT, words.LOGIN)
-    return not (words.is_cart_name(name) or _BESIDE_TITLE.match(name) or any(word.search(name) for word in does))
+    return not (words.is_cart_name(name) or _OTHER.match(name) or any(word.search(name) for word in does))
 
 
-def _is_named(name: str) -> bool:
-    return bool(name) and not _BESIDE_TITLE.match(name)
+def is_title(name: str) -> bool:
+    """Whether the name of a product's link is the product's."""
+    return bool(name) and not _DETAILS.match(name)
 
 
 # --- structured data --------------------------------------------------------------------------

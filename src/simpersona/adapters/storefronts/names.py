@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from simpersona.adapters.storefronts.cards import Card, product_cards
+from simpersona.adapters.storefronts.cards import Card, is_title, product_cards
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.purposes import purposes
@@ -102,10 +102,12 @@ def short_name(name: str, limit: int) -> str:
 
 
 def _detail(line: Kept, card: Card | None, purpose: Purpose | None) -> str:
-    """The price beside a product's link."""
-    if purpose != "product" or card is None or not card.price or amounts(line.node.name):
+    """What a product's link does not say of its product: the title, where it is named "Details", and the price."""
+    if purpose != "product" or card is None:
         return ""
-    return card.price
+    title = "" if is_title(line.node.name) else card.title
+    price = "" if amounts(line.node.name) else card.price
+    return " ".join(filter(None, (title, price)))
 
 
 def _leads_to_cart(line: Kept, purpose: Purpose | None) -> bool:

@@ -6,10 +6,11 @@ It does not depend on a language, apart from the names in markup, which are most
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import takewhile
 
-from simpersona.adapters.storefronts.cards import Card
+from simpersona.adapters.storefronts.cards import Card, same_product
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.store_addresses import CART_PARTS, COLLECTION, purpose_of_address
@@ -42,8 +43,11 @@ _NEAR = 3
 def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup) -> list[Purpose | None]:
     """What each line of a page is for; None for what is no control and where the structure shows nothing."""
     elements = [markup.element(line) for line in lines]
+    buttons = _buttons(lines, elements)
     found: list[Purpose | None] = [
-        None if element is None or not typed(line.node) or line.node.role == "spinbutton" else _field(line, element)
+        None
+        if element is None or not typed(line.node) or line.node.role == "spinbutton"
+        else _field(line, element, buttons.get(element.nearest("form"), ""))
         for line, element in zip(lines, elements, strict=True)
     ]
     forms = _forms_of(lines, elements, found)
@@ -56,17 +60,35 @@ def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup
 # --- fields -----------------------------------------------------------------------------------
 
 
-def _field(line: Kept, element: Element) -> Purpose | None:
+def _buttons(lines: Sequence[Kept], elements: Sequence[Element | None]) -> dict[Element | None, str]:
+    """The name of the button of each form that has one field and one button."""
+    fields, buttons = Counter[Element](), defaultdict[Element, list[str]](list)
+    for line, element in zip(lines, elements, strict=True):
+        form = None if element is None else element.nearest("form")
+        if form is not None:
+            fields[form] += typed(line.node)
+            if line.node.role == "button":
+                buttons[form].append(line.node.name)
+    return {form: names[0] for form, names in buttons.items() if fields[form] == len(names) == 1}
+
+
+def _field(line: Kept, element: Element, button: str) -> Purpose | None:
+    """What a field asks for that is beside the purchase, or a search; `button` is the name of its form's only button."""
     form = element.nearest("form")
     if line.node.role == "searchbox" or element.get("type") == "search" or _searches(element, form):
         return "search"
-    if _is_login(element, form):
+    if words.SEARCH_FIELD.search(line.node.name):
+        return "search"
+    if _is_login(element, form) or words.LOGIN.search(button):
         return "login"
     asked = " ".join((line.node.name, words_of(element.get("name", "id", "placeholder", "aria-label", "title"))))
-    of_form = "" if form is None else words_of(form.get("id", "class", "name", "action", "aria-label"))
+    near = [one for one in list(element.around())[1 : 1 + _NEAR] if one.tag not in ("html", "body", "main")]
+    around = words_of(" ".join(one.get("id", "class", "name", "aria-label") for one in (*near, *filter(None, [form]))))
+    sends = words_of("" if form is None else form.get("action"))
     wishes: dict[Purpose, bool] = {
-        "newsletter": bool(words.NEWSLETTER.search(f"{asked} {of_form}")) or _is_footer_email(element, form),
-        "coupon": bool(words.COUPON.search(f"{asked} {of_form}")),
+        "newsletter": bool(words.NEWSLETTER.search(f"{asked} {around} {sends}") or words.SUBSCRIBE.search(button))
+        or _is_footer_email(element, form),
+        "coupon": bool(words.COUPON.search(f"{asked} {around} {sends}") or words.APPLY.search(button)),
         "note": bool(words.NOTE.search(asked)),
     }
     return next((purpose for purpose, asks in wishes.items() if asks), None)
@@ -124,7 +146,7 @@ def _pressed(line: Kept, element: Element, card: Card | None, forms: dict[Elemen
     role, name = line.node.role, line.node.name
     if any(map(_is_banner, element.around())):
         return "consent"
-    if card is not None and role == "link" and line.href == card.address:
+    if card is not None and role == "link" and same_product(line.href) == card.address:
         return "product"
     beside: Purpose | None = next((forms[one] for one in element.around() if one in forms), None)
     if beside is not None and role != "link" and not words.ADD.search(name):
@@ -145,9 +167,8 @@ def _is_banner(element: Element) -> bool:
 
 def _of_link(line: Kept, element: Element) -> Purpose | None:
     name = line.node.name
-    purpose = purpose_of_address(line.href)
-    if purpose is not None:
-        return None if purpose == "cart" and amounts(name) and not words.is_cart_name(name) else purpose
+    if not COLLECTION.search(line.href) and (purpose := purpose_of_address(line.href)) is not None:
+        return purpose
     if element.get("rel").lower() in ("next", "prev"):
         return "page"
     names_cart = words.CART.search(name) and not words.is_cart_name(name) and not words.ADD.search(name)
