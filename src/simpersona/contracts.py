@@ -415,6 +415,7 @@ CONTENT = pa.struct(
         ("prices", pa.int32()),
         ("add_controls", pa.int32()),
         ("cards", pa.int32()),
+        ("tiles", pa.int32()),
         ("cart_count", pa.int32()),
         ("cart_quantity", pa.int32()),
         ("cart_total", _number),

@@ -85,6 +85,11 @@ def test_the_structure_tells_where_nothing_else_does():
     assert kind(f"<main><h1>Mugs</h1>{cards(12)}</main>", "/mugs/") == ("collection", "structure")
     assert kind("<main><h1>Our story</h1><p>We began in 1987.</p></main>", "/our-story") == ("other", "structure")
     assert kind("<main><p>From $5</p></main>", "/gift-cards-info") == (None, None)
+    assert kind(f"<main><p>Free shipping over $50</p>{cards(3)}</main>", "/mugs/") == ("collection", "structure")
+    # a price and no control known to add it: products beside it do not make it a list
+    assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>かごに入れる</button>{cards(4)}</main>") == (None, None)
+    pictures = "<ul>" + 6 * "<li class='tile'><a href='/x'><img alt=''></a></li>" + "</ul>"
+    assert kind(f"<main>{pictures}</main>", "/mugs/") == (None, None)  # products without prices, or anything else
     assert kind(f"<main>{cards(4)}</main>", "/") == ("other", "address")  # the home page shows products
     assert kind(ld({"@type": "ItemList"}), "/search?q=mug") == ("search", "address")
     assert kind(ld(PRODUCT), "/cart") == ("cart", "address")
@@ -120,6 +125,7 @@ def test_the_parts_of_a_page():
         ("<a href='/warenkorb'>Warenkorb (2)</a>", 2, None),
         ("<button aria-label='Open cart, 2 items' class='CartButton'></button>", 2, None),
         ("<body data-cart-count='2'>", 2, None),
+        ("<details><summary>Bag (2)</summary></details>", 2, None),
         ("<a href='/bags'>Bags (24)</a><h1>24 items</h1>", None, None),
         ("<form class='cart' action='/cart/add'><input class='qty' value='3'><button>Add 3 to cart</button></form>", None, None),
     ],

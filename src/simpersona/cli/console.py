@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from simpersona.evaluation.measurable import INFERRED
 from simpersona.evaluation.metric import Metric
 from simpersona.evaluation.metric_lookup import measured_training, metric
 from simpersona.files import read_json
@@ -176,6 +177,9 @@ def show_headline(folder: RunFolder) -> None:
         table.add_row(shown.title, formatted(values.get(shown.key), shown.unit), paper)
     console = Console(highlight=False)
     console.print(table)
+    visits = folder / "simulation/quality.json"
+    if visits.is_file() and any(figures.get("inferred_visits") for figures in read_json(visits).values()):
+        console.print(f"Simulated visits: {INFERRED}; orders cannot be measured there.")
     console.print(
         "The paper: 42 real stores, 8.37 M buyers, K = 256, a 14 B model. The size of this run, its intervals, and the reasons for "
         "missing figures (–) are in the report.",

@@ -90,9 +90,12 @@ def conversion_metrics(
     for stratum in ROW.labels:
         for name, count in _sizes(pairs, stratum).items():
             builder.put(f"conversion.{stratum}.{name}", count, _few(name, count))
-    _put_headline(builder, pairs, config, seed, meaning)
     _put_overall(builder, episodes, sessions)
-    return builder.metrics()
+    headline = MetricsBuilder()
+    _put_headline(headline, pairs, config, seed, meaning)
+    figures = headline.metrics()
+    notes = {key: joined(figures.notes.get(key, ""), meaning) for key in figures.values} if meaning else figures.notes
+    return builder.metrics() | Metrics(figures.values, notes)
 
 
 def eligible_pairs(

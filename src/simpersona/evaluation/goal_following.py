@@ -63,11 +63,13 @@ def goal_following_metrics(
         return builder.metrics()
 
     shops, index = np.unique(followed.shops, return_inverse=True)
+    unmatched = NOT_IN_CATALOGUE if _all_unknown(played, followed) else ""
     sides = {"agent": _by_shop(followed.agent, index, len(shops)), "real": _by_shop(followed.real, index, len(shops))}
     drawn = times_drawn(len(shops), replicates, seed)
     for side, counts in sides.items():
         for column, name in enumerate(("product_view_count", "add_to_cart_count")):
-            builder.put(f"goal_following.{side}.{name}", int(counts[:, column, 1].sum()))
+            key, is_known = f"goal_following.{side}.{name}", not unmatched or side == "real"
+            builder.put(key, int(counts[:, column, 1].sum()) if is_known else None, "" if is_known else unmatched)
     for column, name in enumerate(FOLLOWED):
         parts = {side: counts[:, column] for side, counts in sides.items()}
         points = {side: _share(part.sum(axis=0)) for side, part in parts.items()}
@@ -75,10 +77,11 @@ def goal_following_metrics(
         for figures in (points, samples):
             figures["difference"] = figures["agent"] - figures["real"]
         for row, point in points.items():
-            known = bool(np.isfinite(point))
+            known = bool(np.isfinite(point)) and not (unmatched and row != "real")
             interval = interval95(samples[row]) if known and len(shops) > 1 else None
-            key, why = f"goal_following.{row}.{name}", "needs visits to two stores or more" if known else _NOTHING[name]
-            builder.put(key, float(point), "" if known else why)
+            missing = unmatched if unmatched and row != "real" else _NOTHING[name]
+            key, why = f"goal_following.{row}.{name}", "needs visits to two stores or more" if known else missing
+            builder.put(key, float(point) if known else None, "" if known else why)
             builder.put(f"{key}_ci95", interval, "" if interval else why)
     return builder.metrics()
 
@@ -122,6 +125,15 @@ def _counts(known: Mapping[str, str], wish: str, views: Sequence[str], additions
 
 def _products(timeline: Iterable[Mapping[str, Any]], event: str) -> list[str]:
     return [moment["product_id"] for moment in timeline if moment["event"] == event and moment["product_id"]]
+
+
+NOT_IN_CATALOGUE = "cannot be measured: the ids of the products that visitors saw are inferred from the store's pages, and the catalogue has none of them"
+
+
+def _all_unknown(played: pa.Table, followed: Followed) -> bool:
+    """Whether visits with inferred events saw products, and the catalogue knows none of these."""
+    views = any(products for products in played["views"].to_pylist())
+    return is_inferred(played) and views and not followed.agent[:, 0, 1].sum()
 
 
 def _by_shop(counts: Int[np.ndarray, "n 3 2"], shop: Int[np.ndarray, " n"], shops: int) -> Int[np.ndarray, "shops 3 2"]:

@@ -1,7 +1,7 @@
 """What can be measured of visits: figures that are inferred, events that nothing tells, and purchases where nothing is ordered.
 
 In a store that is not the lab's, no visitor orders. There a purchase is a checkout that was reached, on both sides of a
-comparison (REFERENCE 17, 25). A figure that cannot occur is None with its reason, never zero.
+comparison (REFERENCE 17). A figure that cannot occur is None with its reason, never zero.
 """
 
 from __future__ import annotations

@@ -98,6 +98,8 @@ class _Reading:
     """The event of the page before, with the product, the collection or the query."""
     reported: dict[str, ShopEvent] = field(default_factory=dict)
     """The events that pages of an uncertain kind reported, by address."""
+    entered: bool = False
+    """Whether the visitor pressed Enter on the page before: the same search again is another one."""
     undecided: list[tuple[int, float, str | None]] = field(default_factory=list)
     """Attempts to add of which nothing has told yet whether they did: step, seconds, product."""
 
@@ -127,6 +129,7 @@ class _Reading:
     def act(self, step: Step, after: Page) -> None:
         """Adds the event of an addition to the cart, if the step's action was one."""
         action = step.decision.action
+        self.entered = action is not None and action.method == "press" and step.succeeded
         if action is not None and action.method == "goto":
             return  # a page from the browser's memory may show an older cart
         change = self.cart.change(after.content)
@@ -163,7 +166,8 @@ class _Reading:
         names = {"product_viewed": "product_id", "collection_viewed": "collection_id", "search_submitted": "query"}
         column = names.get(event)
         value = (page.query if column == "query" else page.name) or None if column is not None else None
-        if (event, value) != self.shown:
+        again = event == "search_submitted" and self.entered
+        if (event, value) != self.shown or again:
             self.add(event, evidence, step, **({column: value} if column is not None else {}))
         self.shown = event, value
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from simpersona.pages import PageKind
@@ -71,6 +72,7 @@ class _Address:
         return next((self.given[name] for name in names if self.given.get(name)), None)
 
 
+@lru_cache(maxsize=8192)  # the links of a page are asked about again on the next one
 def page_address(url: str) -> PageAddress:
     """The kind of the page at `url`, the part of the address that names it, and the words of a search."""
     address = _read(url)

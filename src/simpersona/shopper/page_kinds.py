@@ -16,6 +16,10 @@ from simpersona.shopper.page_addresses import PageAddress, page_address
 PageEvidence = Literal["markup", "address", "structure"]
 MANY_CARDS = 2
 """A page with at least this number of links to products with a price each is a list."""
+LONG_LIST = 12
+"""The same where the page also has a price outside these."""
+MANY_TILES = 4
+"""A page with at least this number of neighbours with a link and a picture may list products without prices."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +61,15 @@ def _search(address: PageAddress, content: PageContent | None, declared: PageKin
 
 
 def _structure(content: PageContent) -> PageKind | None:
-    """A page with a price and a control that adds it is a product, many cards are a list; without a price it is neither."""
+    """A page with a price and a control that adds it is a product, many cards are a list.
+
+    With a price but no such control, only a long list is one: a product may have others beside it. A page without prices is
+    neither, unless it shows as many pictures with links as a list does.
+    """
     if content.prices and content.add_controls:
         return "product"
-    if content.cards >= MANY_CARDS and not content.add_controls:
+    if content.cards >= (LONG_LIST if content.prices else MANY_CARDS) and not content.add_controls:
         return "collection"
-    if not (content.prices or content.add_controls or content.cards):
+    if not (content.prices or content.add_controls or content.cards) and content.tiles < MANY_TILES:
         return "other"
     return None

@@ -22,6 +22,7 @@ _ADDS = re.compile(
     rf"add\w*?(to|in|into|2)?_?(the|my)?_?({_NAMED})(?![a-z])|({_NAMED})_?add|checkout_?(ajax)?add_?article"
 )
 """A name of an operation, in small letters and with "_" for other signs: add_to_cart, ajaxAddArticleCart, Cart-AddProduct."""
+_ROUTE = re.compile(rf"({_NAMED})[/.]add")
 _CART = re.compile(rf"(shopping|guest|mini)?_?({_NAMED})s?")
 _ADD = re.compile(r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?")
 _PARTS = frozenset({"items", "item", "lines", "line", "lineitems", "line_items", "line_item", "entries", "products"})
@@ -43,6 +44,9 @@ _MUTATION = re.compile(
 )
 _ERROR = frozenset({"error", "errors", "usererrors", "haserror", "haserrors", "errormessage", "iserror"})
 _FAILED = frozenset({"error", "errors", "fail", "failed", "failure", "ko", "false"})
+_ENDING = re.compile(r"\.(js|json|php|html?)$")
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_NO_LETTER = re.compile(r"[^a-z0-9]+")
 _DEEPEST = 5
 """The depth to which an answer is searched for errors."""
 
@@ -129,7 +133,7 @@ def _names_addition(given: Iterable[tuple[str, str]]) -> bool:
     for name, value in given:
         if value and value not in ("0", "false") and _ADDS.fullmatch(_plain(name)):
             return True
-        if name.lower() in _OPERATION and (_ADDS.search(_plain(value)) or re.search(rf"({_NAMED})[/.]add", value)):
+        if name.lower() in _OPERATION and (_ADDS.search(_plain(value)) or _ROUTE.search(value)):
             return True
     return False
 
@@ -175,9 +179,9 @@ def _adds_by_mutation(name: str) -> bool:
 
 
 def _parts(path: str) -> list[str]:
-    return [_plain(re.sub(r"\.(js|json|php|html?)$", "", unquote(part))) for part in path.split("/") if part]
+    return [_plain(_ENDING.sub("", unquote(part))) for part in path.split("/") if part]
 
 
 def _plain(name: str) -> str:
     """A name in small letters with "_" for other signs and between joined words."""
-    return re.sub(r"[^a-z0-9]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
+    return _NO_LETTER.sub("_", _CAMEL.sub("_", name).lower()).strip("_")

@@ -13,10 +13,12 @@ from simpersona.adapters.storefronts.page_parts import MONEY, UNSEEN, joined
 from simpersona.shopper.affordances import ADD
 from simpersona.shopper.page_addresses import page_address
 
-_CART = re.compile(
-    r"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?"
-    r"(?:cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk)s?(?![a-z])"
+_WORDS = (
+    r"(?:cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk)"
 )
+_CART = re.compile(rf"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?{_WORDS}s?(?![a-z])")
+_CALLED = re.compile(rf"(?:(?:my|your|shopping|view|mein|dein|mon|mi|il mio) ?)?{_WORDS}\W{{0,3}}\d{{1,3}}\W*")
+"""The whole name of a control that shows the cart: "Bag (2)"."""
 _COUNT = re.compile(
     r"(?:^|[^a-z])(?:count|counter|qty|quantity|badge|bubble|number|num|size|items?|contents?|products?)(?![a-z])"
 )
@@ -34,6 +36,7 @@ _IN_DATA = (
 _LINE = re.compile(r"^(updates\[|cart\[.*\]\[qty\]|quantity\[|qty[-\[])")
 """Names of the quantities of a cart's lines: Shopify, WooCommerce and Magento, OpenCart, BigCommerce."""
 _QUANTITY = re.compile(r"qty|quantit|menge|anzahl|aantal|cantidad|ilosc", re.IGNORECASE)
+_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MAX_LABEL = 60
 
 
@@ -73,9 +76,15 @@ def _cart_labels(elements: list[HtmlElement], address: str) -> Iterator[str]:
             near = is_cart or any(_CART.search(_marks(around)) or _opens(around, address) for around in _near(element))
             if near and not _in_form_that_adds(element):
                 yield _label(element)
-        if element.tag in ("a", "button") and (_opens(element, address) or is_cart) and not ADD.search(_label(element)):
+        if element.tag in ("a", "button", "summary") and _shows_cart(element, address, is_cart=is_cart):
             opening += [_label(element), element.get("aria-label") or ""]
     yield from opening
+
+
+def _shows_cart(element: HtmlElement, address: str, *, is_cart: bool) -> bool:
+    """Whether a control opens the cart; `is_cart`: its marks say so."""
+    label = _label(element)
+    return not ADD.search(label) and (is_cart or _opens(element, address) or bool(_CALLED.fullmatch(label.lower())))
 
 
 def _near(element: HtmlElement) -> list[HtmlElement]:
@@ -86,7 +95,7 @@ def _near(element: HtmlElement) -> list[HtmlElement]:
 
 def _marks(element: HtmlElement) -> str:
     text = " ".join(element.get(name) or "" for name in ("id", "class", "data-role", "data-testid"))
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", text).lower()
+    return _CAMEL.sub("-", text).lower()
 
 
 def _opens(element: HtmlElement, address: str) -> bool:

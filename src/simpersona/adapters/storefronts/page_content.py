@@ -37,6 +37,7 @@ def page_content(root: HtmlElement, address: str) -> PageContent:
         prices=parts.prices,
         add_controls=parts.add_controls,
         cards=parts.cards,
+        tiles=parts.tiles,
         cart_count=cart.count,
         cart_quantity=cart.quantity,
         cart_total=cart.total,

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urljoin, urlsplit
 
 from lxml.html import HtmlElement
@@ -30,16 +32,20 @@ _AROUND = frozenset({"footer", "nav", "aside", "dialog"})
 _ADD_MARK = re.compile(r"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?(cart|basket|bag)", re.IGNORECASE)
 _MAX_PRICE = 40
 """The longest text that is a price, in characters; a price range has two amounts."""
+_MAX_BESIDE = 14
+"""The longest text beside an amount, in characters: "Regular price"; "Free shipping over" is more."""
 _MAX_CLIMB = 10
 
 
 @dataclass(frozen=True)
 class PageParts:
-    """Numbers of a page's main part: `prices` and `add_controls` outside cards, and the distinct pages that cards link to."""
+    """Numbers of a page's main part: `prices` and `add_controls` outside cards, the distinct pages that cards link to."""
 
     prices: int
     add_controls: int
     cards: int
+    tiles: int
+    """Of the largest group of neighbours of the same form with a link and a picture."""
 
 
 def page_parts(root: HtmlElement, address: str) -> PageParts:
@@ -57,7 +63,19 @@ def page_parts(root: HtmlElement, address: str) -> PageParts:
             cards[card] = _link(card, address) or ""
     adds = [element for element in elements if _adds(element, address)]
     main_adds = sum(not any(around in cards for around in (add, *add.iterancestors())) for add in adds)
-    return PageParts(outside, main_adds, len(set(cards.values())))
+    return PageParts(outside, main_adds, len(set(cards.values())), _tiles(elements))
+
+
+def _tiles(elements: list[HtmlElement]) -> int:
+    """The size of the largest group of neighbours of the same form with a link and a picture each."""
+    pictured = {
+        around for element in elements if element.tag in ("img", "picture") for around in element.iterancestors()
+    }
+    groups: Counter[object] = Counter()
+    for element in elements:
+        if element in pictured and (element.tag == "a" or next(element.iter("a"), None) is not None):
+            groups[element.getparent(), _form(element)] += 1
+    return max(groups.values(), default=0)
 
 
 def _main_part(root: HtmlElement) -> Iterator[HtmlElement]:
@@ -79,24 +97,25 @@ def _main_part(root: HtmlElement) -> Iterator[HtmlElement]:
 
 
 def _price(element: HtmlElement) -> HtmlElement | None:
-    """The element whose whole text is a price, if this one holds a digit of it."""
-    own = [element.text, *(child.tail for child in element)]
-    if not any(text and any(map(str.isdigit, text)) for text in own):
+    """The element whose text is a price, if this one holds a digit of it. A link may have a price in its title."""
+    own = spaced(" ".join(filter(None, (element.text, *(child.tail for child in element)))))
+    if not any(map(str.isdigit, own)):
         return None
-    for around in (
-        element,
-        element.getparent(),
-        element.getparent().getparent() if element.getparent() is not None else None,
-    ):
-        if around is None:
-            break
+    if _is_price(own):
+        return element
+    for around in (element, *list(element.iterancestors())[:2]):
         text = spaced(around.text_content())
         if len(text) > _MAX_PRICE:
             break
-        if MONEY.search(text):
+        if _is_price(text):
             return around
-    in_title = spaced("".join(filter(None, own)))  # such as "Pleated skirt - $48"
-    return element if len(in_title) <= 3 * _MAX_PRICE and MONEY.search(in_title) else None
+    in_link = element.tag == "a" or next(element.iterancestors("a"), None) is not None
+    return element if in_link and len(own) <= 3 * _MAX_PRICE and MONEY.search(own) else None
+
+
+def _is_price(text: str) -> bool:
+    """Whether a text is an amount and little else, such as "From $18.00"."""
+    return bool(MONEY.search(text)) and len(spaced(MONEY.sub("", text))) <= _MAX_BESIDE
 
 
 def _climb(element: HtmlElement) -> Iterator[HtmlElement]:
@@ -133,11 +152,17 @@ def _link(element: HtmlElement, address: str) -> str | None:
         if not href or href.startswith(("#", "javascript:", "mailto:", "tel:")):
             continue
         target = joined(address, href)
-        if target and not adds_to_cart(Asked("GET", target, "page")):
+        if target and not _opening_adds(target):
             return target.partition("#")[0]
     return None
 
 
+@lru_cache(maxsize=8192)
+def _opening_adds(address: str) -> bool:
+    return adds_to_cart(Asked("GET", address, "page"))
+
+
+@lru_cache(maxsize=8192)
 def joined(address: str, href: str) -> str:
     """The address that a link on the page at `address` leads to; empty where it is malformed."""
     with contextlib.suppress(ValueError):
