@@ -162,6 +162,12 @@ def test_every_markup_is_read(markup):
     assert content_of(f"<a class='cart-count' href='{markup}'>{markup}</a>{markup}", SITE) is not None
 
 
+def test_markup_that_is_no_page_says_nothing():
+    assert content_of("\ud83d half a character", SITE) is not None
+    assert content_of("<!-- nothing -->", SITE) is None
+    assert content_of("x" * 5_000_001, SITE) is None
+
+
 FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from simpersona.contracts import EPISODES, PRODUCTS, SESSIONS
-from simpersona.evaluation.goal_following import goal_following_metrics
+from simpersona.evaluation.goal_following import NOT_IN_CATALOGUE, goal_following_metrics
 from simpersona.evaluation.metrics_table import FOLLOWED, FOLLOWING_DIFFERENCE, GOAL_FOLLOWING, GOALS_COUNTED
 
 TYPES = {
@@ -182,3 +182,16 @@ def test_every_gap_has_its_reason(played, real, catalogue, reason):
 def test_every_declared_key_is_measured():
     blocks = (GOAL_FOLLOWING, FOLLOWING_DIFFERENCE, GOALS_COUNTED)
     assert measure(visits(PLAYED)).values.keys() == {metric.key for block in blocks for metric in block.metrics()}
+
+
+def test_products_that_the_catalogue_does_not_have_are_unknown_where_they_are_inferred():
+    played = [("one", "x", "skirts", ["red-skirt"], []), ("one", "y", "hats", [], [])]
+    columns = {"inferred": [["product_view_count"]] * 2}
+    metrics = measure(visits(played, **columns))
+    for key in ("agent.views", "agent.saw", "difference.saw", "agent.product_view_count"):
+        assert metrics.values[f"goal_following.{key}"] is None
+        assert metrics.notes[f"goal_following.{key}"] == NOT_IN_CATALOGUE
+    assert metrics.values["goal_following.real.views"] is not None
+    known = measure(visits([("one", "x", "skirts", ["s1"], None)], inferred=[["product_view_count"]]))
+    assert known.values["goal_following.agent.views"] == 1
+    assert known.values["goal_following.agent.additions"] is None

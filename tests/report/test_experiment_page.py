@@ -68,3 +68,10 @@ def test_a_row_in_words():
     assert 50 < row.low < row.point < row.high == 100
     assert store_label({"url": "https://a.example"}) == "https://a.example"
     assert store_label(figures()["a"]) == "the plain store"
+
+
+def test_a_page_of_inferred_visits_says_so():
+    page = render_experiment(figures() | {"inferred": True, "unknown": {"purchase": 3, "add_to_cart": 9}})
+    assert "inferred from what the stores did and showed" in page
+    assert "purchase: unknown in 3 pairs" in page
+    assert "inferred" not in render_experiment(figures())

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -161,3 +162,18 @@ def test_the_command_opens_the_page_in_the_users_browser(run, tmp_path):
     page = run / "replays/sim-a-00000.html"
     assert done.stdout.strip() == str(page)
     assert (tmp_path / "shown").read_text().strip() == page.resolve().as_uri()
+
+
+def test_an_inferred_visit_is_labelled_and_names_its_evidence():
+    episodes, steps = two_visits()
+    events = [{"event": "product_viewed", "evidence": "cart_shown", "step": 0}]
+    rows = episodes.to_pylist()
+    rows[0] |= {"inferred": ["product_view_count"], "inferred_events": events, "purchase_count": None}
+    told = replays(
+        EPISODES.check(pa.Table.from_pylist(rows, schema=EPISODES.schema)), steps, CARDS.empty(), no_pictures, 0
+    )
+    first, second = told.episodes
+    assert (first["inferred"], second["inferred"]) == (True, False)
+    assert first["recorded"] == "2 products, 1 add to cart (not known: orders)"
+    assert first["steps"][0]["inferred"] == ["product viewed (cart shown)"]
+    assert "inferred" not in first["steps"][1]

@@ -5,10 +5,12 @@ import dataclasses
 import pytest
 
 from simpersona.contracts import CARDS, EPISODES
+from simpersona.evaluation.measurable import INFERRED, NO_ORDERS
 from simpersona.report.inputs import ReportInputs
+from simpersona.report.page import render_report
 from simpersona.report.paper_tables import paper_tables
 from simpersona.report.policies import policy_figures
-from simpersona.report.summary import what_they_did, who_shops_here
+from simpersona.report.summary import tiles, what_they_did, who_shops_here
 from simpersona.report.trust import checks, verdict
 
 RATES = {
@@ -184,3 +186,43 @@ def test_a_gap_stands_beside_the_most_that_could_be_shown():
     figures = {"policy": "lm", key: 0.1, f"{key}_ci95": [0.02, 0.2], f"{key}_ceiling": 0.15}
     texts = {check.subject: check.text for check in checks(ReportInputs(metrics=figures), policy_figures(figures))}
     assert texts["do personas matter"].endswith("(a perfect agent: by +0.150).")
+
+
+UNORDERED = {
+    "policy": "scorer",
+    "conversion.overall.real.purchase": 0.073,
+    "conversion.overall.real.checkout": 0.1,
+    "conversion.overall.real.checkout_ci95": [0.09, 0.11],
+    "conversion.overall.agent.purchase": None,
+    "conversion.overall.agent.checkout": 0.02,
+    "conversion.overall.agent.checkout_ci95": [0.01, 0.05],
+}
+
+
+def inferred_visits():
+    return visits(
+        purchase_count=[None] * 20, checkout_start_count=[1] * 3 + [0] * 17, inferred=[["purchase_count"]] * 20
+    )
+
+
+def test_where_nothing_is_ordered_checkouts_are_compared_and_the_page_says_what_is_inferred():
+    inputs = ReportInputs(metrics=UNORDERED, simulated_episodes=inferred_visits(), held_out_shops=["kids"])
+    policies = policy_figures(UNORDERED)
+    what, inferred, conversion, _ = what_they_did(inputs, policies)
+    assert "order" not in what
+    assert inferred.startswith(f"What the simulated buyers did is {INFERRED}. Orders: {NO_ORDERS}.")
+    assert conversion == (
+        "Of them, 2.0 % (1.0 – 5.0 %) reached the checkout, against 10.0 % of real sessions: fewer than in reality."
+    )
+    assert tiles(inputs)[-1] == ("3", "visits that reached the checkout (inferred); orders cannot be measured")
+    assert marks(inputs)["events of the visits"] == "weak"
+    page = render_report(inputs)
+    assert INFERRED in page
+    assert "placed an order" not in page
+    assert "cannot be measured in the visited store" in page
+
+
+def test_recorded_visits_are_not_called_inferred():
+    inputs = ReportInputs(metrics=RATES, simulated_episodes=visits(), held_out_shops=["kids"])
+    assert "events of the visits" not in marks(inputs)
+    assert INFERRED not in render_report(inputs)

@@ -136,3 +136,21 @@ def test_an_outcome_that_no_store_tells_is_left_out_and_costs_no_correction():
     assert set(found.outcomes) == {"add_to_cart", "checkout_start"}
     smallest = min(found.outcomes.values(), key=lambda lift: lift.p_value).p_value
     assert min(found.adjusted.values()) == pytest.approx(min(2 * smallest, 1))
+
+
+def test_pairs_with_an_unknown_outcome_are_left_out_of_it_and_counted():
+    a, b = episodes("a", [1, 1, 0, 2] * 10), episodes("b", [0, 1, 1, 2] * 10)
+    unknown = a["add_to_cart_count"].to_pylist()
+    unknown[:3] = [None] * 3
+    a = _replaced(_replaced(a, "purchase_count", [None] * 40), "add_to_cart_count", unknown)
+    pairs = visit_pairs(a, b, mix({0: 1.0}), {}, {})
+    figures = experiment_figures(pairs, Question())
+    assert set(figures["outcomes"]) == {"add_to_cart", "checkout_start"}
+    assert figures["unknown"] == {"add_to_cart": 3, "purchase": 40}
+    assert figures["outcomes"]["add_to_cart"]["rate_a"] == pytest.approx(28 / 37)
+    assert compare(pairs, 0.05).pairs == 40
+
+
+def _replaced(table, name, values):
+    index = table.schema.get_field_index(name)
+    return table.set_column(index, table.schema.field(name), pa.array(values, table.schema.field(name).type))

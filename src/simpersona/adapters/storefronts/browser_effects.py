@@ -86,7 +86,7 @@ class TabEffects:
 
     async def _note(self, asked: Asked, response: Response) -> None:
         text = ""
-        with contextlib.suppress(Error, TimeoutError):
+        with contextlib.suppress(Error, TimeoutError, UnicodeDecodeError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 text = await response.text() if response.status < 300 else ""
         headers = response.headers

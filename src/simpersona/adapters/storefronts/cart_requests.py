@@ -103,7 +103,7 @@ def accepts(answer: Answer) -> bool | None:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from lxml.etree import LxmlError
 from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.cart_shown import cart_shown
@@ -46,8 +47,14 @@ def page_content(root: HtmlElement, address: str) -> PageContent:
 
 
 def content_of(markup: str, address: str) -> PageContent | None:
-    """The same of markup as text; None where it is too long."""
-    return page_content(parsed(markup), address) if len(markup) <= MAX_CHARS else None
+    """The same of markup as text; None where it is too long or cannot be parsed."""
+    if len(markup) > MAX_CHARS:
+        return None
+    try:
+        root = parsed(markup.encode(errors="replace").decode())  # a script may leave halves of characters
+    except LxmlError:
+        return None
+    return page_content(root, address)
 
 
 def _complains(root: HtmlElement) -> bool:

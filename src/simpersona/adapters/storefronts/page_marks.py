@@ -114,7 +114,7 @@ def _json_ld(root: HtmlElement) -> Iterator[dict[str, Any]]:
             continue
         try:
             stated = json.loads((script.text or "").strip(), strict=False)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         yield from _things(stated)
 
