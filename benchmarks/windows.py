@@ -21,8 +21,9 @@ from playwright.async_api import async_playwright
 from benchmarks.measure import Stopwatch
 from benchmarks.results import Section, Table, number
 from benchmarks.store_server import Catalogue, catalogues, server_threads
-from simpersona.adapters.storefronts.browser import FLAGS, VIEWPORT_HEIGHT, VIEWPORT_WIDTH, Browser
+from simpersona.adapters.storefronts.browser import FLAGS, Browser
 from simpersona.adapters.storefronts.browser_path import find_browser
+from simpersona.adapters.storefronts.devices import VIEWPORT_HEIGHT, VIEWPORT_WIDTH
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError

@@ -27,8 +27,8 @@ def visit(driver, url, *clicks, access=None, may_pay=False, **settings):
     """The first page and those after clicks."""
 
     async def run():
-        politeness = PolitenessConfig(requests_per_minute=100_000)
-        config = StoreConfig(politeness=politeness, access=AccessConfig(**(access or {})), **settings)
+        settings.setdefault("politeness", PolitenessConfig(requests_per_minute=100_000))
+        config = StoreConfig(access=AccessConfig(**(access or {})), **settings)
         async with driver(config, may_pay=may_pay) as running:
             session = running.visitor(url, "one")
             try:
@@ -87,6 +87,15 @@ def test_a_login_and_a_header_open_the_store_and_go_to_its_host_alone(driver, st
         assert staging.sent("/sent-on.css", "X-Staging") == ["open-sesame-42"]
         for path in ("/other.css", "/redirected.css"):
             assert staging.sent(path, "X-Staging") == staging.sent(path, "Authorization") == [None]
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_signature_and_a_login_are_sent_together(driver, staging, secrets, monkeypatch):
+    monkeypatch.setenv("SHOP_SIGNATURE", "sig1=:AAAA:")
+    polite = PolitenessConfig(requests_per_minute=100_000, signature_headers_env={"Signature": "SHOP_SIGNATURE"})
+    assert visit(driver, staging.url, access=secrets, politeness=polite)[0].title == "Staging"
+    sent = [staging.sent("/", name) for name in ("Signature", "Authorization", "X-Staging", "Cookie")]
+    assert sent == [["sig1=:AAAA:"], [BASIC], ["open-sesame-42"], ["visitor=one"]]
 
 
 @pytest.mark.parametrize("driver", DRIVERS)

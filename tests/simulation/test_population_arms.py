@@ -89,6 +89,7 @@ def test_the_visits_of_each_policy_are_summed_up_and_priced():
     figures, summary = visit_summary(("lm", "scorer"), LlmConfig(**SERVED), *tables)
     assert figures["lm"] == {
         "episodes": 2, "shops": 2, "steps": 3, "troubles": {"dialog": 2}, "seconds": 3.0,
+            "turned_away": {"as_bots": 0, "for_later": 0},
         "endings": {"goal_reached": 1, "steps_limit": 0, "time_limit": 0, "other": 1, "checkout_reached": 0},
         "prompt_tokens": 500_000, "reply_tokens": 50_000, "cost": 1.5,
     }  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 
 from simpersona.config import Config, StoreConfig
@@ -50,6 +51,9 @@ def require_usable_store(config: Config, arms: Sequence[Arm], progress: Progress
     settings = {arm.driver or config.store.driver: _driver_setting(arm) for arm in arms}
     wishes = [goal.wish for arm in arms for goal in arm.goals if goal.wish]
     found = asyncio.run(examine(config.store, url, wishes, list(settings)))
+    for finding in found.findings:
+        if finding.mark == "bad":  # the other findings are shown with the stage: visits may take hours
+            logging.getLogger("simpersona").warning("before the visits: %s", finding.line())
     if "http" in settings:
         found.require_scripts_run(settings["http"])
     return found
