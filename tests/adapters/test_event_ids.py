@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+from simpersona.adapters.sources.ga4 import Ga4Source
 from simpersona.adapters.sources.open import open_source
+from simpersona.adapters.sources.table import TableSource
+from simpersona.config import EventsConfig
 from simpersona.config.source import source_of
+from simpersona.events.prepare import prepare
 
 AT = "2024-05-01T10:00:00Z"
 
@@ -72,3 +76,35 @@ def test_a_day_that_is_exported_again_adds_nothing(engine, tmp_path, name):
     kept = raw.events.count().to_pyarrow().as_py()
     assert (raw.rows_in, kept) == (6, 3)
     assert raw.rejected.reason.to_pyarrow().to_pylist() == ["exact duplicate"] * 3
+
+
+def test_a_table_without_event_ids_says_which_rows_another_file_repeats(engine, tmp_path):
+    header = "buyer_id,time,event,value,order_id,exported"
+    for copy, name in enumerate(["a.csv", "b.csv", "c.csv"]):
+        lines = [f"u{number},2024-05-01T10:00:00Z,checkout_completed,5,o{number},{copy}" for number in range(copy, 4)]
+        (tmp_path / name).write_text("\n".join([header, *lines]) + "\n")
+    prepared = prepare(TableSource().read(tmp_path, engine), EventsConfig(), b"key")
+    (again,) = [said for said in prepared.quality["warnings"] if "same as a row of another file" in said]
+    assert again.startswith("5 rows are the same")
+    assert "a.csv and c.csv" in again
+    assert prepared.quality["orders"][0]["orders"] == 4  # which their order ids show
+
+
+def test_an_order_that_two_buyers_report_is_said(engine, tmp_path):
+    lines = [f"{buyer},2024-05-01T10:00:00Z,checkout_completed,5,{order}" for buyer, order in (
+        ("browser", "o1"), ("server", "o1"), ("server", "o2"))]  # fmt: skip
+    (tmp_path / "log.csv").write_text("\n".join(["buyer_id,time,event,value,order_id", *lines]) + "\n")
+    quality = prepare(TableSource().read(tmp_path, engine), EventsConfig(), b"key").quality
+    assert quality["orders_of_several_buyers"] == 1
+    assert any(
+        said.startswith("1 order ids stand in the purchases of more than one buyer") for said in quality["warnings"]
+    )
+
+
+def test_ga4_events_whose_parameters_are_no_list_are_malformed(engine, tmp_path):
+    line = {"event_timestamp": 1_714_557_600_000, "event_name": "page_view", "user_pseudo_id": "1"}
+    odd = line | {"event_params": {"ga_session_id": 77}}
+    (tmp_path / "log.json").write_text("\n".join(json.dumps(one) for one in (line, odd)))
+    raw = Ga4Source("s").read(tmp_path, engine)
+    assert raw.rejected.reason.to_pyarrow().to_pylist() == ["event_params is not a list of key and value"]
+    assert raw.events.time.to_pyarrow().to_pylist()[0].isoformat() == "2024-05-01T10:00:00+00:00"

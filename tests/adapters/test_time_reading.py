@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import ibis
+import pyarrow as pa
 import pytest
 
 from simpersona.adapters.sources.clock_change import is_later
 from simpersona.adapters.sources.table import TableSource
 from simpersona.adapters.sources.time_check import likely_format
+from simpersona.adapters.sources.times import stamp_of
 from simpersona.errors import SourceError
 
 HOUR = timedelta(hours=1)
@@ -132,3 +135,12 @@ def test_a_time_that_does_not_exist_is_an_hour_later_and_said(read):
     assert warning.startswith("1 rows have a time that does not exist (such as '2024-03-31 02:30:00')")
     raw = read("31.03.2024 02:15", time_zone="Europe/Berlin", time_format="%d.%m.%Y %H:%M")
     assert "31.03.2024 02:15" in raw.warnings[0]
+
+
+def test_times_of_json_are_texts_or_numbers_whose_digits_show_their_unit(engine):
+    texts = ["2024-05-01T10:00:00Z", "2024-05-01T12:00:00.000+02:00", "1714557600", "1714557600.0", "1714557600000",
+             "1714557600000000", "17145576", "soon", None]  # fmt: skip
+    table = ibis.memtable(pa.table({"place": range(len(texts)), "text": pa.array(texts)}))
+    found = engine.to_pyarrow(table.select("place", time=stamp_of(table.text)).order_by("place"))["time"].to_pylist()
+    right = datetime(2024, 5, 1, 10, tzinfo=UTC)
+    assert found == [right] * 6 + [None] * 3

@@ -21,7 +21,7 @@ _NEVER = {
 
 def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
     """A sentence for each of purchases, cart additions and product views that the log lacks, one for rows whose event name
-    is not known, and one each for orders without an amount and for order values that cannot be. `quality` has the counts of `describe`.
+    is not known, and one each for orders of several buyers, orders without an amount and order values that cannot be. `quality` has the counts of `describe`.
     """
     sentences = _unknown_names(rejected)
     sentences += [
@@ -30,6 +30,11 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
         for name, label in _NEVER.items()
         if name not in quality["events"]
     ]
+    if count := quality["orders_of_several_buyers"]:
+        sentences.append(
+            f"{count:,} order ids stand in the purchases of more than one buyer of a store, and each buyer's counts as an order. A"
+            " browser and a server that both report an order need one id for the buyer: set the one they share as the buyer's id."
+        )
     if (count := quality["orders_without_amount"]) and "price" not in quality["unknown"]:
         orders = sum(line["orders"] for line in quality["orders"])
         sentences.append(

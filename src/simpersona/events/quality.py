@@ -64,7 +64,8 @@ def describe(
     - counts of event rows, events by name (`events` counts rows, `event_counts` the lines of an order as one), shops,
       buyers and sessions, and the first and last time;
     - `stores`: the names of the stores with most events; `orders`: their number and total, for each currency of the stores;
-      `orders_without_amount`: those with neither a value nor a line with a price;
+      `orders_without_amount`: those with neither a value nor a line with a price; `orders_of_several_buyers`: ids that
+      more than one buyer of a store has;
     - `clock`: times in 1970 and days (UTC) without events;
     - `coverage`: the share of event rows where the source gives an optional field. Session ids that the
       sessionization adds do not count;
@@ -149,7 +150,15 @@ def _orders(sessions: ibis.Table, has: Capabilities, currencies: Mapping[str, st
         "orders": sorted(summed, key=lambda line: -line["orders"])
         or [{"currency": None, "orders": 0, "revenue": 0.0 if has.has_price else None}],
         "orders_without_amount": sum(line["without_amount"] or 0 for line in lines),
+        "orders_of_several_buyers": _shared_orders(sessions),
     }
+
+
+def _shared_orders(events: ibis.Table) -> int:
+    """The number of order ids that several buyers of a store have."""
+    orders = events.filter((events.event == "checkout_completed") & events.order_id.notnull())
+    orders = orders.select("shop_id", "order_id", "buyer_id").distinct()
+    return _number(orders.group_by("shop_id", "order_id").aggregate(buyers=orders.count()).filter(ibis._.buyers > 1))
 
 
 def _number(table: ibis.Table) -> int:

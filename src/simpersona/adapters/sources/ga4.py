@@ -28,7 +28,7 @@ from simpersona.adapters.sources.json_fields import json_objects, json_value
 from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
 from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
-from simpersona.adapters.sources.times import time_of
+from simpersona.adapters.sources.times import stamp_of
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -136,7 +136,7 @@ class Ga4Source(ShopLogSource):
             buyer_id=read.buyer_id,
             session_id=param("ga_session_id"),
             page=param("page_location"),
-            time=time_of(read.stamp, "us"),
+            time=stamp_of(read.stamp),
             seq=whole_number(read.batch_index),
             query=ibis.ifelse(event == "search_submitted", param("search_term"), None),
             collection_id=ibis.ifelse(is_list, listed, None),
@@ -192,7 +192,10 @@ def _read_json(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:
     paths |= {"params": "$.event_params", "items": "$.items"}
     parsed = materialize(json_objects(lines, paths, ["revenue", "refund"]), "ga4_lines")
     values = {"params": json_value(parsed.params, _PARAMS), "items": json_value(parsed["items"], _ITEMS)}
-    return parsed.select("file", "row", "fault", *_SCALARS, raw="line", **values), rows_in
+    # without its parameters an event has no session, page and search
+    odd = (parsed.params.notnull() & values["params"].isnull(), "event_params is not a list of key and value")
+    fault = ibis.cases((parsed.fault.notnull(), parsed.fault), odd, else_=ibis.null("string"))
+    return parsed.select("file", "row", *_SCALARS, fault=fault, raw="line", **values), rows_in
 
 
 def _read_parquet(engine: SQLBackend, files: list[Path]) -> tuple[ibis.Table, int]:

@@ -37,7 +37,7 @@ from simpersona.adapters.sources.json_fields import (
 from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
 from simpersona.adapters.sources.shared_ids import shared_users
 from simpersona.adapters.sources.shop_log import ShopLogSource
-from simpersona.adapters.sources.times import time_of
+from simpersona.adapters.sources.times import stamp_of
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE
 from simpersona.events.materialize import materialize
@@ -83,12 +83,12 @@ _FIELDS = {
     "url": "$.context.page.url",
     "properties": "$.properties",  # as one text: PostHog exports it as such
 }
-_GOOD_FIELDS = ("product_id", "id", "sku", "name", "brand", "category", "price", "quantity")
+_GOOD_FIELDS = ("product_id", "productId", "id", "sku", "name", "brand", "category", "price", "quantity")
 _GOOD = dt.Struct(fields=dict.fromkeys(_GOOD_FIELDS, dt.string) | dict.fromkeys(("price", "quantity"), dt.json))
 _WORTH = ("subtotal", "revenue", "total", "value", "$value", "amount")
 _PROPERTIES = dt.Struct(
     fields=dict(_GOOD)
-    | dict.fromkeys(("list_id", "query", "order_id", "currency"), dt.string)
+    | dict.fromkeys(("list_id", "query", "order_id", "orderId", "currency"), dt.string)
     | dict.fromkeys(_WORTH, dt.json)
     | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "$insert_id", "url"), dt.string)
     | {"products": dt.json}  # an array, its text, or a single object
@@ -175,11 +175,11 @@ class SegmentSource(ShopLogSource):
             linked=ibis.coalesce(real(calls.user), ibis.ifelse(p["$anon_distinct_id"].notnull(), person, None)),
             placeholder=ibis.coalesce(*[self.identity.placeholder(name) for name in ids]),
             session_id=ibis.coalesce(p["$session_id"], calls.context_session),
-            time=time_of(ibis.coalesce(calls.timestamp, calls.original, calls.sent, calls.received)),
+            time=stamp_of(ibis.coalesce(calls.timestamp, calls.original, calls.sent, calls.received)),
             query=ibis.ifelse(event == "search_submitted", p["query"].nullif(""), None),
             collection_id=ibis.ifelse(is_list, ibis.coalesce(p["list_id"].nullif(""), p["category"].nullif("")), None),
             collection=ibis.ifelse(is_list, p["category"].nullif(""), None),
-            order_id=ibis.ifelse(is_order, p["order_id"].nullif(""), None),
+            order_id=ibis.ifelse(is_order, ibis.coalesce(p["order_id"].nullif(""), p["orderId"].nullif("")), None),
             value=ibis.ifelse(is_order, ibis.coalesce(*worth), None),
             currency=p["currency"],
             goods=ibis.ifelse(several, goods, ibis.array([own_product])).map(_good),
@@ -189,7 +189,9 @@ class SegmentSource(ShopLogSource):
 def _good(product: ir.StructValue) -> ir.StructValue:
     return ibis.struct(
         {
-            "product_id": ibis.coalesce(*[product[name].nullif("") for name in ("product_id", "id", "sku")]),
+            "product_id": ibis.coalesce(
+                *[product[name].nullif("") for name in ("product_id", "productId", "id", "sku")]
+            ),
             "title": product["name"].nullif(""),
             "vendor": product["brand"].nullif(""),
             "product_type": product["category"].nullif(""),

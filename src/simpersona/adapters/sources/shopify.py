@@ -34,6 +34,7 @@ from simpersona.adapters.sources.json_fields import (
 )
 from simpersona.adapters.sources.refund_rows import REFUND_OF, is_refund, spelled
 from simpersona.adapters.sources.shop_log import ShopLogSource
+from simpersona.adapters.sources.times import stamp_of
 from simpersona.contracts import RawLog
 from simpersona.events.cleaning import DUPLICATE, IGNORED
 from simpersona.events.materialize import materialize
@@ -187,7 +188,7 @@ class ShopifySource(ShopLogSource):
             "query",
             raw="line",
             shop_id=ibis.coalesce(parsed.shop, page_host(parsed.href)),
-            time=parsed.timestamp.try_cast("timestamp('UTC')"),
+            time=stamp_of(parsed.timestamp),
             seq=whole_number(number(parsed.sequence)),
             product_id=ibis.coalesce(parsed.variant_product, parsed.line_product),
             price=price,

@@ -28,6 +28,7 @@ from simpersona.adapters.sources.json_fields import (
 )
 from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
+from simpersona.adapters.sources.times import stamp_of
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE, IGNORED
@@ -170,9 +171,7 @@ def _late_starts(parsed: ibis.Table) -> ibis.Table:
 
 
 def _time(parsed: ibis.Table) -> ir.TimestampValue:
-    return ibis.coalesce(
-        *[stamp.try_cast("timestamp('UTC')") for stamp in (parsed.derived_tstamp, parsed.collector_tstamp)]
-    )
+    return ibis.coalesce(*[stamp_of(stamp) for stamp in (parsed.derived_tstamp, parsed.collector_tstamp)])
 
 
 def _flat(parsed: ibis.Table) -> ibis.Table:

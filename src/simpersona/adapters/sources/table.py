@@ -22,6 +22,7 @@ from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
 from simpersona.adapters.sources.clock_change import skipped_hours, with_one_hour
 from simpersona.adapters.sources.currencies import in_one_currency
 from simpersona.adapters.sources.event_rows import event_rows, ignored, page_host, unmapped_names
+from simpersona.adapters.sources.exported_again import exported_again
 from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.json_fields import mark_repeated
 from simpersona.adapters.sources.refund_rows import is_refund, names_a_part, refund_event
@@ -202,6 +203,7 @@ class TableSource:
         if filled["event_id"]:
             rows = mark_repeated(rows, "event_id", *_SAME)
             reason = ibis.coalesce(reason, ibis.ifelse(rows.repeated, DUPLICATE, None))
+        again = [] if filled["event_id"] else exported_again(rows)
         rows, of_host, warnings = self.identity.resolve(rows.mutate(reason=reason))
         shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
         aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
@@ -233,6 +235,7 @@ class TableSource:
                 *times,
                 *changes,
                 *self._never_seen(counts),
+                *again,
                 *unmapped,
                 *warnings,
                 *reader.warnings(),

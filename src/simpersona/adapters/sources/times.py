@@ -13,6 +13,7 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds in each unit."""
 
 _OFFSET = r"(?i)(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"  # behind a time of day
+_SINCE_1970 = r"^(\d{10}|\d{13}|\d{16})(\.\d*)?$"
 _MOST = 2.5e17  # microseconds, about 8,000 years: the range of an engine's times
 _UTC = "timestamp('UTC', 6)"
 
@@ -40,6 +41,16 @@ def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timesta
         return text.try_cast(_UTC)
     local = _in_zone(text.try_cast("timestamp"), zone)
     return ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), text.try_cast(_UTC), local)
+
+
+def stamp_of(text: ir.StringValue) -> ir.TimestampValue:
+    """A text in ISO's form, or a number since 1970, as a time in UTC; null where it is neither. The number of digits shows
+    whether it counts seconds (10), milliseconds (13) or microseconds (16).
+    """
+    number = ibis.ifelse(text.re_search(_SINCE_1970), text, None).try_cast("float64")
+    scale = ibis.cases((number < 1e11, 1e6), (number < 1e14, 1e3), else_=1.0)
+    since = ibis.timestamp("1970-01-01 00:00:00") + (number * scale).round().try_cast("int64").as_interval("us")
+    return ibis.coalesce(since.try_cast(_UTC), ibis.ifelse(text.re_search(r"^\d+$"), None, text).try_cast(_UTC))
 
 
 def earlier_reading(value: ir.Value, time: ir.TimestampValue, form: str, zone: str) -> ir.TimestampValue | None:
