@@ -27,7 +27,8 @@ from simpersona.adapters.sources.ga_csv import read_ga_csv
 from simpersona.adapters.sources.json_fields import json_objects, json_value
 from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund
 from simpersona.adapters.sources.shop_log import ShopLogSource
-from simpersona.adapters.sources.table_files import PATTERNS, columns_of, kind_of, parquet_rows, row_text
+from simpersona.adapters.sources.table_files import parquet_rows, row_text
+from simpersona.adapters.sources.table_kinds import PATTERNS, columns_of, kind_of
 from simpersona.adapters.sources.times import stamp_of
 from simpersona.contracts import RawLog
 from simpersona.errors import SourceError

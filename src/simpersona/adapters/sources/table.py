@@ -26,16 +26,9 @@ from simpersona.adapters.sources.exported_again import exported_again
 from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.json_fields import mark_repeated
 from simpersona.adapters.sources.refund_rows import is_refund, names_a_part, refund_event
-from simpersona.adapters.sources.table_files import (
-    PATTERNS,
-    FileForm,
-    TableRows,
-    columns_of,
-    kind_of,
-    leads_into_text,
-    list_of,
-    read_rows,
-)
+from simpersona.adapters.sources.several_names import column_of, first_of, other_names
+from simpersona.adapters.sources.table_files import TableRows, read_rows
+from simpersona.adapters.sources.table_kinds import PATTERNS, FileForm, columns_of, kind_of, leads_into_text, list_of
 from simpersona.adapters.sources.time_check import check_times
 from simpersona.adapters.sources.times import UNITS, time_of
 from simpersona.config.source import NO_IDS, EventColumn, EventName
@@ -113,7 +106,7 @@ class TableSource:
             str(ours): [theirs] if isinstance(theirs, str) else [*theirs] for ours, theirs in (usual or {}).items()
         }
         self.usual: dict[str, str] = {ours: names[0] for ours, names in paths.items()}
-        self.others = {f"{ours}_or_{n}": name for ours, names in paths.items() for n, name in enumerate(names) if n}
+        self.others = other_names(paths)
         self.form = FileForm(tuple(header), encoding, records)
 
     @classmethod
@@ -156,7 +149,7 @@ class TableSource:
             if not filled[ours] and (ours in self.columns or ours in NEEDED):
                 raise self._no_column(files[0], ours, names)
         absent = [ours for ours in unsure if not filled[ours]]
-        rows = _first_of(read.rows.drop(*absent))
+        rows = first_of(read.rows.drop(*absent))
         raw = self.of_rows(engine, read._replace(rows=rows), above_partitions(files[0].parent))
         if form.records == self.form.records:
             return raw
@@ -249,7 +242,7 @@ class TableSource:
     def _resolved(self, files: list[Path], names: list[str]) -> dict[str, str]:
         """The log's name, or "=text", of each of our columns that the log has or may have."""
         resolved = {ours: (self.usual | self.columns).get(ours, ours) for ours in COLUMNS}
-        resolved |= {other: theirs for other, theirs in self.others.items() if _column_of(other) not in self.columns}
+        resolved |= {other: theirs for other, theirs in self.others.items() if column_of(other) not in self.columns}
         if kind_of(files) == "json":
             return resolved
         for ours, theirs in list(resolved.items()):
@@ -375,22 +368,6 @@ def _is_catalogue(file: Path) -> bool:
 
 def _there(theirs: str, names: list[str]) -> bool:
     return theirs.startswith("=") or theirs in names or theirs.partition(".")[0] in names
-
-
-def _column_of(other: str) -> str:
-    """The column that another name of it stands in for: "event_id_or_1" is one more event_id."""
-    return other.partition("_or_")[0]
-
-
-def _first_of(rows: ibis.Table) -> ibis.Table:
-    """The rows with one value for each column that a format may write under several names."""
-    others = [name for name in rows.columns if "_or_" in name and _column_of(name) in COLUMNS]
-    values: dict[str, ir.Value] = {}
-    for name in others:
-        ours = _column_of(name)
-        before = values.get(ours, rows[ours] if ours in rows.columns else None)
-        values[ours] = rows[name] if before is None else ibis.coalesce(before, rows[name])
-    return rows.mutate(**values).drop(*others)
 
 
 def _filled(rows: ibis.Table, columns: Sequence[str]) -> dict[str, int]:

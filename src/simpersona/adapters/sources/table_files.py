@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -17,47 +15,29 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
-import pyarrow.parquet as pq
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engines.duckdb import file_labels, first_lines, partition_values, read_lines, shared_folder
+from simpersona.adapters.engines.duckdb import file_labels, partition_values, read_lines, shared_folder
 from simpersona.adapters.sources.csv_lines import read_csv_lines
 from simpersona.adapters.sources.json_fields import json_at, json_objects, json_value, unfolded
-from simpersona.adapters.text.csv_records import named_separator
-from simpersona.adapters.text.files import TextForm, names_in
+from simpersona.adapters.sources.several_names import column_of
+from simpersona.adapters.sources.table_kinds import (
+    AS_THEY_ARE,
+    FileForm,
+    first_objects,
+    kind_of,
+    metadata_of,
+    own_columns,
+    partitions_of,
+    separator_of,
+)
+from simpersona.adapters.text.files import TextForm
 from simpersona.contracts import REJECTED
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import AMOUNTS, IGNORED
 from simpersona.events.materialize import materialize
 
-KINDS = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".dat": "csv", ".jsonl": "json", ".ndjson": "json", ".json": "json",
-    ".parquet": "parquet",
-}  # fmt: skip
-"""The kind of a file by the end of its name."""
-PACKED = (".gz", ".zip")
-PATTERNS = (
-    *(f"*{end}{packed}" for end, kind in KINDS.items() for packed in ("", *PACKED) if not packed or kind != "parquet"),
-    "*.zip",
-)
-"""The names of files that hold a table."""
-
-_SEPARATORS = ",\t;|"
-_FIRST_LINES = 100  # of JSON, in which all keys are expected to occur
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-
-
-class FileForm(NamedTuple):
-    """What files do not say about themselves: the columns of a CSV without a header, the encoding of a text, and the path of the
-    list whose entries are the rows of JSON or parquet.
-    """
-
-    header: tuple[str, ...] = ()
-    encoding: str | None = None
-    records: str | None = None
-
-
-AS_THEY_ARE = FileForm()
 
 
 class TableRows(NamedTuple):
@@ -68,56 +48,6 @@ class TableRows(NamedTuple):
     rows: ibis.Table
     rejected: ibis.Table
     rows_in: int
-
-
-def kind_of(files: Sequence[Path]) -> str:
-    """The files' kind: "csv", "json" or "parquet". Raises SourceError for an unknown kind or several kinds."""
-    kinds = {_kind(file): file for file in files}
-    if None in kinds:
-        raise SourceError(
-            f"{kinds[None]}: not known by the end of its name. Expected {', '.join(KINDS)}, or these with .gz or .zip."
-        )
-    if len(kinds) > 1:
-        shown = " and ".join(file.name for file in kinds.values())
-        raise SourceError(
-            f"{files[0].parent}: holds files of several kinds, such as {shown}. Expected one kind; set source.path to a pattern such as *.csv."
-        )
-    return str(*kinds)
-
-
-def columns_of(files: Sequence[Path], form: FileForm = AS_THEY_ARE) -> list[str]:
-    """The columns of the first file, of parquet those of all files, and those of its folders of partitions. For JSON lines, the keys of the first lines; later
-    lines may have others.
-
-    Raises SourceError if the file cannot be read or is of another kind.
-    """
-    names = _own_columns(files, form)
-    return names + sorted(_partitions(files) - set(names))
-
-
-def list_of(files: Sequence[Path], names: Sequence[str], form: FileForm = AS_THEY_ARE) -> str | None:
-    """The first of these names that is a list of objects in the first file, of JSON or parquet; None if none is."""
-    kind = kind_of(files)
-    if kind == "csv":
-        return None
-    if kind == "parquet":
-        schema = _metadata(files[0]).schema.to_arrow_schema()
-        kinds = {name: schema.field(name).type for name in names if name in schema.names}
-        lists = [name for name, of in kinds.items() if pa.types.is_list(of) and pa.types.is_struct(of.value_type)]
-    else:
-        values = _first_objects(files[0], form)
-        lists = [name for name in names if isinstance(value := values.get(name), list) and isinstance(value[0], dict)]
-    return next(iter(lists), None)
-
-
-def leads_into_text(files: Sequence[Path], columns: Iterable[str]) -> bool:
-    """Whether a dot of one of the columns leads into JSON that a column of parquet holds as text; only DuckDB reads it."""
-    if kind_of(files) != "parquet":
-        return False
-    schema = _metadata(files[0]).schema.to_arrow_schema()
-    firsts = {name.partition(".")[0] for name in columns if "." in name and name not in schema.names}
-    kinds = [schema.field(name).type for name in firsts if name in schema.names]
-    return any(pa.types.is_string(kind) or pa.types.is_large_string(kind) for kind in kinds)
 
 
 def read_rows(
@@ -134,8 +64,8 @@ def read_rows(
     kind = kind_of(files)
     constants = {ours: ibis.literal(theirs[1:]) for ours, theirs in columns.items() if theirs.startswith("=")}
     given = {ours: theirs for ours, theirs in columns.items() if not theirs.startswith("=")}
-    partitions = _partitions(files)
-    inside = _own_columns(files, form) if partitions else ()
+    partitions = partitions_of(files)
+    inside = own_columns(files, form) if partitions else ()
     of_folder = {ours: theirs for ours, theirs in given.items() if theirs in partitions and theirs not in inside}
     given = {ours: theirs for ours, theirs in given.items() if ours not in of_folder}
     if kind == "csv" and form.records:
@@ -157,7 +87,7 @@ def parquet_rows(engine: SQLBackend, files: Sequence[Path]) -> tuple[ibis.Table,
 
     Raises SourceError if a file is no parquet, none holds a row, or the files do not fit together.
     """
-    rows_in = sum(_metadata(file).num_rows for file in files)
+    rows_in = sum(metadata_of(file).num_rows for file in files)
     if not rows_in:
         raise SourceError(f"{files[0]}: the file is empty. Expected one row per event.")
     try:
@@ -175,23 +105,6 @@ def row_text(table: ibis.Table) -> ir.StringValue:
     return ibis.literal("\x1f").join([table[name].cast("string").fill_null("\x1e") for name in names])
 
 
-def _kind(file: Path) -> str | None:
-    ends = [end.lower() for end in file.suffixes]
-    if ends and ends[-1] in PACKED:
-        ends.pop()
-    kind = KINDS.get(ends[-1]) if ends else None
-    if kind is None and file.suffix.lower() == ".zip":  # named after something else than its files
-        kind = next((kind for name in names_in(file) if (kind := _kind(Path(Path(name).name)))), None)
-    return None if kind == "parquet" and file.suffix.lower() in PACKED else kind
-
-
-def _metadata(file: Path) -> pq.FileMetaData:
-    try:
-        return pq.read_metadata(file)
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"{file}: cannot be read as parquet: {error}") from error
-
-
 def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
     """The rows with their `source_file` and `source_row`, from 1."""
     paths = [str(file.absolute()) for file in files]
@@ -201,20 +114,6 @@ def _numbered(engine: SQLBackend, files: Sequence[Path]) -> ibis.Table:
         )
         return table.mutate(source_row=table.file_row_number + 1).drop("file_row_number")
     return engine.read_numbered(paths)
-
-
-def _own_columns(files: Sequence[Path], form: FileForm) -> list[str]:
-    kind, file = kind_of(files), files[0]
-    if kind == "parquet":  # a later file may have a column that the first lacks
-        return list(dict.fromkeys(name for each in files for name in _metadata(each).schema.to_arrow_schema().names))
-    if kind == "csv":
-        return list(form.header) or _header(file, form)
-    return list(_first_objects(file, form))
-
-
-def _partitions(files: Sequence[Path]) -> set[str]:
-    """The keys of the folders of partitions in which the files lie."""
-    return {key for file in files for key in partition_values(file)}
 
 
 def _with_partitions(rows: ibis.Table, files: Sequence[Path], columns: Mapping[str, str]) -> ibis.Table:
@@ -325,8 +224,8 @@ def _step_into(value: ir.Value, steps: Sequence[str], file: Path) -> ir.Value:
 
 
 def _read_csv(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
-    separator = _separator(files[0], form)
-    header = _own_columns(files, form)
+    separator = separator_of(files[0], form)
+    header = own_columns(files, form)
     # a column may hold JSON, into which a dot leads
     held = {ours: _holder(theirs, header) for ours, theirs in columns.items()}
     needed = sorted(set(held.values()))
@@ -355,25 +254,9 @@ def _csv_value(lines: ibis.Table, ours: str, theirs: str, column: str) -> ir.Str
     return json_at(lines[column], _path(theirs.removeprefix(f"{column}."), whole=False), is_amount=_is_amount(ours))
 
 
-def _separator(file: Path, form: FileForm) -> str:
-    """The separator that the file names (`sep=;`), else the most frequent one in its first line, outside quotes."""
-    first = first_lines(file, 1, TextForm(form.encoding))[0]
-    unquoted = re.sub('"[^"]*"', "", first)
-    return named_separator(first) or max(_SEPARATORS, key=unquoted.count)
-
-
-def _header(file: Path, form: FileForm) -> list[str]:
-    separator = _separator(file, form)
-    line = first_lines(file, 1, TextForm(form.encoding, separator))[0]
-    try:
-        return [name.strip() for name in next(csv.reader(line.splitlines(), delimiter=separator))]
-    except (csv.Error, StopIteration) as error:
-        raise SourceError(f"{file}: its first line cannot be read as a header ({error}): {line[:100]!r}") from error
-
-
 def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, str], form: FileForm) -> TableRows:
     lines, rows_in = read_lines(engine, files, TextForm(form.encoding))
-    keys = set(_first_objects(files[0], form))
+    keys = set(first_objects(files[0], form))
     outer, inner = _divided(columns, form.records) if form.records else (columns, {})
     nested = {theirs.partition(".")[0] for theirs in outer.values() if "." in theirs and theirs not in keys}
     lines = unfolded(lines, sorted(nested)) if nested else lines
@@ -409,26 +292,9 @@ def _amounts(paths: Mapping[str, str]) -> list[str]:
 
 def _is_amount(ours: str) -> bool:
     """Whether a column, or another name of it, holds amounts."""
-    return ours.partition("_or_")[0] in AMOUNTS
+    return column_of(ours) in AMOUNTS
 
 
 def _path(name: str, *, whole: bool) -> str:
     steps = [name] if whole else name.split(".")
     return "$" + "".join(f'."{step}"' for step in steps)
-
-
-def _first_objects(file: Path, form: FileForm) -> dict[str, object]:
-    """The keys of the first objects, each with the first value that is more than nothing."""
-    values: dict[str, object] = {}
-    for line in first_lines(file, _FIRST_LINES, TextForm(form.encoding)):
-        try:
-            read = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        for name, value in read.items() if isinstance(read, dict) else ():
-            values[name] = values.get(name) or value
-    if not values:
-        raise SourceError(
-            f"{file}: its first lines hold no JSON object. Expected JSON lines, one object a line, or an array of objects."
-        )
-    return values
