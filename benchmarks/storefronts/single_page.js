@@ -108,7 +108,7 @@
       openDrawer();
     } catch (error) {
       set({ busy: 0 });
-      toast(error.status === 422 ? error.message : "Something went wrong. Please try again.");
+      toast(error.status === 422 ? `${product.title}: ${error.message}` : "Something went wrong. Please try again.");
     }
   }
 
