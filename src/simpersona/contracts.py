@@ -399,9 +399,10 @@ NODE = pa.struct(
         required("depth", pa.int32()),
         ("detail", _text),
         ("purpose", _text),
+        ("methods", pa.list_(_text)),
     ]
 )
-"""One node of a page; the fields of `pages.Node`. Runs of before there were `detail` and `purpose` lack these."""
+"""One node of a page; the fields of `pages.Node`. Runs of before there were `detail`, `purpose` and `methods` lack these."""
 
 EFFECT = pa.struct(
     [required("event", _text), required("source", _text), ("product_id", _text), ("accepted", pa.bool_())]

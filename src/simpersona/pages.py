@@ -24,7 +24,7 @@ Method = Literal[
 
 Trouble = Literal[
     "no_answer", "server_error", "slow_page", "tab_lost", "browser_lost", "stale_node", "dialog", "new_tab", "led_away",
-    "refused", "checkout_reached", "rate_limited",
+    "refused", "checkout_reached", "rate_limited", "covered",
 ]  # fmt: skip
 """Faults on the way to a page. Only "checkout_reached" ends the visit: the next step would order something in a store that is
 not the lab's."""
@@ -67,6 +67,9 @@ class Node:
     depth: int = 0
     detail: str = ""
     purpose: Purpose | None = None
+    methods: tuple[Method, ...] = ()
+    """What else the page lets a visitor do with it, besides what its role allows: a click that opens a list, a menu that
+    opens when it is pointed at."""
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ from simpersona.files import read_table
 from simpersona.lab.storefront.launch import LabStores, looks
 from simpersona.lab.variants import PLAIN
 from simpersona.lab.world import generate_world
+from tests.adapters.live_pages import close_shared_browser
 
 _HEADER = """<header><a href="/">Tiny shop</a><nav><a href="/skirts">Skirts</a></nav>
 <form role="search" action="/skirts"><label for="q">Search</label><input id="q" type="search" name="q"></form></header>"""
@@ -147,6 +148,13 @@ def site():
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shared_browser_ends():
+    """Stops the Chromium that the tests of live pages share."""
+    yield
+    close_shared_browser()
 
 
 @pytest.fixture

@@ -63,19 +63,64 @@ def served(pages):
         server.server_close()
 
 
-def visit(html, use, *, driver=Browser, may_pay=True, **settings):
-    """What `use(session, first page)` gives for a store that is one page of HTML."""
+class SharedBrowser:
+    """One Chromium for many tests, in an event loop of its own; a visitor of it starts with nothing."""
+
+    def __init__(self):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._browser = self.run(Browser(StoreConfig(), may_pay=True).__aenter__())
+
+    def run(self, work):
+        """The result of a coroutine."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(120)
+
+    def visitors(self):
+        """The browser as a context that does not end with it."""
+        return contextlib.nullcontext(self._browser)
+
+    def close(self):
+        """Stops the browser and the loop."""
+        self.run(self._browser.__aexit__(None, None, None))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+_shared = []
+
+
+def shared_browser():
+    """The running browser, which starts with the first test that needs it."""
+    if not _shared:
+        _shared.append(SharedBrowser())
+    return _shared[0]
+
+
+def close_shared_browser():
+    """Stops the browser if it runs."""
+    while _shared:
+        _shared.pop().close()
+
+
+def visit(html, use, *, driver=None, may_pay=True, pages=None, **settings):
+    """What `use(session, first page)` gives for a store that is one page of HTML, and more `pages` by their paths."""
+    is_shared = driver is None and may_pay and not settings
 
     async def run(address):
-        async with driver(StoreConfig(**settings), may_pay=may_pay) as visitors:
-            session = visitors.visitor(address, "visitor-1")
+        visitors = (
+            shared_browser().visitors() if is_shared else (driver or Browser)(StoreConfig(**settings), may_pay=may_pay)
+        )
+        async with visitors as running:
+            session = running.visitor(address, "visitor-1")
             try:
                 return await use(session, await session.open())
             finally:
                 await session.close()
 
-    with served({"/": html}) as server:
-        return asyncio.run(run(server.url + "/"))
+    with served({"/": html, **(pages or {})}) as server:
+        return (shared_browser().run if is_shared else asyncio.run)(run(server.url + "/"))
 
 
 def without_browser(html, use, **settings):

@@ -12,6 +12,7 @@ from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import StoreConfig
 from simpersona.pages import Action
 from simpersona.shopper.affordances import BACK, choices
+from tests.adapters.live_pages import visit, without_browser
 
 pytestmark = pytest.mark.slow
 STEPS = 40
@@ -89,6 +90,39 @@ def test_frames_are_seen_and_used_alike(site):
     top = asyncio.run(walk(site.url + "/panels", [lambda page: Action(named(page, "link", 1), "click", "")]))
     assert top[1][0] == top[1][1]
     assert top[1][0][:2] == (site.url + "/cart", "Cart")
+
+
+PLAIN_PAGES = {
+    "icons": """<title>Shop</title><h1>Shop of mugs</h1><a href=/cart><svg width=20 height=20></svg></a><a href=/><img src=data:,
+        width=9 height=9></a><button><svg width=20 height=20><use href="/icons.svg#icon-search"></use></svg></button><button><svg
+        width=20 height=20><title>Your bag</title></svg></button><button class="x header__menu"></button><a href=/product><img
+        src=data:, width=9 height=9></a><p>New</p><a href=/product>Blue mug</a><button>…</button><p><button></button></p>""",
+    "boxes": """<title>Mug</title><form action=/product><input type=radio name=s id=s1 value=S style="display:none" checked><label for=s1>
+        Small</label><label><input type=radio name=s value=M hidden> Medium</label><input type=checkbox id=g style="display:none"
+        disabled><label for=g title="As a gift"><img src=data:, width=20 height=20></label><label><input type=checkbox> Seen</label>
+        <button aria-disabled=true>Add to cart</button></form>""",
+    "fields": """<title>Send</title><form action=/product><label>Deliver on <input type=date></label><label>At <input type=time value=10:30>
+        </label><label>Ribbon <input type=color></label><label>Up to <input type=range min=1 max=5></label><label>City <input list=c>
+        </label><datalist id=c><option>Bern</option></datalist><input role=combobox aria-label=Street><label>Name <input
+        required aria-invalid=true aria-describedby=m></label><p id=m>Who gets it?</p><div role=combobox aria-label=Size>S</div><button>Go</button></form>""",
+}
+
+
+@pytest.mark.parametrize("html", PLAIN_PAGES.values(), ids=PLAIN_PAGES)
+def test_what_needs_no_script_is_shown_and_used_alike(html):
+    acts = [("Medium", "click"), ("Deliver on (yyyy-mm-dd)", "fill", "2030-06-15"), ("At (hh:mm)", "fill", "soon"),
+            ("Ribbon (#rrggbb)", "fill", "#336699"), ("Up to", "selectOptionFromDropdown", "4"), ("Go", "click"), ("Name", "fill", "Ann"),
+            ("Go", "click")]  # fmt: skip
+
+    async def use(session, page):
+        seen = [page]
+        for name, method, *arguments in acts:
+            found = next((one for one in seen[-1].nodes if one.name == name), None)
+            if found is not None:
+                seen.append(await session.act(Action(found.id, method, "", tuple(arguments))))
+        return [(one.title, one.tree, one.failure, list(choices(one))) for one in seen]
+
+    assert without_browser(html, use) == visit(html, use)
 
 
 def named(page, role, place):

@@ -28,7 +28,7 @@ CLICKED = frozenset(
     }
 )
 TYPED = frozenset({"textbox", "searchbox", "spinbutton"})
-CHOSEN = frozenset({"combobox", "listbox"})
+CHOSEN = frozenset({"combobox", "listbox", "slider"})
 
 ADD = store_words.ADD
 MAX_TYPED_CHARS = 40
@@ -50,8 +50,11 @@ DESCRIPTIONS: dict[Method, str] = {
 
 
 def typed(node: Node) -> bool:
-    """Whether text can be typed into the node; a combobox without a list of options is a text field."""
-    return node.value != DISABLED and (node.role in TYPED or (node.role == "combobox" and not node.options))
+    """Whether text can be typed into the node; a combobox without a list of options is a text field, unless a click opens
+    its list.
+    """
+    is_field = node.role in TYPED or (node.role == "combobox" and not node.options and "click" not in node.methods)
+    return node.value != DISABLED and is_field
 
 
 def usable(node: Node) -> bool:
@@ -77,6 +80,11 @@ def offered(node: Node) -> tuple[Method, ...]:
         return (*(("nextChunk",) if part < parts else ()), *(("prevChunk",) if part > 1 else ()))
     if not usable(node):
         return ()
+    by_role = _by_role(node)
+    return (*by_role, *(method for method in node.methods if method not in by_role))
+
+
+def _by_role(node: Node) -> tuple[Method, ...]:
     if typed(node):
         return ("fill", "press") if node.value else ("fill",)  # Enter in an empty field leads nowhere
     if node.role in CHOSEN:

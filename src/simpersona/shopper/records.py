@@ -121,7 +121,8 @@ def _step(row: Mapping[str, Any]) -> Step:
 
 
 def _node(row: Mapping[str, Any]) -> Node:
-    return Node(**{**row, "options": tuple(row["options"]), "detail": row.get("detail") or ""})
+    known = {"detail": row.get("detail") or "", "methods": tuple(row.get("methods") or ())}
+    return Node(**{**row, "options": tuple(row["options"]), **known})
 
 
 def _nodes(pages: Sequence[Page]) -> pa.ListArray:

@@ -15,6 +15,7 @@ from playwright.async_api import BrowserContext, CDPSession, Error, Frame, Page,
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.browser_gestures import Hand
+from simpersona.pages import Trouble
 
 MAX_OTHER_SITES = 10
 """Frames of other sites that are read on one page; the others stay empty."""
@@ -107,11 +108,11 @@ class PageFrames:
             frame = self._places[frame].around
         return frame
 
-    def hand(self, frame: int, leaving: asyncio.Event) -> Hand:
-        """The hand for the nodes of a frame. `leaving` is set when the page starts to navigate."""
+    def hand(self, frame: int, leaving: asyncio.Event, troubles: list[Trouble], *, runs: bool) -> Hand:
+        """The hand for the nodes of a frame; its arguments are those of Hand."""
         if frame == 0:
-            return Hand(self._tab, self._cdp, leaving)
-        return FrameHand(self._tab, self._session(frame), leaving, self, frame)
+            return Hand(self._tab, self._cdp, leaving, troubles, runs)
+        return FrameHand(self._tab, self._session(frame), leaving, troubles, runs, self, frame)
 
     async def are_apart(self, frames: set[int]) -> bool:
         """Whether no gesture goes from one of these frames to another: some are of other sites. Raises the browser's Error."""

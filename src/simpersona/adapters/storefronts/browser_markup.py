@@ -12,9 +12,17 @@ _ELEMENT, _TEXT = 1, 3
 """Types of nodes (DOM)."""
 
 
-async def browser_markup(cdp: CDPSession) -> Markup:
-    """The markup of a page with its frames and shadow trees. Raises the browser's Error if the page cannot be read."""
-    snapshot: dict[str, Any] = await cdp.send("DOMSnapshot.captureSnapshot", {"computedStyles": []})
+Snapshot = dict[str, Any]
+"""What the protocol's DOMSnapshot.captureSnapshot gives."""
+
+
+async def snapshot_of(cdp: CDPSession) -> Snapshot:
+    """The elements of the page and of the frames in its process. Raises the browser's Error if the page cannot be read."""
+    return await cdp.send("DOMSnapshot.captureSnapshot", {"computedStyles": ["cursor"]})
+
+
+def browser_markup(snapshot: Snapshot) -> Markup:
+    """The markup of a page with its frames and shadow trees."""
     elements: dict[int, Element] = {}
     data: list[str] = []
     for document in snapshot["documents"]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from itertools import count
 from urllib.parse import urlsplit
@@ -24,12 +24,15 @@ from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_effects import TabEffects
 from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
 from simpersona.adapters.storefronts.browser_frames import PageFrames
-from simpersona.adapters.storefronts.browser_gestures import GONE, Hand
+from simpersona.adapters.storefronts.browser_gestures import GONE, PRESSED, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
-from simpersona.adapters.storefronts.browser_markup import browser_markup
+from simpersona.adapters.storefronts.browser_reading import read_page
+from simpersona.adapters.storefronts.browser_reveals import note_dull, note_exhausted, scroll_on
 from simpersona.adapters.storefronts.browser_tab import StoreTab
-from simpersona.adapters.storefronts.browser_tree import AxNode, kept_nodes, shown_part, twin
+from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part, twin
+from simpersona.adapters.storefronts.control_names import AxNode
 from simpersona.adapters.storefronts.form_fields import shown_fields
+from simpersona.adapters.storefronts.form_refusals import InvalidField, marked_fields, newly_refused
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.politeness import Politeness
@@ -37,7 +40,8 @@ from simpersona.adapters.storefronts.retry_after import StoreWaits
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Node, Page, Trouble
+from simpersona.pages import Action, Node, Page, Trouble, node_text
+from simpersona.shopper.affordances import part_shown
 
 MAX_LOSSES = 3
 """Number of tabs and browsers that one visit may lose before it fails."""
@@ -76,6 +80,10 @@ class BrowserSession:
         self._kept: dict[str, Kept] = {}
         self._shown: dict[str, Node] = {}
         self._part = 1
+        self._is_at_end = False  # the last part is shown, and scrolling may bring more
+        self._hovered: Kept | None = None
+        self._marked: list[InvalidField] = []
+        self._sends = False  # the last action may have sent a form
         self._history = BackHistory()
         self._troubles: list[Trouble] = []
         self._losses = 0
@@ -109,6 +117,7 @@ class BrowserSession:
         if self._tab is None:
             raise StorefrontError("the session is not open")
         self._troubles.clear()
+        self._sends = action.method in ("click", "doubleClick", "press")
         try:
             failure = self._scope.refused(action, self._shown)
             if failure is None:
@@ -184,10 +193,13 @@ class BrowserSession:
 
     async def _do(self, action: Action, tab: StoreTab) -> str | None:
         """The reason of a failure, or None; the page has settled afterwards."""
+        if action.method == "nextChunk" and self._is_at_end:
+            return await self._scroll(action, tab)
         if action.method in ("nextChunk", "prevChunk"):
             self._part += 1 if action.method == "nextChunk" else -1
             return None
         tab.forget()
+        self._hovered = self._kept[action.node] if action.method == "hover" else None
         before = tab.url
         if action.method == "goto":
             if self._visit is not None:
@@ -204,6 +216,23 @@ class BrowserSession:
             self._part = 1
         return failure
 
+    async def _scroll(self, action: Action, tab: StoreTab) -> str | None:
+        """Scrolls down for what the page still has. Returns the reason of a failure: also if nothing came."""
+        tab.forget()
+        if self._visit is not None:
+            self._visit.begin(action, self._kept[action.node].node, link="", field=None)
+        await scroll_on(tab.tab)
+        failure = await self._arrive(tab)
+        _, fresh = await self._read(tab)
+        if _lines(fresh) == _lines(self._tree):
+            await note_exhausted(tab.tab)
+            tab.facts = replace(tab.facts, goes_on=False)
+            return failure or "Nothing more comes when the page is scrolled"
+        nodes, _ = shown_part(fresh, self._part, self._config.max_page_tokens)
+        if [node_text(node) for node in nodes[1:]] == [node_text(node) for node in [*self._shown.values()][1:]]:
+            self._part += 1
+        return failure
+
     async def _handle(self, action: Action, tab: StoreTab) -> str | None:
         """Does the gesture. A node that the page has replaced meanwhile is looked up on the new page."""
         assert self._frames is not None
@@ -211,15 +240,17 @@ class BrowserSession:
         if await self._frames.are_apart({target.tree_frame for target in targets}):
             return "Nothing can be dragged into or out of a frame of another site"
         for _ in range(MAX_STALE):
-            hand = self._frames.hand(targets[0].tree_frame, tab.leaving)
+            hand = self._frames.hand(targets[0].tree_frame, tab.leaving, self._troubles, runs=tab.facts.runs)
             failure = await self._gesture(hand, action, targets, tab)
-            if failure is not GONE:
+            if failure is not GONE and failure is not PRESSED:
                 return failure
-            self._troubles.append("stale_node")
             await tab.rest()
-            fresh = await self._nodes(self._frames, await self._frames.tree())
+            _, fresh = await self._read(tab)
             twins = [twin(target, self._tree, fresh) for target in targets]
             targets = [target for target in twins if target is not None]
+            if len(targets) < len(twins) and failure is PRESSED:
+                return None  # an entry that is chosen when the button goes down, and whose list closes then
+            self._troubles.append("stale_node")
             if len(targets) < len(twins):
                 return "It is no longer on the page"
             self._tree = fresh
@@ -297,10 +328,22 @@ class BrowserSession:
 
     async def _look(self, failure: str | None = None) -> Page:
         assert self._tab is not None
-        assert self._frames is not None
-        ax_nodes = await self._frames.tree()
-        self._tree = await self._nodes(self._frames, ax_nodes)
-        nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens)
+        ax_nodes, kept = await self._read(self._tab)
+        for _ in range(MAX_STALE):
+            if not self._tab.has_moved_on:
+                break
+            failure = await self._arrive(self._tab) or failure
+            ax_nodes, kept = await self._read(self._tab)
+        before, self._tree = self._tree, kept
+        await self._forget_dull(before)
+        marked, is_same = marked_fields(ax_nodes), _lines(before) == _lines(self._tree)
+        if failure is None and self._sends:
+            failure = newly_refused(marked, self._marked, is_same=is_same)
+        self._marked, self._sends = marked, False
+        goes_on = self._tab.facts.goes_on
+        nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens, goes_on=goes_on)
+        part, parts = part_shown(nodes[0]) if nodes else (1, 1)
+        self._is_at_end = goes_on and part == parts - 1
         self._shown = {node.id: node for node in nodes}
         self._kept = {kept.node.id: kept for kept in self._tree if kept.node.id in self._shown}
         self._history.seen(self._tab.url)
@@ -323,13 +366,25 @@ class BrowserSession:
             content,
         )
 
-    async def _nodes(self, frames: PageFrames, ax_nodes: Sequence[AxNode]) -> list[Kept]:
-        """The nodes of a page's tree, named by its markup."""
-        own, others = await browser_markup(frames.session), {}
-        for process, session in frames.processes.items():
-            with contextlib.suppress(Error):  # the frame is gone
-                others[process] = await browser_markup(session)
-        return kept_nodes(ax_nodes, self._config.max_name_chars, replace(own, others=others))
+    async def _read(self, tab: StoreTab) -> tuple[list[AxNode], list[Kept]]:
+        """The page's tree, and its nodes as a shopper is shown them, named by its markup."""
+        assert self._frames is not None
+        ax_nodes, markup = await read_page(self._frames, tab.facts)
+        return ax_nodes, kept_nodes(ax_nodes, self._config.max_name_chars, markup)
+
+    async def _forget_dull(self, before: list[Kept]) -> None:
+        """No longer offers to point at what the visitor has pointed at in vain."""
+        hovered, self._hovered = self._hovered, None
+        if hovered is None or self._tab is None or _lines(before) != _lines(self._tree):
+            return
+        with contextlib.suppress(Error):
+            await note_dull(self._tab.cdp, hovered.backend_id)
+        self._tree = [
+            replace(kept, node=replace(kept.node, methods=()))
+            if kept.backend_id == hovered.backend_id and kept.node.methods == ("hover",)
+            else kept
+            for kept in self._tree
+        ]
 
     async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
         """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""
@@ -386,6 +441,10 @@ class BrowserSession:
         await tab.goto(self._history.here or self._scope.url)
         await self._arrive(tab)
         return tab
+
+
+def _lines(kept: list[Kept]) -> list[str]:
+    return [node_text(item.node) for item in kept]
 
 
 def first_line(error: Exception) -> str:

@@ -36,9 +36,10 @@ WATCH = """(() => {
     if (window[key]) return;
     const set = window.setTimeout, clear = window.clearTimeout;
     const state = {timers: new Map(), tickers: new Set(), restless: new WeakSet(), ends: [],
-        hovers: [], scrolls: false,
+        hovers: [], invalid: [], boxes: [], rules: [], sheets: -1, dull: new WeakSet(), exhausted: 0, scrolls: false,
         set: (callback, ms) => set.call(window, callback, ms)};
     Object.defineProperty(window, key, {value: state});
+    document.addEventListener('invalid', event => state.invalid.push(event.target), true);
     const HOVER = /^(mouse|pointer)(enter|over)$/;
     let depth = 0;
     window.setTimeout = function (callback, delay, ...rest) {
@@ -71,6 +72,7 @@ WATCH = """(() => {
     EventTarget.prototype.addEventListener = function (type, ...rest) {
         const whole = this === window || this === document || this === document.documentElement || this === document.body;
         if (whole && type === 'scroll' && rest[1] !== true) state.scrolls = true;
+        if (!whole && type === 'scroll' && rest[1] !== true && this instanceof Element) state.boxes.push(new WeakRef(this));
         if (HOVER.test(type) && this instanceof Element && state.hovers.length < 500) state.hovers.push(new WeakRef(this));
         return listen.call(this, type, ...rest);
     };
@@ -96,13 +98,56 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
     watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
     const kind = timer => timer[2] + String(timer[1]);
     const open = () => state ? [...state.timers.values()].filter(timer => !state.tickers.has(kind(timer))) : [];
+    const appears = () => document.getAnimations().some(one => /visibility|display/.test(one.transitionProperty || ''));
     const check = () => {
         const now = performance.now(), timers = open(), late = now - began >= timed;
         if (late) for (const timer of timers) state.tickers.add(kind(timer));
         const still = quiet - (now - last), limit = timers.length ? timed : longest;
-        if ((still <= 0 && !timers.length) || now - began >= limit) { watch.disconnect(); done(facts()); return; }
+        if ((still <= 0 && !timers.length && !appears()) || now - began >= limit) { watch.disconnect(); done(facts()); return; }
         const due = timers.length ? Math.min(...timers.map(timer => timer[0])) - now : still;
         wait(check, Math.min(Math.max(due, still, 4), Math.max(limit - (now - began), 4)));
+    };
+    const shows = /display|visibility|height|clip/, sign = /:hover/;
+    const rulesOf = (rules, found) => {
+        for (const rule of rules) {
+            if (rule.selectorText && sign.test(rule.selectorText) && shows.test(rule.style.cssText)) {
+                for (const one of rule.selectorText.split(/,(?![^(]*\\))/)) {
+                    const upTo = one.match(/^(.*:hover[^\\s>+~]*)(?=[\\s>+~])/);
+                    const bare = text => text.replace(/(^|[\\s>+~]):hover/g, '$1*').replace(/:hover/g, '').trim();
+                    try {
+                        if (upTo && document.querySelector(bare(one))) found.push([bare(upTo[1]), bare(one)]);
+                    } catch (error) { /* a selector that is not for elements */ }
+                }
+            }
+            if (rule.cssRules && (!rule.media || matchMedia(rule.media.mediaText).matches)) rulesOf(rule.cssRules, found);
+        }
+        return found;
+    };
+    const menus = () => {
+        if (!state) return false;
+        if (state.sheets !== document.styleSheets.length) {
+            state.sheets = document.styleSheets.length;
+            state.rules = [];
+            for (const sheet of document.styleSheets)
+                try { rulesOf(sheet.cssRules, state.rules); } catch (error) { /* of another site: it cannot be read */ }
+        }
+        return state.rules.length > 0;
+    };
+    const room = node => node && node.scrollHeight - node.clientHeight > 20;
+    const goesOn = () => {
+        const page = document.scrollingElement;
+        if (!state || !page || state.exhausted === page.scrollHeight) return false;
+        if (state.scrolls && room(page)) return true;
+        if (state.boxes.some(ref => room(ref.deref()) && ref.deref().clientHeight > 100)) return true;
+        const watched = new Map();
+        for (const [by] of state.ends) watched.set(by.deref(), (watched.get(by.deref()) || 0) + 1);
+        return state.ends.some(([by, of]) => {
+            const target = of.deref();
+            if (!by.deref() || !target || !target.isConnected || target.matches('img,picture,video,iframe,source')) return false;
+            const isMark = !target.textContent.trim() || watched.get(by.deref()) <= 3;
+            const top = target.getBoundingClientRect().top, isPast = top < 0 && top + scrollY > innerHeight;
+            return isMark && !target.querySelector('img,video,iframe') && (top >= innerHeight || isPast);
+        });
     };
     const facts = () => {
         const of = view => {
@@ -116,7 +161,8 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
             return {runs: runs || inner.some(one => one.runs), hides: hides || inner.some(one => one.hides)};
         };
         const entry = performance.getEntriesByType('navigation')[0];
-        return {...of(window), status: entry && entry.responseStatus || 0};
+        const all = of(window);
+        return {...all, menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
     };
     wait(check, quiet);
 })"""
@@ -132,6 +178,10 @@ class PageFacts:
     """Whether it runs scripts: only then can what is no control react to the visitor."""
     hides: bool = False
     """Whether it hides radio buttons or checkboxes behind their labels."""
+    menus: bool = False
+    """Whether something may open when the visitor points at it."""
+    goes_on: bool = False
+    """Whether more may come when the visitor scrolls."""
 
 
 async def quiet(tab: Tab) -> PageFacts:

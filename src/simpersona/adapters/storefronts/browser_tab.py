@@ -53,6 +53,7 @@ class StoreTab:
         self._navigation: Request | None = None
         self.answered: tuple[int, dict[str, str]] = (0, {})  # status and headers of the last document
         self.on_limited: Callable[[str, str | None], None] = lambda _url, _retry_after: None
+        self._documents = self._settled_documents = 0  # requested so far; when the page settled last
         self._open = OpenRequests()
         self._refusal: str | None = None  # why a requested page was not opened
         self._is_file = False  # because it is a file
@@ -85,6 +86,11 @@ class StoreTab:
     def is_closed(self) -> bool:
         """Whether the tab is gone."""
         return self.tab.is_closed()
+
+    @property
+    def has_moved_on(self) -> bool:
+        """Whether another page was requested since the page has settled: what was read meanwhile may be of neither."""
+        return self._documents != self._settled_documents
 
     def forget(self) -> None:
         """Forgets what the last action caused, before the next one."""
@@ -128,6 +134,11 @@ class StoreTab:
 
     async def rest(self) -> tuple[str | None, Trouble | None]:
         """As `settle`, for the page that is already loading. Raises the browser's Error if the tab is closed."""
+        fault = await self._rest()
+        self._settled_documents = self._documents
+        return fault
+
+    async def _rest(self) -> tuple[str | None, Trouble | None]:
         late = f"The page did not load within {self._timeout_seconds:g} s"
         if self._late:
             self._late = False
@@ -252,6 +263,7 @@ class StoreTab:
             if is_main and refusal is None:
                 self._loaded.clear()
                 self.leaving.set()
+                self._documents += 1
                 self.asked = (event["request"]["method"], url)
             if refusal is None and self._politeness is not None and self._scope.holds(url):
                 refusal = await self._politeness.refused(url)

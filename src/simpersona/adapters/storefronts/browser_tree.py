@@ -71,14 +71,16 @@ def _names(kept: Kept) -> tuple[int, str, str]:
     return kept.frame, kept.node.role, kept.node.name
 
 
-def shown_part(kept: Sequence[Kept], part: int, max_tokens: int) -> tuple[tuple[Node, ...], int]:
+def shown_part(
+    kept: Sequence[Kept], part: int, max_tokens: int, *, goes_on: bool = False
+) -> tuple[tuple[Node, ...], int]:
     """(the nodes of one part of the page, the number of this part); the line of the page itself is always first.
 
     A part holds the nodes that fit into about `max_tokens`, and at least one. Parts count from 1; a number past the end
-    gives the last part.
+    gives the last part. A page that `goes_on` when it is scrolled has one part more, which is not there yet.
     """
     costs = [estimated_tokens(node_line(item.node)) + 1 for item in kept]
-    if sum(costs) <= max_tokens or len(kept) <= 1:
+    if len(kept) <= 1 or (sum(costs) <= max_tokens and not goes_on):
         return tuple(item.node for item in kept), 1
     room = max_tokens - costs[0] - _PART_TOKENS
     starts, taken = [1], 0
@@ -88,7 +90,7 @@ def shown_part(kept: Sequence[Kept], part: int, max_tokens: int) -> tuple[tuple[
             taken = 0
         taken += cost
     part = min(max(part, 1), len(starts))
-    root = replace(kept[0].node, value=part_words(part, len(starts)))
+    root = replace(kept[0].node, value=part_words(part, len(starts) + goes_on))
     return (root, *(item.node for item in kept[starts[part - 1] : [*starts, len(kept)][part]])), part
 
 
@@ -117,8 +119,10 @@ def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block:
     name = " ".join(_value(ax, "name").split())
     frame, process = ax.get("frame", 0), ax.get("process", 0)
     if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
-        options = tuple(_options(ax, by_id)) if role in CHOSEN else ()
-        node = Node("", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth)
+        options = tuple(ax.get("options") or _options(ax, by_id)) if role in CHOSEN else ()
+        node = Node(
+            "", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth, methods=ax.get("methods", ())
+        )
         href = str(_property(ax, "url") or "") if role == "link" else ""
         return Kept(node, backend_id, href=href, frame=frame, process=process, pieces=tuple(_pieces(ax, by_id)))
     if name and not named and role in ("heading", "image", "StaticText"):

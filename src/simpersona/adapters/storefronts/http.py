@@ -21,6 +21,7 @@ from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part
 from simpersona.adapters.storefronts.cart_requests import Answer, adds_to_cart, cart_effect
 from simpersona.adapters.storefronts.form_fields import FormField
+from simpersona.adapters.storefronts.form_refusals import InvalidField, marked_fields, newly_refused, refused
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.hidden_secrets import HiddenSecrets
 from simpersona.adapters.storefronts.http_forms import (
@@ -29,13 +30,13 @@ from simpersona.adapters.storefronts.http_forms import (
     described,
     enter,
     entered,
+    invalid_field,
     sent,
     submits,
     tick,
-    valid,
 )
 from simpersona.adapters.storefronts.http_markup import http_markup
-from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, parsed, shown_frames
+from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, hidden_box, parsed, shown_frames
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
@@ -45,7 +46,7 @@ from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, fi
 from simpersona.adapters.storefronts.user_agent import AGENT, visitor_headers
 from simpersona.config import StoreConfig
 from simpersona.errors import BusyStoreError, StorefrontError
-from simpersona.pages import Action, Effect, Node, Page, Trouble
+from simpersona.pages import Action, Effect, Node, Page, Trouble, node_text
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": AGENT}
@@ -139,6 +140,9 @@ class HttpSession:
         self._history = BackHistory()
         self._troubles: list[Trouble] = []
         self._effects: list[Effect] = []
+        self._marked: list[InvalidField] = []
+        self._lines: list[str] = []
+        self._sends = False  # the last action may have sent a form
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer, or with an error."""
@@ -173,6 +177,7 @@ class HttpSession:
         if self._client is None:
             raise StorefrontError("the session is not open")
         self._troubles, self._effects = [], []
+        self._sends = action.method in ("click", "doubleClick", "press")
         failure = self._scope.refused(action, self._shown) or self._not_allowed(action)
         if failure is None:
             failure = await self._do(action)
@@ -223,6 +228,8 @@ class HttpSession:
         return None if refusal is None else self._visit.not_done(refusal, self._troubles)
 
     async def _click(self, element: HtmlElement, document: Document) -> str | None:
+        if element.tag == "label" and (box := hidden_box(element)) is not None:
+            element = box
         kind = (element.get("type") or "").lower()
         if element.tag == "a" and "href" in element.attrib:
             return await self._follow(element, document)
@@ -272,8 +279,10 @@ class HttpSession:
         return self._document if (element.get("target") or "").lower() in _OUTSIDE else document
 
     async def _submit(self, form: HtmlElement, by: HtmlElement | None, document: Document) -> str | None:
-        if "novalidate" not in form.attrib and not all(valid(control) for control in controls(form)):
-            return None  # a browser points at the field and sends nothing
+        if "novalidate" not in form.attrib and not (by is not None and "formnovalidate" in by.attrib):
+            faults = [fault for control in controls(form) if (fault := invalid_field(control)) is not None]
+            if faults:
+                return refused(faults)  # a browser points at the field and sends nothing
         button = by.attrib if by is not None else {}
         url = urljoin(document.base, button.get("formaction") or form.get("action") or document.address)
         pairs, into = urlencode(list(sent(form, by))), self._target(form, document)
@@ -427,6 +436,10 @@ class HttpSession:
         self._elements = []
         tree = ax_nodes(self._document, self._elements)
         kept = kept_nodes(tree, self._config.max_name_chars, http_markup(self._elements))
+        marked, lines = marked_fields(tree), [node_text(item.node) for item in kept]
+        if failure is None and self._sends:
+            failure = newly_refused(marked, self._marked, is_same=lines == self._lines)
+        self._marked, self._lines, self._sends = marked, lines, False
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}

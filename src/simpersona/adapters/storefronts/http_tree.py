@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 from urllib.parse import urljoin
 
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from simpersona.adapters.storefronts.browser_tree import AxNode
+from simpersona.adapters.storefronts.control_names import MAX_INSIDE, Clues, clues_of, name_controls
+from simpersona.adapters.storefronts.field_hints import hinted
+from simpersona.adapters.storefronts.tree_repairs import repair
 from simpersona.shopper.affordances import DISCLOSURE
 
 _ROLES = {
@@ -38,6 +42,7 @@ _ROLES = {
     "option": "option",
     "p": "paragraph",
     "summary": DISCLOSURE,
+    "svg": "image",
     "table": "table",
     "td": "cell",
     "textarea": "textbox",
@@ -52,6 +57,7 @@ _INPUTS = {
     "image": "button",
     "number": "spinbutton",
     "radio": "radio",
+    "range": "slider",
     "reset": "button",
     "search": "searchbox",
     "submit": "button",
@@ -59,7 +65,7 @@ _INPUTS = {
 _TEXTS = frozenset({"email", "password", "tel", "text", "url"})
 _UNSEEN = frozenset({"base", "link", "meta", "noscript", "script", "style", "template", "title"})
 _BLOCKS = frozenset({"address", "blockquote", "br", "div", "dl", "form", "hr", "pre", "section"}) | {
-    tag for tag in _ROLES if tag not in {"button", "img", "label", "textarea", "option"}
+    tag for tag in _ROLES if tag not in {"button", "img", "label", "svg", "textarea", "option"}
 }
 _NAMED_BY_CONTENT = frozenset({"button", "heading", "link", "option", DISCLOSURE})
 
@@ -111,6 +117,8 @@ def ax_nodes(page: Document, elements: list[tuple[HtmlElement, Document]]) -> Se
     root = _node(nodes, "RootWebArea", titles[0].text_content() if titles else "", 0)
     # in a page without a body tag the parser leaves the first part in the head
     root["childIds"] = [*_children(page.root, _Reading(page, 0, elements, nodes))]
+    repair(nodes)
+    name_controls(nodes, lambda index: _clues(elements[index][0]))
     return nodes
 
 
@@ -180,32 +188,99 @@ def _children(element: HtmlElement, reading: _Reading) -> Iterator[str]:
 
 
 def _element(element: HtmlElement, reading: _Reading) -> str:
-    role, index = _role(element), len(reading.elements) - 1
-    properties: list[dict[str, Any]] = []
-    extra: dict[str, Any] = {"properties": properties}
-    if role == "link":
-        url = urljoin(reading.document.address, element.get("href"))
-        properties.append({"name": "url", "value": {"value": url}})
-    if "disabled" in element.attrib:
-        properties.append({"name": "disabled", "value": {"value": True}})
-    if role in ("checkbox", "radio"):
-        checked = "true" if "checked" in element.attrib else "false"
-        properties.append({"name": "checked", "value": {"value": checked}})
-    if element.get("aria-pressed") == "true":
-        properties.append({"name": "pressed", "value": {"value": "true"}})
-    if role in ("textbox", "searchbox", "spinbutton"):
-        value = (element.text if element.tag == "textarea" else element.get("value")) or ""
-        is_secret = (element.get("type") or "").lower() == "password"
-        extra["value"] = {"value": "•" * len(value) if is_secret else value}
-    elif element.tag == "select" and (chosen := chosen_option(element)) is not None:
-        extra["value"] = {"value": option_text(chosen)}
-    node = _node(reading.nodes, role, _name(element, role, reading.document.root), index, frame=reading.frame, **extra)
-    if element.tag != "iframe":
+    index = len(reading.elements) - 1
+    hidden = hidden_box(element) if element.tag == "label" else None
+    box = element if hidden is None else hidden
+    role = _role(box if hidden is not None else element)
+    name = _name(element, role) if hidden is None else _box_name(element, hidden)
+    extra: dict[str, Any] = {"properties": [*_properties(element, box, role, reading)]}
+    if (value := _value(element, role)) is not None:
+        extra["value"] = {"value": value}
+    if (element.get("aria-invalid") or "false") != "false":
+        extra |= {"marked": True, "description": {"value": _description(element)}}
+    node = _node(reading.nodes, role, name, index, frame=reading.frame, **extra)
+    if element.tag not in ("iframe", "svg"):
         node["childIds"] = [*_children(element, reading)]
     elif (inner := reading.document.frames.get(element)) is not None:
         reading.elements.append((inner.root, inner))
         node["childIds"] = [*_children(inner.root, replace(reading, document=inner, frame=index))]
     return node["nodeId"]
+
+
+def _properties(element: HtmlElement, box: HtmlElement, role: str, reading: _Reading) -> Iterator[dict[str, Any]]:
+    """The properties of an element; `box` is the hidden box that a label stands for, else the element itself."""
+    given: dict[str, Any] = {}
+    if role == "link":
+        given["url"] = urljoin(reading.document.address, element.get("href"))
+    if "disabled" in box.attrib or element.get("aria-disabled") == "true":
+        given["disabled"] = True
+    if role in ("checkbox", "radio"):
+        given["checked"] = "true" if "checked" in box.attrib else "false"
+    if element.get("aria-pressed") == "true":
+        given["pressed"] = "true"
+    if role == "combobox" and element.tag in ("input", "textarea"):
+        given["editable"] = "plaintext"
+    if role == "slider":
+        given["valuemin"], given["valuemax"] = _limits(element)
+    for name, value in given.items():
+        yield {"name": name, "value": {"value": value}}
+
+
+def _value(element: HtmlElement, role: str) -> str | None:
+    """The value of a field; None for another element."""
+    if element.tag == "textarea":
+        return element.text or ""
+    if element.tag == "select":
+        chosen = chosen_option(element)
+        return None if chosen is None else option_text(chosen)
+    if role == "slider":
+        low, high = _limits(element)
+        return element.get("value") or element.get("aria-valuenow") or f"{low + (high - low) / 2:g}"
+    if role in ("textbox", "searchbox", "spinbutton", "combobox") and element.tag == "input":
+        kind, value = (element.get("type") or "").lower(), element.get("value") or ""
+        return "•" * len(value) if kind == "password" else value or ("#000000" if kind == "color" else "")
+    return None
+
+
+def hidden_box(label: HtmlElement) -> HtmlElement | None:
+    """The radio button or checkbox that cannot be seen and that a label stands for."""
+    named = label.get("for")
+    boxes = (
+        box for box in label.getroottree().iter("input") if (box.get("type") or "").lower() in ("radio", "checkbox")
+    )
+    for box in boxes:
+        is_its = box.get("id") == named if named is not None else any(around is label for around in box.iterancestors())
+        if is_its:
+            return box if any(map(_hidden, (box, *box.iterancestors()))) else None
+    return None
+
+
+def _box_name(label: HtmlElement, box: HtmlElement) -> str:
+    names = (content_of(label), label.get("aria-label"), label.get("title"), box.get("aria-label"), box.get("value"))
+    return next(filter(None, map(spaced, names)), "")
+
+
+def _description(element: HtmlElement) -> str:
+    ids = (element.get("aria-errormessage") or element.get("aria-describedby") or "").split()
+    named = [other for name in ids for other in element.getroottree().iter() if other.get("id") == name]
+    return " ".join(spaced(content_of(other)) for other in named)
+
+
+def _limits(slider: HtmlElement) -> tuple[float, float]:
+    """The smallest and the largest value of a slider."""
+
+    def limit(name: str, default: float) -> float:
+        try:
+            return float(slider.get(name) or slider.get(f"aria-value{name}") or default)
+        except ValueError:
+            return default
+
+    return limit("min", 0), limit("max", 100)
+
+
+def _clues(element: HtmlElement) -> Clues:
+    inner = [other for other in islice(element.iterdescendants(), MAX_INSIDE) if isinstance(other.tag, str)]
+    return clues_of(dict(element.attrib), [(str(other.tag), dict(other.attrib)) for other in inner])
 
 
 def _hidden(element: HtmlElement) -> bool:
@@ -227,8 +302,7 @@ def _role(element: HtmlElement) -> str:
         case "a":
             return "link" if "href" in element.attrib else "generic"
         case "input":
-            kind = (element.get("type") or "text").lower()
-            return "textbox" if kind in _TEXTS else _INPUTS.get(kind, "textbox")
+            return _input_role(element)
         case "select":
             return "listbox" if "multiple" in element.attrib or int(element.get("size") or 1) > 1 else "combobox"
         case "header" | "footer" if any(
@@ -238,23 +312,38 @@ def _role(element: HtmlElement) -> str:
     return _ROLES.get(str(element.tag), "generic")
 
 
-def _name(element: HtmlElement, role: str, document: HtmlElement) -> str:
+def _input_role(element: HtmlElement) -> str:
+    kind = (element.get("type") or "text").lower()
+    if "list" in element.attrib and kind in _TEXTS | {"search"}:
+        return "combobox"  # with suggestions
+    return "textbox" if kind in _TEXTS else _INPUTS.get(kind, "textbox")
+
+
+def _name(element: HtmlElement, role: str) -> str:
     """The accessible name, by the rules that matter on a shopper's page."""
     ids = (element.get("aria-labelledby") or "").split()
-    named = [other for label in ids for other in document.iter() if other.get("id") == label]
-    given = " ".join(_content(other) for other in named) or element.get("aria-label") or ""
-    return spaced(given) or spaced(_content_name(element, role, document)) or element.get("title") or ""
+    named = [other for label in ids for other in element.getroottree().iter() if other.get("id") == label]
+    given = " ".join(content_of(other) for other in named) or element.get("aria-label") or ""
+    name = spaced(given) or spaced(_content_name(element, role)) or element.get("title") or ""
+    return hinted(name, (element.get("type") or "").lower()) if element.tag == "input" else name
 
 
-def _content_name(element: HtmlElement, role: str, document: HtmlElement) -> str:
+def _content_name(element: HtmlElement, role: str) -> str:
     if element.tag == "input" and role == "button":
         return element.get("value") or element.get("alt") or {"reset": "Reset"}.get(element.get("type", ""), "Submit")
     if element.tag in ("input", "select", "textarea"):
-        labels = [label for label in document.iter("label") if _labels(label, element)]
-        return " ".join(_content(label) for label in labels) or element.get("placeholder") or ""
+        labels = labels_of(element)
+        return " ".join(content_of(label) for label in labels) or element.get("placeholder") or ""
+    if element.tag == "svg":
+        return _svg_title(element)
     if role == "image":
         return element.get("alt") or ""
-    return _content(element) if role in _NAMED_BY_CONTENT else ""
+    return content_of(element) if role in _NAMED_BY_CONTENT else ""
+
+
+def labels_of(control: HtmlElement) -> list[HtmlElement]:
+    """The labels of a field, in the order of the page."""
+    return [label for label in control.getroottree().iter("label") if _labels(label, control)]
 
 
 def _labels(label: HtmlElement, control: HtmlElement) -> bool:
@@ -263,12 +352,22 @@ def _labels(label: HtmlElement, control: HtmlElement) -> bool:
     return any(ancestor is label for ancestor in control.iterancestors())
 
 
-def _content(element: HtmlElement) -> str:
+def content_of(element: HtmlElement) -> str:
     """The text of an element and the names of its pictures, without hidden elements and the values of controls."""
     parts = [element.text or ""]
     for child in element:
         if isinstance(child.tag, str) and not _hidden(child) and child.tag not in ("input", "select", "textarea"):
-            text = child.get("aria-label") or (child.get("alt") or "" if child.tag == "img" else _content(child))
+            text = child.get("aria-label") or _inner_text(child)
             parts.append(f" {text} " if child.tag in _BLOCKS else text)
         parts.append(child.tail or "")
     return "".join(parts)
+
+
+def _inner_text(element: HtmlElement) -> str:
+    if element.tag == "svg":
+        return _svg_title(element)
+    return element.get("alt") or "" if element.tag == "img" else content_of(element)
+
+
+def _svg_title(picture: HtmlElement) -> str:
+    return next((child.text or "" for child in picture if child.tag == "title"), "")

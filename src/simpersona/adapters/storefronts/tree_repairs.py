@@ -1,0 +1,56 @@
+"""Nodes of an accessibility tree that a visitor uses otherwise than their roles say, in both drivers' trees.
+
+A field for a date is one field, not three; a list that a click opens is clicked; a slider offers values; text that can be
+edited is a text field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from simpersona.adapters.storefronts.control_names import AxNode, text_below
+from simpersona.adapters.storefronts.field_hints import slider_options
+from simpersona.shopper.affordances import CHOSEN, CLICKED, TYPED
+
+FORMED = frozenset({"Date", "DateTime", "InputTime", "ColorWell"})
+"""Chromium's roles for fields that take a text of one form."""
+
+_NO_FIELDS = CLICKED | TYPED | CHOSEN | {"RootWebArea", "StaticText", "InlineTextBox", "ListMarker", "image"}
+
+
+def repair(ax_nodes: Sequence[AxNode]) -> None:
+    """Changes the nodes in place."""
+    by_id = {node["nodeId"]: node for node in ax_nodes}
+    for node in ax_nodes:
+        role = node.get("role", {}).get("value")
+        if role in FORMED:
+            node["role"] = {"value": "textbox"}
+        elif role == "combobox":
+            if not _editable(node) and not _has_options(node, by_id):
+                node["methods"] = ("click",)
+                node.setdefault("value", {"value": text_below(node, by_id)})
+        elif role == "slider":
+            low, high = (_number(node, name, default) for name, default in (("valuemin", 0), ("valuemax", 100)))
+            node["options"] = slider_options(low, high)
+        elif role not in _NO_FIELDS and property_of(node, "editable") == "richtext":
+            node["role"] = {"value": "textbox"}
+
+
+def property_of(node: Mapping[str, Any], name: str) -> Any:
+    """A property of a node; None if it has none of this name."""
+    return next((entry["value"].get("value") for entry in node.get("properties", ()) if entry["name"] == name), None)
+
+
+def _editable(node: AxNode) -> bool:
+    return property_of(node, "editable") is not None
+
+
+def _has_options(node: AxNode, by_id: Mapping[str, AxNode]) -> bool:
+    children = [by_id[child] for child in node.get("childIds", ()) if child in by_id]
+    return any(child.get("role", {}).get("value") == "option" or _has_options(child, by_id) for child in children)
+
+
+def _number(node: AxNode, name: str, default: float) -> float:
+    value = property_of(node, name)
+    return float(value) if isinstance(value, int | float) else default
