@@ -94,6 +94,7 @@ ICONS = {
     "<button class='css-x1 header__menu-toggle'><svg width=20 height=20></svg></button>": "menu toggle",
     "<button id=newsletter-close><svg width=20 height=20></svg></button>": "newsletter close",
     "<button><svg width=20 height=20></svg></button>": "icon by “Shop of mugs”",
+    "<li onclick=0 data-value='Sea blue' style='width:20px;height:20px;display:block'></li>": "sea blue",
     "<div role=button tabindex=0><img src=/img/heart.png width=20 height=20></div>": "heart",
 }
 
@@ -183,6 +184,34 @@ LISTS = {
 
 @pytest.mark.parametrize(("html", "acts", "wanted"), LISTS.values(), ids=LISTS)
 def test_a_list_of_the_page_s_own_is_opened_and_chosen_from(html, acts, wanted):
+    page = after(html + SAY, *acts)
+    assert (said(page), page.failure) == (wanted, None)
+
+
+SELECT2 = """<title>Mug</title><select id=n aria-hidden=true tabindex=-1 style="position:absolute;width:1px;height:1px;clip:rect(0 0 0 0)">
+    <option>Red<option>Blue</select><span id=t role=combobox aria-haspopup=true aria-expanded=false tabindex=0 title=Colour>Red</span>
+    <div id=p></div><script>t.onmousedown = () => { p.innerHTML = `<input role=searchbox aria-label=Filter><ul role=listbox><li
+    role=option>Red</li><li role=option>Blue</li></ul>`; for (const o of p.querySelectorAll('li')) o.onmouseup = () => {
+    said.textContent = 'in ' + o.textContent; p.innerHTML = ''; } }</script>"""
+READ_ONLY = """<title>Mug</title><label>When <input id=w readonly></label><div id=c class=calendar></div><script>w.onclick = () => {
+    c.innerHTML = '<span class=day tabindex=-1 aria-label="15 June">15</span><span class=day tabindex=-1 aria-label="16 June">16</span>'; };
+    c.addEventListener('mousedown', e => { said.textContent = w.value = e.target.getAttribute('aria-label'); })</script>"""
+UNNAMED = """<title>Mug</title><div class=wrap><span><input id=i role=combobox readonly aria-haspopup=listbox aria-expanded=false style="opacity:0">
+    </span><span style="pointer-events:none">Red</span></div><div id=p></div><script>i.onmousedown = () => { p.innerHTML =
+    '<div class=o title=Red>Red</div><div class=o title=Blue>Blue</div>'; for (const o of p.children) o.onclick = () => {
+    said.textContent = 'in ' + o.title; } }</script>"""
+
+
+@pytest.mark.parametrize(
+    ("html", "acts", "wanted"),
+    [
+        (SELECT2, [("Colour", "click"), ("*listbox", "selectOptionFromDropdown", "Blue")], "in Blue"),
+        (READ_ONLY, [("When", "click"), ("16 June", "click")], "16 June"),
+        (UNNAMED, [("*combobox", "click"), ("Blue", "click")], "in Blue"),
+    ],
+    ids=["select2", "a calendar", "entries without roles"],
+)
+def test_libraries_that_draw_their_own_lists(html, acts, wanted):
     page = after(html + SAY, *acts)
     assert (said(page), page.failure) == (wanted, None)
 

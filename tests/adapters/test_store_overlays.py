@@ -99,6 +99,13 @@ def test_what_is_no_cover(html):
     assert (page.failure, page.troubles, any(one.name == "added" for one in page.nodes)) == (None, (), True)
 
 
+def test_a_control_around_it_is_not_pressed_in_its_place():
+    html = ADD.replace("Add to cart<", "Add to cart <a href=/product style='pointer-events:none'>Details</a><")
+    page = after(html, ("Details", "click"))
+    assert page.failure == "It is covered by “Add to cart Details”: close that first"
+    assert page.nodes[-1].name == "nothing"
+
+
 def test_a_link_over_the_whole_card_is_the_card_s_link():
     html = """<title>Shop</title><div style="position:relative"><h3><a href=/product>Blue mug</a></h3><a href=/product aria-label="See more"
         style="position:absolute;inset:0"></a></div>"""

@@ -50,11 +50,11 @@ DESCRIPTIONS: dict[Method, str] = {
 
 
 def typed(node: Node) -> bool:
-    """Whether text can be typed into the node; a combobox without a list of options is a text field, unless a click opens
-    its list.
+    """Whether text can be typed into the node; a combobox without a list of options is a text field. A field that is clicked
+    instead opens a list or a calendar.
     """
-    is_field = node.role in TYPED or (node.role == "combobox" and not node.options and "click" not in node.methods)
-    return node.value != DISABLED and is_field
+    is_field = node.role in TYPED or (node.role == "combobox" and not node.options)
+    return node.value != DISABLED and is_field and "click" not in node.methods
 
 
 def usable(node: Node) -> bool:
@@ -89,7 +89,7 @@ def _by_role(node: Node) -> tuple[Method, ...]:
         return ("fill", "press") if node.value else ("fill",)  # Enter in an empty field leads nowhere
     if node.role in CHOSEN:
         return ("selectOptionFromDropdown",) if node.options else ()
-    return ("click",)
+    return ("click",) if node.role in CLICKED else ()
 
 
 BACK = "back"

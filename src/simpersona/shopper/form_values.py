@@ -5,6 +5,12 @@ from __future__ import annotations
 import re
 
 _VALUES: tuple[tuple[str, str], ...] = (  # the first that fits the label
+    (r"\(yyyy-mm-ddThh:mm\)$", "2030-06-15T10:30"),
+    (r"\(yyyy-mm-dd\)$", "2030-06-15"),
+    (r"\(yyyy-mm\)$", "2030-06"),
+    (r"\(yyyy-Www\)$", "2030-W24"),
+    (r"\(hh:mm\)$", "10:30"),
+    (r"\(#rrggbb\)$", "#336699"),
     (r"e-?mail", "shopper@example.com"),
     (r"first name|given name", "Test"),
     (r"last name|family name|surname", "Shopper"),

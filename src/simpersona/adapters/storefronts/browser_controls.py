@@ -173,9 +173,11 @@ class _Page:
         return children if is_list or (len(children) > 1 and len(shapes) == 1 and not self._inline(children)) else []
 
     def _inline(self, children: Sequence[int]) -> bool:
-        return all(
-            self._looks.tags[child] in ("span", "b", "i", "em", "strong", "svg", "img", "br", "p") for child in children
-        )
+        """Whether the children are pieces of one text, not entries that are told apart by class or label."""
+        attributes = [self._looks.attributes(child) for child in children]
+        told_apart = all({"class", "tabindex", "role", "aria-label", "title"} & set(given) for given in attributes)
+        tags = {self._looks.tags[child] for child in children}
+        return not told_apart and tags <= {"span", "b", "i", "em", "strong", "svg", "img", "br", "p"}
 
     def _show(self, index: int, node: AxNode, added: set[int], *, holds_control: bool) -> None:
         looks = self._looks

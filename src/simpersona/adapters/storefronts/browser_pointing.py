@@ -40,6 +40,7 @@ POINT = """function () {
         const named = node => node.getAttribute('aria-label') || text(node.querySelector('h1,h2,h3,h4,h5,h6,[role=heading]'))
             || text(node);
         const dialogs = 'dialog[open],[role=dialog],[role=alertdialog],[aria-modal=true]';
+        if (within(element, hit)) return text(nearest(hit, 'a[href],button,[role]') || hit);
         let whole = nearest(hit, dialogs);
         if (!whole) for (let node = hit; node && !within(element, node); node = above(node)) if (node.nodeType === 1) whole = node;
         whole = whole || hit;
@@ -77,6 +78,7 @@ POINT = """function () {
         Object.assign(result, {x, y, found: 'reached', cover: ''});
         return true;
     };
+    const controls = 'a[href],button,input,select,summary,[role=button],[role=link],[role=menuitem]';
     const tries = target => {
         const view = target.ownerDocument.defaultView;
         for (const box of boxes(target).slice(0, 4)) {
@@ -86,9 +88,9 @@ POINT = """function () {
                 const hit = at(target.ownerDocument, x, y);
                 if (!hit) continue;
                 if (answers(hit, target)) { if (onPage(x, y)) return true; continue; }
-                if (within(element, hit)) {
+                if (within(element, hit) && !nearest(hit, controls)) {
                     if (result.found === 'hidden') Object.assign(result, {x, y, found: 'around'});
-                } else if (result.found === 'hidden' && getComputedStyle(target).pointerEvents !== 'none') {
+                } else if (result.found === 'hidden' && (within(element, hit) || getComputedStyle(target).pointerEvents !== 'none')) {
                     result.found = 'covered';
                     result.cover = called(hit);
                 }

@@ -21,7 +21,9 @@ QUIET_MS, MAX_UNQUIET_MS = 30, 400
 MAX_TIMER_MS = 1000
 """A timer with a longer delay is not waited for."""
 MAX_FETCH_SECONDS = 2.0
-"""A request that takes longer is not waited for again: it is taken for a long poll."""
+"""A request that takes longer is not waited for again, as a long poll, unless the page says that it is loading."""
+LONG_POLL_SECONDS = 8.0
+"""A slow request that is answered before this time was no long poll: the next one like it is waited for again."""
 MAX_CHAIN_SECONDS = 5.0
 """The longest wait for one chain of requests and timers, besides the waits for a turn."""
 MAX_REPEATS = 6
@@ -44,7 +46,7 @@ WATCH = """(() => {
     let depth = 0;
     window.setTimeout = function (callback, delay, ...rest) {
         const ms = Number(delay) || 0;
-        if (typeof callback !== 'function' || ms > LONGEST || depth >= 3) return set.call(window, callback, delay, ...rest);
+        if (typeof callback !== 'function' || ms > LONGEST) return set.call(window, callback, delay, ...rest);
         const inner = depth + 1;
         const id = set.call(window, function (...given) {
             state.timers.delete(id);
@@ -52,7 +54,7 @@ WATCH = """(() => {
             depth = inner;
             try { return callback.apply(this, given); } finally { depth = outer; }
         }, delay, ...rest);
-        state.timers.set(id, [performance.now() + ms, callback, ms]);
+        if (inner <= 3) state.timers.set(id, [performance.now() + ms, callback, ms]);
         return id;
     };
     window.clearTimeout = function (id) { state.timers.delete(id); clear.call(window, id); };
@@ -162,7 +164,8 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
         };
         const entry = performance.getEntriesByType('navigation')[0];
         const all = of(window);
-        return {...all, menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
+        const busy = [...document.querySelectorAll('[aria-busy=true],[role=progressbar]:not([aria-valuenow])')];
+        return {...all, is_loading: busy.some(one => one.checkVisibility({visibilityProperty: true})), menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
     };
     wait(check, quiet);
 })"""
@@ -178,6 +181,8 @@ class PageFacts:
     """Whether it runs scripts: only then can what is no control react to the visitor."""
     hides: bool = False
     """Whether it hides radio buttons or checkboxes behind their labels."""
+    is_loading: bool = False
+    """Whether it says that it is loading (`aria-busy`, a progress bar without a value)."""
     menus: bool = False
     """Whether something may open when the visitor points at it."""
     goes_on: bool = False
@@ -193,7 +198,8 @@ class OpenRequests:
     """The requests of a tab's scripts, and its frames, that a settling page waits for."""
 
     def __init__(self) -> None:
-        self._open: dict[Request, float] = {}  # with the time of the loop's clock at which it was seen
+        self._open: dict[Request, float] = {}  # with the time at which it was sent
+        self._given_up: dict[Request, float] = {}  # likewise
         self._frames: dict[str, float] = {}
         self._answered: Counter[str] = Counter()  # since the last action
         self._endless: set[str] = set()
@@ -217,6 +223,9 @@ class OpenRequests:
         if self._open.pop(request, None) is not None:
             self._answered[_kind(request)] += 1
             self._changed.set()
+        sent = self._given_up.pop(request, None)
+        if sent is not None and time.monotonic() - sent < LONG_POLL_SECONDS:
+            self._endless.discard(_kind(request))
 
     def begin_frame(self, frame: str) -> None:
         """Notes that a frame loads."""
@@ -230,29 +239,30 @@ class OpenRequests:
     def __bool__(self) -> bool:
         return bool(self._open or self._frames)
 
-    async def change(self, longest: float, *, counts: bool) -> None:
+    async def change(self, longest: float, *, counts: bool, is_loading: bool) -> None:
         """Waits until one of them has ended or has taken too long, `longest` seconds at most.
 
-        Without `counts` the time is not held against them.
+        Without `counts` the time is not held against them; a page that says that it `is_loading` is given all of it.
         """
         begun = [*self._open.values(), *self._frames.values()]
-        left = min(begun, default=0.0) + MAX_FETCH_SECONDS - time.monotonic()
+        left = longest if is_loading else min(begun, default=0.0) + MAX_FETCH_SECONDS - time.monotonic()
         self._changed.clear()
         try:
             async with asyncio.timeout(min(max(left, 0), longest) if counts else QUIET_MS / 1000):
                 await self._changed.wait()
         except TimeoutError:
-            if counts:
-                self._give_up()
-            else:
+            if not counts:
                 self._open = dict.fromkeys(self._open, time.monotonic())
                 self._frames = dict.fromkeys(self._frames, time.monotonic())
+            elif not is_loading:
+                self.give_up(MAX_FETCH_SECONDS)
 
-    def _give_up(self) -> None:
-        since = time.monotonic() - MAX_FETCH_SECONDS + QUIET_MS / 1000
+    def give_up(self, seconds: float) -> None:
+        """No longer waits for what has taken so many seconds, nor for what is like it."""
+        since = time.monotonic() - seconds + QUIET_MS / 1000
         for request in [request for request, begun in self._open.items() if begun <= since]:
             self._endless.add(_kind(request))
-            del self._open[request]
+            self._given_up[request] = self._open.pop(request)
         self._frames = {frame: begun for frame, begun in self._frames.items() if begun > since}
 
 

@@ -17,7 +17,14 @@ from playwright.async_api import BrowserContext, CDPSession, Dialog, Download, E
 from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
-from simpersona.adapters.storefronts.browser_settling import MAX_CHAIN_SECONDS, WATCH, OpenRequests, PageFacts, quiet
+from simpersona.adapters.storefronts.browser_settling import (
+    MAX_CHAIN_SECONDS,
+    MAX_FETCH_SECONDS,
+    WATCH,
+    OpenRequests,
+    PageFacts,
+    quiet,
+)
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import asks_to_wait
 from simpersona.adapters.storefronts.safety import StoreScope
@@ -178,11 +185,14 @@ class StoreTab:
         left = min(MAX_CHAIN_SECONDS, self._timeout_seconds / 2)
         while True:
             facts = await quiet(self.tab)
-            if not self._open or left <= 0:
+            if not self._open:
+                return facts
+            if left <= 0:
+                self._open.give_up(MAX_FETCH_SECONDS)
                 return facts
             while self._open and left > 0:
                 began, counts = time.monotonic(), not self._turns
-                await self._open.change(left, counts=counts)
+                await self._open.change(left, counts=counts, is_loading=facts.is_loading)
                 left -= time.monotonic() - began if counts else 0
 
     async def _listen(self) -> None:

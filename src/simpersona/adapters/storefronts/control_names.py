@@ -42,6 +42,8 @@ _NOISE = frozenset(
         "symbol", "the", "ti", "wrapper", "xl", "xs"
     }
 )  # fmt: skip
+_NAMING = ("data-value", "data-color", "data-option-value", "value", "data-title", "data-action", "id", "name")
+"""Attributes that may say what a control is for, the most telling first."""
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 AxNode = dict[str, Any]
@@ -57,7 +59,7 @@ class Clues:
     classes: tuple[str, ...] = ()
     """The classes of the element and of what is in it."""
     ids: tuple[str, ...] = ()
-    """Its `id`, `name` and `data-action`."""
+    """Its value and its ids."""
     pictures: tuple[str, ...] = ()
     """The addresses of its pictures."""
 
@@ -87,7 +89,7 @@ def clues_of(own: Mapping[str, str], inner: Sequence[tuple[str, Mapping[str, str
         href=own.get("href", ""),
         icons=tuple(filter(None, icons)),
         classes=tuple(each["class"] for _, each in every if "class" in each),
-        ids=tuple(filter(None, (own.get("data-action"), own.get("id"), own.get("name")))),
+        ids=tuple(filter(None, map(own.get, _NAMING))),
         pictures=tuple(each["src"] for tag, each in inner if tag == "img" and "src" in each),
     )
 

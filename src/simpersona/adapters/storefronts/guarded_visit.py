@@ -58,7 +58,9 @@ class GuardedVisit:
         """
         self._has_sent = False
         gesture = self._guard.gesture(action, node, link=link)
-        self._page = replace(self._page, gesture=gesture, control=node.name if gesture == "acts" else "")
+        chosen = action.arguments[0] if action.method == "selectOptionFromDropdown" else ""  # an entry may act as a button
+        control = f"{node.name} {chosen}".strip() if gesture == "acts" else ""
+        self._page = replace(self._page, gesture=gesture, control=control)
         if gesture == "acts":
             self._acted = self._page, self._clock()
         enters = action.method in _ENTERS or (action.method == "press" and len(action.arguments[0]) == 1)

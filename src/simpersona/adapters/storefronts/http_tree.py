@@ -220,6 +220,8 @@ def _properties(element: HtmlElement, box: HtmlElement, role: str, reading: _Rea
         given["pressed"] = "true"
     if role == "combobox" and element.tag in ("input", "textarea"):
         given["editable"] = "plaintext"
+    if element.tag in ("input", "textarea") and "readonly" in element.attrib:
+        given["readonly"] = True
     if role == "slider":
         given["valuemin"], given["valuemax"] = _limits(element)
     for name, value in given.items():

@@ -1,6 +1,6 @@
 """Nodes of an accessibility tree that a visitor uses otherwise than their roles say, in both drivers' trees.
 
-A field for a date is one field, not three; a list that a click opens is clicked; a slider offers values; text that can be
+A field for a date is one field, not three; a list that a click opens is clicked, and so is a field that is read only; a slider offers values; text that can be
 edited is a text field.
 """
 
@@ -26,6 +26,8 @@ def repair(ax_nodes: Sequence[AxNode]) -> None:
         role = node.get("role", {}).get("value")
         if role in FORMED:
             node["role"] = {"value": "textbox"}
+        elif role in TYPED and property_of(node, "readonly"):
+            node["methods"] = ("click",)  # a calendar or a list opens
         elif role == "combobox":
             if not _editable(node) and not _has_options(node, by_id):
                 node["methods"] = ("click",)
@@ -43,7 +45,7 @@ def property_of(node: Mapping[str, Any], name: str) -> Any:
 
 
 def _editable(node: AxNode) -> bool:
-    return property_of(node, "editable") is not None
+    return property_of(node, "editable") is not None and not property_of(node, "readonly")
 
 
 def _has_options(node: AxNode, by_id: Mapping[str, AxNode]) -> bool:
