@@ -67,6 +67,16 @@ def test_a_card_of_a_product_is_a_link_and_what_is_in_it_stays():
     assert after(html, ("Blue mug $12.00", "click")).title == "Product"
 
 
+def test_a_click_on_what_holds_other_controls_does_not_hit_them():
+    card = """<div style="cursor:pointer;width:300px;height:120px;position:relative" onclick="say('card')"><p>Blue mug</p><button
+        style="position:absolute;left:100px;top:40px;width:100px;height:40px" onclick="event.stopPropagation();say('added')">Add</button></div>"""
+    assert said(after(f"<title>Shop</title>{card}{SAY}", ("Blue mug", "click"))) == "card"
+    agree = """<input type=checkbox id=a style=display:none onchange="say('agreed')"><label for=a>I have read and understood <a
+        href=/product>the terms</a> of this shop</label>"""
+    page = after(f"<title>Shop</title>{agree}{SAY}", ("I have read and understood the terms of this shop", "click"))
+    assert (said(page), page.title) == ("agreed", "Shop")
+
+
 def test_what_only_listens_for_others_is_no_control():
     html = """<title>Shop</title><main id=m><h1>Mugs</h1><p>Made by hand.</p><a href=/product>Blue mug</a></main>
         <div id=root><p>A text about mugs.</p></div><div class=backdrop style="position:absolute;top:400px;width:900px;height:300px">

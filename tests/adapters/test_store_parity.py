@@ -100,7 +100,8 @@ PLAIN_PAGES = {
     "boxes": """<title>Mug</title><form action=/product><input type=radio name=s id=s1 value=S style="display:none" checked><label for=s1>
         Small</label><label><input type=radio name=s value=M hidden> Medium</label><input type=checkbox id=g style="display:none"
         disabled><label for=g title="As a gift"><img src=data:, width=20 height=20></label><label><input type=checkbox> Seen</label>
-        <button aria-disabled=true>Add to cart</button></form>""",
+        <button aria-disabled=true>Add to cart</button><fieldset disabled><button>Notify me</button></fieldset><div inert><a href=/x>Below</a>
+        </div></form>""",
     "fields": """<title>Send</title><form action=/product><label>Deliver on <input type=date></label><label>At <input type=time value=10:30>
         </label><label>Ribbon <input type=color></label><label>Up to <input type=range min=1 max=5></label><label>City <input list=c>
         </label><datalist id=c><option>Bern</option></datalist><input role=combobox aria-label=Street><label>Name <input

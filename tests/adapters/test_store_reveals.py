@@ -120,3 +120,27 @@ def test_looks_under_the_pointer_are_no_menu():
         return {method for _, method in choices(page)}
 
     assert visit(html, use) == {"click"}
+
+
+ORDERS = {
+    "on scrolling": ("nextChunk", "<div style=height:4000px>Long</div><script>addEventListener('scroll', order)</script>"),
+    "under the pointer": ("hover", "<nav><a href=#>Mugs</a></nav><script>document.querySelector('a').addEventListener('mouseenter', order)</script>"),
+    "on an entry": (
+        "selectOptionFromDropdown",
+        "<ul role=listbox aria-label=Mugs><li role=option>Place order</li></ul><script>document.querySelector('li').onclick = send</script>",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "html"), ORDERS.values(), ids=ORDERS)
+def test_no_way_of_acting_orders_in_a_store_that_is_not_the_lab_s(method, html):
+    scripts = """<script>function order() { fetch('/place-order', {method: 'POST', body: 'confirm=1'}); }
+        function send() { fetch('/api', {method: 'POST', body: '{"id": 1}'}); }</script>"""
+
+    async def use(session, page):
+        name = "0-1" if method == "nextChunk" else node(page, "Mugs").id
+        arguments = ("Place order",) if method == "selectOptionFromDropdown" else ()
+        return await session.act(Action(name, method, "", arguments))
+
+    page = visit("<title>Shop</title>" + scripts + html, use, may_pay=False)
+    assert "refused" in page.troubles

@@ -171,6 +171,16 @@ def test_enter_is_offered_only_in_a_field_that_holds_something():
     assert (offered(empty), offered(filled)) == (("fill",), ("fill", "press"))
 
 
+def test_what_the_page_allows_besides_is_offered_after_what_the_role_allows():
+    assert offered(Node("0-2", "link", "Mugs", methods=("hover",))) == ("click", "hover")
+    assert offered(Node("0-2", "combobox", "Sort by", "Newest", methods=("click",))) == ("click",)
+    assert offered(Node("0-2", "combobox", "City")) == ("fill",)
+    assert offered(Node("0-2", "textbox", "When", methods=("click",))) == ("click",)
+    assert offered(Node("0-2", "slider", "Up to", "5", ("1", "5"))) == ("selectOptionFromDropdown",)
+    assert offered(Node("0-2", "link", "Mugs", "(disabled)", methods=("hover",))) == ()
+    assert offered(Node("0-2", "StaticText", "Mugs")) == ()
+
+
 def test_a_page_without_controls_can_only_be_left():
     page = Page("u", "t", (Node("0-1", "RootWebArea", "Empty"),))
     assert reply_schema(page)["properties"]["shouldEnd"] == {"const": True}

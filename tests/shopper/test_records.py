@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from simpersona.adapters.models.scripted import ScriptedModel
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, SESSIONS
+from simpersona.contracts import ASSIGNMENTS, BUYERS, EVENTS, NODE, SESSIONS, STEPS
 from simpersona.pages import Action, Decision, Node, Page
 from simpersona.shopper.episode import run_episode
 from simpersona.shopper.goals import goal_for
@@ -220,6 +220,20 @@ def test_an_end_on_answers_that_cannot_be_used_keeps_their_cost_and_has_no_promp
     assert "not a valid answer" in steps[-1]["refused"]
 
 
+def test_steps_of_older_runs_are_read_without_what_they_do_not_have():
+    page = Page("u", "P", (Node("0-1", "RootWebArea", "P"), Node("0-2", "link", "Mugs", methods=("hover",))))
+    goal = goal_for("skirts", None, shop_id="shop", buyer_id="b", session_id="s", code=None)
+    visit = Episode(
+        "e-0", goal, "lm", 1, "goal_reached", (Step(0, page, Decision(None, ""), "The shopper left", 0.1),), 0.1
+    )
+    episodes, steps = episode_tables([visit], EVENTS.empty(), {})
+    older = pa.list_(pa.struct([field for field in NODE if field.name != "methods"]))
+    nodes = pa.array([[{**node} for node in row] for row in steps["nodes"].to_pylist()], older)
+    place = steps.schema.get_field_index("nodes")
+    (read,) = read_episodes(episodes, STEPS.check(steps.set_column(place, "nodes", nodes)))
+    assert [node.methods for node in read.steps[0].page.nodes] == [(), ()]
+
+
 def test_steps_without_a_model_have_neither_prompt_nor_tokens():
     ended = episode(replace(step(0, "/"), decision=Decision(None, "")))
     episodes, steps = episode_tables([ended], EVENTS.empty(), {})
@@ -236,6 +250,7 @@ def test_episodes_survive_their_tables_with_all_that_a_page_and_a_decision_have(
             Node("0-1", "RootWebArea", "P", "part 1 of 2"),
             Node("0-2", "link", "a = b (c | d)", depth=1),
             Node("0-3", "combobox", "Size", "S", ("S", "M"), 2),
+            Node("0-4", "combobox", "Sort by", "Newest", depth=2, methods=("click",)),
         ),
         failure="There is no node 0-9 on the page",
         goes_back=True,

@@ -50,8 +50,8 @@ POINT = """function () {
     };
     const answers = (hit, target) => {
         if (within(hit, target)) return true;
-        const label = nearest(hit, 'label');
-        if (label && label.control === element) return true;
+        const label = nearest(hit, 'label'), inside = nearest(hit, 'a[href],button');
+        if (label && label.control === element) return !inside || !within(inside, label);
         const link = nearest(hit, 'a[href]'), own = nearest(target, 'a[href]');
         return !!link && !!own && link.href === own.href;
     };
@@ -81,13 +81,20 @@ POINT = """function () {
     const controls = 'a[href],button,input,select,summary,[role=button],[role=link],[role=menuitem]';
     const tries = target => {
         const view = target.ownerDocument.defaultView;
+        let instead = null;  // a point on another control inside: only if there is no better one
         for (const box of boxes(target).slice(0, 4)) {
             for (const [right, down] of [[.5, .5], [.5, .2], [.5, .8], [.15, .5], [.85, .5], [.1, .1], [.9, .9]]) {
                 const x = box.x + box.width * right, y = box.y + box.height * down;
                 if (x < 0 || y < 0 || x >= view.innerWidth || y >= view.innerHeight) continue;
                 const hit = at(target.ownerDocument, x, y);
                 if (!hit) continue;
-                if (answers(hit, target)) { if (onPage(x, y)) return true; continue; }
+                if (answers(hit, target)) {
+                    const inner = nearest(hit, controls);
+                    const other = inner && inner !== target && inner !== element && within(inner, target);
+                    if (other && instead === null) instead = [x, y];
+                    if (!other && onPage(x, y)) return true;
+                    continue;
+                }
                 if (within(element, hit) && !nearest(hit, controls)) {
                     if (result.found === 'hidden') Object.assign(result, {x, y, found: 'around'});
                 } else if (result.found === 'hidden' && (within(element, hit) || getComputedStyle(target).pointerEvents !== 'none')) {
@@ -96,7 +103,7 @@ POINT = """function () {
                 }
             }
         }
-        return false;
+        return instead !== null && onPage(...instead);
     };
     for (const target of [element, ...(element.labels || [])]) {
         const view = target.ownerDocument.defaultView;

@@ -212,7 +212,7 @@ def _properties(element: HtmlElement, box: HtmlElement, role: str, reading: _Rea
     given: dict[str, Any] = {}
     if role == "link":
         given["url"] = urljoin(reading.document.address, element.get("href"))
-    if "disabled" in box.attrib or element.get("aria-disabled") == "true":
+    if _is_disabled(box) or element.get("aria-disabled") == "true":
         given["disabled"] = True
     if role in ("checkbox", "radio"):
         given["checked"] = "true" if "checked" in box.attrib else "false"
@@ -242,6 +242,13 @@ def _value(element: HtmlElement, role: str) -> str | None:
         kind, value = (element.get("type") or "").lower(), element.get("value") or ""
         return "•" * len(value) if kind == "password" else value or ("#000000" if kind == "color" else "")
     return None
+
+
+def _is_disabled(element: HtmlElement) -> bool:
+    """Whether an element, or the fieldset around a field, is disabled."""
+    is_field = element.tag in ("input", "select", "textarea", "button")
+    groups = element.iterancestors("fieldset") if is_field else ()
+    return "disabled" in element.attrib or any("disabled" in group.attrib for group in groups)
 
 
 def hidden_box(label: HtmlElement) -> HtmlElement | None:
@@ -290,6 +297,7 @@ def _hidden(element: HtmlElement) -> bool:
     return (
         element.tag in _UNSEEN
         or "hidden" in element.attrib
+        or "inert" in element.attrib
         or element.get("aria-hidden") == "true"
         or "display:none" in style
         or "visibility:hidden" in style
