@@ -46,4 +46,4 @@ def test_the_middle_of_a_long_title_is_left_out_and_the_price_stays(name, shown)
 def test_no_limit_cuts_a_price_and_no_name_is_longer_than_it(title, price, limit):
     shown = short_name(f"{title} - {price}", limit)
     assert len(shown) <= limit
-    assert amounts(shown) == [price]
+    assert amounts(shown) == (price,)

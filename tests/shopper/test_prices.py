@@ -26,7 +26,7 @@ from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, t
     ],
 )
 def test_an_amount_is_found_as_it_is_written(text, amount):
-    assert amounts(text) == [amount]
+    assert amounts(text) == (amount,)
     assert is_price_line(text)
 
 

@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
+KEPT = 20_000
+"""Texts whose prices are kept: most of a page's texts are those of the page before."""
 _NUMBER = r"(?:\d{1,3}(?:[ .,'’]\d{3})+|\d+)(?:[.,](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
 _SIGN = r"(?:\b(?:US|CA|AU|NZ|HK|NT|MX|R|C|A|S)(?=\$))?[$£¤¥฿៛﷼￡￥￠\u20a0-\u20cf]"
 _CODE = (
@@ -40,9 +43,10 @@ _MOST_WORDS = 3
 """Other words that a line with a price may have, besides those that belong to a price."""
 
 
-def amounts(text: str) -> list[str]:
+@lru_cache(maxsize=KEPT)
+def amounts(text: str) -> tuple[str, ...]:
     """The amounts of money in a text, in their order."""
-    return [match.group().strip() for match in AMOUNT.finditer(text)]
+    return tuple(match.group().strip() for match in AMOUNT.finditer(text))
 
 
 def without_amounts(text: str) -> str:
@@ -50,6 +54,7 @@ def without_amounts(text: str) -> str:
     return " ".join(AMOUNT.sub(" ", text).split()).strip(_JOINING)
 
 
+@lru_cache(maxsize=KEPT)
 def title_in(name: str) -> str:
     """The title in a name with a price: what stands before the first amount, or after it where it comes first, without the words
     that belong to the price ("from", "Sale price").
@@ -66,11 +71,13 @@ def title_in(name: str) -> str:
     return name[spans[-1][1] :].strip(_JOINING) if len(spans) == 1 else without_amounts(name)
 
 
+@lru_cache(maxsize=KEPT)
 def title_beside(text: str) -> str:
     """What a text says besides prices and the words that belong to them; empty for "From $9"."""
     return " ".join(_LETTER.findall(_BESIDE.sub(" ", without_amounts(text))))
 
 
+@lru_cache(maxsize=KEPT)
 def is_price_line(text: str) -> bool:
     """Whether a text says what something costs: "Sale price $14.00", but not "Free shipping over $50"."""
     first = AMOUNT.search(text)
@@ -82,6 +89,7 @@ def is_price_line(text: str) -> bool:
     return len(title_beside(text).split()) <= _MOST_WORDS
 
 
+@lru_cache(maxsize=KEPT)
 def is_priced_title(name: str) -> bool:
     """Whether a name is a title with a price before or after it: "Tin mug - 12,50 €"; neither "Under $10" nor "$10 - $20"."""
     spans = [match.span() for match in AMOUNT.finditer(name)]

@@ -8,10 +8,12 @@ their pages are made of: addresses, forms and icons (`adapters/storefronts/purpo
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _ACCENTS = str.maketrans("äöüáàâéèêëíìîïóòôúùûñç", "aouaaaeeeeiiiiooouuunc")
 
 
+@lru_cache(maxsize=20_000)
 def words_of(text: str) -> str:
     """The words of a text, an address or a name, in small letters without accents, with single spaces between them.
 
@@ -66,6 +68,7 @@ _BESIDE_CART = re.compile(
 )
 
 
+@lru_cache(maxsize=20_000)
 def is_cart_name(name: str) -> bool:
     """Whether a name names the cart and nothing else: "Cart, 2 items", "2 Artikel im Warenkorb", but not "Basket Weave Mug"."""
     if not CART.search(name) or ADD.search(name):

@@ -12,6 +12,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper import store_words as words
-from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, title_beside, title_in
+from simpersona.shopper.prices import KEPT, amounts, is_price_line, is_priced_title, title_beside, title_in
 
 _CARD_TAGS = frozenset({"li", "article", "tr", "product-card"})
 _CARD_NAMES = re.compile(r"product|card|item|tile|teaser|artikel|produkt|produit|article", re.IGNORECASE)
@@ -80,6 +81,7 @@ def product_cards(lines: Sequence[Kept], markup: Markup) -> list[Card | None]:
     return cards
 
 
+@lru_cache(maxsize=KEPT)
 def same_product(address: str) -> str:
     """The address of a product without the option that it shows: two links to one product have the same."""
     return _OPTION.sub("", address).rstrip("?&")
@@ -228,10 +230,18 @@ def _is_price(line: Kept) -> bool:
 
 def _may_be_product(line: Kept) -> bool:
     """Whether a link may be that of a product: neither one without a name nor one that does something else."""
-    name = line.node.name
-    if line.node.role != "link" or not line.leads_on() or not _TITLE.search(name):
-        return False
-    if purpose_of_address(line.href) is not None:
+    return (
+        line.node.role == "link"
+        and line.leads_on()
+        and purpose_of_address(line.href) is None
+        and _may_name(line.node.name)
+    )
+
+
+@lru_cache(maxsize=KEPT)
+def _may_name(name: str) -> bool:
+    """Whether the name of a link may be that of a product."""
+    if not _TITLE.search(name):
         return False
     if amounts(name) and not is_priced_title(name):
         return False

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import pairwise
 
 from simpersona.adapters.storefronts.cards import Card, is_title, product_cards
@@ -18,7 +19,7 @@ from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.purposes import purposes
 from simpersona.pages import Purpose
 from simpersona.shopper.affordances import CHOSEN, CLICKED, TYPED
-from simpersona.shopper.prices import AMOUNT, amounts
+from simpersona.shopper.prices import AMOUNT, KEPT, amounts
 from simpersona.shopper.store_words import is_cart_name
 
 _CONTROLS = CLICKED | TYPED | CHOSEN
@@ -47,7 +48,8 @@ def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
     return _told_apart(shown, cards, [_target(line, markup) for line in shown])
 
 
-def whole_name(name: str, pieces: Sequence[str]) -> str:
+@lru_cache(maxsize=KEPT)
+def whole_name(name: str, pieces: tuple[str, ...]) -> str:
     """A control's name without repeated pieces, and with a space before a price: "Tin mug Tin mugTin mug$9.50" is "Tin mug $9.50"."""
     texts = [" ".join(piece.split()) for piece in pieces if piece.strip()]
     if len(texts) > 1 and "".join(texts).replace(" ", "") == name.replace(" ", ""):
@@ -79,6 +81,7 @@ def _said_once(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=KEPT)
 def short_name(name: str, limit: int) -> str:
     """The name in at most `limit` characters. A price is never cut: the middle of the title before it is left out instead."""
     if len(name) <= limit:

@@ -51,9 +51,14 @@ def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup
         for line, element in zip(lines, elements, strict=True)
     ]
     forms = _forms_of(lines, elements, found)
+    banners = {
+        one
+        for one in {above for element in elements if element is not None for above in element.around()}
+        if _is_banner(one)
+    }
     for number, (line, element, card) in enumerate(zip(lines, elements, cards, strict=True)):
         if element is not None and line.node.role in CLICKED:
-            found[number] = _pressed(line, element, card, forms)
+            found[number] = _pressed(line, element, card, forms, banners)
     return found
 
 
@@ -142,9 +147,11 @@ def _forms_of(
 # --- links and buttons ------------------------------------------------------------------------
 
 
-def _pressed(line: Kept, element: Element, card: Card | None, forms: dict[Element, Purpose]) -> Purpose | None:
+def _pressed(
+    line: Kept, element: Element, card: Card | None, forms: dict[Element, Purpose], banners: set[Element]
+) -> Purpose | None:
     role, name = line.node.role, line.node.name
-    if any(map(_is_banner, element.around())):
+    if any(one in banners for one in element.around()):
         return "consent"
     if card is not None and role == "link" and same_product(line.href) == card.address:
         return "product"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from simpersona.pages import Purpose
@@ -26,6 +27,7 @@ COLLECTION = re.compile(
 """The address of a list of products."""
 
 
+@lru_cache(maxsize=20_000)
 def purpose_of_address(address: str) -> Purpose | None:
     """What a link or a form with this address is for; None if the address does not say it."""
     try:
