@@ -5,9 +5,7 @@ No script runs and no style is read. A page is shown in the same form as in the 
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from itertools import count
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -36,13 +34,14 @@ from simpersona.adapters.storefronts.http_forms import (
     tick,
 )
 from simpersona.adapters.storefronts.http_markup import http_markup
+from simpersona.adapters.storefronts.http_requests import StoreRequests
 from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, hidden_box, parsed, shown_frames
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard
 from simpersona.adapters.storefronts.politeness import Politeness
-from simpersona.adapters.storefronts.retry_after import StoreWaits, asks_to_wait
-from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
+from simpersona.adapters.storefronts.retry_after import StoreWaits
+from simpersona.adapters.storefronts.safety import StoreScope, first_page_error
 from simpersona.adapters.storefronts.user_agent import AGENT, visitor_headers
 from simpersona.config import StoreConfig
 from simpersona.errors import BusyStoreError, StorefrontError
@@ -127,7 +126,8 @@ class HttpSession:
         visit: GuardedVisit | None,
         access: Access,
     ) -> None:
-        self._waits, self._access = waits, access
+        self._access = access
+        self._requests = StoreRequests(scope.url, config.action_timeout_seconds, waits, politeness, access)
         self._status, self._answer_headers = 0, dict[str, str]()  # of the page
         self._politeness, self._visit = politeness, visit
         self._connections, self._config, self._visitor, self._scope = connections, config, visitor, scope
@@ -316,7 +316,7 @@ class HttpSession:
         for _ in range(MAX_REDIRECTS):
             if (refused := await self._refused(request, into)) is not None:
                 return refused
-            response = await self._answer(self._client, request)
+            response = await self._requests.answer(self._client, request, self._troubles)
             if isinstance(response, str):
                 return response
             self._note(request, response)
@@ -347,63 +347,6 @@ class HttpSession:
             if self._visit.decide(Asked(request.method, url, kind, request.content, content_type)) is not None:
                 return ""
         return await self._politeness.refused(url) if self._politeness is not None else None
-
-    async def _answer(self, client: httpx2.AsyncClient, request: httpx2.Request) -> httpx2.Response | str:
-        """The store's answer, or the reason why there is none. A failed request is repeated, but a form is sent only once.
-
-        Raises StorefrontError if the store no longer answers.
-        """
-        outcome = await self._after_waits(client, request)
-        for pause in RETRY_SECONDS:
-            if outcome[1] is None:
-                break
-            self._troubles.append(outcome[1])
-            is_again = outcome[1] == "slow_page" and "slow_page" in self._troubles[:-1]
-            if is_again or request.method != "GET":
-                break
-            await asyncio.sleep(pause)
-            outcome = await self._after_waits(client, request)
-        else:
-            if outcome[1] is not None:
-                self._troubles.append(outcome[1])
-        answer, trouble = outcome
-        if trouble == "no_answer" and request.method == "GET":
-            raise StorefrontError(f"the store no longer answers ({answer})")
-        return "The store did not answer" if trouble == "no_answer" else answer
-
-    async def _after_waits(
-        self, client: httpx2.AsyncClient, request: httpx2.Request
-    ) -> tuple[httpx2.Response | str, Trouble | None]:
-        """As `_once`, after the waits that the store asks for. A form that it did not take is not sent again.
-
-        Raises BusyStoreError if it asks for too much.
-        """
-        waited = 0.0
-        for attempt in count(1):
-            answer, trouble = await self._once(client, request)
-            if isinstance(answer, str) or not asks_to_wait(answer.status_code, answer.headers):
-                return answer, trouble
-            self._troubles.append("rate_limited")
-            waited += await self._waits.wait(str(request.url), answer.headers.get("Retry-After"), attempt, waited)
-            if request.method != "GET":
-                return f"The store asks to come back later ({answer.status_code})", None
-        raise AssertionError
-
-    async def _once(
-        self, client: httpx2.AsyncClient, request: httpx2.Request
-    ) -> tuple[httpx2.Response | str, Trouble | None]:
-        """The answer, or the reason why there is none; and the name of the fault."""
-        if self._politeness is not None:
-            await self._politeness.turn(str(request.url))
-            request.headers.update(self._politeness.headers(str(request.url)))
-        request.headers.update(self._access.headers_for(str(request.url), self._scope.url))
-        try:
-            response = await client.send(request, follow_redirects=False)
-        except httpx2.TimeoutException:
-            return f"The page did not load within {self._config.action_timeout_seconds:g} s", "slow_page"
-        except httpx2.HTTPError as error:
-            return type(error).__name__, "no_answer"
-        return response, "server_error" if response.status_code >= 500 else None
 
     async def _open_frames(self, document: Document) -> None:
         """Loads the frames of a document. A frame that fails, or is of another site, stays empty."""
