@@ -28,7 +28,7 @@ _KNOWN = frozenset(
         "logo", "logout", "magnifier", "mail", "map", "menu", "minus", "more", "nav", "navbar", "next",
         "notification", "pause", "phone", "pinterest", "play", "plus", "prev", "previous", "print", "profile",
         "question", "quickview", "reload", "remove", "review", "right", "save", "search", "settings", "share",
-        "shop", "slider", "sort", "star", "store", "tiktok", "times", "toggle", "trash", "twitter", "up", "user",
+        "shop", "shopping", "slider", "sort", "star", "store", "tiktok", "times", "toggle", "trash", "twitter", "up", "user",
         "video", "view", "whatsapp", "wishlist", "youtube", "zoom"
     }
 )  # fmt: skip
@@ -128,8 +128,12 @@ def address_of(node: Mapping[str, Any]) -> str | None:
 
 
 def text_below(node: Mapping[str, Any], by_id: Mapping[str, AxNode], *, beside: frozenset[str] = frozenset()) -> str:
-    """The text and the pictures' names at and below a node, without what is below nodes with the ids `beside`."""
-    return " ".join(" ".join(_texts(node, by_id, beside)).split())
+    """The text and the pictures' names at and below a node, without what is below nodes with the ids `beside`.
+
+    What is said twice in a row, by a picture and its title, is said once.
+    """
+    pieces = [" ".join(piece.split()) for piece in _texts(node, by_id, beside)]
+    return " ".join(piece for piece, before in zip(pieces, ["", *pieces], strict=False) if piece and piece != before)
 
 
 def _texts(node: Mapping[str, Any], by_id: Mapping[str, AxNode], beside: frozenset[str]) -> Iterator[str]:
