@@ -74,7 +74,11 @@ class Policy(Protocol):
 
 
 class Storefront(Protocol):
-    """One visitor's session in one store."""
+    """One visitor's session in one store.
+
+    In a store without an event log a page may carry evidence of what happened (`Page.effects`, `Page.content`); without it,
+    events are inferred from addresses and the names of controls alone, and more of them are unknown.
+    """
 
     async def open(self) -> Page:
         """The store's first page. Raises StorefrontError if the store does not answer."""

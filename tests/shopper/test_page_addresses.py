@@ -98,7 +98,7 @@ BY_PLATFORM = {
         "/Mugs-c123456": COLLECTION, "/#/product/12": PRODUCT, "/#!/cart": CART, "/artikel/becher": PRODUCT,
         "/kategorie/becher": COLLECTION, "/suche?q=becher": SEARCH, "/warenkorb": CART, "/kasse": CHECKOUT,
         "/bestellung/danke": ORDER, "/zoeken?q=beker": SEARCH, "/winkelmandje": CART, "/basket": CART, "/bag": CART,
-        "/shopping-bag": CART, "/cart/checkout": CHECKOUT, "/our-story": UNKNOWN, "/women/shoes": UNKNOWN,
+        "/shopping-bag": CART, "/cart/checkout": CHECKOUT, "/cart/add": UNKNOWN, "/checkout/cart/add/product/12": UNKNOWN, "/our-story": UNKNOWN, "/women/shoes": UNKNOWN,
     },
 }  # fmt: skip
 

@@ -180,6 +180,8 @@ def _buying(address: _Address) -> PageAddress | None:
         if _confirms(key, before, kind, is_last=is_last):
             return PageAddress("order", address.last)
         if key in words.CART:
+            if not is_last and address.keys[index + 1] in words.ADDING:
+                return PageAddress(None, address.last)
             kind = "cart"
         elif key in words.CHECKOUT or (key in words.ORDERING and is_last):
             kind = "checkout"

@@ -39,6 +39,8 @@ CART = _words(
     "cart-page warenkorb einkaufswagen einkaufskorb panier carrito carrito-de-compra carrito-de-compras cesta carrello "
     "winkelwagen winkelmand winkelmandje mandje koszyk"
 )
+ADDING = _words("add add-item additem add-product")
+"""After a word of the cart: the answer to an addition, which may show any page."""
 CHECKOUT = _words(
     "checkout checkouts onepage one-page-checkout onestep onestepcheckout multishipping checkout-shipping checkout-payment "
     "checkout-confirmation kasse zur-kasse kasa bestellvorgang caisse commander finalizar-compra tramitar-pedido caja "
