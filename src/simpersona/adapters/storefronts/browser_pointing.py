@@ -110,7 +110,7 @@ POINT = """function () {
         for (const block of ['', 'center', 'start', 'end']) {
             const seen = boxes(target);
             if (!seen.length) break;
-            if (!block && (view.frameElement || outside(seen[0], view))) continue;
+            if (!block && (view.parent !== view || outside(seen[0], view))) continue;  // the frame itself may be out of sight
             if (block) target.scrollIntoView({block, inline: 'center', behavior: 'instant'});
             if (tries(target)) return result;
         }
