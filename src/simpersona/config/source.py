@@ -230,9 +230,8 @@ class TableSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     """Our column = "the log's", where their names differ; "=text" is the same text in every row.
     A dot leads into a nested value: product.id."""
     events: dict[str, EventName] = Field(default={})
-    """The log's event = "ours", where their names differ; "ignored" for events without a use, "order_refunded" (by its
-    amount, else in full) and "order_cancelled" (in full) for what takes back the order that it names,
-    "*" for all events that are not named, and "" for rows with an empty event name."""
+    """The log's event = "ours"; "ignored": without a use; "order_refunded" (its amount) and "order_cancelled" take back orders;
+    "*": all events that are not named; "": rows with an empty event name."""
 
     def reader_options(self) -> dict[str, Any]:
         """The arguments, by name, of the adapter that reads the format."""
