@@ -58,7 +58,8 @@ class GuardedVisit:
         """
         self._has_sent = False
         gesture = self._guard.gesture(action, node, link=link)
-        chosen = action.arguments[0] if action.method == "selectOptionFromDropdown" else ""  # an entry may act as a button
+        # an entry of a list may act as a button
+        chosen = action.arguments[0] if action.method == "selectOptionFromDropdown" else ""
         control = f"{node.name} {chosen}".strip() if gesture == "acts" else ""
         self._page = replace(self._page, gesture=gesture, control=control)
         if gesture == "acts":
