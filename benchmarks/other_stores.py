@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from benchmarks.results import Section, Table, number
@@ -29,12 +29,12 @@ WHAT = (
 )
 
 
-def section(visits: int = VISITS) -> Section:
-    """`visits` of the scorer to each store with each driver, a third as many of the scripted shopper."""
+def section(visits: int = VISITS, stores: Mapping[str, StoreKind] = STORES) -> Section:
+    """`visits` of the scorer to each of the `stores` with each driver, a third as many of the scripted shopper."""
     pack = load_pack("default")
     agreement: list[list[str]] = []
     course: list[list[str]] = []
-    for name, kind in STORES.items():
+    for name, kind in stores.items():
         for driver in kind.drivers:
             for shopper, visited in _visits(pack, kind, driver, visits):
                 label = f"{kind.label}, {driver}, {shopper}"
