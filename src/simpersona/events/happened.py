@@ -38,8 +38,9 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
     if (count := quality["orders_without_amount"]) and "price" not in quality["unknown"]:
         orders = sum(line["orders"] for line in quality["orders"])
         sentences.append(
-            f"{count:,} of {orders:,} orders have no amount that is known: the log states none, or one that cannot be read or is in a"
-            " masked currency. The order value of their sessions is unknown, and the total of all orders leaves these sessions out."
+            f"{count:,} of {orders:,} orders have no amount that is known: they have neither an order value nor a line with a price"
+            " that can be read, or these are in a masked currency. The order value of their sessions is unknown, and the total of all"
+            " orders leaves these sessions out."
         )
     if count := quality["impossible"]["value"]:
         sentences.append(f"{count:,} order values are negative or not finite, and count as missing.")
