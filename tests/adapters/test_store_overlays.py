@@ -21,6 +21,10 @@ COVERS = {
         "<div id=promo-bar style='position:absolute;top:0;left:0;width:100%;height:300px'></div>",
         "promo bar",
     ),
+    "a frame": (
+        "<iframe title='Are you human?' srcdoc='' style='position:fixed;inset:0;width:100%;height:100%'></iframe>",
+        "Are you human?",
+    ),
     "a loading layer without text": (
         "<div class='loading_layer' style='position:fixed;inset:0'></div>",
         "loading layer",

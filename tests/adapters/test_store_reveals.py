@@ -18,6 +18,10 @@ LISTS = {
     "a listener to scrolling": f"""<div id=g></div><script>{ITEM} add(g, 12); let busy = false; window.addEventListener('scroll', async () => {{
         if (busy || n >= 60 || scrollY + innerHeight < document.body.scrollHeight - 300) return;
         busy = true; await fetch('/slow?ms=60'); add(g, 12); busy = false; }})</script>""",
+    "a box that shows only what is in sight": """<div id=v style="height:400px;overflow:auto"><div id=i style="height:6000px;position:relative"></div></div><script>
+        const draw = () => { const first = Math.floor(v.scrollTop / 100); i.innerHTML = ''; for (let k = first; k < first + 6 && k < 60; k++)
+        i.insertAdjacentHTML('beforeend', `<a href=/product?${k} style="position:absolute;top:${k * 100}px">Mug ${k + 1}</a>`); };
+        v.addEventListener('scroll', draw); draw()</script>""",
     "a box that scrolls": f"""<div id=g style="height:500px;overflow:auto"></div><script>{ITEM} add(g, 12);
         g.addEventListener('scroll', () => {{ if (n < 60 && g.scrollTop + g.clientHeight > g.scrollHeight - 50) add(g, 12); }})</script>""",
 }
@@ -25,7 +29,7 @@ LISTS = {
 
 async def read_to_the_end(session, page):
     names, failures = {one.name for one in page.nodes}, []
-    for _ in range(40):
+    for _ in range(60):
         if (page.nodes[0], "nextChunk") not in list(choices(page)):
             break
         page = await session.act(Action("0-1", "nextChunk", ""))

@@ -38,7 +38,7 @@ POINT = """function () {
     const shown = node => node.checkVisibility({visibilityProperty: true, opacityProperty: true});
     const called = hit => {
         const named = node => node.getAttribute('aria-label') || text(node.querySelector('h1,h2,h3,h4,h5,h6,[role=heading]'))
-            || text(node);
+            || text(node) || node.title;
         const dialogs = 'dialog[open],[role=dialog],[role=alertdialog],[aria-modal=true]';
         if (within(element, hit)) return text(nearest(hit, 'a[href],button,[role]') || hit);
         let whole = nearest(hit, dialogs);

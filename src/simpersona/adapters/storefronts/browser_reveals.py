@@ -20,24 +20,30 @@ MAX_MENUS = 40
 
 _SCROLL = """async () => {
     const frame = () => new Promise(done => requestAnimationFrame(done)), state = window[Symbol.for('simpersona')];
-    const size = () => document.getElementsByTagName('*').length;
+    let comes = false;
+    const watch = new MutationObserver(records => {
+        comes = comes || records.some(record => [...record.addedNodes].some(node => node.nodeType === 1));
+    });
     const inner = [...state.boxes.map(ref => ref.deref()), ...state.ends.map(([_, of]) => of.deref())].filter(Boolean)
         .map(node => { for (; node && node !== document.body; node = node.parentElement)
             if (node.scrollHeight - node.clientHeight > 20 && /auto|scroll/.test(getComputedStyle(node).overflowY)) return node;
             return null; }).filter(Boolean);
-    const before = size(), page = document.scrollingElement;
+    const page = document.scrollingElement;
     const past = state.ends.map(([_, of]) => of.deref()).filter(Boolean).map(of => of.getBoundingClientRect().top)
         .filter(top => top < 0 && top + scrollY > innerHeight);
     if (page && past.length) page.scrollTo({top: page.scrollTop + Math.min(...past) - innerHeight, behavior: 'instant'});
+    watch.observe(document, {subtree: true, childList: true});
     for (const box of new Set([page, ...inner])) {
         for (let steps = 0; box && steps < 80; steps++) {
             const top = box.scrollTop;
             box.scrollTo({top: top + box.clientHeight * 0.9, behavior: 'instant'});
             await frame();
             await frame();
-            if (box.scrollTop === top || size() > before) break;
+            if (comes) { watch.disconnect(); return; }
+            if (box.scrollTop === top) break;
         }
     }
+    watch.disconnect();
 }"""
 _EXHAUSTED = """() => { window[Symbol.for('simpersona')].exhausted = document.scrollingElement.scrollHeight; }"""
 _MENUS = """(() => {
