@@ -45,15 +45,6 @@ _OPTION = re.compile(
 )
 """The part of a product's address that only says which option of it is shown, or from where it is opened."""
 _ITEM = re.compile(r"schema\.org/(Product|IndividualProduct|ProductModel)\b")
-_TITLE = re.compile(
-    r"^(quick (view|look|shop)|wish ?list|compare|details?|view( product| details)?|(add to|save to) (wish ?list|favou?rites)|"
-    r"\W*\(?\d+\)?( (reviews?|bewertung(en)?|avis|rese[ñn]as|recensioni|beoordelingen))?)\W*$",
-    re.IGNORECASE,
-)
-"""Links of a card that are not the product's name."""
-
-
-_ITEM = re.compile(r"schema\.org/(Product|IndividualProduct|ProductModel)\b")
 _TITLE = re.compile(r"[^\W\d_]{2}|[^\W\d_\x00-\u02af]")
 """Two letters, or one of a script that writes words with one."""
 
