@@ -37,7 +37,9 @@ class Element:
 
     def get(self, *names: str) -> str:
         """The values of attributes, with spaces between them; empty without any."""
-        return " ".join(filter(None, (self.attributes.get(name, "") for name in names)))
+        if len(names) == 1:
+            return self.attributes.get(names[0], "")
+        return " ".join([value for name in names if (value := self.attributes.get(name))])
 
     def nearest(self, *tags: str) -> Element | None:
         """The element itself or the nearest around it with one of these tags."""

@@ -32,7 +32,7 @@ _TAIL = 3
 
 def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
     """The lines with the names, details and purposes that a shopper is shown; no name is longer than `limit` characters."""
-    lines = [replace(line, node=replace(line.node, name=whole_name(line.node.name, line.pieces))) for line in lines]
+    lines = [_shown(line, whole_name(line.node.name, line.pieces), line.node.detail, line.node.purpose) for line in lines]
     cards = product_cards(lines, markup)
     found = purposes(lines, cards, markup)
     details = [_detail(line, card, purpose) for line, card, purpose in zip(lines, cards, found, strict=True)]
@@ -44,8 +44,16 @@ def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
         name = short_name(line.node.name, limit)
         is_cut_link = name.endswith("…") and purpose is None and line.node.role == "link" and bool(markup.elements)
         seems = "link" if is_cut_link and not amounts(line.node.name) else purpose
-        shown.append(replace(line, node=replace(line.node, name=name, detail=short_name(detail, limit), purpose=seems)))
+        shown.append(_shown(line, name, short_name(detail, limit), seems))
     return _told_apart(shown, cards, [_target(line, markup) for line in shown])
+
+
+def _shown(line: Kept, name: str, detail: str, purpose: Purpose | None) -> Kept:
+    """The line with these; most lines of a page have them already, and a copy costs as much as reading the line."""
+    node = line.node
+    if (name, detail, purpose) == (node.name, node.detail, node.purpose):
+        return line
+    return replace(line, node=replace(node, name=name, detail=detail, purpose=purpose))
 
 
 @lru_cache(maxsize=KEPT)
