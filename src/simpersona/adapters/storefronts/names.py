@@ -32,7 +32,9 @@ _TAIL = 3
 
 def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
     """The lines with the names, details and purposes that a shopper is shown; no name is longer than `limit` characters."""
-    lines = [_shown(line, whole_name(line.node.name, line.pieces), line.node.detail, line.node.purpose) for line in lines]
+    lines = [
+        _shown(line, whole_name(line.node.name, line.pieces), line.node.detail, line.node.purpose) for line in lines
+    ]
     cards = product_cards(lines, markup)
     found = purposes(lines, cards, markup)
     details = [_detail(line, card, purpose) for line, card, purpose in zip(lines, cards, found, strict=True)]
