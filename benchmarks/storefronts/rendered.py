@@ -92,7 +92,7 @@ class RenderedStore:
         found = CATALOGUE.search(query)
         listing = _listing(asked, found, "/catalogsearch/result/", q=query)
         body = f"<h1>{escape(title)}</h1>" + (listing if found else "<p>Your search returned no results.</p>")
-        return self._page(asked, title, body, "search_submitted", query)
+        return self._page(asked, title, body, "search_submitted", query, is_first=asked.query.get("p", "1") == "1")
 
     def _home(self) -> str:
         chosen = CATALOGUE.products[::7]
@@ -141,9 +141,17 @@ class RenderedStore:
         return self._page(asked, "Checkout", body, "checkout_started")
 
     def _page(
-        self, asked: Asked, title: str, body: str, event: str = "", item: str = "", *, kind: str = "website"
+        self,
+        asked: Asked,
+        title: str,
+        body: str,
+        event: str = "",
+        item: str = "",
+        *,
+        kind: str = "website",
+        is_first: bool = True,
     ) -> Answer:
-        self.log.page(asked.visitor, event, item)
+        self.log.page(asked.visitor, event, item, is_first=is_first)
         message = self._messages.pop(asked.visitor, "")
         shown = f'<div role="alert" class="message">{escape(message)}</div>' if message else ""
         count = len(self._carts[asked.visitor])

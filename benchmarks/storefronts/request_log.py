@@ -14,8 +14,8 @@ ADDED = "product_added_to_cart"
 class RequestLog:
     """The entries of all visitors in the order of the requests. Several threads may write.
 
-    A page that is requested again, such as a product's page after a form on it, is the same view; so is a further page of
-    the same results.
+    A page that is requested again, such as a product's page after a form on it, is the same view, and so is a further page of
+    the same results. A search that is sent again is another search.
     """
 
     def __init__(self) -> None:
@@ -23,10 +23,14 @@ class RequestLog:
         self._page: dict[str, tuple[str, str]] = {}
         self._lock = Lock()
 
-    def page(self, visitor: str, event: str = "", item: str = "") -> None:
-        """Notes that a visitor is shown a page: of the `event` about `item` (a product, a collection, a query), or another."""
+    def page(self, visitor: str, event: str = "", item: str = "", *, is_first: bool = True) -> None:
+        """Notes that a visitor is shown a page: of the `event` about `item` (a product, a collection, a query), or another.
+
+        `is_first` is False for a further page of a list.
+        """
         with self._lock:
-            if self._page.get(visitor) != (event, item) and event:
+            is_sent_again = event == "search_submitted" and is_first
+            if event and (is_sent_again or self._page.get(visitor) != (event, item)):
                 self._entries[visitor].append((event, item))
             self._page[visitor] = (event, item)
 

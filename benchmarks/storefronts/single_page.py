@@ -93,7 +93,7 @@ class SinglePageStore:
         if asked.query.get("in") == "drawer":  # over the page, which stays
             self.log.happened(asked.visitor, event)
         else:
-            self.log.page(asked.visitor, event, item)
+            self.log.page(asked.visitor, event, item, is_first="offset" not in asked.query)
         return data(shown)
 
     def _writes(self, asked: Asked, parts: list[str]) -> Answer | None:

@@ -47,6 +47,10 @@ def test_a_page_that_is_asked_for_again_is_the_same_view():
     log.happened("v", "product_added_to_cart", "a")
     log.page("v", "product_viewed", "a")
     assert [event for event, _ in log.of("v")] == ["product_viewed", "product_viewed", "product_added_to_cart"]
+    log.page("w", "search_submitted", "mug")
+    log.page("w", "search_submitted", "mug", is_first=False)  # the second page of its results
+    log.page("w", "search_submitted", "mug")
+    assert [event for event, _ in log.of("w")] == ["search_submitted", "search_submitted"]
     assert log.of("another") == []
     assert log.orders == 0
 
