@@ -85,6 +85,7 @@ def test_the_structure_tells_where_nothing_else_does():
     assert kind(f"<main><h1>Mugs</h1>{cards(12)}</main>", "/mugs/") == ("collection", "structure")
     assert kind("<main><h1>Our story</h1><p>We began in 1987.</p></main>", "/our-story") == ("other", "structure")
     assert kind("<main><p>From $5</p></main>", "/gift-cards-info") == (None, None)
+    assert kind(f"<main><p>Save $5 today</p>{BUY}</main>", "/mug") == (None, None)  # no price of anything
     assert kind(f"<main><p>Free shipping over $50</p>{cards(3)}</main>", "/mugs/") == ("collection", "structure")
     # a price and no control known to add it: products beside it do not make it a list
     assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>かごに入れる</button>{cards(4)}</main>") == (None, None)

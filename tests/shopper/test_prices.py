@@ -2,7 +2,7 @@
 
 import pytest
 
-from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, title_in
+from simpersona.shopper.prices import amount_value, amounts, has_amount, is_price_line, is_priced_title, title_in
 
 
 @pytest.mark.parametrize(
@@ -68,3 +68,26 @@ def test_a_title_with_a_price_is_that_of_a_product(name, title):
 )
 def test_a_limit_or_a_range_is_no_product(name):
     assert not is_priced_title(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("2 items $36.00", 36),
+        ("1.236,00 €", 1236),
+        ("1\u00a0299,50 kr", 1299.5),
+        ("¥1,200", 1200),
+        ("CHF 12.–", 12),
+        ("Rs. 499", 499),
+        ("1.299.000 ₫", 1_299_000),
+        ("Was $5, now $4", 5),
+        ("2 items", None),
+    ],
+)
+def test_the_value_of_the_first_amount_in_a_text(text, value):
+    assert amount_value(text) == value
+    assert has_amount(text) == (value is not None)
+
+
+def test_a_year_after_a_price_is_no_part_of_it():
+    assert amounts("$5 2024 edition") == ("$5",)

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 KEPT = 20_000
 """Texts whose prices are kept: most of a page's texts are those of the page before."""
-_NUMBER = r"(?:\d{1,3}(?:[ .,'’]\d{3})+|\d+)(?:[.,](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
+_NUMBER = r"(?:\d{1,3}(?:[ \u00a0\u202f.,'’]\d{3}(?!\d))+|\d+)(?:[.,](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
 _SIGN = r"(?:\b(?:US|CA|AU|NZ|HK|NT|MX|R|C|A|S)(?=\$))?[$£¤¥฿៛﷼￡￥￠\u20a0-\u20cf]"
 _CODE = (
     r"(?:USD|EUR|GBP|JPY|CHF|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|HRK|TRY|RUB|UAH|INR|CNY|RMB|KRW|AUD|CAD|NZD|SGD|HKD|TWD|THB|MYR|"
@@ -47,6 +47,27 @@ _MOST_WORDS = 3
 def amounts(text: str) -> tuple[str, ...]:
     """The amounts of money in a text, in their order."""
     return tuple(match.group().strip() for match in AMOUNT.finditer(text))
+
+
+def has_amount(text: str) -> bool:
+    """Whether a text holds an amount of money."""
+    return AMOUNT.search(text) is not None
+
+
+def amount_value(text: str) -> float | None:
+    """The number of the first amount in a text; None without one.
+
+    The last separator is that of decimals where one or two digits follow it: "1.236,00 €" is 1236, "¥1,200" is 1200.
+    """
+    match = AMOUNT.search(text)
+    if match is None:
+        return None
+    digits = re.sub(r"[^\d.,]", "", match.group()).strip(".,")
+    whole, separator, decimals = digits.rpartition(max(".", ",", key=digits.rfind))
+    if not separator or len(decimals) > 2:
+        return float(re.sub(r"\D", "", digits))
+    units = re.sub(r"\D", "", whole) or "0"
+    return float(f"{units}.{decimals}")
 
 
 def without_amounts(text: str) -> str:

@@ -6,7 +6,6 @@ show a product; labels stand for the radio buttons and checkboxes that hide behi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from simpersona.adapters.storefronts.browser_looks import Looks
 from simpersona.adapters.storefronts.control_names import AxNode, name_controls, text_below
 from simpersona.adapters.storefronts.field_hints import HINTED, hinted
 from simpersona.shopper.affordances import CHOSEN, CLICKED, TYPED
+from simpersona.shopper.prices import has_amount
 
 _CONTROLS = CLICKED | TYPED | CHOSEN
 _NEVER = frozenset(
@@ -43,7 +43,6 @@ MAX_TEXT_CHARS = 300
 MAX_ICON_PIXELS = 100
 _ROOTS = frozenset({"root", "app", "__next", "__nuxt", "___gatsby"})
 """Elements in which a framework draws the page and listens for all of it."""
-_PRICE = re.compile(r"[$€£¥₹]\s?\d|\d\s?(?:[$€£¥₹]|zł|kr\b|USD\b|EUR\b|GBP\b)")
 
 
 def add_controls(ax_nodes: Sequence[AxNode], looks: Looks) -> None:
@@ -193,7 +192,7 @@ class _Page:
             return
         name = own.get("aria-label") or text or own.get("title") or own.get("alt") or ""
         added.add(index)
-        is_product = bool(_PRICE.search(text)) or any(
+        is_product = has_amount(text) or any(
             looks.tags[inner] in ("img", "picture", "h2", "h3", "h4") for inner in looks.inside(index)
         )
         _become(node, "link" if is_product and text else "button", name)

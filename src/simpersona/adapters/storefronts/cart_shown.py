@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.http_tree import spaced
-from simpersona.adapters.storefronts.page_parts import MONEY, UNSEEN, joined
+from simpersona.adapters.storefronts.page_parts import UNSEEN, joined
 from simpersona.shopper.affordances import ADD
 from simpersona.shopper.page_addresses import page_address
+from simpersona.shopper.prices import amount_value, without_amounts
 
 _WORDS = (
     r"(?:cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk)"
@@ -54,7 +55,7 @@ def cart_shown(root: HtmlElement, address: str) -> CartShown:
     shown = [element for element in root.iter() if isinstance(element.tag, str) and element.tag not in UNSEEN]
     labels = list(_cart_labels(shown, address))
     counts = [*_in_data(shown), *(number for label in labels if (number := _number(label)) is not None)]
-    totals = [amount for label in labels if (amount := _amount(label)) is not None]
+    totals = [amount for label in labels if (amount := amount_value(label)) is not None]
     return CartShown(counts[0] if counts else None, _quantity(shown, address), totals[0] if totals else None)
 
 
@@ -119,21 +120,8 @@ def _label(element: HtmlElement) -> str:
 
 def _number(label: str) -> int | None:
     """The one number of a label, without amounts of money."""
-    match = _ONE_NUMBER.fullmatch(MONEY.sub(" ", label))
+    match = _ONE_NUMBER.fullmatch(without_amounts(label))
     return int(match[1]) if match else None
-
-
-def _amount(label: str) -> float | None:
-    """The amount of money in a label; the last separator is that of decimals where two digits or one follow it."""
-    match = MONEY.search(label)
-    if match is None:
-        return None
-    digits = re.sub(r"[^\d.,]", "", match[1] or match[2]).strip(".,")
-    whole, separator, decimals = digits.rpartition(max(".", ",", key=digits.rfind))
-    if not separator or len(decimals) > 2:
-        return float(re.sub(r"\D", "", digits) or 0)
-    units = re.sub(r"\D", "", whole) or "0"
-    return float(f"{units}.{decimals}")
 
 
 def _quantity(elements: list[HtmlElement], address: str) -> int | None:

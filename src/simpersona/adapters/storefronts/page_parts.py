@@ -20,20 +20,13 @@ from simpersona.adapters.storefronts.cart_requests import adds_to_cart
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.shopper.affordances import ADD
+from simpersona.shopper.prices import has_amount, is_price_line
 
-_NUMBER = r"(\d{1,3}(?:[.,’' \u00a0]\d{3})+(?:[.,]\d{1,2})?|\d+(?:[.,]\d{1,2})?)(?!\d)"
-_CODE = r"USD|EUR|GBP|CHF|CAD|AUD|JPY|PLN|SEK|DKK|NOK|CZK"
-MONEY = re.compile(
-    rf"(?:[$€£¥₹₩₺]|\b(?:{_CODE})\b|\bkr\.?|zł)\s?{_NUMBER}|{_NUMBER}\s?(?:[€£$¥₹₩₺]|(?:{_CODE})\b|kr\b|zł|Kč|Ft\b)"
-)
-"""An amount with its currency before or after it."""
 UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "svg"})
 _AROUND = frozenset({"footer", "nav", "aside", "dialog"})
 _ADD_MARK = re.compile(r"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?(cart|basket|bag)", re.IGNORECASE)
 _MAX_PRICE = 40
 """The longest text that is a price, in characters; a price range has two amounts."""
-_MAX_BESIDE = 14
-"""The longest text beside an amount, in characters: "Regular price"; "Free shipping over" is more."""
 _MAX_CLIMB = 10
 
 
@@ -101,21 +94,16 @@ def _price(element: HtmlElement) -> HtmlElement | None:
     own = spaced(" ".join(filter(None, (element.text, *(child.tail for child in element)))))
     if not any(map(str.isdigit, own)):
         return None
-    if _is_price(own):
+    if is_price_line(own):
         return element
     for around in (element, *list(element.iterancestors())[:2]):
         text = spaced(around.text_content())
         if len(text) > _MAX_PRICE:
             break
-        if _is_price(text):
+        if is_price_line(text):
             return around
     in_link = element.tag == "a" or next(element.iterancestors("a"), None) is not None
-    return element if in_link and len(own) <= 3 * _MAX_PRICE and MONEY.search(own) else None
-
-
-def _is_price(text: str) -> bool:
-    """Whether a text is an amount and little else, such as "From $18.00"."""
-    return bool(MONEY.search(text)) and len(spaced(MONEY.sub("", text))) <= _MAX_BESIDE
+    return element if in_link and len(own) <= 3 * _MAX_PRICE and has_amount(own) else None
 
 
 def _climb(element: HtmlElement) -> Iterator[HtmlElement]:
