@@ -1,7 +1,7 @@
 """The words by which stores name what their controls do, in English, German, French, Spanish, Italian and Dutch.
 
-One table: the kinds of moves, the teacher, the events inferred from controls and the guard of payments read it. Words of
-addresses and of requests are settings of the guard (`config/guard.py`). Stores in other languages are understood by what
+One table: the kinds of moves, the teacher, the events inferred from controls, the markup of carts and the guard of payments
+read it. Words of addresses are in `page_words.py`; those by which the guard knows a payment are settings (`config/guard.py`). Stores in other languages are understood by what
 their pages are made of: addresses, forms and icons (`adapters/storefronts/purposes.py`).
 """
 
@@ -27,11 +27,27 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), re.IGNORECASE)
 
 
-_CART_EN = r"(?:cart|basket|bag|trolley)"
-_CART_ELSEWHERE = (
-    r"(?:warenkorb|einkaufswagen|einkaufskorb|einkaufstasche|panier|carrito|carro|cesta|carrello|winkelwagen(?:tje)?|winkelmand(?:je)?|"
-    r"mandje)"
+_CARTS_EN = ("cart", "basket", "bag", "trolley")
+_CARTS_ELSEWHERE = (
+    *(
+        "warenkorb",
+        "einkaufswagen",
+        "einkaufskorb",
+        "einkaufstasche",
+        "panier",
+        "carrito",
+        "carro",
+        "cesta",
+        "carrello",
+    ),
+    *("winkelwagen", "winkelwagentje", "winkelmand", "winkelmandje", "mandje"),
+    *("carrinho", "varukorg", "kundvagn", "kurv", "handlekurv", "koszyk", "sepet", "sepetim"),
 )
+CARTS = (*_CARTS_EN, *_CARTS_ELSEWHERE)
+"""What stores call the cart, in names, in addresses and in markup."""
+A_CART = rf"(?:{'|'.join(CARTS)})"
+"""One of these names, in a regular expression."""
+_CART_EN, _CART_ELSEWHERE = rf"(?:{'|'.join(_CARTS_EN)})", rf"(?:{'|'.join(_CARTS_ELSEWHERE)})"
 
 ADD = _any(
     # the first line is what the trained packs have learnt
@@ -51,10 +67,12 @@ ADD = _any(
 )
 """The name of a control that adds a product to the cart."""
 
+ADD_MARK = _any(rf"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?{A_CART}")
+"""A name in the markup, such as an id or a class, of a control that adds a product to the cart."""
+
 CART = _any(
-    rf"\b{_CART_EN}\b",
-    rf"\b{_CART_ELSEWHERE}\b",
-    r"\b(carrinho|varukorg|kundvagn|kurv|koszyk|handlekurv|sepet(im)?)\b|корзин|カート|购物车|購物車|장바구니",
+    rf"\b{A_CART}\b",
+    r"корзин|カート|购物车|購物車|장바구니",
 )
 """The name of a control that leads to the cart, or that names it."""
 _BESIDE_CART = re.compile(

@@ -16,14 +16,12 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.request_bodies import mutations, values
 from simpersona.pages import Effect
+from simpersona.shopper.store_words import A_CART
 
-_NAMED = r"cart|basket|bag|trolley|warenkorb|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk"
-_ADDS = re.compile(
-    rf"add\w*?(to|in|into|2)?_?(the|my)?_?({_NAMED})(?![a-z])|({_NAMED})_?add|checkout_?(ajax)?add_?article"
-)
+_ADDS = re.compile(rf"add\w*?(to|in|into|2)?_?(the|my)?_?{A_CART}(?![a-z])|{A_CART}_?add|checkout_?(ajax)?add_?article")
 """A name of an operation, in small letters and with "_" for other signs: add_to_cart, ajaxAddArticleCart, Cart-AddProduct."""
-_ROUTE = re.compile(rf"({_NAMED})[/.]add")
-_CART = re.compile(rf"(shopping|guest|mini)?_?({_NAMED})s?")
+_ROUTE = re.compile(rf"{A_CART}[/.]add")
+_CART = re.compile(rf"(shopping|guest|mini)?_?{A_CART}s?")
 _ADD = re.compile(r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?")
 _PARTS = frozenset({"items", "item", "lines", "line", "lineitems", "line_items", "line_item", "entries", "products"})
 """What follows a cart in the address of a programming interface."""

@@ -10,16 +10,11 @@ from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.page_parts import UNSEEN, joined
-from simpersona.shopper.affordances import ADD
 from simpersona.shopper.page_addresses import page_address
 from simpersona.shopper.prices import amount_value, without_amounts
+from simpersona.shopper.store_words import A_CART, ADD, is_cart_name
 
-_WORDS = (
-    r"(?:cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand|koszyk)"
-)
-_CART = re.compile(rf"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?{_WORDS}s?(?![a-z])")
-_CALLED = re.compile(rf"(?:(?:my|your|shopping|view|mein|dein|mon|mi|il mio) ?)?{_WORDS}\W{{0,3}}\d{{1,3}}\W*")
-"""The whole name of a control that shows the cart: "Bag (2)"."""
+_CART = re.compile(rf"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?{A_CART}s?(?![a-z])")
 _COUNT = re.compile(
     r"(?:^|[^a-z])(?:count|counter|qty|quantity|badge|bubble|number|num|size|items?|contents?|products?)(?![a-z])"
 )
@@ -83,9 +78,14 @@ def _cart_labels(elements: list[HtmlElement], address: str) -> Iterator[str]:
 
 
 def _shows_cart(element: HtmlElement, address: str, *, is_cart: bool) -> bool:
-    """Whether a control opens the cart; `is_cart`: its marks say so."""
+    """Whether a control opens the cart; `is_cart`: its marks say so.
+
+    A name alone must have a number besides amounts: "Bag (2)", but not "The bag $12".
+    """
     label = _label(element)
-    return not ADD.search(label) and (is_cart or _opens(element, address) or bool(_CALLED.fullmatch(label.lower())))
+    if ADD.search(label):
+        return False
+    return is_cart or _opens(element, address) or (is_cart_name(label) and _number(label) is not None)
 
 
 def _near(element: HtmlElement) -> list[HtmlElement]:

@@ -7,7 +7,6 @@ beside a product.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +18,11 @@ from lxml.html import HtmlElement
 from simpersona.adapters.storefronts.cart_requests import adds_to_cart
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.payment_guard import Asked
-from simpersona.shopper.affordances import ADD
 from simpersona.shopper.prices import has_amount, is_price_line
+from simpersona.shopper.store_words import ADD, ADD_MARK
 
 UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "svg"})
 _AROUND = frozenset({"footer", "nav", "aside", "dialog"})
-_ADD_MARK = re.compile(r"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?(cart|basket|bag)", re.IGNORECASE)
 _MAX_PRICE = 40
 """The longest text that is a price, in characters; a price range has two amounts."""
 _MAX_CLIMB = 10
@@ -166,7 +164,7 @@ def _adds(element: HtmlElement, address: str) -> bool:
     if element.tag not in ("button", "a") and not (element.tag == "input" and kind in ("submit", "button", "image")):
         return False
     marks = " ".join(element.get(name) or "" for name in ("id", "class", "name", "data-action", "data-button-action"))
-    if _ADD_MARK.search(marks):
+    if ADD_MARK.search(marks):
         return True
     label = element.get("aria-label") or element.get("value") or element.text_content()
     if ADD.search(spaced(label)):

@@ -13,16 +13,16 @@ from itertools import takewhile
 from simpersona.adapters.storefronts.cards import Card, same_product
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
-from simpersona.adapters.storefronts.store_addresses import CART_PARTS, COLLECTION, purpose_of_address
+from simpersona.adapters.storefronts.store_addresses import COLLECTION, purpose_of_address
 from simpersona.pages import Purpose
 from simpersona.shopper import store_words as words
 from simpersona.shopper.affordances import CLICKED, typed
 from simpersona.shopper.asides import ASIDES
 from simpersona.shopper.prices import amounts
-from simpersona.shopper.store_words import words_of
+from simpersona.shopper.store_words import A_CART, words_of
 
 _ICONS: tuple[tuple[Purpose, re.Pattern[str]], ...] = (
-    ("cart", re.compile(rf"(?<![a-z])(shopping[ -]?)?{CART_PARTS}(?![a-z])", re.IGNORECASE)),
+    ("cart", re.compile(rf"(?<![a-z])(shopping[ -]?)?{A_CART}(?![a-z])", re.IGNORECASE)),
     ("search", re.compile(r"(?<![a-z])(search|magnif\w*|lupe|loupe)(?![a-z])", re.IGNORECASE)),
     ("login", re.compile(r"(?<![a-z])(account|user|login|profile|customer)(?![a-z])", re.IGNORECASE)),
     ("remove", re.compile(r"(?<![a-z])(trash|bin|remove|delete)(?![a-z])", re.IGNORECASE)),

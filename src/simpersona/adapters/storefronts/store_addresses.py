@@ -7,13 +7,12 @@ from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from simpersona.pages import Purpose
+from simpersona.shopper.store_words import A_CART
 
-CART_PARTS = r"(cart|basket|bag|trolley|warenkorb|einkaufswagen|panier|carrito|cesta|carrello|winkelwagen|winkelmand(je)?|varukorg|koszyk|kurv)"
-"""What an address or an icon calls the cart."""
 _ADDRESSES: tuple[tuple[Purpose, re.Pattern[str]], ...] = (  # in order of precedence
-    ("add", re.compile(rf"/{CART_PARTS}/add\b|[/?&_-]add[-_]?to[-_]?{CART_PARTS}\b|/{CART_PARTS}/(insert|create|hinzufuegen|ajouter|anadir)", re.IGNORECASE)),
-    ("remove", re.compile(rf"/{CART_PARTS}/(remove|delete)\b|[?&]remove_item=|/{CART_PARTS}/(change|update)\b.*[?&]q(uantity|ty)?=0\b|[/_-]remove[-_]?from[-_]?{CART_PARTS}", re.IGNORECASE)),
-    ("cart", re.compile(rf"/(shopping[-_]?|my[-_]?|mi[-_]|mon[-_])?{CART_PARTS}(\.\w+)?/?$", re.IGNORECASE)),
+    ("add", re.compile(rf"/{A_CART}/add\b|[/?&_-]add[-_]?to[-_]?{A_CART}\b|/{A_CART}/(insert|create|hinzufuegen|ajouter|anadir)", re.IGNORECASE)),
+    ("remove", re.compile(rf"/{A_CART}/(remove|delete)\b|[?&]remove_item=|/{A_CART}/(change|update)\b.*[?&]q(uantity|ty)?=0\b|[/_-]remove[-_]?from[-_]?{A_CART}", re.IGNORECASE)),
+    ("cart", re.compile(rf"/(shopping[-_]?|my[-_]?|mi[-_]|mon[-_])?{A_CART}(\.\w+)?/?$", re.IGNORECASE)),
     ("checkout", re.compile(r"/(checkouts?|onepage|kasse|caisse|afrekenen|finalizar-compra)(/|$)", re.IGNORECASE)),
     ("search", re.compile(r"/(catalog)?(search|suche|recherche|busqueda|buscar|ricerca|cerca|zoeken)(\.\w+|/result)?/?$", re.IGNORECASE)),
     ("login", re.compile(
