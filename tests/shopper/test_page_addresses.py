@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simpersona.shopper.page_addresses import PageAddress, page_address
+from simpersona.shopper.page_addresses import PageAddress, page_address, place_of
 
 PRODUCT, COLLECTION, SEARCH = "product", "collection", "search"
 CART, CHECKOUT, ORDER, OTHER, UNKNOWN = "cart", "checkout", "order", "other", None
@@ -135,6 +135,22 @@ def test_the_name_and_the_query_of_an_address():
         "/search": None,
     }
     assert {path: page_address(f"https://shop.example{path}").query for path in searched} == searched
+
+
+PLACES = {
+    "cart": "/cart /checkout/cart/index/ /index.php?route=checkout/cart /index.php?cl=basket /Cart-Show /fr/panier /my-bag /sepetim",
+    "checkout": "/checkout/register /checkout/login /index.php?route=checkout/checkout /kasse /checkouts/cn/1",
+    "search": "/search?q=mug /catalogsearch/result/?q=mug /index.php?route=product/search /suche /#/search?q=mug",
+    "login": "/account/login /my-account/lost-password/ /pages/login /anmelden /customer/account/login/",
+    None: "/ /cart/change?line=1 /search/mugs /?s=mug /products/cart /collections/bag /blog/cart /checkout/thank-you /danke /order "
+    "/collections/account /customers",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_places_that_every_store_has(place):
+    for path in PLACES[place].split():
+        assert place_of(f"https://shop.example{path}") == place, path
 
 
 @given(st.text(max_size=60))

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from simpersona.pages import PageKind
@@ -35,6 +36,10 @@ _BY_MARK: Mapping[str, PageKind] = {
     "cat": "collection",
     "navigation": "collection",
 }
+
+
+Place = Literal["cart", "checkout", "search", "login"]
+"""A place that every store has."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,23 @@ def page_address(url: str) -> PageAddress:
     return PageAddress(None, address.last)
 
 
+def place_of(url: str) -> Place | None:
+    """The place in the store that a link to `url` leads to, None for any other page.
+
+    The address of what is done at a place, such as a change of the cart, or of a list of results that a word of the path names,
+    is none.
+    """
+    address, kind = _read(url), page_address(url).kind
+    if kind in ("cart", "search", "checkout") and (_by_route(address) or (address.keys and _by_script(address))):
+        return kind
+    last = next((key for key in reversed(address.keys) if key not in words.HOME | words.RESULTS), "")
+    if (kind == "cart" and last in words.CART) or (kind == "search" and last in words.SEARCH):
+        return kind
+    if kind == "checkout" and words.CHECKOUT.intersection(address.keys):
+        return kind
+    return "login" if kind in (None, "other") and words.LOGIN.intersection(address.keys) else None
+
+
 def _read(url: str) -> _Address:
     address = urlsplit(url)
     inside = address.fragment.lstrip("!")  # of an application that keeps its addresses there: #/search?q=mug
@@ -93,7 +115,7 @@ def _read(url: str) -> _Address:
     }
     parts = [unquote(part) for part in path.split("/") if part]
     for _ in range(2):  # a country and a language
-        if parts and _LOCALE.fullmatch(parts[0].lower()) and parts[0].lower() not in words.PRODUCT:
+        if parts and _LOCALE.fullmatch(parts[0].lower()) and parts[0].lower() not in words.PRODUCT | words.CART:
             parts = parts[1:]
     keys = [_ENDING.sub("", part).lower().replace("_", "-") for part in parts]
     if len(keys) > 2 and keys[-1].isdigit() and keys[-2] in words.PAGING:

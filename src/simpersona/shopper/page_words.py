@@ -1,13 +1,15 @@
 """Words of web shops' addresses by what they lead to, from the documentation of the platforms and in seven languages.
 
 Shopify, WooCommerce, Magento, BigCommerce, PrestaShop, Shopware, Squarespace, Wix, OpenCart, Salesforce Commerce Cloud,
-OXID, osCommerce and Zen Cart; English, German, French, Spanish, Italian, Dutch and Polish. A word is one part of the path,
+OXID, osCommerce and Zen Cart; English, German, French, Spanish, Italian, Dutch and Polish. What stores call the cart is in
+`store_words.py`, in more languages. A word is one part of the path,
 in small letters, with "-" for "_" and without an ending such as ".php".
 """
 
 from __future__ import annotations
 
 from simpersona.pages import PageKind
+from simpersona.shopper.store_words import CARTS
 
 
 def _words(text: str) -> frozenset[str]:
@@ -34,10 +36,10 @@ SEARCH = _words(
     "search suche recherche rechercher buscar busqueda ricerca cerca zoeken szukaj catalogsearch searchresults "
     "search-results advanced-search-result find"
 )
-CART = _words(
-    "cart basket bag trolley shopping-cart shoppingcart shopping-bag shoppingbag shopping-basket view-cart viewcart "
-    "cart-page warenkorb einkaufswagen einkaufskorb panier carrito carrito-de-compra carrito-de-compras cesta carrello "
-    "winkelwagen winkelmand winkelmandje mandje koszyk"
+CART = frozenset(CARTS) | _words(
+    "shopping-cart shoppingcart shopping-bag shoppingbag shopping-basket shoppingbasket view-cart viewcart cart-page my-cart "
+    "mycart my-bag mybag my-basket mybasket mein-warenkorb mon-panier carrito-de-compra carrito-de-compras mi-carrito mi-cesta "
+    "mijn-winkelwagen"
 )
 ADDING = _words("add add-item additem add-product")
 """After a word of the cart: the answer to an addition, which may show any page."""
@@ -57,19 +59,24 @@ CONFIRMED = _words(
 """The confirmation of an order."""
 CONFIRMED_AFTER = _words("success finish finished complete completed received erfolg erfolgreich done")
 """The confirmation of an order, after a word of the checkout or of an order."""
-OTHER = _words(
-    "account my-account mein-konto konto kundenkonto customer customers mon-compte mi-cuenta login signin sign-in register "
-    "wishlist merkzettel merkliste favorites blog blogs news pages page policies about about-us contact contact-us "
+LOGIN = _words(
+    "account my-account myaccount customer login log-in signin sign-in register mein-konto konto kundenkonto anmelden mon-compte "
+    "compte connexion mi-cuenta cuenta mio-account accedi mijn-account inloggen"
+)
+"""The visitor's account, and the way into it."""
+OTHER = LOGIN | _words(
+    "customers wishlist merkzettel merkliste favorites blog blogs news pages page policies about about-us contact contact-us "
     "contacts kontakt impressum agb datenschutz privacy terms faq faqs help hilfe cms content info newsletter stores careers "
     "sitemap order-history order-detail order-follow order-status order-tracking track-order guest-tracking sales"
 )
 """At the beginning of an address: none of the kinds that are counted."""
 HOME = _words("index home default")
+RESULTS = _words("result results")
 PAGING = _words("page pagina seite")
 """What follows is the number of a page of a list."""
 
 QUERY = ("q", "query", "s", "search", "search_query", "searchterm", "searchtext", "search_text", "keyword", "keywords",
-         "term", "text", "ssearch", "searchparam", "suchausdruck", "searchphrase", "w", "ntt", "filter_name")  # fmt: skip
+         "term", "text", "ssearch", "searchparam", "suche", "suchausdruck", "searchphrase", "w", "ntt", "filter_name")  # fmt: skip
 """Parameters that hold the words of a search, in order of precedence."""
 ON_ANY_PAGE = ("s", "q", "search", "query", "search_query")
 """Those that make a search of the home page's address."""

@@ -22,7 +22,9 @@ _ADDS = re.compile(rf"add\w*?(to|in|into|2)?_?(the|my)?_?{A_CART}(?![a-z])|{A_CA
 """A name of an operation, in small letters and with "_" for other signs: add_to_cart, ajaxAddArticleCart, Cart-AddProduct."""
 _ROUTE = re.compile(rf"{A_CART}[/.]add")
 _CART = re.compile(rf"(shopping|guest|mini)?_?{A_CART}s?")
-_ADD = re.compile(r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?")
+_ADD = re.compile(
+    r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?|insert|hinzufuegen|ajouter|anadir|aggiungi|toevoegen"
+)
 _PARTS = frozenset({"items", "item", "lines", "line", "lineitems", "line_items", "line_item", "entries", "products"})
 """What follows a cart in the address of a programming interface."""
 _NOT_ADDING = re.compile(

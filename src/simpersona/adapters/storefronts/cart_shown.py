@@ -10,6 +10,7 @@ from lxml.html import HtmlElement
 
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.page_parts import UNSEEN, joined
+from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper.page_addresses import page_address
 from simpersona.shopper.prices import amount_value, without_amounts
 from simpersona.shopper.store_words import A_CART, ADD, is_cart_name
@@ -104,7 +105,7 @@ def _opens(element: HtmlElement, address: str) -> bool:
     href = element.get("href") if element.tag == "a" else None
     if not href or href.startswith(("#", "javascript:")):
         return False
-    return page_address(joined(address, href)).kind == "cart" and "add" not in href
+    return purpose_of_address(joined(address, href)) == "cart"
 
 
 def _in_form_that_adds(element: HtmlElement) -> bool:

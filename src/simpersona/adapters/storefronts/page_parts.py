@@ -18,6 +18,7 @@ from lxml.html import HtmlElement
 from simpersona.adapters.storefronts.cart_requests import adds_to_cart
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.payment_guard import Asked
+from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper.prices import has_amount, is_price_line
 from simpersona.shopper.store_words import ADD, ADD_MARK
 
@@ -138,14 +139,9 @@ def _link(element: HtmlElement, address: str) -> str | None:
         if not href or href.startswith(("#", "javascript:", "mailto:", "tel:")):
             continue
         target = joined(address, href)
-        if target and not _opening_adds(target):
+        if target and purpose_of_address(target) != "add":
             return target.partition("#")[0]
     return None
-
-
-@lru_cache(maxsize=8192)
-def _opening_adds(address: str) -> bool:
-    return adds_to_cart(Asked("GET", address, "page"))
 
 
 @lru_cache(maxsize=8192)

@@ -18,6 +18,7 @@ from simpersona.pages import Purpose
 from simpersona.shopper import store_words as words
 from simpersona.shopper.affordances import CLICKED, typed
 from simpersona.shopper.asides import ASIDES
+from simpersona.shopper.page_words import QUERY
 from simpersona.shopper.prices import amounts
 from simpersona.shopper.store_words import A_CART, words_of
 
@@ -33,7 +34,8 @@ _BANNER = re.compile(
     re.IGNORECASE,
 )
 _BANNER_NAME = re.compile(r"\bcookies?\b", re.IGNORECASE)
-_QUERY = frozenset({"q", "query", "search", "search_query", "s", "keyword", "keywords", "searchterm", "suche", "term"})
+_QUERY = frozenset(QUERY) - {"text", "w"}
+"""Names of fields that are searched with; reviews have a field called "text"."""
 _WHOLE = frozenset({"html", "body", "main", "header", "footer", "aside", "table", "form"})
 """Elements that hold more than one field and its button."""
 _NEAR = 3
@@ -186,12 +188,11 @@ def _of_link(line: Kept, element: Element) -> Purpose | None:
 
 def _of_button(element: Element, name: str) -> Purpose | None:
     form = element.nearest("form")
-    own = f"/?{element.get('name')}"
     if element.get("type") not in ("button", "reset"):
         target = element.get("formaction") or (form.get("action") if form is not None else "")
-        if (purpose := purpose_of_address(target) or purpose_of_address(own)) in ("add", "remove", "checkout"):
+        if (purpose := purpose_of_address(target)) in ("add", "remove", "checkout"):
             return purpose
-        if form is not None and _adds(form):
+        if words.ADD_MARK.search(element.get("name")) or (form is not None and _adds(form)):
             return "add"
     return _of_icon(element, name)
 
@@ -199,7 +200,7 @@ def _of_button(element: Element, name: str) -> Purpose | None:
 def _adds(form: Element) -> bool:
     """Whether a form sends one product to the cart."""
     names = {one.get("name").lower() for one in form.inside() if one.tag in ("input", "select", "button")}
-    return purpose_of_address(f"/?{'&'.join(names)}=") == "add" or (
+    return any(map(words.ADD_MARK.search, names)) or (
         purpose_of_address(form.get("action")) in ("add", "cart")
         and bool(names & {"id", "product", "product_id", "variant", "sku", "id_product"})
     )

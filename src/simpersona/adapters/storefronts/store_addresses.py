@@ -6,19 +6,19 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
+from simpersona.adapters.storefronts.cart_requests import adds_to_cart
+from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.pages import Purpose
+from simpersona.shopper.page_addresses import place_of
 from simpersona.shopper.store_words import A_CART
 
-_ADDRESSES: tuple[tuple[Purpose, re.Pattern[str]], ...] = (  # in order of precedence
-    ("add", re.compile(rf"/{A_CART}/add\b|[/?&_-]add[-_]?to[-_]?{A_CART}\b|/{A_CART}/(insert|create|hinzufuegen|ajouter|anadir)", re.IGNORECASE)),
-    ("remove", re.compile(rf"/{A_CART}/(remove|delete)\b|[?&]remove_item=|/{A_CART}/(change|update)\b.*[?&]q(uantity|ty)?=0\b|[/_-]remove[-_]?from[-_]?{A_CART}", re.IGNORECASE)),
-    ("cart", re.compile(rf"/(shopping[-_]?|my[-_]?|mi[-_]|mon[-_])?{A_CART}(\.\w+)?/?$", re.IGNORECASE)),
-    ("checkout", re.compile(r"/(checkouts?|onepage|kasse|caisse|afrekenen|finalizar-compra)(/|$)", re.IGNORECASE)),
-    ("search", re.compile(r"/(catalog)?(search|suche|recherche|busqueda|buscar|ricerca|cerca|zoeken)(\.\w+|/result)?/?$", re.IGNORECASE)),
-    ("login", re.compile(
-        r"/(log-?in|sign-?in|register|my-?account|account|customer|anmelden|mein-konto|konto|connexion|mon-compte|compte|mi-cuenta|cuenta|"
-        r"accedi|mio-account|inloggen|mijn-account)(/|\.\w+$|$)", re.IGNORECASE)),
-)  # fmt: skip
+_REMOVES = re.compile(
+    rf"/{A_CART}[/.](remove|delete)\b|[?&]remove_item=|/{A_CART}/(change|update)\b.*[?&]q(uantity|ty)?=0\b|"
+    rf"[/_-]remove[-_]?from[-_]?{A_CART}",
+    re.IGNORECASE,
+)
+_DELETES = re.compile(r"(^|&)(delete=1|(action|op)=(remove|delete)\w*)(&|$)", re.IGNORECASE)
+"""Parameters of the cart's address by which PrestaShop and BigCommerce take out a line."""
 COLLECTION = re.compile(
     r"/(collections?|categor(y|ies)|product-category|kategorien?|categories?|categorias?|categoria)/[^/?#]+/?($|[?#])",
     re.IGNORECASE,
@@ -26,16 +26,16 @@ COLLECTION = re.compile(
 """The address of a list of products."""
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=20_000)  # the links of a page are asked about again on the next one
 def purpose_of_address(address: str) -> Purpose | None:
     """What a link or a form with this address is for; None if the address does not say it."""
     try:
         parts = urlsplit(address)
     except ValueError:
         return None
-    path = unquote(parts.path)
-    whole = f"{path}?{parts.query}" if parts.query else path
-    return next(
-        (purpose for purpose, pattern in _ADDRESSES if pattern.search(whole if purpose in ("add", "remove") else path)),
-        None,
-    )
+    if adds_to_cart(Asked("GET", address, "page")):
+        return "add"
+    if _REMOVES.search(f"{unquote(parts.path)}?{parts.query}"):
+        return "remove"
+    place = place_of(address)
+    return "remove" if place == "cart" and _DELETES.search(parts.query) else place
