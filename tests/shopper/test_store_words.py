@@ -72,6 +72,8 @@ def test_kinds_in_other_languages(role, name, kind):
         ("Basket, 1 item", 1),
         ("Shopping cart 3 $24.00", 3),
         ("Voir le panier (4)", 4),
+        ("Cart 2 2 items", 2),
+        ("Cart 2 items 24.00", 2),
         ("Warenkorb", None),
         ("Cart $24.00", None),
         ("Skirts (24)", None),
@@ -85,6 +87,8 @@ def test_the_number_in_the_cart_in_any_wording(name, count):
 def test_a_badge_counts_and_a_heading_does_where_no_control_has_a_number():
     badge = Node("0-1", "link", "Cart", detail="3", purpose="cart")
     assert (badge.label, cart_count(badge)) == ("Cart (3)", 3)
+    first = Node("0-1", "link", "Cart", detail="3, 1 of 2", purpose="cart")  # two of one name, which are told apart
+    assert [cart_count(each) for each in (first, Node("0-2", "link", "Cart", detail="1 of 2"))] == [3, None]
     heading, link = Node("0-1", "heading", "Your cart (2 items)"), Node("0-2", "link", "Cart")
     assert in_cart(Page("", "", (heading, link))) == 2
     assert not is_cart_name("Bag & Purse")

@@ -13,7 +13,8 @@ from functools import lru_cache
 from simpersona.pages import Action, Node, Purpose
 from simpersona.shopper import store_words as words
 from simpersona.shopper.affordances import typed, usable
-from simpersona.shopper.moves import KEPT, searches
+from simpersona.shopper.moves import searches
+from simpersona.shopper.store_words import KEPT
 from simpersona.visits import Step
 
 SHARE = 0.002

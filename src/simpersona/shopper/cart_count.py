@@ -7,11 +7,21 @@ from functools import lru_cache
 
 from simpersona.pages import Node, Page
 from simpersona.shopper.affordances import CLICKED
-from simpersona.shopper.moves import KEPT
-from simpersona.shopper.prices import AMOUNT
-from simpersona.shopper.store_words import is_cart_name
+from simpersona.shopper.prices import without_amounts
+from simpersona.shopper.store_words import KEPT, is_cart_name
 
 _NUMBER = re.compile(r"(?<![\d.,])\d{1,3}(?![\d.,]\d|\d)")
+_WHICH = re.compile(r"(^|, )\d+ of \d+$")
+"""The end of a detail that tells controls of one name apart."""
+
+
+def number_in(text: str) -> int | None:
+    """The number of things that a text shows besides amounts of money, perhaps repeated for a screen reader: "2 2 items".
+
+    None without a number or with different ones.
+    """
+    numbers = set(_NUMBER.findall(without_amounts(text)))
+    return int(numbers.pop()) if len(numbers) == 1 else None
 
 
 @lru_cache(maxsize=KEPT)
@@ -19,10 +29,8 @@ def cart_count(node: Node) -> int | None:
     """The number of things in the cart that a control for the cart shows; None for other nodes and without a number."""
     if node.role not in CLICKED or not (node.purpose == "cart" or is_cart_name(node.name)):
         return None
-    for text in (node.name, node.detail):
-        if number := _NUMBER.search(AMOUNT.sub(" ", text)):
-            return int(number.group())
-    return None
+    by_name = number_in(node.name)
+    return number_in(_WHICH.sub("", node.detail)) if by_name is None else by_name
 
 
 def in_cart(page: Page) -> int:
@@ -30,5 +38,5 @@ def in_cart(page: Page) -> int:
     counts = [count for node in page.nodes if (count := cart_count(node)) is not None]
     if not counts:
         saying = [node for node in page.nodes if node.role in ("heading", "StaticText") and is_cart_name(node.name)]
-        counts = [int(number.group()) for node in saying if (number := _NUMBER.search(AMOUNT.sub(" ", node.name)))]
+        counts = [count for node in saying if (count := number_in(node.name)) is not None]
     return max(counts, default=0)

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 from simpersona.pages import Method, Node, Purpose
 from simpersona.shopper import store_words as words
 from simpersona.shopper.prices import is_priced_title
+from simpersona.shopper.store_words import KEPT
 from simpersona.visits import Step
 
 Move = Literal[
@@ -36,8 +37,6 @@ Move = Literal[
     "button",  # another button
 ]
 MOVES: tuple[Move, ...] = get_args(Move)
-KEPT = 20_000
-"""Names whose kinds are kept: a policy looks at each again on every later step of a visit."""
 
 _PRESSED: dict[Move, re.Pattern[str]] = {  # the first that matches the name of a button or link
     "add": words.ADD,

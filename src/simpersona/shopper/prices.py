@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-KEPT = 20_000
-"""Texts whose prices are kept: most of a page's texts are those of the page before."""
+from simpersona.shopper.store_words import KEPT
+
 _NUMBER = r"(?:\d{1,3}(?:[ \u00a0\u202f.,'’]\d{3}(?!\d))+|\d+)(?:[.,](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
 _SIGN = r"(?:\b(?:US|CA|AU|NZ|HK|NT|MX|R|C|A|S)(?=\$))?[$£¤¥฿៛﷼￡￥￠\u20a0-\u20cf]"
 _CODE = (

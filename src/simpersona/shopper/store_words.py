@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+KEPT = 20_000
+"""Texts whose reading is kept: most of a page's texts are those of the page before."""
 _ACCENTS = str.maketrans("äöüáàâéèêëíìîïóòôúùûñç", "aouaaaeeeeiiiiooouuunc")
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=KEPT)
 def words_of(text: str) -> str:
     """The words of a text, an address or a name, in small letters without accents, with single spaces between them.
 
@@ -86,7 +88,7 @@ _BESIDE_CART = re.compile(
 )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=KEPT)
 def is_cart_name(name: str) -> bool:
     """Whether a name names the cart and nothing else: "Cart, 2 items", "2 Artikel im Warenkorb", but not "Basket Weave Mug"."""
     if not CART.search(name) or ADD.search(name):

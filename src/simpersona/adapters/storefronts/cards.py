@@ -20,7 +20,8 @@ from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper import store_words as words
-from simpersona.shopper.prices import KEPT, amounts, is_price_line, is_priced_title, title_beside, title_in
+from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, title_beside, title_in
+from simpersona.shopper.store_words import KEPT
 
 _CARD_TAGS = frozenset({"li", "article", "tr", "product-card"})
 _CARD_NAMES = re.compile(r"product|card|item|tile|teaser|artikel|produkt|produit|article", re.IGNORECASE)

@@ -11,8 +11,9 @@ from lxml.html import HtmlElement
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.page_parts import UNSEEN, joined
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
+from simpersona.shopper.cart_count import number_in
 from simpersona.shopper.page_addresses import page_address
-from simpersona.shopper.prices import amount_value, without_amounts
+from simpersona.shopper.prices import amount_value
 from simpersona.shopper.store_words import A_CART, ADD, is_cart_name
 
 _CART = re.compile(rf"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?{A_CART}s?(?![a-z])")
@@ -20,8 +21,6 @@ _COUNT = re.compile(
     r"(?:^|[^a-z])(?:count|counter|qty|quantity|badge|bubble|number|num|size|items?|contents?|products?)(?![a-z])"
 )
 _TOTAL = re.compile(r"(?:^|[^a-z])(?:total|subtotal|amount|sum|price|value)(?![a-z])")
-_ONE_NUMBER = re.compile(r"\D*?(\d{1,3})(?:\D+\1)?\D*")
-"""One number, perhaps repeated for a screen reader: "(2)", "2 items", "2 2 items"."""
 _IN_DATA = (
     "data-cart-count",
     "data-cart-item-count",
@@ -50,7 +49,7 @@ def cart_shown(root: HtmlElement, address: str) -> CartShown:
     """Reads the content of the cart from the page at `address`."""
     shown = [element for element in root.iter() if isinstance(element.tag, str) and element.tag not in UNSEEN]
     labels = list(_cart_labels(shown, address))
-    counts = [*_in_data(shown), *(number for label in labels if (number := _number(label)) is not None)]
+    counts = [*_in_data(shown), *(number for label in labels if (number := number_in(label)) is not None)]
     totals = [amount for label in labels if (amount := amount_value(label)) is not None]
     return CartShown(counts[0] if counts else None, _quantity(shown, address), totals[0] if totals else None)
 
@@ -86,7 +85,7 @@ def _shows_cart(element: HtmlElement, address: str, *, is_cart: bool) -> bool:
     label = _label(element)
     if ADD.search(label):
         return False
-    return is_cart or _opens(element, address) or (is_cart_name(label) and _number(label) is not None)
+    return is_cart or _opens(element, address) or (is_cart_name(label) and number_in(label) is not None)
 
 
 def _near(element: HtmlElement) -> list[HtmlElement]:
@@ -117,12 +116,6 @@ def _in_form_that_adds(element: HtmlElement) -> bool:
 def _label(element: HtmlElement) -> str:
     text = spaced(" ".join(element.itertext()))  # "2" and "2 items" stand in two elements
     return text if len(text) <= _MAX_LABEL else ""
-
-
-def _number(label: str) -> int | None:
-    """The one number of a label, without amounts of money."""
-    match = _ONE_NUMBER.fullmatch(without_amounts(label))
-    return int(match[1]) if match else None
 
 
 def _quantity(elements: list[HtmlElement], address: str) -> int | None:

@@ -19,11 +19,13 @@ from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.purposes import purposes
 from simpersona.pages import Purpose
 from simpersona.shopper.affordances import CHOSEN, CLICKED, TYPED
-from simpersona.shopper.prices import AMOUNT, KEPT, amounts
-from simpersona.shopper.store_words import is_cart_name
+from simpersona.shopper.cart_count import number_in
+from simpersona.shopper.prices import AMOUNT, amounts
+from simpersona.shopper.store_words import KEPT, is_cart_name
 
 _CONTROLS = CLICKED | TYPED | CHOSEN
-_NUMBER = re.compile(r"\(?(\d{1,3})\)?")
+_BADGE = re.compile(r"\(?(\d{1,3})\)?")
+"""A text that is a number and nothing else."""
 _BADGE_NEAR = 2
 """Elements around a cart's link in which the number of things is looked for."""
 _TAIL = 3
@@ -130,16 +132,16 @@ def _leads_to_cart(line: Kept, purpose: Purpose | None) -> bool:
 def _badge(number: int, lines: Sequence[Kept], markup: Markup) -> str:
     """The number of things at the cart's link, where its name does not say it; empty if none stands there."""
     line = lines[number]
-    if re.search(r"\d", AMOUNT.sub("", line.node.name)):
+    if number_in(line.node.name) is not None:
         return ""
-    inside = [match[1] for piece in line.pieces if (match := _NUMBER.fullmatch(piece.strip()))]
+    inside = [match[1] for piece in line.pieces if (match := _BADGE.fullmatch(piece.strip()))]
     if inside:
         return inside[0]
     element = markup.element(line)
     near = set(list(element.around())[1 : 1 + _BADGE_NEAR]) if element is not None else set[Element]()
     for other in (*lines[number + 1 : number + 3], *lines[max(number - 1, 0) : number]):
         beside = markup.element(other)
-        match = _NUMBER.fullmatch(other.node.name) if other.node.role == "StaticText" else None
+        match = _BADGE.fullmatch(other.node.name) if other.node.role == "StaticText" else None
         if match is not None and beside is not None and near & set(beside.around()):
             return match[1]
     return ""

@@ -10,7 +10,7 @@ from simpersona.adapters.storefronts.cart_requests import adds_to_cart
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.pages import Purpose
 from simpersona.shopper.page_addresses import place_of
-from simpersona.shopper.store_words import A_CART
+from simpersona.shopper.store_words import A_CART, KEPT
 
 _REMOVES = re.compile(
     rf"/{A_CART}[/.](remove|delete)\b|[?&]remove_item=|/{A_CART}/(change|update)\b.*[?&]q(uantity|ty)?=0\b|"
@@ -26,7 +26,7 @@ COLLECTION = re.compile(
 """The address of a list of products."""
 
 
-@lru_cache(maxsize=20_000)  # the links of a page are asked about again on the next one
+@lru_cache(maxsize=KEPT)  # the links of a page are asked about again on the next one
 def purpose_of_address(address: str) -> Purpose | None:
     """What a link or a form with this address is for; None if the address does not say it."""
     try:
