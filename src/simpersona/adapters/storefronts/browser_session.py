@@ -8,7 +8,6 @@ lost tab is opened again, and a node that was replaced is looked up again.
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -28,6 +27,7 @@ from simpersona.adapters.storefronts.browser_gestures import GONE, PRESSED, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
 from simpersona.adapters.storefronts.browser_reading import read_page
 from simpersona.adapters.storefronts.browser_reveals import note_dull, note_exhausted, scroll_on
+from simpersona.adapters.storefronts.browser_screenshot import screenshot
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part, twin
 from simpersona.adapters.storefronts.control_names import AxNode
@@ -46,7 +46,6 @@ from simpersona.shopper.affordances import part_shown
 MAX_LOSSES = 3
 """Number of tabs and browsers that one visit may lose before it fails."""
 MAX_STALE = 3
-SHOT_SCALE, SHOT_QUALITY, SHOT_SECONDS = 0.5, 60, 5
 
 
 class BrowserSession:
@@ -361,7 +360,7 @@ class BrowserSession:
             failure,
             self._history.before is not None,
             tuple(self._troubles),
-            await self._screenshot() if self._config.screenshots else None,
+            await screenshot(self._tab.cdp) if self._config.screenshots else None,
             effects,
             content,
         )
@@ -391,21 +390,6 @@ class BrowserSession:
         heading = next((kept.node.name for kept in self._tree if kept.node.role == "heading"), "")
         shown = shown_fields(kept.node for kept in self._tree)
         visit.see(tab.url, (title, heading), [*await page_fields(tab.tab), *shown])
-
-    async def _screenshot(self) -> bytes | None:
-        """The visible part of the page as a JPEG at half the size; None if the browser gives none, which is no failure."""
-        assert self._tab is not None
-        cdp = self._tab.cdp
-        with contextlib.suppress(Error, TimeoutError):
-            async with asyncio.timeout(SHOT_SECONDS):
-                view = (await cdp.send("Page.getLayoutMetrics"))["cssVisualViewport"]
-                corner = {"x": view["pageX"], "y": view["pageY"]}
-                clip = corner | {"width": view["clientWidth"], "height": view["clientHeight"], "scale": SHOT_SCALE}
-                shot = await cdp.send(
-                    "Page.captureScreenshot", {"format": "jpeg", "quality": SHOT_QUALITY, "clip": clip}
-                )
-                return base64.b64decode(shot["data"])
-        return None
 
     async def _look_again(self, failure: str) -> Page:
         """The page, read again after a failure. A lost tab is opened again on the page shown last."""
