@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
 from benchmarks.storefronts import german, rendered, single_page
 from benchmarks.storefronts.catalogue import Catalogue
@@ -27,6 +26,8 @@ from simpersona.visits import Episode, Goal
 class StoreKind:
     """One of the stores: how it is made, what it sells, and what the scripted shopper does in it."""
 
+    name: str
+    """Its id among the stores, and in the names of visitors."""
     label: str
     make: Callable[[], Store]
     catalogue: Catalogue
@@ -35,11 +36,14 @@ class StoreKind:
 
 
 STORES = {
-    "rendered": StoreKind(
-        "pages from the server", RenderedStore, rendered.CATALOGUE, rendered_plan, ("http", "browser")
-    ),
-    "single_page": StoreKind("single page", SinglePageStore, single_page.CATALOGUE, single_page_plan, ("browser",)),
-    "german": StoreKind("German, with dialogs", GermanStore, german.CATALOGUE, german_plan, ("browser",)),
+    kind.name: kind
+    for kind in (
+        StoreKind(
+            "rendered", "pages from the server", RenderedStore, rendered.CATALOGUE, rendered_plan, ("http", "browser")
+        ),
+        StoreKind("single_page", "single page", SinglePageStore, single_page.CATALOGUE, single_page_plan, ("browser",)),
+        StoreKind("german", "German, with dialogs", GermanStore, german.CATALOGUE, german_plan, ("browser",)),
+    )
 }
 LIMITS = Limits(max_steps=40, time_limit_seconds=180, concurrency=1)
 
@@ -59,8 +63,7 @@ def scripted_visits(kind: StoreKind, driver: str, numbers: Sequence[int]) -> Vis
     shoppers = {number: ScriptedShopper(kind.plan(number)) for number in numbers}
     store = kind.make()
     with Served(store) as served:
-        host = urlsplit(served.url).netloc
-        goals = [goal_for("something", "buy", shop_id=host) for _ in numbers]
+        goals = [goal_for("something", "buy", shop_id=kind.name) for _ in numbers]
         seeds = [
             replace(visit, seed=number) for visit, number in zip(visits_of(goals, 0, "scripted"), numbers, strict=True)
         ]
@@ -75,9 +78,8 @@ def population_visits(
     store = kind.make()
     wishes = [title.lower() for title in kind.catalogue.collections.values()]
     with Served(store) as served:
-        host = urlsplit(served.url).netloc
         goals = [
-            goal_for(wishes[n % len(wishes)], "buy" if n % 2 else "browse", shop_id=host, code=code)
+            goal_for(wishes[n % len(wishes)], "buy" if n % 2 else "browse", shop_id=kind.name, code=code)
             for n, code in enumerate(codes)
         ]
         visits = visits_of(goals, seed, "population")
