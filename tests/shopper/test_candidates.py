@@ -1,11 +1,14 @@
 """The scorer's view of a recorded visit: texts and numbers, against values computed by hand from the documented features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from simpersona.adapters.storefronts.scripted import scripted_page
 from simpersona.pages import Action, Decision
 from simpersona.shopper.affordances import describe
+from simpersona.shopper.asides import CONSENT_SHARE, COVERED_SHARE
 from simpersona.shopper.candidates import MOST_LINES, NUMBERS, STATE, situation, wish
 from simpersona.shopper.goals import goal_for
 from simpersona.shopper.moves import MOVES
@@ -132,3 +135,14 @@ def test_a_search_is_not_repeated_from_a_page_that_keeps_its_text(path, steps, o
     seen = scripted_page(f"http://shop.example/{path}", KEPT)
     one = situation(Observation(seen, BUY, steps))
     assert [each.method for each in one.candidates if each.node and each.node.role == "searchbox"] == offered
+
+
+@pytest.mark.parametrize("close", ["Alle akzeptieren", "No thanks", "Schließen", "×"])
+def test_what_has_covered_a_control_is_closed_before_anything_else(close):
+    """Else a shopper goes on clicking on what the banner covers."""
+    tree = f"[0-1] RootWebArea: Shop\n[0-2] link: Skirts\n[0-3] searchbox: Search\n[0-4] button: {close}"
+    seen = scripted_page("http://shop.example/", tree)
+    covered = replace(seen, troubles=("covered",))
+    for shown, share in ((seen, CONSENT_SHARE if close == "Alle akzeptieren" else 0), (covered, COVERED_SHARE)):
+        one = situation(Observation(shown, BUY))
+        assert dict(zip(one.texts, one.fixed, strict=True))[close] == pytest.approx(share)

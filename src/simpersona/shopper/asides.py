@@ -21,6 +21,8 @@ SHARE = 0.002
 """The share of the steps at which a shopper uses something beside the purchase, where there is any."""
 CONSENT_SHARE = 0.1
 """The share of the steps at which a shopper answers a cookie banner, until it was answered once in the visit."""
+COVERED_SHARE = 0.9
+"""The share of the steps at which a shopper closes a banner or a dialog that has just kept it from what it wanted."""
 MODEL_WEIGHT = 0.01
 """What a language model's own probability of an answer beside the purchase is multiplied by, before all are made to sum to one.
 The answer to a cookie banner keeps its probability."""
@@ -71,9 +73,21 @@ def asides_done(actions: Sequence[tuple[Step, Action]]) -> list[Purpose]:
     return [purpose for node in nodes if node is not None and (purpose := aside(node)) is not None]
 
 
-def aside_shares(offered: Sequence[Purpose | None], done: Sequence[Purpose]) -> list[float]:
-    """The share of each of the candidates `offered` that is beside the purchase, 0 for the others; `done` is what was used before."""
+def closes_cover(node: Node) -> bool:
+    """Whether a control closes what lies over a page, by its name."""
+    return node.role in ("button", "link") and bool(words.CLOSE.search(node.name.strip()))
+
+
+def aside_shares(
+    offered: Sequence[Purpose | None], done: Sequence[Purpose], *, is_covered: bool = False
+) -> list[float]:
+    """The share of each of the candidates `offered` that is beside the purchase, 0 for the others.
+
+    `done` is what was used before; `is_covered` says that something over the page has just blocked an action.
+    """
     consent = CONSENT_SHARE if "consent" in offered and "consent" not in done else 0.0
+    if is_covered and "consent" in offered:
+        consent = COVERED_SHARE
     groups = {True: consent, False: SHARE}
     is_consent = [purpose == "consent" and consent > 0 for purpose in offered]
     sizes = {

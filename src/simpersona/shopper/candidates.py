@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from simpersona.pages import Action, Method, Node, Page, Purpose
 from simpersona.shopper.affordances import BACK, CHOSEN, DISCLOSURE, TYPED, choices, describe, part_shown
-from simpersona.shopper.asides import aside, aside_shares, asides_done
+from simpersona.shopper.asides import aside, aside_shares, asides_done, closes_cover
 from simpersona.shopper.cart_count import cart_count, in_cart
 from simpersona.shopper.form_values import form_value
 from simpersona.shopper.moves import MOVES, move_of, past_move, searches
@@ -101,9 +101,8 @@ def situation(observation: Observation) -> Situation:
     offered = tuple(
         Candidate(node, method) for node, method in choices(page) if not repeats_search(observation, node, method)
     )
-    beside: list[Purpose | None] = [
-        None if candidate.node is None else aside(candidate.node) for candidate in (Candidate(), *offered)
-    ]
+    is_covered = "covered" in page.troubles
+    beside: list[Purpose | None] = [None, *(_beside(candidate, is_covered=is_covered) for candidate in offered)]
     kinds = [MOVES.index(move_of(candidate.node, candidate.method)) for candidate in (Candidate(), *offered)]
     steps = [(step, action) for step, action in observation.actions if not _is_beside(step.page, action)]
     done = [action_text(action) for _, action in steps]
@@ -117,11 +116,17 @@ def situation(observation: Observation) -> Situation:
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
     move, numbers = np.array(kinds, np.int64), np.stack(rows)
-    fixed = np.array(aside_shares(beside, asides_done(observation.actions)))
+    fixed = np.array(aside_shares(beside, asides_done(observation.actions), is_covered=is_covered))
     context = (wish(goal), title, last)
     in_sight = _in_sight(steps, move[scored], numbers[scored], wanted, title)
     state = np.concatenate([_state(observation, [step for step, _ in steps], move[scored]), in_sight])
     return Situation((Candidate(), *offered), move, fixed, numbers, context, state)
+
+
+def _beside(candidate: Candidate, *, is_covered: bool) -> Purpose | None:
+    """What a candidate is for, if that is beside the purchase: also closing what has just covered a control."""
+    assert candidate.node is not None
+    return "consent" if is_covered and closes_cover(candidate.node) else aside(candidate.node)
 
 
 def _is_beside(page: Page, action: Action) -> bool:

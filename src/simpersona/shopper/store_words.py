@@ -182,3 +182,8 @@ CONSENT = _any(
     r"^(tout )?(accepter|refuser)( (tout|les cookies))?$|^(aceptar|rechazar)( (tod[ao]s?|las cookies))*$|^(accetta|rifiuta)( (tutt[oi]|i cookie))*$",
 )
 """Names of what is beside the purchase: a newsletter, a coupon, a note to the order, a login, a cookie banner."""
+CLOSE = _any(
+    r"^(close|dismiss|no,? thanks?|no,? thank you|not now|maybe later|skip|[x×✕✖])( (this|the))?( (dialog|window|banner|popup|message))?$",
+    r"^(schlie(ß|ss)en|nein,? danke|nicht jetzt|sp[äa]ter|fermer|non,? merci|plus tard|cerrar|no,? gracias|chiudi|no,? grazie|sluiten|nee,? bedankt)$",
+)
+"""Names of controls that close a dialog or a banner over the page."""
