@@ -116,9 +116,10 @@ class PageContent:
     `declared` is the kind that the markup states for machines (JSON-LD, Open Graph, the platform's own marks), None where it
     states none; `product_id` is the identifier stated there. The numbers are counted over the main part of the page:
     `cards` are links to distinct pages with a price each, `prices` and `add_controls` (controls that add to the cart) are
-    those outside cards, `tiles` is the largest number of neighbours with a link and a picture. `cart_count`, `cart_quantity` and `cart_total` are the content of the cart as the page shows it: the
-    number beside the link to the cart, the sum of the lines' quantities, and the amount; None where the page does not show
-    it. `complains` says whether the page shows an error message.
+    those outside cards, `tiles` is the largest number of neighbours with a link and a picture. `cart_count`, `cart_quantity`
+    and `cart_total` are the content of the cart as the page shows it: the number beside the link to the cart, the sum of the
+    lines' quantities, and the amount; None where the page does not show it. `complains` says whether the page shows an error
+    message.
     """
 
     declared: PageKind | None = None

@@ -47,6 +47,8 @@ BUY = '<form method="post" action="/cart/add"><input name="quantity" value="1"><
         (ld(PRODUCT), "product"),
         (ld({"@context": "https://schema.org", "@graph": [{"@type": "WebPage"}, PRODUCT]}), "product"),
         (ld({"@type": "ItemPage", "mainEntity": PRODUCT}), "product"),
+        (ld({**PRODUCT, "@type": ["http://schema.org/Product", "Thing"]}), "product"),
+        (f'<script type="application/ld+json">{"[" * 900}{"]" * 900}</script>{ld(PRODUCT)}', "product"),
         (ld({"@type": ["Product", "Thing"], "name": "Mug"}, {"@type": "ItemList", "itemListElement": [ENTRY]}), "product"),
         (ld(PRODUCT) + ld(PRODUCT), "product"),
         (ld(PRODUCT, PRODUCT | {"name": "Red mug", "sku": "M-13"}), "collection"),

@@ -1,8 +1,9 @@
 """The words by which stores name what their controls do, in English, German, French, Spanish, Italian and Dutch.
 
 One table: the kinds of moves, the teacher, the events inferred from controls, the markup of carts and the guard of payments
-read it. Words of addresses are in `page_words.py`; those by which the guard knows a payment are settings (`config/guard.py`). Stores in other languages are understood by what
-their pages are made of: addresses, forms and icons (`adapters/storefronts/purposes.py`).
+read it. Words of addresses are in `page_words.py`; those by which the guard knows a payment are settings (`config/guard.py`).
+Stores in other languages are understood by what their pages are made of: addresses, forms and icons
+(`adapters/storefronts/purposes.py`).
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ prices. The structured data of a page (JSON-LD) names products too.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from simpersona.adapters.storefronts.json_ld import PRODUCTS, stated, types_of
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
@@ -253,21 +253,17 @@ def _known_products(data: Sequence[str]) -> tuple[frozenset[str], frozenset[str]
     """The addresses (without their query) and the titles of the products that the structured data lists."""
     addresses, titles = set[str](), set[str]()
     for text in data:
-        try:
-            found = list(_things(json.loads(text)))
-        except (ValueError, RecursionError):
-            continue  # a page's own error
+        found = list(_things(stated(text)))
         for thing in found:
-            kinds = thing.get("@type")
-            kinds = kinds if isinstance(kinds, list) else [kinds]
-            if "ItemList" in kinds:
+            types = types_of(thing)
+            if "ItemList" in types:
                 items = thing.get("itemListElement")
                 found += (
                     [{**item, "@type": "Product"} for item in items if isinstance(item, dict)]
                     if isinstance(items, list)
                     else []
                 )
-            if "Product" in kinds:
+            if types & PRODUCTS:
                 addresses |= {_path(url) for url in (thing.get("url"), thing.get("@id")) if isinstance(url, str)}
                 titles |= {" ".join(name.casefold().split()) for name in (thing.get("name"),) if isinstance(name, str)}
     return frozenset(addresses - {"", "/"}), frozenset(titles - {""})
@@ -275,12 +271,14 @@ def _known_products(data: Sequence[str]) -> tuple[frozenset[str], frozenset[str]
 
 def _things(value: Any) -> Iterator[dict[str, Any]]:
     """All objects of a JSON document."""
-    if isinstance(value, dict):
-        yield value
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _things(each)
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            value = list(value.values())
+        if isinstance(value, list):
+            waiting.extend(reversed(value))
 
 
 def _is_known(line: Kept, known: tuple[frozenset[str], frozenset[str]]) -> bool:

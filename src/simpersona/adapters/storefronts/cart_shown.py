@@ -14,7 +14,7 @@ from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper.cart_count import number_in
 from simpersona.shopper.page_addresses import page_address
 from simpersona.shopper.prices import amount_value
-from simpersona.shopper.store_words import A_CART, ADD, is_cart_name
+from simpersona.shopper.store_words import A_CART, ADD, is_cart_name, words_of
 
 _CART = re.compile(rf"(?:^|[^a-z])(?:mini|show|shopping|top|my|header|view|side|ajax|open)?[-_ ]?{A_CART}s?(?![a-z])")
 _COUNT = re.compile(
@@ -32,7 +32,6 @@ _IN_DATA = (
 _LINE = re.compile(r"^(updates\[|cart\[.*\]\[qty\]|quantity\[|qty[-\[])")
 """Names of the quantities of a cart's lines: Shopify, WooCommerce and Magento, OpenCart, BigCommerce."""
 _QUANTITY = re.compile(r"qty|quantit|menge|anzahl|aantal|cantidad|ilosc", re.IGNORECASE)
-_CAMEL = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _MAX_LABEL = 60
 
 
@@ -95,8 +94,7 @@ def _near(element: HtmlElement) -> list[HtmlElement]:
 
 
 def _marks(element: HtmlElement) -> str:
-    text = " ".join(element.get(name) or "" for name in ("id", "class", "data-role", "data-testid"))
-    return _CAMEL.sub("-", text).lower()
+    return words_of(" ".join(element.get(name) or "" for name in ("id", "class", "data-role", "data-testid")))
 
 
 def _opens(element: HtmlElement, address: str) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from lxml.html import HtmlElement
 
+from simpersona.adapters.storefronts.json_ld import PRODUCTS, stated, types_of
 from simpersona.pages import PageKind
 
 _MARKS: tuple[tuple[PageKind, frozenset[str]], ...] = (
@@ -42,7 +42,6 @@ _SHOPIFY: dict[str, PageKind] = {
     "article": "other",
 }
 _SHOPIFY_PAGE = re.compile(r'"pageType"\s*:\s*"(\w+)"')
-_PRODUCTS = frozenset({"Product", "ProductGroup", "IndividualProduct", "ProductModel"})
 _LISTS = frozenset({"ItemList", "CollectionPage", "OfferCatalog", "ProductCollection"})
 _OPEN_GRAPH: dict[str, PageKind] = {
     "product": "product",
@@ -54,10 +53,10 @@ _OPEN_GRAPH: dict[str, PageKind] = {
 
 def declared_kind(root: HtmlElement) -> tuple[PageKind | None, str | None]:
     """The kind that the markup of a page states, None where it states none; and the product's identifier, if stated."""
-    stated = list(_json_ld(root))
-    products = [node for node in stated if _types(node) & _PRODUCTS]
+    things = list(_json_ld(root))
+    products = [node for node in things if types_of(node) & PRODUCTS]
     product = _identifier(products[0]) if len(products) == 1 else None
-    kind = _mark(root) or _of_json_ld(stated, products) or _of_open_graph(root) or _of_microdata(root)
+    kind = _mark(root) or _of_json_ld(things, products) or _of_open_graph(root) or _of_microdata(root)
     return kind, product
 
 
@@ -80,8 +79,8 @@ def _mark(root: HtmlElement) -> PageKind | None:
     return None
 
 
-def _of_json_ld(stated: list[dict[str, Any]], products: list[dict[str, Any]]) -> PageKind | None:
-    types = {kind for node in stated for kind in _types(node)}
+def _of_json_ld(things: list[dict[str, Any]], products: list[dict[str, Any]]) -> PageKind | None:
+    types = {kind for thing in things for kind in types_of(thing)}
     if "SearchResultsPage" in types:
         return "search"
     distinct = {str(node.get("name") or node.get("sku") or node.get("url")) for node in products}
@@ -112,27 +111,18 @@ def _json_ld(root: HtmlElement) -> Iterator[dict[str, Any]]:
     for script in root.iter("script"):
         if "ld+json" not in (script.get("type") or "").lower():
             continue
-        try:
-            stated = json.loads((script.text or "").strip(), strict=False)
-        except (ValueError, RecursionError):
-            continue
-        yield from _things(stated)
+        yield from _main_things(stated(script.text or ""))
 
 
-def _things(stated: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(stated, list):
-        for one in stated:
-            yield from _things(one)
-    elif isinstance(stated, dict):
-        yield stated
-        for inner in ("@graph", "mainEntity"):
-            yield from _things(stated.get(inner))
-
-
-def _types(node: dict[str, Any]) -> set[str]:
-    stated = node.get("@type")
-    kinds = stated if isinstance(stated, list) else [stated]
-    return {str(kind).rsplit("/", 1)[-1].removeprefix("schema:") for kind in kinds if kind}
+def _main_things(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, list):
+            waiting.extend(reversed(value))
+        elif isinstance(value, dict):
+            yield value
+            waiting += [value.get("mainEntity"), value.get("@graph")]
 
 
 def _identifier(product: dict[str, Any]) -> str | None:
