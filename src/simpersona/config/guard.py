@@ -3,7 +3,9 @@
 The words of an address, a label or a title are compared, in small letters and with "*" for any letters: "saveOrder" has the
 words "save" and "order", and "checkout/line-item" has the phrase "checkout line item". The defaults are those of Shopify,
 WooCommerce, Magento, BigCommerce, PrestaShop, Shopware and Squarespace, and of stores in English, German, French,
-Spanish, Italian and Dutch.
+Spanish, Italian and Dutch, Portuguese, Polish, Czech, Slovak, Hungarian, Romanian, Swedish, Danish,
+Norwegian, Finnish, Turkish, Greek, Russian, Ukrainian, Japanese, Chinese and Korean. A word that means something else in another
+of these languages (Romanian "plata", "payment", is Spanish for "silver") is left out.
 """
 
 from __future__ import annotations
@@ -40,6 +42,32 @@ _HARMLESS = (
     "collect", "beacon*", "rum", "telemetry", "metrics", "pixel*", "monorail", "tracking", "recommend*", "localization",
     "currency", "language", "locale",
 )  # fmt: skip
+_ORDERS_FARTHER = (
+    "encomenda*", "fechar pedido", "finalizacao",
+    "zamow*", "zamaw*", "kasa", "kup", "kupuje", "kup teraz", "platnos*", "zaplac", "zaplata", "zaplaty", "podsumowanie",
+    "objedn*", "pokladn*", "platba", "platby", "platbu", "platbou", "zaplatit", "zaplatim", "koupit", "kupit",
+    "penztar*", "megrendel*", "rendeles*", "fizetes*", "comanda", "comanda mea", "comenzi", "plateste", "finalizare*",
+    "kassan", "kop nu", "slutfor*", "betalning*", "bestall*", "kob nu", "kjop na", "ordre", "ordren", "bekræft*", "bekreft*", "gennemfor*", "fullfor*", "osta nyt", "tilaus", "maksu", "maksa",
+    "odeme*", "siparis*", "satin al", "satinal", "παραγγελ*", "ταμειο", "πληρωμ*", "αγορα τωρα",
+    "*заказ", "заказа", "заказать", "оформ*", "оплат*", "купить", "замовлен*", "замовити", "купити", "zakaz", "zakaza", "oformlenie", "oplata", "zamovlennya",
+    "*注文*", "*購入*", "*決済*", "*支払*", "*お会計*", "レジ*", "chumon*", "chuumon*", "konyu*", "kounyu*", "kessai*", "reji",
+    "*结算*", "*结账*", "*結帳*", "*結賬*", "*下单*", "*下單*", "*订单*", "*訂單*", "*支付*", "*付款*", "*购买*", "*購買*", "*주문*", "*결제*", "*구매*",
+)  # fmt: skip
+_ORDERS_BY_GET_FARTHER = (
+    "potwierdz*", "zaplac", "zamawiam", "zamow", "kupuje", "kup teraz", "potvrd*", "zaplatit", "odeslat", "odeslani", "odoslat", "objednat", "koupit",
+    "megrendelem", "plateste", "bekrafta*", "bekræft*", "bekreft*", "slutfor*", "gennemfor*", "fullfor*", "kop nu", "kob nu", "vahvista*",
+    "onayla*", "satin al", "satinal", "επιβεβαιωσ*", "подтверд*", "оплатить", "купить", "підтверд*", "oplatit", "podtverdit",
+    "*確定*", "*購入する*", "*注文する*", "kakutei", "*提交*", "*支付*", "*완료*",
+)  # fmt: skip
+_CART_FARTHER = (
+    "carrinho*", "sacola*", "koszyk*", "kosik*", "kosar*", "cosul", "cos de cumparaturi", "varukorg*", "kundvagn*", "indkobskurv", "kurv", "kurven",
+    "handlekurv*", "ostoskori*", "ostoskoriin", "sepet*", "καλαθι*", "корзин*", "кошик*", "korzina*", "*カート*", "*かご*", "*カゴ*", "*買い物かご*", "kago",
+    "*购物车*", "*購物車*", "*购物袋*", "*장바구니*",
+)  # fmt: skip
+_HARMLESS_FARTHER = (
+    "pesquisa*", "procurar", "szukaj", "wyszukiw*", "hledat", "hledani", "hladat", "vyhledav*", "kereses*", "cautare", "sok", "haku", "arama",
+    "αναζητηση", "поиск", "пошук", "poisk", "kensaku", "*検索*", "*搜索*", "*검색*",
+)  # fmt: skip
 _PAYMENT_HOSTS = (
     "stripe.com", "stripe.network", "paypal.com", "paypalobjects.com", "braintreegateway.com", "braintree-api.com", "adyen.com",
     "adyenpayments.com", "klarna.com", "klarnacdn.net", "klarnapayments.com", "klarnaservices.com", "mollie.com", "squareup.com",
@@ -63,13 +91,13 @@ class GuardConfig(Section):
     for any letters. A list in the settings replaces the default.
     """
 
-    orders: tuple[str, ...] = _ORDERS
+    orders: tuple[str, ...] = (*_ORDERS, *_ORDERS_FARTHER)
     """Words of checkouts and orders. A page with such an address is a checkout; a request other than GET is refused."""
-    orders_by_get: tuple[str, ...] = _ORDERS_BY_GET
+    orders_by_get: tuple[str, ...] = (*_ORDERS_BY_GET, *_ORDERS_BY_GET_FARTHER)
     """Words in whose presence opening an address may already order."""
-    cart: tuple[str, ...] = _CART
+    cart: tuple[str, ...] = (*_CART, *_CART_FARTHER)
     """Words of requests that change the cart. A phrase takes precedence over `orders`."""
-    harmless: tuple[str, ...] = _HARMLESS
+    harmless: tuple[str, ...] = (*_HARMLESS, *_HARMLESS_FARTHER)
     """Words of other harmless requests: search, consent, analytics."""
     payment_hosts: tuple[str, ...] = _PAYMENT_HOSTS
     """Hosts of payment services, with their subdomains: no request and no frame reaches them."""

@@ -13,7 +13,11 @@ from functools import lru_cache
 
 KEPT = 20_000
 """Texts whose reading is kept: most of a page's texts are those of the page before."""
-_ACCENTS = str.maketrans("äöüáàâéèêëíìîïóòôúùûñç", "aouaaaeeeeiiiiooouuunc")
+_ACCENTS = str.maketrans(
+    "äöüáàâéèêëíìîïóòôúùûñçąćęłńśźżčďěňřšťůýžőűășțşţğıåøãõάέήίόύώϊ",
+    "aouaaaeeeeiiiiooouuuncacelnszzcdenrstuyzouaststgiaoaoαεηιουωι",
+    "\u0301\u0307",  # marks that stand alone, such as the dot that a Turkish capital leaves
+)
 
 
 @lru_cache(maxsize=KEPT)

@@ -35,34 +35,55 @@ _WORDS: tuple[tuple[FieldKind, str], ...] = (  # in this order: an "e-mail addre
             r"(credit|debit) ?card\w*|card ?(no|num|number|holder|holder name)|cc ?(no|num\w*|name|exp\w*|csc)|cvv2?|cvc2?|cvn|iban|bic|sepa|"
             r"(kredit)?karten?(nummer|inhaber)|kreditkarte|kontoinhaber|numero (de )?(la )?(carte|tarjeta|carta)|"
             r"carte (bancaire|de credit)|tarjeta de (credito|debito)|carta di credito|kaartnummer|expir\w*|exp (month|year|date)|"
-            r"ablaufdatum|gultig bis|caducidad|scadenza|vervaldatum|security code|prufnummer"
+            r"ablaufdatum|gultig bis|caducidad|scadenza|vervaldatum|security code|prufnummer|numero do cartao|(numer|cislo) karty|"
+            r"kortnummer|kart numarasi|номер карты|\w*カード(番号|名義)\w*|\w*卡号\w*|\w*카드번호\w*"
         ),
     ),
-    ("password", r"pass ?w(or)?d|passwort|kennwort|mot de passe|contrasena|wachtwoord"),
-    ("email", r"e ?mails?|mail|courriel|correo( electronico)?|posta elettronica"),
+    (
+        "password",
+        r"pass ?w(or)?d|passwort|kennwort|mot de passe|contrasena|wachtwoord|senha|haslo|heslo|losenord|adgangskode|passord|salasana|sifre|пароль|\w*パスワード\w*|密码|비밀번호",
+    ),
+    (
+        "email",
+        r"e ?mails?|mail|courriel|correo( electronico)?|posta elettronica|adres e ?mail|электронная почта|\w*メール\w*|邮箱|이메일",
+    ),
     (
         "phone",
-        r"(tele)?phones?( ?number)?|tel|telef\w*|telephone|mobile|mobil|movil|cellulare|portable|handy(nummer)?|gsm|mobiel|rufnummer",
+        r"(tele)?phones?( ?number)?|tel|telef\w*|telephone|mobile|mobil|movil|cellulare|portable|handy(nummer)?|gsm|mobiel|rufnummer|telem\w*|celular|puhelin\w*|телефон|\w*電話\w*|手机号?码?|电话|\w*전화\w*",
     ),
     (
         "person",
         (
             r"(first|last|full|given|family|middle) ?names?|[fl] ?name|surname|forename|vorname|nachname|familienname|prenom|nom"
-            r"( de famille)?|nombres?|nome|naam|apellidos?|cognome|voornaam|achternaam|recipient|empfanger|destinataire|destinatario|firstname|lastname"
+            r"( de famille)?|nombres?|nome|naam|apellidos?|cognome|voornaam|achternaam|recipient|empfanger|destinataire|destinatario|firstname|lastname|"
+            r"sobrenome|imie( i nazwisko)?|nazwisko|jmeno( a prijmeni)?|prijmeni|meno|priezvisko|(teljes )?nev|nume|prenume|fornamn|efternamn|"
+            r"fornavn|efternavn|etternavn|etunimi|sukunimi|ad soyad|adiniz|ονομα|επωνυμο|имя|фамилия|фио|ім я|прізвище|"
+            r"お?名前|\w*氏名\w*|姓名|收货人|이름|성함"
         ),
     ),
     (
         "zip",
-        r"zip( ?code)?|post(al)? ?codes?|plz|postleitzahl|(code|codigo|codice) postale?|cap|cp",
+        (
+            r"zip( ?code)?|post(al)? ?codes?|plz|postleitzahl|(code|codigo|codice) postale?|cap|cp|cep|kod pocztowy|psc|iranyitoszam|cod postal|postnummer|postnr|postinumero|posta kodu|"
+            r"ταχυδρομικος κωδικ\w+|(почтовый )?индекс|поштовий індекс|\w*郵便番号\w*|邮政?编码|\w*우편번호\w*"
+        ),
     ),
     (
         "street",
         (
             r"address( ?line)? ?\d?|addr(ess)?\d?|adress\w*|street ?\w*|stra(ss|ß)en?|hausnummer|anschrift|rue|calle|direccion|indirizzo|"
-            r"adres(regel)?|straat(naam)?|huisnummer|domicilio|shipping address\w*|billing address\w*|lieferadresse|rechnungsadresse"
+            r"adres(regel)?|straat(naam)?|huisnummer|domicilio|shipping address\w*|billing address\w*|lieferadresse|rechnungsadresse|"
+            r"endereco|morada|rua|ulica|ulica i numer|ulice|gata|gatuadress|vej|gade|(gate|vei)adresse|katuosoite|osoite|utca|cim|strada|"
+            r"adresa|adres\w*|sokak|διευθυνση|οδος|улица|адрес\w*|вулиця|\w*住所\w*|\w*番地\w*|\w*地址\w*|\w*주소\w*"
         ),
     ),
-    ("city", r"city|town|ort|wohnort|stadt|ville|ciudad|poblacion|localidad|citta|comune|plaats|woonplaats"),
+    (
+        "city",
+        (
+            r"city|town|ort|wohnort|stadt|ville|ciudad|poblacion|localidad|citta|comune|plaats|woonplaats|cidade|miasto|miejscowosc|mesto|obec|varos|oras|"
+            r"postort|kaupunki|sehir|πολη|город|місто|\w*市区町村\w*|城市|도시"
+        ),
+    ),
 )
 _PATTERNS: list[tuple[FieldKind, re.Pattern[str]]] = [
     (kind, re.compile(rf"(?<!\w)({words})(?!\w)")) for kind, words in _WORDS

@@ -48,13 +48,20 @@ _PRODUCT = re.compile(
 _PAYS = re.compile(
     r"^\W*pay\b|\bpay (now|with|securely|\W?\d)|(&|\band) pay\b|\bbuy with 1-click|"
     r"\b(place|complete|submit|confirm|send|finali[sz]e|finish) (the |my |your |and )*(order|purchase|checkout|pay(ment)?)\b|"
-    rf"{ORDER_ELSEWHERE}",
+    rf"{ORDER_ELSEWHERE}|finalizar (a )?compra|concluir (o )?pedido|(zamawiam|kupuj[eę]) (i|z) \w*(p[lł]ac[eę]|obowi[aą]zk)\w*|"
+    r"z obowi[aą]zkiem zap[lł]aty|(z[lł][oó][zż]|potwierd[zź]) zam[oó]wienie|(odeslat|odoslať|potvrdit) objedn[aá]vk|"
+    r"s povinnost[ií] (platby|zaplatit)|povinnos[tť]ou platby|megrendelés elküldése|trimite comanda|slutför k[öo]p|"
+    r"(bekr[äæ]ft|bekreft) (k[öøo][pb]|kjøp|best[iä]ll\w*|ordre)|vahvista tilaus|sipari[sş]i (tamamla|onayla)|оформить заказ|"
+    r"(подтвердить|оплатить) заказ|підтвердити замовлення|注文(を|内容を)?確定|購入(を)?(確定|完了)|注文する|(提交|确认)订单|(確認|送出)訂單|"
+    r"立即支付|결제하기|주문 ?완료",
     re.IGNORECASE,
 )
 _CHECKOUT_TITLE = re.compile(
     r"^(secure )?(check ?out|kasse|zur kasse|bestellung (abschliessen|prufen|uberprufen)|zahlung|caisse|paiement|commande|pago|"
     r"finalizar (la )?compra|tramitar pedido|cassa|pagamento|afrekenen|kassa|betaling|betalen|payment|review (your )?order|"
-    r"order review|place (your )?order)( .{0,30})?$"
+    r"order review|place (your )?order|kasa|platnosc|podsumowanie zamowienia|pokladna|objednavka|shrnuti objednavky|finalizar compra|"
+    r"finalizar pedido|penztar|finalizare comanda|kassan|odeme|ταμειο|оформление заказа|оформлення замовлення|(ご)?注文\w*|(ご)?購入手続き|"
+    r"お支払い\w*|レジ\w*|结算|结账|結帳|주문 ?결제|주문서?)( .{0,30})?$"
 )
 
 
@@ -132,6 +139,10 @@ class PaymentGuard:
         """Whether a control of this name places an order or pays."""
         return bool(_PAYS.search(label))
 
+    def says_order(self, label: str) -> bool:
+        """Whether a control of this name leads to an order: less sure than `pays`."""
+        return bool(self._orders.search(self._without_cart(words_of(label))))
+
     def entry_refused(self, entered: FormField, page: Situation) -> Refusal | None:
         """Why nothing may be typed into a field; None if it may."""
         kind = entered.kind
@@ -146,7 +157,7 @@ class PaymentGuard:
         if action.method in ("goto", "hover", "scrollTo", "nextChunk", "prevChunk"):
             return "reads"
         leads = link.partition("#")[0] not in ("", "javascript:") and not link.lower().startswith("javascript:")
-        if node.role == "link" and leads and not self._says_order(node.name):
+        if node.role == "link" and leads and not self.says_order(node.name):
             return "reads"
         return "reads" if node.role == "searchbox" and action.method in ("press", "fill", "type") else "acts"
 
@@ -161,14 +172,14 @@ class PaymentGuard:
         if _on_host(address.hostname, self._config.harmless_hosts) or self._harmless.search(words_of(address.path)):
             return None
         target = self._without_cart(_telling(f"{address.path}?{address.query}"))
-        by_form = at_checkout and page.gesture == "acts" and (address.query or self._says_order(page.control))
+        by_form = at_checkout and page.gesture == "acts" and (address.query or self.says_order(page.control))
         to_order = _takes_orders(page) and self._orders.search(target)
         if self._orders_by_get.search(target) or (asked.kind == "page" and (by_form or to_order)):
             return Refusal("opening this address could order", at_checkout=asked.kind == "page")
         return None
 
     def _send_refused(self, asked: Asked, page: Situation) -> Refusal | None:
-        address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self._says_order(page.control)
+        address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self.says_order(page.control)
         if asked.body is None:
             return Refusal("it cannot be read", at_checkout)
         given = list(values(asked.body, asked.content_type))
@@ -191,7 +202,7 @@ class PaymentGuard:
         operations = [*map(words_of, mutations(body)), *_said(given, _OPERATION)]
         is_form = asked.kind in ("page", "frame")  # which sends the name of its button, often without a value
         names = [words_of(name) for name, value in given if is_form or _is_set(value)]
-        if any(self._says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
+        if any(self.says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
             return Refusal("it would order", at_checkout=True)
         if self._cart.search(target) or self._changes_cart(operations, given):
             return None
@@ -220,9 +231,6 @@ class PaymentGuard:
 
     def _names_order(self, address: str) -> bool:
         return bool(self._orders.search(self._without_cart(_telling(address))))
-
-    def _says_order(self, label: str) -> bool:
-        return bool(self._orders.search(self._without_cart(words_of(label))))
 
     def _without_cart(self, words: str) -> str:
         return self._cart_phrases.sub(" ", words)
