@@ -93,7 +93,10 @@ def place_of(url: str) -> Place | None:
     The address of what is done at a place, such as a change of the cart, or of a list of results that a word of the path names,
     is none.
     """
-    address, kind = _read(url), page_address(url).kind
+    kind = page_address(url).kind
+    if kind in ("product", "collection", "order"):
+        return None
+    address = _read(url)
     if kind in ("cart", "search", "checkout") and (_by_route(address) or (address.keys and _by_script(address))):
         return kind
     last = next((key for key in reversed(address.keys) if key not in words.HOME | words.RESULTS), "")
