@@ -77,6 +77,13 @@ WAYS = {
         True,
         "cart_shown",
     ),
+    "answer-cut-off": Way(
+        page(button(f"{post('cart/add.js').replace(chr(34), chr(39))}.then(r => r.json()).then(j => {{ if (j.error) location = 'sold-out.html' }})"), 0),
+        {"/cart/add.js": (200, JSON, '{"error": true, "product_url": "x"}'),
+         "/sold-out.html": (200, HTML, page("<p>Sold out</p>", 0))},
+        False,
+        scripts=True,
+    ),
     "form-badge-same": Way(
         page(form("/w/form-badge-same/checkout/cart/add/product/12"), 0),
         {"/checkout/cart/add/product/12": (200, HTML, page("<p>Here</p>", 0))},

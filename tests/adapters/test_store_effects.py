@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.cart_requests import Answer, accepts
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.config import PolitenessConfig, StoreConfig
 from simpersona.pages import Action, Decision
@@ -76,3 +77,8 @@ def test_listening_sends_nothing_and_the_product_is_named_by_its_page():
             ("product_viewed", "blue-mug"),
             ("product_added_to_cart", "blue-mug"),
         ]
+
+
+def test_an_answer_that_was_not_read_says_nothing():
+    assert accepts(Answer(200, "application/json", None)) is None
+    assert accepts(Answer(422, "application/json", None)) is False

@@ -85,7 +85,7 @@ class TabEffects:
             self._effects.append(cart_effect(asked, Answer(0)))
 
     async def _note(self, asked: Asked, response: Response) -> None:
-        text = ""
+        text = None  # the browser forgets the body when the page's script opens another page at once
         with contextlib.suppress(Error, TimeoutError, UnicodeDecodeError):
             async with asyncio.timeout(ANSWER_SECONDS):
                 text = await response.text() if response.status < 300 else ""

@@ -53,11 +53,11 @@ _DEEPEST = 5
 
 @dataclass(frozen=True)
 class Answer:
-    """A store's answer; `text` is empty where it has no body or was not read, `location` is where a redirect leads."""
+    """A store's answer; `text` is None where it could not be read, `location` is where a redirect leads."""
 
     status: int
     content_type: str = ""
-    text: str = ""
+    text: str | None = ""
     location: str = ""
 
 
@@ -85,7 +85,8 @@ def cart_effect(asked: Asked, answer: Answer) -> Effect:
 
 
 def accepts(answer: Answer) -> bool | None:
-    """Whether an answer says that the product was added: None for a page or a redirect to one, which show it.
+    """Whether an answer says that the product was added: None for a page or a redirect to one, which show it, and for an
+    answer that was not read.
 
     An answer with an error status, or with an error in its JSON, did not add.
     """
@@ -93,6 +94,8 @@ def accepts(answer: Answer) -> bool | None:
         return False
     if 300 <= answer.status < 400:
         return False if "options=cart" in answer.location else None  # Magento asks for the options of the product
+    if answer.text is None:
+        return None
     text = answer.text.lstrip("\ufeff \r\n\t")
     if text.startswith(("{", "[")) and (said := _json(text)) is not None:
         return not _has_error(said, _DEEPEST)
