@@ -211,6 +211,25 @@ def test_what_a_page_sends_beside_an_addition_to_the_cart_does_not_end_the_visit
     assert troubles[1:] == ["refused", "checkout_reached"]
 
 
+@pytest.mark.parametrize(
+    ("control", "request_to", "ends"),
+    [
+        ("Buy it now", "/checkouts/unstable/start", True),
+        ("Jetzt kaufen", "/bestellung", True),
+        ("Buy it now", "/track", False),  # names no order
+        ("Buy", "/payment/buttons", False),  # often only adds
+        ("Add to cart", "/checkouts/unstable/start", False),
+    ],
+)
+def test_a_control_that_skips_the_cart_reaches_the_checkout_after_it_has_added(control, request_to, ends):
+    visit, troubles = GuardedVisit(GUARD, "https://s.example/"), []
+    visit.see(PRODUCT.address, (), ())
+    visit.begin(Action("0-2", "click", ""), node(control), link="", field=None)
+    assert visit.decide(Asked("POST", "https://s.example/cart/add.js", "script", b"id=1")) is None
+    assert visit.decide(Asked("POST", f"https://s.example{request_to}", "script", b"{}")) is not None
+    assert str(visit.outcome(None, troubles)).startswith(STOPPED) == ends
+
+
 def test_a_field_without_a_name_is_labelled_by_the_text_before_it():
     nodes = [node("PLZ", "StaticText"), node("", "textbox"), node("", "textbox"), node("Ort", "textbox")]
     assert [field.kind for field in shown_fields(nodes)] == ["zip", None, "city"]

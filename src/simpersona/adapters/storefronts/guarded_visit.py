@@ -33,6 +33,7 @@ class GuardedVisit:
         self._acted: tuple[Situation, float] | None = None  # the last action that was more than reading, and its time
         self._refused: list[tuple[Asked, Refusal, bool]] = []  # with whether the visitor's gesture caused it
         self._has_sent = False  # a harmless request that sends something has left since the action began
+        self._buys_at_once = False  # the control of the action skips the cart
 
     def see(self, address: str, headings: tuple[str, ...], fields: Iterable[FormField]) -> None:
         """Notes the page as it is shown."""
@@ -62,6 +63,7 @@ class GuardedVisit:
         chosen = action.arguments[0] if action.method == "selectOptionFromDropdown" else ""
         control = f"{node.name} {chosen}".strip() if gesture == "acts" else ""
         self._page = replace(self._page, gesture=gesture, control=control)
+        self._buys_at_once = self._guard.buys_at_once(control)
         if gesture == "acts":
             self._acted = self._page, self._clock()
         enters = action.method in _ENTERS or (action.method == "press" and len(action.arguments[0]) == 1)
@@ -110,7 +112,9 @@ class GuardedVisit:
         refused, self._refused = self._refused, []
         troubles.extend("refused" for _ in refused)
         for asked, refusal, is_caused in refused:
-            of_action = asked.kind == "page" or (is_caused and asked.kind != "report" and not self._has_sent)
+            # "Buy it now" may add to the cart first; after other additions a page may renew its payment buttons
+            is_aside = self._has_sent and not (self._buys_at_once and refusal.names_order)
+            of_action = asked.kind == "page" or (is_caused and asked.kind != "report" and not is_aside)
             if of_action and refusal.at_checkout:
                 return self.stopped(troubles, f" ({_told(asked)} was refused: {refusal.reason})")
             if of_action and not failure:

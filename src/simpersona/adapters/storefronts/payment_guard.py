@@ -103,6 +103,8 @@ class Refusal:
     reason: str
     at_checkout: bool
     """Whether it would have gone on in a checkout or ordered: the visitor has then reached the checkout."""
+    names_order: bool = False
+    """Whether the request itself names an order, not only the page or the control that it comes from."""
 
 
 class PaymentGuard:
@@ -139,9 +141,9 @@ class PaymentGuard:
         """Whether a control of this name places an order or pays."""
         return bool(_PAYS.search(label))
 
-    def says_order(self, label: str) -> bool:
-        """Whether a control of this name leads to an order: less sure than `pays`."""
-        return bool(self._orders.search(self._without_cart(words_of(label))))
+    def buys_at_once(self, label: str) -> bool:
+        """Whether a control of this name skips the cart ("Buy it now"). A bare "Buy" often only adds to it."""
+        return self._says_order(label) and " " in words_of(label)
 
     def entry_refused(self, entered: FormField, page: Situation) -> Refusal | None:
         """Why nothing may be typed into a field; None if it may."""
@@ -157,7 +159,7 @@ class PaymentGuard:
         if action.method in ("goto", "hover", "scrollTo", "nextChunk", "prevChunk"):
             return "reads"
         leads = link.partition("#")[0] not in ("", "javascript:") and not link.lower().startswith("javascript:")
-        if node.role == "link" and leads and not self.says_order(node.name):
+        if node.role == "link" and leads and not self._says_order(node.name):
             return "reads"
         return "reads" if node.role == "searchbox" and action.method in ("press", "fill", "type") else "acts"
 
@@ -172,14 +174,14 @@ class PaymentGuard:
         if _on_host(address.hostname, self._config.harmless_hosts) or self._harmless.search(words_of(address.path)):
             return None
         target = self._without_cart(_telling(f"{address.path}?{address.query}"))
-        by_form = at_checkout and page.gesture == "acts" and (address.query or self.says_order(page.control))
+        by_form = at_checkout and page.gesture == "acts" and (address.query or self._says_order(page.control))
         to_order = _takes_orders(page) and self._orders.search(target)
         if self._orders_by_get.search(target) or (asked.kind == "page" and (by_form or to_order)):
             return Refusal("opening this address could order", at_checkout=asked.kind == "page")
         return None
 
     def _send_refused(self, asked: Asked, page: Situation) -> Refusal | None:
-        address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self.says_order(page.control)
+        address, at_checkout = urlsplit(asked.url), self.is_checkout(page) or self._says_order(page.control)
         if asked.body is None:
             return Refusal("it cannot be read", at_checkout)
         given = list(values(asked.body, asked.content_type))
@@ -196,14 +198,14 @@ class PaymentGuard:
         address, body = urlsplit(asked.url), asked.body or b""
         target = _telling(f"{address.path}?{address.query}")
         if self._orders.search(self._without_cart(target)):
-            return Refusal("its address is that of an order", at_checkout=True)
+            return Refusal("its address is that of an order", at_checkout=True, names_order=True)
         if self._harmless.search(target) or is_query(body):
             return None
         operations = [*map(words_of, mutations(body)), *_said(given, _OPERATION)]
         is_form = asked.kind in ("page", "frame")  # which sends the name of its button, often without a value
         names = [words_of(name) for name, value in given if is_form or _is_set(value)]
-        if any(self.says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
-            return Refusal("it would order", at_checkout=True)
+        if any(self._says_order(words) for words in (*operations, *names, *_said(given, _MAYBE_OPERATION))):
+            return Refusal("it would order", at_checkout=True, names_order=True)
         if self._cart.search(target) or self._changes_cart(operations, given):
             return None
         if at_checkout:
@@ -231,6 +233,9 @@ class PaymentGuard:
 
     def _names_order(self, address: str) -> bool:
         return bool(self._orders.search(self._without_cart(_telling(address))))
+
+    def _says_order(self, label: str) -> bool:
+        return bool(self._orders.search(self._without_cart(words_of(label))))
 
     def _without_cart(self, words: str) -> str:
         return self._cart_phrases.sub(" ", words)
