@@ -222,6 +222,15 @@ def test_pages_of_stores_are_no_challenges(page):
     assert challenge_of(*page) is None
 
 
+@pytest.mark.parametrize(
+    ("title", "is_first", "keeps_out"),
+    [("403 Forbidden", True, True), ("403 Forbidden", False, False), ("Access Denied", False, True)],
+)
+def test_a_plain_refusal_after_other_pages_concerns_the_one_page(title, is_first, keeps_out):
+    nodes = shown("You don't have permission to access this resource.")
+    assert (challenge_of(403, {}, title, nodes, is_first=is_first) is not None) == keeps_out
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("status", [200, 403, 503])
 def test_a_challenge_ends_the_visit_as_what_it_is(driver, status):

@@ -62,14 +62,25 @@ _TEXTS = re.compile(
 )
 
 
+_PLAIN_REFUSAL = re.compile(r"you don't have permission to access", re.IGNORECASE)
+"""What a web server itself says of a page that is open to nobody, too, such as one for traders."""
+
+
 def require_no_challenge(
-    status: int, headers: Mapping[str, str], title: str, nodes: Sequence[Node], frames: Iterable[str] = ()
+    status: int,
+    headers: Mapping[str, str],
+    title: str,
+    nodes: Sequence[Node],
+    frames: Iterable[str] = (),
+    *,
+    is_first: bool = True,
 ) -> None:
     """Raises ChallengeError if a page asks whether its visitor is a human, or refuses it as a bot.
 
-    `headers` are those of the page's answer with names in lower case, `frames` the addresses of the frames in it.
+    `headers` are those of the page's answer with names in lower case, `frames` the addresses of the frames in it, `is_first`
+    says that the visit has seen no page of the store yet.
     """
-    by = challenge_of(status, headers, title, nodes, frames)
+    by = challenge_of(status, headers, title, nodes, frames, is_first=is_first)
     if by is None:
         return
     shown = f'"{title}", status {status}' if title else f"status {status}"
@@ -81,9 +92,18 @@ def require_no_challenge(
 
 
 def challenge_of(
-    status: int, headers: Mapping[str, str], title: str, nodes: Sequence[Node], frames: Iterable[str] = ()
+    status: int,
+    headers: Mapping[str, str],
+    title: str,
+    nodes: Sequence[Node],
+    frames: Iterable[str] = (),
+    *,
+    is_first: bool = True,
 ) -> str | None:
-    """Whose challenge or refusal a page is, or what shows that it is one; None for a page of the store."""
+    """Whose challenge or refusal a page is, or what shows that it is one; None for a page of the store.
+
+    After other pages of the store, a web server's plain refusal concerns the one page.
+    """
     for name, pattern, service in _HEADERS:
         if pattern.search(headers.get(name, "").lower()) and (name in _SURE or status in BLOCKING):
             return service
@@ -96,6 +116,8 @@ def challenge_of(
     texts = [node.name for node in nodes]
     words = next((text for text in texts if _TEXTS.search(text)), None)
     is_named = bool(_TITLES.match(title.strip()))
+    if words is not None and not is_first and not is_named and _PLAIN_REFUSAL.search(words):
+        words = None
     if words is not None and (is_named or status in BLOCKING or controls <= 2):
         return f'"{words[:60]}"'
     if is_named and (status in BLOCKING or not controls):

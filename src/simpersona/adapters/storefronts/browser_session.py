@@ -84,6 +84,7 @@ class BrowserSession:
         self._marked: list[InvalidField] = []
         self._sends = False  # the last action may have sent a form
         self._history = BackHistory()
+        self._is_first = True  # no page of the store has been seen yet
         self._troubles: list[Trouble] = []
         self._losses = 0
 
@@ -349,7 +350,9 @@ class BrowserSession:
         title = str(ax_nodes[0].get("name", {}).get("value", "")) if ax_nodes else ""
         if self._visit is not None:
             frames = [frame.url for frame in self._tab.tab.frames[1:]]
-            require_no_challenge(*self._tab.answered, title, [kept.node for kept in self._tree], frames)
+            every_node = [kept.node for kept in self._tree]
+            require_no_challenge(*self._tab.answered, title, every_node, frames, is_first=self._is_first)
+            self._is_first = False
             await self._show_to_guard(self._visit, self._tab, title)
             failure = self._visit.outcome(failure, self._troubles)
         effects, content = await self._effects.take() if self._effects is not None else ((), None)

@@ -79,6 +79,7 @@ class HttpSession:
         self._shown: dict[str, Node] = {}
         self._part = 1
         self._history = BackHistory()
+        self._is_first = True  # no page of the store has been seen yet
         self._troubles: list[Trouble] = []
         self._effects: list[Effect] = []
         self._marked: list[InvalidField] = []
@@ -333,7 +334,9 @@ class HttpSession:
                 urljoin(self._document.base, frame.get("src") or "") for frame in self._document.root.iter("iframe")
             ]
             seen = [item.node for item in kept]
-            require_no_challenge(self._status, self._answer_headers, tree[0]["name"]["value"], seen, frames)
+            title = tree[0]["name"]["value"]
+            require_no_challenge(self._status, self._answer_headers, title, seen, frames, is_first=self._is_first)
+            self._is_first = False
             heading = next((item.node.name for item in kept if item.node.role == "heading"), "")
             self._visit.see(address, (tree[0]["name"]["value"], heading), self._fields(self._document))
             failure = self._visit.outcome(failure, self._troubles)
