@@ -275,3 +275,19 @@ def test_events_that_a_page_reports():
         "checkout_started"
     ]
     assert not list(collected(f"{SITE}/collect?en=add_to_cart", ""))
+
+
+def test_an_application_keeps_its_addresses_behind_a_hash():
+    """Links to pages of an application are links to pages; a link to a place on the page is none."""
+    tiles = "".join(
+        f'<div><a href="#{route}{name}"><img alt=""><span>{name}</span></a><b>€ 9,00</b><button>Add to bag</button></div>'
+        for route in ("/product/", "!/product/")
+        for name in ("fern", "moss", "palm")
+    )
+    badge = '<header><a href="#/bag" aria-label="Bag"><span>2</span></a><a href="#top">Top <span>7</span></a></header>'
+    found = content_of(f"<html><body>{badge}<main><h1>Plants</h1>{tiles}</main></body></html>", "https://s.example/")
+    assert (found.cards, found.prices, found.add_controls, found.cart_count) == (6, 0, 0, 2)
+    places = content_of(
+        f"<html><body><main>{tiles.replace('#!/', '#').replace('#/', '#')}</main></body></html>", "https://s.example/"
+    )
+    assert places.cards == 0

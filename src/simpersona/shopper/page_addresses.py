@@ -77,6 +77,11 @@ class _Address:
         return next((self.given[name] for name in names if self.given.get(name)), None)
 
 
+def is_route(fragment: str) -> bool:
+    """Whether what follows an address from its "#" on is a page of an application ("#/bag"), not a place on the page."""
+    return fragment.startswith(("#/", "#!/"))
+
+
 @lru_cache(maxsize=8192)  # the links of a page are asked about again on the next one
 def page_address(url: str) -> PageAddress:
     """The kind of the page at `url`, the part of the address that names it, and the words of a search."""

@@ -12,7 +12,7 @@ from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.page_parts import UNSEEN, joined
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper.cart_count import number_in
-from simpersona.shopper.page_addresses import page_address
+from simpersona.shopper.page_addresses import is_route, page_address
 from simpersona.shopper.prices import amount_value
 from simpersona.shopper.store_words import A_CART, ADD, is_cart_name, words_of
 
@@ -100,7 +100,7 @@ def _marks(element: HtmlElement) -> str:
 def _opens(element: HtmlElement, address: str) -> bool:
     """Whether a link opens the cart."""
     href = element.get("href") if element.tag == "a" else None
-    if not href or href.startswith(("#", "javascript:")):
+    if not href or (href.startswith("#") and not is_route(href)) or href.startswith("javascript:"):
         return False
     return purpose_of_address(joined(address, href)) == "cart"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from simpersona.pages import Node
+from simpersona.shopper.page_addresses import is_route
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Kept:
         address = (written or self.href).strip().lower()
         return (
             bool(self.href)
-            and not address.startswith(("javascript:", "mailto:", "tel:", "#"))
+            and not address.startswith(("javascript:", "mailto:", "tel:"))
+            and (not address.startswith("#") or is_route(address))
             and not address.endswith("#")
         )

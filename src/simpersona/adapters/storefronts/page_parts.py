@@ -19,6 +19,7 @@ from simpersona.adapters.storefronts.cart_requests import adds_to_cart
 from simpersona.adapters.storefronts.http_tree import spaced
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
+from simpersona.shopper.page_addresses import is_route
 from simpersona.shopper.prices import has_amount, is_price_line
 from simpersona.shopper.store_words import ADD, ADD_MARK
 
@@ -136,11 +137,16 @@ def _link(element: HtmlElement, address: str) -> str | None:
     links = [element] if element.tag == "a" else []
     for link in (*links, *element.iter("a"), *(around for around in element.iterancestors("a"))):
         href = (link.get("href") or "").strip()
-        if not href or href.startswith(("#", "javascript:", "mailto:", "tel:")):
+        if (
+            not href
+            or (href.startswith("#") and not is_route(href))
+            or href.startswith(("javascript:", "mailto:", "tel:"))
+        ):
             continue
         target = joined(address, href)
         if target and purpose_of_address(target) != "add":
-            return target.partition("#")[0]
+            page, sign, inside = target.partition("#")
+            return target if is_route(sign + inside) else page
     return None
 
 
