@@ -43,6 +43,16 @@ def test_seo_addresses_are_told_by_content_and_without_it_they_are_unknown():
     assert told == ([], {"product_viewed", "collection_viewed"})
 
 
+def test_a_list_with_the_words_of_a_search_in_its_address_is_a_search_in_any_language():
+    hits, none = PageContent(cards=12), PageContent()
+    home = page("/", PageContent(tiles=9))
+    found, _ = events(
+        home, "0-3", page("/kensaku?q=kettle", hits), "0-3", page("/kensaku?q=xyz", none), "0-3", page("/mug?q=kettle")
+    )
+    assert [name for name, *_ in found] == ["search_submitted", "search_submitted", "product_viewed"]
+    assert events(home, "0-3", page("/shohin?s=2", hits))[0] == [("collection_viewed", "structure")]
+
+
 def test_what_a_page_reports_tells_a_page_of_unknown_kind_once():
     viewed = Effect("product_viewed", "analytics", "M12")
     here = page("/blue-mug.html", PageContent(prices=1))

@@ -77,6 +77,10 @@ class _Address:
         return next((self.given[name] for name in names if self.given.get(name)), None)
 
 
+_SEARCHES = ("q", "query", "search", "search_query")
+"""Parameters that hold the words of a search wherever they stand; a short "s" may be a page's size or order."""
+
+
 def is_route(fragment: str) -> bool:
     """Whether what follows an address from its "#" on is a page of an application ("#/bag"), not a place on the page."""
     return fragment.startswith(("#/", "#!/"))
@@ -89,7 +93,7 @@ def page_address(url: str) -> PageAddress:
     for reader in _READERS:
         if (page := reader(address)) is not None:
             return page
-    return PageAddress(None, address.last)
+    return PageAddress(None, address.last, address.first(_SEARCHES))
 
 
 def place_of(url: str) -> Place | None:

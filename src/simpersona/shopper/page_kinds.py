@@ -46,6 +46,9 @@ def seen_page(page: Page) -> SeenPage:
     if address.kind is not None:
         return _of(address, "address")
     by_structure = _structure(content) if content is not None else None
+    if by_structure in ("collection", "other") and address.query:
+        # the search of a store in another language; a product's address may keep the words of the search
+        return SeenPage("search", "address", address.name, address.query)
     return SeenPage(by_structure, "structure" if by_structure else None, address.name)
 
 
