@@ -98,7 +98,7 @@ def test_a_visit_is_the_same_for_the_same_seed_and_never_pays(folder, store):
         for _ in range(2)
     )
     assert [step.decision.action for step in first.steps] == [step.decision.action for step in second.steps]
-    assert first.row["purchase_count"][0].as_py() == 0
+    assert first.row["purchase_count"][0].as_py() is None  # nobody can order there, so it cannot be measured
     assert first.episode.goal.text.startswith("You are here to buy ")
 
 

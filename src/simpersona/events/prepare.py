@@ -129,7 +129,7 @@ def _examples(rejected: ibis.Table) -> list[dict[str, Any]]:
 def _stop_if_unusable(quality: dict[str, Any], rejected: ibis.Table, limit: float) -> None:
     share, malformed = quality["rejected_share"], quality["rows_malformed"]
     if not quality["rows_in"]:
-        raise SourceError("the log has no rows, at most a header. Correct source.path.")
+        raise SourceError("no input rows can be used: the log has none, at most a header. Correct source.path.")
     if share <= limit and quality["rows_kept"]:
         return
     # rows that were set aside by design explain nothing, unless there are no others
