@@ -77,3 +77,10 @@ def test_several_events_without_an_id_follow_each_other(raw_log, row):
     found, warnings = sessions_of(raw_log(rows))
     assert found == [("s1", 3), ("gap-1", 2)]
     assert "2 events without a session id joined" in warnings[0]
+
+
+def test_equal_events_without_an_id_join_no_session_that_is_over(raw_log, row):
+    alike = [row(minutes=5 * HOUR) for _ in range(40)]
+    rows = [row(minutes=0, session_id="s"), *alike, row(minutes=8 * HOUR, session_id="s2")]
+    config = KEEP.model_copy(update={"keep_duplicates": True})
+    assert sessions_of(raw_log(rows), config)[0] == [("s", 1), ("gap-1", 40), ("s2", 1)]

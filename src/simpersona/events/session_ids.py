@@ -109,7 +109,8 @@ def _split(events: ibis.Table, long: ibis.Table, gap: int) -> tuple[ibis.Table, 
 def _join_open(events: ibis.Table, gap: int) -> tuple[ibis.Table, int]:
     """The events, where those without a session id have that of the open session, and their number."""
     unnamed = events.filter(events.session_id.isnull()).select(*_BUYER).distinct()
-    times = events.semi_join(unnamed, _BUYER).select(*_BUYER, "time", "session_id")
+    # distinct: of two equal rows, each of the windows below might take another one first
+    times = events.semi_join(unnamed, _BUYER).select(*_BUYER, "time", "session_id").distinct()
     order = ["time", times.session_id.isnull(), "session_id"]  # at one time, an event with an id comes first
     in_order = ibis.window(group_by=_BUYER, order_by=order)
     so_far = ibis.cumulative_window(group_by=_BUYER, order_by=order)
