@@ -11,9 +11,9 @@ QUIET := --quiet --disable-pip-version-check
 run: setup
 	$(BIN)/simpersona run
 
-# three at a time keep two cores busy: many tests wait for a store or a browser
+# four at a time keep two cores busy: many tests wait for a store or a browser
 test: setup
-	$(BIN)/pytest -q -n 3 --dist loadfile --no-loadscope-reorder --hypothesis-profile=ci
+	$(BIN)/pytest -q -n 4 --dist loadfile --no-loadscope-reorder --hypothesis-profile=ci
 
 check: setup
 	$(BIN)/ruff format --check .
