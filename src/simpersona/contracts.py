@@ -363,7 +363,7 @@ EPISODES = Contract(
             required("prompt_tokens", _count),
             required("reply_tokens", _count),
             required("seconds", _number),
-            # from the store's own event log, or inferred (`inferred`); null: cannot be told or cannot happen there
+            # from the store's own event log, or inferred (`inferred`); null: unknown, or cannot happen there
             *[
                 (f"{what}_count", _count)
                 for what in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import re
@@ -22,6 +23,7 @@ from cryptography.x509.oid import NameOID
 
 from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.config import StoreConfig
+from simpersona.pages import Action
 
 
 class Site(ThreadingHTTPServer):
@@ -156,3 +158,21 @@ def running_chromium(profile, *flags):
             yield f"http://{address[1]}"
         finally:
             process.kill()
+
+
+def pages_of(driver, config, url, clicks, *, may_pay=False):
+    """The first page of a visit and those after clicks on the nodes with these names."""
+
+    async def run():
+        async with driver(config, may_pay=may_pay) as running:
+            session = running.visitor(url, "one")
+            try:
+                pages = [await session.open()]
+                for name in clicks:
+                    node = next(node.id for node in pages[-1].nodes if node.name == name)
+                    pages.append(await session.act(Action(node, "click", "")))
+            finally:
+                await session.close()
+            return pages
+
+    return asyncio.run(run())

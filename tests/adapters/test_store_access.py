@@ -1,6 +1,5 @@
 """Stores that are not open to everybody: logins, headers, cookies, previews, proxies, own certificates; with both drivers."""
 
-import asyncio
 import base64
 import json
 import time
@@ -15,9 +14,8 @@ from simpersona.adapters.storefronts.plain_get import plain_get
 from simpersona.config import AccessConfig, PolitenessConfig, StoreConfig
 from simpersona.config.file import parse_config
 from simpersona.errors import ConfigError, StorefrontError
-from simpersona.pages import Action
 
-from .access_servers import Proxy, Site, encrypted, serving
+from .access_servers import Proxy, Site, encrypted, pages_of, serving
 
 DRIVERS = [pytest.param(Browser, marks=pytest.mark.slow, id="browser"), pytest.param(HttpVisitors, id="http")]
 BASIC = f"Basic {base64.b64encode(b'joe:correct horse').decode()}"
@@ -25,22 +23,9 @@ BASIC = f"Basic {base64.b64encode(b'joe:correct horse').decode()}"
 
 def visit(driver, url, *clicks, access=None, may_pay=False, **settings):
     """The first page and those after clicks."""
-
-    async def run():
-        settings.setdefault("politeness", PolitenessConfig(requests_per_minute=100_000))
-        config = StoreConfig(access=AccessConfig(**(access or {})), **settings)
-        async with driver(config, may_pay=may_pay) as running:
-            session = running.visitor(url, "one")
-            try:
-                pages = [await session.open()]
-                for name in clicks:
-                    node = next(node.id for node in pages[-1].nodes if node.name == name)
-                    pages.append(await session.act(Action(node, "click", "")))
-            finally:
-                await session.close()
-            return pages
-
-    return asyncio.run(run())
+    settings.setdefault("politeness", PolitenessConfig(requests_per_minute=100_000))
+    config = StoreConfig(access=AccessConfig(**(access or {})), **settings)
+    return pages_of(driver, config, url, clicks, may_pay=may_pay)
 
 
 def locked(page):

@@ -14,9 +14,9 @@ from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import MOST_SLOWER, StoreWaits, asks_to_wait, seconds_to_wait
 from simpersona.config import PolitenessConfig, StoreConfig
 from simpersona.errors import BusyStoreError, ChallengeError
-from simpersona.pages import Action, Node
+from simpersona.pages import Node
 
-from .access_servers import Site, serving
+from .access_servers import Site, pages_of, serving
 
 DRIVERS = [pytest.param(Browser, marks=pytest.mark.slow, id="browser"), pytest.param(HttpVisitors, id="http")]
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -25,21 +25,9 @@ HOME = """<title>Home</title><a href="/busy">Busy</a><form action="/form" method
 
 
 def visit(driver, url, *clicks, may_pay=False, robots=False, **settings):
-    async def run():
-        politeness = PolitenessConfig(requests_per_minute=100_000, robots=robots, **settings)
-        config = StoreConfig(politeness=politeness, action_timeout_seconds=5)
-        async with driver(config, may_pay=may_pay) as running:
-            session = running.visitor(url, "one")
-            try:
-                pages = [await session.open()]
-                for name in clicks:
-                    node = next(node.id for node in pages[-1].nodes if node.name == name)
-                    pages.append(await session.act(Action(node, "click", "")))
-            finally:
-                await session.close()
-            return pages
-
-    return asyncio.run(run())
+    politeness = PolitenessConfig(requests_per_minute=100_000, robots=robots, **settings)
+    config = StoreConfig(politeness=politeness, action_timeout_seconds=5)
+    return pages_of(driver, config, url, clicks, may_pay=may_pay)
 
 
 def first(times, refusal, then):

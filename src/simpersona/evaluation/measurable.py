@@ -66,7 +66,7 @@ def with_known(episodes: pa.Table, *columns: str) -> tuple[pa.Table, str]:
 
 
 def left_out(unknown: int, visits: int) -> str:
-    """A remark on visits whose events could not be told; empty without any."""
+    """A remark on visits with unknown events; empty without any."""
     if not unknown:
         return ""
     return f"{unknown:,} of {visits:,} visits are left out: neither the address, the content nor an effect of a page tells what happened"

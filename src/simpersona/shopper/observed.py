@@ -101,7 +101,7 @@ class _Reading:
     entered: bool = False
     """Whether the visitor pressed Enter on the page before: the same search again is another one."""
     undecided: list[tuple[int, float, str | None]] = field(default_factory=list)
-    """Attempts to add of which nothing has told yet whether they did: step, seconds, product."""
+    """Attempts to add of which nothing has shown yet whether they did: step, seconds, product."""
 
     def see(self, step: Step) -> None:
         """Adds the event that seeing the step's page stands for, and what the page reports besides."""

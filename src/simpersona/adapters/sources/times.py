@@ -13,7 +13,7 @@ UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds in each unit."""
 
 _OFFSET = r"(?i)(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"  # behind a time of day
-_SINCE_1970 = r"^(\d{10}|\d{13}|\d{16})(\.\d*)?$"
+_SINCE_1970 = r"^(\d{10}|\d{13}|\d{16,17})(\.\d*)?$"
 _MOST = 2.5e17  # microseconds, about 8,000 years: the range of an engine's times
 _UTC = "timestamp('UTC', 6)"
 
@@ -45,7 +45,7 @@ def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timesta
 
 def stamp_of(text: ir.StringValue) -> ir.TimestampValue:
     """A text in ISO's form, or a number since 1970, as a time in UTC; null where it is neither. The number of digits shows
-    whether it counts seconds (10), milliseconds (13) or microseconds (16).
+    whether it counts seconds (10), milliseconds (13) or microseconds (16, and 17 for times that are too late to be true).
     """
     number = ibis.ifelse(text.re_search(_SINCE_1970), text, None).try_cast("float64")
     scale = ibis.cases((number < 1e11, 1e6), (number < 1e14, 1e3), else_=1.0)
