@@ -8,9 +8,10 @@ import signal
 import pytest
 
 from simpersona.adapters.storefronts.browser import Browser
+from simpersona.adapters.storefronts.browser_path import find_browser
 from simpersona.adapters.storefronts.browser_tree import kept_nodes
 from simpersona.config import StoreConfig
-from simpersona.errors import StorefrontError
+from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,30 @@ def named(page, name):
 
 async def click(window, page, name):
     return await window.act(Action(named(page, name), "click", ""))
+
+
+def shell(path, text):
+    """An executable of shell script."""
+    path.write_text("#!/bin/sh\n" + text)
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_a_browser_that_dies_as_it_starts_is_started_again(site, tmp_path):
+    async def use(_, page):
+        return page
+
+    died, real = tmp_path / "died", find_browser(StoreConfig())
+    once = shell(tmp_path / "once", f'if [ ! -e "{died}" ]; then touch "{died}"; exit 1; fi\nexec "{real}" "$@"\n')
+    assert visit(site.url + "/", use, browser_path=once).title == "Tiny shop"
+    assert died.exists()
+
+
+def test_a_browser_that_never_starts_is_said_to_be_one(site, tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"never does not start: .+\. Name another browser with store\.browser_path\."
+    ):
+        visit(site.url + "/", None, browser_path=shell(tmp_path / "never", "exit 1\n"))
 
 
 def test_the_store_knows_the_visitor_by_the_cookie(site):

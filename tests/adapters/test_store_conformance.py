@@ -9,11 +9,12 @@ import pytest
 from simpersona.adapters.storefronts.browser import Browser
 from simpersona.adapters.storefronts.http import HttpVisitors
 from simpersona.adapters.storefronts.scripted import ScriptedStore, scripted_page
-from simpersona.config import StoreConfig
+from simpersona.config import PolitenessConfig, StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.pages import Action, Method
 from simpersona.shopper.prompt import reply_schema
 
+AT_ONCE = StoreConfig(politeness=PolitenessConfig(requests_per_minute=100_000))
 STORES = [pytest.param("browser", marks=pytest.mark.slow), "http", "scripted"]
 
 
@@ -23,12 +24,12 @@ def visits(request, site, script):
 
     @asynccontextmanager
     async def browser():
-        async with Browser(StoreConfig()) as running:
+        async with Browser(AT_ONCE) as running:
             yield lambda: running.visitor(site.url + "/", "visitor-1")
 
     @asynccontextmanager
     async def http():
-        async with HttpVisitors(StoreConfig()) as running:
+        async with HttpVisitors(AT_ONCE) as running:
             yield lambda: running.visitor(site.url + "/", "visitor-1")
 
     @asynccontextmanager

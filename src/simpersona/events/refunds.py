@@ -58,8 +58,8 @@ def set_refunds_aside(validated: ibis.Table) -> tuple[ibis.Table, Refunds | None
         & (validated.event == "checkout_completed")
         & validated.order_id.notnull()
     )
-    rows = _in_memory(_with_orders(refunds, purchases))
-    taken = _in_memory(_taken(rows, purchases))
+    rows = materialize(_with_orders(refunds, purchases), "refunds")
+    taken = materialize(_taken(rows, purchases), "taken")
     counts = _counts(rows, taken)
     orders = (
         taken.filter(taken.known).group_by(*_ORDER).aggregate(taken=taken.amount.sum(), in_full=taken.in_full.max())
@@ -84,7 +84,8 @@ def without_refunded(events: ibis.Table, refunds: Refunds) -> ibis.Table:
     # not by `greatest` alone, which passes over a null
     rest = ibis.ifelse(left.amount.isnull(), None, ibis.greatest((left.amount - left.taken).round(_DECIMALS), 0.0))
     value = ibis.ifelse(left.in_full > 0, 0.0, rest)
-    left = _in_memory(left.select(rest=value, **{f"in_{name}": left[name] for name in (*SESSION, "order_id")}))
+    left = left.select(rest=value, **{f"in_{name}": left[name] for name in (*SESSION, "order_id")})
+    left = materialize(left, "left")
     joined = events.left_join(left, [events[name] == left[f"in_{name}"] for name in (*SESSION, "order_id")])
     is_reduced = (joined.event == "checkout_completed") & joined.in_order_id.notnull()
     return joined.mutate(value=ibis.ifelse(is_reduced, joined.rest, joined.value)).select(*events.columns)
@@ -111,13 +112,6 @@ def about_refunds(counts: dict[str, int]) -> list[str]:
             " product without a price). They are not subtracted: their orders keep their value."
         )
     return sentences
-
-
-def _in_memory(table: ibis.Table) -> ibis.Table:
-    """The rows of a table about refunds, of which there are few. Spark keeps the plan of a materialised table, and every join of
-    the log with a table made from the log would double it.
-    """
-    return ibis.memtable(table.to_pyarrow())
 
 
 def _is_refund(events: ibis.Table) -> ir.BooleanValue:

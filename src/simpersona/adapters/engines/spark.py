@@ -56,9 +56,11 @@ class SparkBackend(Backend):
     def create_table(self, name: str, /, obj: Any = None, **_: Any) -> ir.Table:
         """The rows of an expression under a name, until the session ends.
 
-        The executors hold them in memory and on their disks; no shared file is written.
+        The executors hold them in memory and on their disks; no shared file is written. A checkpoint and not `persist`, which
+        keeps the plan of all that the rows were made from: with each table made from tables it doubled, and Spark took minutes
+        to plan what it computes in seconds. The price: rows of a lost executor cannot be made again, and the run ends.
         """
-        self._frame(obj).persist(StorageLevel.MEMORY_AND_DISK).createTempView(name)
+        self._frame(obj).localCheckpoint(eager=False, storageLevel=StorageLevel.MEMORY_AND_DISK).createTempView(name)
         return self.table(name)
 
     def to_pyarrow(self, expr: ir.Expr, /, **_: Any) -> Any:

@@ -39,6 +39,8 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PAUSES = (0.5, 2.0)
+"""Seconds before a browser that did not start is tried again; a busy machine can be short of memory for a moment."""
 
 
 class Browser:
@@ -154,18 +156,25 @@ class Browser:
         self._visitors = 0
 
     async def _start(self, playwright: Playwright, path: Path) -> Chromium:
-        """A new Chromium on this machine. Raises ConfigError."""
-        images = [] if self._config.images else ["--blink-settings=imagesEnabled=false"]
-        is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses its sandbox to root
+        """A new Chromium on this machine; one that dies as it starts is tried again. Raises ConfigError."""
+        for pause in PAUSES:
+            with contextlib.suppress(Error):
+                return await self._start_once(playwright, path)
+            await asyncio.sleep(pause)
         try:
-            chromium = await playwright.chromium.launch(
-                executable_path=str(path), chromium_sandbox=not is_root, args=[*FLAGS, *images]
-            )
-            await self._guard_all(chromium)
+            return await self._start_once(playwright, path)
         except Error as error:
             raise ConfigError(
                 f"{path} does not start: {first_line(error)}. Name another browser with store.browser_path."
             ) from error
+
+    async def _start_once(self, playwright: Playwright, path: Path) -> Chromium:
+        images = [] if self._config.images else ["--blink-settings=imagesEnabled=false"]
+        is_root = hasattr(os, "geteuid") and os.geteuid() == 0  # Chromium refuses its sandbox to root
+        chromium = await playwright.chromium.launch(
+            executable_path=str(path), chromium_sandbox=not is_root, args=[*FLAGS, *images]
+        )
+        await self._guard_all(chromium)
         return chromium
 
     async def _connect(self, playwright: Playwright, address: str) -> Chromium:
