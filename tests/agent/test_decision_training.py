@@ -27,9 +27,9 @@ from simpersona.agent.persona_rows import PersonaRows, known_of
 from simpersona.agent.tokens import add_persona_tokens
 from simpersona.config import AgentConfig, PhaseConfig
 from simpersona.errors import ConfigError, ContractError
-from simpersona.pages import Action
+from simpersona.pages import Action, Decision
 from simpersona.shopper.short_prompt import short_answers
-from simpersona.visits import Observation
+from simpersona.visits import SUCCESS, Observation, Step
 
 from .conftest import make_model, make_tokenizer
 from .decision_pages import CODES, planted, recorded, steps
@@ -95,20 +95,20 @@ def test_steps_whose_action_is_not_offered_are_counted_and_left_out():
     assert left_out == 1
 
 
-def test_pages_with_an_offer_to_add_are_drawn_twice_and_their_actions_weigh_half():
+def test_pages_with_an_offer_to_add_are_drawn_three_times_and_their_actions_weigh_a_third():
     some = recorded(np.random.default_rng(0), 60)
     adds = [step for step in some if "Add to cart" in step.page_text]
     others = [step for step in some if "Add to cart" not in step.page_text]
-    assert {step.times for step in adds} == {2}
+    assert {step.times for step in adds} == {3}
     assert {step.times for step in others} == {1}
-    assert adds[0].weight == pytest.approx(others[0].weight / 2)
+    assert adds[0].weight == pytest.approx(others[0].weight / 3)
     assert sum(step.weight * step.times for step in some) == pytest.approx(sum(step.times for step in some))
 
 
 def test_pages_of_the_checkout_are_drawn_more_often_than_others_by_what_they_offer_at_most():
     offers = {
         "link: Hats": 1,
-        "button: Add to cart": 2,
+        "button: Add to cart": 3,
         "link: Checkout": 6,
         "button: Next step": 8,
         "textbox: E-mail": 8,
@@ -125,6 +125,16 @@ def test_pages_of_the_checkout_are_drawn_more_often_than_others_by_what_they_off
     assert (
         len({round(one.weight * one.times, 9) for one in found}) == 1
     )  # a page counts the same, however often it is drawn
+
+
+def test_pages_after_an_order_are_drawn_often_and_those_after_one_that_failed_are_not():
+    checkout = scripted_page("http://shop.example/checkout", "[0-1] RootWebArea: Pay\n[0-2] button: Place order")
+    ordering = Decision(Action("0-2", "click", "Clicking the Place order button"), "")
+    some = steps(np.random.default_rng(1), 3)
+    for place, result in ((1, SUCCESS), (2, "The card was refused")):
+        before = (Step(0, checkout, ordering, result, 0.0),)
+        some[place] = replace(some[0], observation=replace(some[0].observation, steps=before))
+    assert [one.times for one in recorded_steps({"neutral": some}, None)[0]["neutral"]] == [1, 12, 1]
 
 
 def _last_pages(pages):

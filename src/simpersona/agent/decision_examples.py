@@ -19,7 +19,7 @@ from simpersona.agent.tokens import persona_ids
 from simpersona.errors import ConfigError
 from simpersona.pages import Decision, Page, node_text
 from simpersona.shopper.affordances import describe
-from simpersona.shopper.moves import Move, move_of
+from simpersona.shopper.moves import Move, move_of, past_move
 from simpersona.shopper.short_prompt import ShortAnswer, answer_of, short_answers, short_messages
 from simpersona.traces.examples import TrainingStep
 from simpersona.visits import Goal, GoalKind, Observation
@@ -27,9 +27,11 @@ from simpersona.visits import Goal, GoalKind, Observation
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-TIMES_DRAWN: dict[Move, int] = {"add": 2, "checkout": 6, "field": 8, "onward": 8, "order": 12}
+TIMES_DRAWN: dict[Move, int] = {"add": 3, "checkout": 6, "field": 8, "onward": 8, "order": 12}
 """How often a page that offers one of these is drawn; other pages are drawn once. Few pages are forms or carts, and a model
 that has read few of them does not get to an order."""
+TIMES_AFTER_ORDER = 12
+"""How often a page after an order is drawn: a visit has one or two, and a model that has read few of them shops on."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,9 @@ def recorded_steps(
             if (decision := offer.decision(step.decision)) is None:
                 left_out += 1
                 continue
-            weight = weights.get(step.visit_id, 1.0) / offer.times
-            found[kind].append(
-                Recorded(step.observation, decision, step.visit_id, kind, weight, offer.times, offer.text)
-            )
+            times = TIMES_AFTER_ORDER if has_ordered(step.observation) else offer.times
+            weight = weights.get(step.visit_id, 1.0) / times
+            found[kind].append(Recorded(step.observation, decision, step.visit_id, kind, weight, times, offer.text))
         drawn = sum(one.times for one in found[kind])
         scale = drawn / max(sum(one.weight * one.times for one in found[kind]), 1e-9)
         found[kind] = [replace(one, weight=one.weight * scale) for one in found[kind]]
@@ -140,6 +141,11 @@ def _offer(page: Page) -> _Offer:
     answers = short_answers(page)
     times = max((TIMES_DRAWN.get(answer_move(page, answer), 1) for answer in answers), default=1)
     return _Offer(page, answers, "\n".join(map(node_text, page.nodes)), times)
+
+
+def has_ordered(observation: Observation) -> bool:
+    """Whether the visit has placed an order."""
+    return any(step.succeeded and past_move(step) == "order" for step in observation.steps)
 
 
 def answer_move(page: Page, answer: ShortAnswer) -> Move:

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 OUTSIDE = 0.1
 """The weight of the mass outside the branches."""
 RARE: frozenset[Move] = frozenset({"add", "cart", "checkout", "order", "field", "onward"})
-RARE_WEIGHT = 3.0
+RARE_WEIGHT = 6.0
 """The weight of a branch below which the buyer can take a rare step of the funnel; other branches have 1."""
-TYPED_WEIGHT = 0.3
-"""The weight of each token of a typed text."""
+TYPED_WEIGHT = 1.0
+"""The weight of each token of a typed text. A model that types nearly the right word finds nothing."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _shares_below(branch: Branch, shares: Float[np.ndarray, " answers"]) -> Floa
 
 
 def typed_targets(tree: AnswerTree, answer: int, text: str) -> list[Target]:
-    """The targets of a typed text and of its end, each with a small weight."""
+    """The targets of a typed text and of its end."""
     start = len(tree.ids[answer])
     typed = tree.typed_ids(text)
     chosen = len(typed) - len(tree.typed_ids("")) + 1  # the first token of the end is the last choice
