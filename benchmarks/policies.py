@@ -1,13 +1,12 @@
 """Policies: the pack's language model beside its scorer, with and without personas, and the language model as it was before training.
 
-In a generated world that neither was trained on, with the same goals for all.
+In a generated world that neither was trained on, with the same goals for all. Its run is kept in runs/policies: a killed benchmark continues
+with the visits that are missing.
 """
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -66,47 +65,46 @@ DOINGS = (
 )
 
 
-def section(visits: int = 240, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
-    """`visits` of each policy, a third as many without a persona, and `base_visits` of the untrained model."""
+def section(visits: int = 1000, base_visits: int = 20, lab: LabConfig | None = None) -> Section:
+    """`visits` of each policy, a quarter as many without a persona, and `base_visits` of the untrained model."""
     lab = lab or LabConfig(shops=36, buyers=36_000, seed=31, output="parquet")
-    with tempfile.TemporaryDirectory() as scratch:
-        config = Config(
-            folder=Path(scratch),
-            pack="default",
-            lab=lab,
-            split=SplitConfig(held_out_share=1 / 3),
-            store=StoreConfig(driver="http"),
-            traces=TracesConfig(sessions=4),
-            agent=AgentConfig(policies=("lm", "scorer")),
-            simulation=SimulationConfig(
-                policy="lm",
-                episodes=visits,
-                no_token_episodes=visits // 3,
-                max_steps=MAX_STEPS,
-                concurrency=TOGETHER,
-                scorer=ScorerVisitsConfig(episodes=visits, no_token_episodes=visits // 3, max_steps=MAX_STEPS),
-            ),
-        )
-        folder = run_pipeline(config, Quiet(), upto="evaluation")
-        run = StageContext(config, folder, lambda *_: None, "policies")
-        episodes = run.table("simulation/episodes.parquet", EPISODES)
-        steps = run.table("simulation/steps.parquet", STEPS)
-        doings = []
-        for policy, words in POLICIES.items():
-            own = episodes.filter(pc.equal(episodes["policy"], policy))
-            doings += [
-                _doing(words, own.filter(pc.is_valid(own["code"])), steps),
-                _doing(f"{words}, no persona", own.filter(pc.is_null(own["code"])), steps),
-            ]
-        doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
-        figures = read_json(folder / "evaluation/metrics.json")
-        of_scorer = episodes.filter(pc.equal(episodes["policy"], "scorer"))
-        same = grounding.same_sessions(run, of_scorer)  # of both: the goals are the same
-        columns = {words: _of_policy(figures, policy) | same for policy, words in POLICIES.items()}
-        separations = {
-            words: grounding.separation_table(run, episodes.filter(pc.equal(episodes["policy"], policy)))
-            for policy, words in POLICIES.items()
-        }
+    config = Config(
+        name="policies",
+        pack="default",
+        lab=lab,
+        split=SplitConfig(held_out_share=1 / 3),
+        store=StoreConfig(driver="http"),
+        traces=TracesConfig(sessions=4),
+        agent=AgentConfig(policies=("lm", "scorer")),
+        simulation=SimulationConfig(
+            policy="lm",
+            episodes=visits,
+            no_token_episodes=visits // 4,
+            max_steps=MAX_STEPS,
+            concurrency=TOGETHER,
+            scorer=ScorerVisitsConfig(episodes=visits, no_token_episodes=visits // 4, max_steps=MAX_STEPS),
+        ),
+    )
+    folder = run_pipeline(config, Quiet(), upto="evaluation")
+    run = StageContext(config, folder, lambda *_: None, "policies")
+    episodes = run.table("simulation/episodes.parquet", EPISODES)
+    steps = run.table("simulation/steps.parquet", STEPS)
+    doings = []
+    for policy, words in POLICIES.items():
+        own = episodes.filter(pc.equal(episodes["policy"], policy))
+        doings += [
+            _doing(words, own.filter(pc.is_valid(own["code"])), steps),
+            _doing(f"{words}, no persona", own.filter(pc.is_null(own["code"])), steps),
+        ]
+    doings.append(_doing("untrained language model", *_untrained(run, base_visits)))
+    figures = read_json(folder / "evaluation/metrics.json")
+    of_scorer = episodes.filter(pc.equal(episodes["policy"], "scorer"))
+    same = grounding.same_sessions(run, of_scorer)  # of both: the goals are the same
+    columns = {words: _of_policy(figures, policy) | same for policy, words in POLICIES.items()}
+    separations = {
+        words: grounding.separation_table(run, episodes.filter(pc.equal(episodes["policy"], policy)))
+        for policy, words in POLICIES.items()
+    }
     rows = [
         [label, figure(figures, shown), figure(figures, shown, "scorer"), number(paper), aim]
         for label, shown, paper, aim in ROWS
