@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from simpersona.evaluation.metric import Metric
@@ -48,6 +49,10 @@ FIGURES: tuple[tuple[Metric, str], ...] = (
     *((metric("outcomes", training, "other"), "≤ 0.005") for training in TRAINING.labels),
 )
 """The metrics on a card, each with its target."""
+
+OTHERS = {"none": "no token", "mismatched": "a mismatched token"}
+"""What the matched token is compared with, as a card says it."""
+MOVES = {"leave": "leaving", "add": "adding to the cart"}
 
 LIMITS = """
 - **Lab data.** Its buyers are generated: 24 planted types of shoppers. The codes describe the differences of these types, not those
@@ -106,6 +111,7 @@ def model_card(about: dict[str, Any]) -> str:
         "",
         "The visits are distributed evenly over the stores and over the buyers of each store. Among the real sessions, frequent buyers count more.",
         "",
+        *(_language_model(about["tested"], goes_on=about["earlier_training"]) if about.get("tested") else []),
         "## Limits",
         LIMITS.rstrip() if about["source"] == "lab" else "- A persona describes the average behaviour of its buyers.",
         *([LANGUAGE_MODEL] if "lm" in about["policies"] else []),
@@ -136,6 +142,61 @@ def _data(about: dict[str, Any]) -> list[str]:
         "",
         "The stores of the demo are different ones (another world, another seed), even if a name is the same.",
     ]
+
+
+def _language_model(tested: dict[str, Any], *, goes_on: bool) -> list[str]:
+    """The language model's test on decisions of other stores, and the same test on fewer decisions during its training."""
+    gains = tested["gain"]
+    start = " It goes on from the language model of an earlier pack." if goes_on else ""
+    rows = [
+        ("nats per decision, matched token", _number(tested["matched"])),
+        *((f"… gained over {OTHERS[name]}", _interval(gains[name])) for name in OTHERS),
+    ]
+    if "leave" in tested:
+        rows += [
+            ("nats per decision, the scorer, with the persona", _number(tested["scorer_matched"])),
+            ("nats per decision, the scorer, without a persona", _number(tested["scorer_none"])),
+            *(
+                (
+                    f"log-odds of {words} against the scorer's, over all personas on {tested[move]['pages']} pages: correlation, slope",
+                    f"{_number(tested[move]['correlation'])}, {_number(tested[move]['slope'])}",
+                )
+                for move, words in MOVES.items()
+            ),
+            ("divergence of the first choice from the scorer, nats", _number(tested["kl_first_choice"])),
+            ("… of a perfect model that ignores the persona", _number(tested["kl_first_choice_alike"])),
+        ]
+    curve = tested["curve"]
+    return [
+        "## The language model on test decisions",
+        "",
+        f"Decisions of held-out stores, with 95 % intervals over visits.{start}",
+        "",
+        "| figure | |",
+        "| --- | ---: |",
+        *(f"| {label} | {value} |" for label, value in rows),
+        "",
+        *(
+            [
+                "During training, on fewer of these decisions:",
+                "",
+                "| situations read | nats per decision, matched token | gained over no token |",
+                "| ---: | ---: | ---: |",
+                *(
+                    f"| {line['prefixes']:,} | {_number(line['matched'])} | {_interval(line['gain']['none'])} |"
+                    for line in curve
+                ),
+                "",
+            ]
+            if curve
+            else []
+        ),
+    ]
+
+
+def _interval(value: Sequence[float]) -> str:
+    estimate, low, high = value
+    return f"{estimate:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _version(about: dict[str, Any]) -> str:

@@ -15,6 +15,8 @@ from simpersona.pack.files import POLICIES
 from simpersona.personas.fitted import META, MODEL
 
 FIGURES = "evaluation/metrics.json"
+TRAINED = "trained.json"
+"""The summary of a training, beside its weights."""
 
 
 def run_parts(folder: Path) -> dict[str, Path]:
@@ -59,6 +61,8 @@ def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
         "embedder": meta["embedder"],
         "codes": meta["personas"]["codes"],
         "policies": list(policies),
+        "tested": _tested(folder) if "lm" in policies else None,
+        "earlier_training": "lm" in policies and config.agent.start is not None,
         "counterfactual": "lm" in policies and config.agent.prompt == "short" and config.agent.counterfactual,
         "trained_on": sorted(set(mix["shop_id"].to_pylist()) - set(meta["held_out"])),
         "held_out": meta["held_out"],
@@ -68,6 +72,13 @@ def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
         "peak_memory_mb": max((stage["peak_memory_mb"] for stage in stages.values()), default=0),
         "figures": {key: value for key, value in metrics.items() if key != "notes" and value is not None},
     }
+
+
+def _tested(folder: Path) -> dict[str, Any] | None:
+    """The test of a language model that was trained by decisions, with its `curve` during training; None for another one."""
+    summary = read_json(folder / "agent" / POLICIES["lm"] / TRAINED)
+    tested = summary.get("held_out") or {}
+    return tested | {"curve": summary.get("curve", [])} if "gain" in tested else None
 
 
 def about_personas(folder: Path) -> dict[str, Any]:
