@@ -24,7 +24,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from simpersona.adapters.models.quiet import quiet
 from simpersona.agent.backbone import load_backbone, save_backbone
-from simpersona.agent.bfloat16 import frozen_in_bfloat16, native_bfloat16
+from simpersona.agent.bfloat16 import faster_in_bfloat16, frozen_in_bfloat16
 from simpersona.agent.checkpointed_trainer import DONE, last_whole, training_arguments
 from simpersona.agent.decision_draws import drawn_steps
 from simpersona.agent.decision_examples import DecisionEncoder
@@ -181,7 +181,7 @@ def _trainable(
     if phase == 2 and not config.lora_rank:
         return model, tokenizer, rows, ids
     model.requires_grad_(requires_grad=False)
-    if not torch.cuda.is_available() and native_bfloat16():
+    if not torch.cuda.is_available() and faster_in_bfloat16():
         frozen_in_bfloat16(model)
     adapted: PreTrainedModel | PeftModel = model
     if phase == 2:

@@ -26,7 +26,7 @@ from jaxtyping import Float, Int
 from transformers import DynamicCache
 
 from simpersona.agent.answer_tree import AnswerTree
-from simpersona.agent.bfloat16 import frozen_in_bfloat16, native_bfloat16
+from simpersona.agent.bfloat16 import faster_in_bfloat16, frozen_in_bfloat16
 from simpersona.agent.constraint import Constraint, JsonGrammars
 from simpersona.agent.grounded_model import GroundedModel
 from simpersona.agent.joint_pass import joint_logits
@@ -83,7 +83,7 @@ class TransformersModel:
         self._model, self._tokenizer = self._grounded.model, self._grounded.tokenizer
         if torch.cuda.is_available():
             self._model.to("cuda")  # pyright: ignore[reportArgumentType]
-        elif native_bfloat16():
+        elif faster_in_bfloat16():
             frozen_in_bfloat16(self._model)
         self._grammars = JsonGrammars(self._tokenizer, self._model.config.vocab_size)
         self._temperature, self._together = temperature, together
