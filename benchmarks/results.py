@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -41,8 +41,8 @@ class Section:
     tables: Sequence[tuple[Table, str]]
     packages: Sequence[str] = field(default=())
 
-    def text(self, machine: Machine) -> str:
-        """The section in Markdown."""
+    def text(self, machine: Machine, numbers: Mapping[str, int] | None = None) -> str:
+        """The section in Markdown; `numbers` were set on the command line."""
         versions = [f"Python {platform.python_version()}", *(f"{name} {version(name)}" for name in self.packages)]
         others = machine.others
         busy = (
@@ -55,9 +55,10 @@ class Section:
             parts.append("\n".join(table.lines()))
             if note:
                 parts.append(note)
+        options = "".join(f" --set {name}={value}" for name, value in (numbers or {}).items())
         today = datetime.now(UTC).date().isoformat()
         parts.append(
-            f"`python -m benchmarks {self.subject}`, {today}, {machine.described()}; {', '.join(versions)}.{busy}"
+            f"`python -m benchmarks {self.subject}{options}`, {today}, {machine.described()}; {', '.join(versions)}.{busy}"
         )
         return "\n\n".join(parts) + "\n"
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import events, experiments, volume, volume_ways, world
+from benchmarks.__main__ import main
 from benchmarks.measure import Machine, Stopwatch, costs, median_cost
 from benchmarks.results import Section, Table, number, write_section
 from simpersona.config import LabConfig
@@ -37,6 +38,19 @@ def test_a_section_is_replaced_and_not_repeated(tmp_path):
     assert text.count("## world") == 1
     assert "| a | 2 |" in text
     assert "| a | 1 |" not in text
+
+
+def test_numbers_set_on_the_command_line_are_a_part_of_the_sections_command():
+    text = Section("world", "What.", []).text(Machine(), {"visits": 240, "base_visits": 0})
+    assert "`python -m benchmarks world --set visits=240 --set base_visits=0`" in text
+
+
+@pytest.mark.parametrize("given", ["visits", "visits=", "visits=-1", "visits=many", "lab=3", "visit=3"])
+def test_a_number_that_a_subject_does_not_have_is_an_error(given, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", "policies", "--set", given])
+    with pytest.raises(SystemExit):
+        main()
+    assert "expected NAME=NUMBER, with one of visits, base_visits" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
