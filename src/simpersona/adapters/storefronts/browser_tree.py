@@ -10,19 +10,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
-from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.kept import Kept, changed
 from simpersona.adapters.storefronts.markup import NO_MARKUP, Markup
 from simpersona.adapters.storefronts.names import named
 from simpersona.pages import Node, estimated_tokens, node_line
 from simpersona.shopper.affordances import CHOSEN, CLICKED, DISABLED, TYPED, part_words
+from simpersona.shopper.store_words import KEPT
 
 _PART_TOKENS = 7
 """Tokens of the text "= part 1 of 3"."""
 MAX_OPTIONS = 16
 """Options of a dropdown that are shown."""
-_CONTROLS = CLICKED | TYPED | CHOSEN
+_FIELDS = TYPED | CHOSEN
+_CONTROLS = CLICKED | _FIELDS
+_READ = frozenset({"heading", "image", "StaticText"})
+_SHOWN = _CONTROLS | _READ | {"RootWebArea"}
+_WHOLE = _FIELDS | {"StaticText"}
+"""Nodes below which nothing is kept."""
 _NAMED_BY_CONTENT = _CONTROLS | {"heading", "option", "image"}
 _INLINE = frozenset(
     {"none", "generic", "strong", "emphasis", "mark", "code", "time", "superscript", "subscript", "deletion",
@@ -41,19 +48,17 @@ def kept_nodes(ax_nodes: Sequence[AxNode], max_name_chars: int, markup: Markup =
     """
     by_id = {node["nodeId"]: node for node in ax_nodes}
     kept: list[Kept] = []
-    for node in _walk(ax_nodes[0], by_id, 0, "", named=False) if ax_nodes else ():
-        if kept and _joins(kept[-1], node):
-            kept[-1] = _joined(kept[-1], node)
-        else:
-            kept.append(node)
+    if ax_nodes:
+        _keep(ax_nodes[0], by_id, 0, "", kept, named=False)
     counted: Counter[int] = Counter()
     frames: dict[int, int] = {}
     numbered = []
     for item in named(kept, markup, max_name_chars):
         frame = frames.setdefault(item.frame, len(frames))
         counted[frame] += 1
-        node = replace(item.node, id=f"{frame}-{counted[frame]}")
-        numbered.append(replace(item, node=node, frame=frame, tree_frame=item.frame))
+        node_id = f"{frame}-{counted[frame]}"
+        is_numbered = (node_id, frame) == (item.node.id, item.frame)
+        numbered.append(item if is_numbered else changed(item, node=changed(item.node, id=node_id), frame=frame))
     return numbered
 
 
@@ -79,7 +84,7 @@ def shown_part(
     A part holds the nodes that fit into about `max_tokens`, and at least one. Parts count from 1; a number past the end
     gives the last part. A page that `goes_on` when it is scrolled has one part more, which is not there yet.
     """
-    costs = [estimated_tokens(node_line(item.node)) + 1 for item in kept]
+    costs = [_tokens(node_line(item.node)) + 1 for item in kept]
     if len(kept) <= 1 or (sum(costs) <= max_tokens and not goes_on):
         return tuple(item.node for item in kept), 1
     room = max_tokens - costs[0] - _PART_TOKENS
@@ -94,43 +99,58 @@ def shown_part(
     return (root, *(item.node for item in kept[starts[part - 1] : [*starts, len(kept)][part]])), part
 
 
-def _walk(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Iterator[Kept]:
-    """The kept nodes at and below `ax`; `named`: an ancestor's name already says this text."""
+@lru_cache(maxsize=KEPT)  # most of a page's lines are those of the page before
+def _tokens(line: str) -> int:
+    return estimated_tokens(line)
+
+
+def _keep(ax: AxNode, by_id: Mapping[str, AxNode], depth: int, block: str, kept: list[Kept], *, named: bool) -> None:
+    """Adds the kept nodes at and below `ax` to `kept`; `named`: an ancestor's name already says this text."""
     role = _value(ax, "role")
     ignored = ax.get("ignored", False)
     if not ignored and role not in _INLINE and role != "StaticText":
         block = ax["nodeId"]
-    kept = None if ignored else _kept(ax, role, by_id, depth, block, named=named)
-    if kept is not None:
-        yield kept
+    node = None
+    if not ignored and role in _SHOWN:
+        # as on a page without frames, where no line has to be numbered again
+        node = _kept(ax, role, by_id, f"{ax.get('frame', 0)}-{len(kept) + 1}", depth, block, named=named)
+    if node is not None:
+        if kept and _joins(kept[-1], node):
+            kept[-1] = _joined(kept[-1], node)
+        else:
+            kept.append(node)
         depth += 1
-    named = named or role == "LabelText" or (role in _NAMED_BY_CONTENT and not ignored)
-    if role in ("StaticText", *CHOSEN, *TYPED):
+    if role in _WHOLE:
         return
+    named = named or role == "LabelText" or (role in _NAMED_BY_CONTENT and not ignored)
     for child in ax.get("childIds", ()):
         if child in by_id:
-            yield from _walk(by_id[child], by_id, depth, block, named=named)
+            _keep(by_id[child], by_id, depth, block, kept, named=named)
 
 
-def _kept(ax: AxNode, role: str, by_id: Mapping[str, AxNode], depth: int, block: str, *, named: bool) -> Kept | None:
+def _kept(
+    ax: AxNode, role: str, by_id: Mapping[str, AxNode], node_id: str, depth: int, block: str, *, named: bool
+) -> Kept | None:
     backend_id = ax.get("backendDOMNodeId")
     if backend_id is None:
         return None
     name = " ".join(_value(ax, "name").split())
     frame, process = ax.get("frame", 0), ax.get("process", 0)
-    if role == "RootWebArea" or (role in _CONTROLS and (name or role in TYPED | CHOSEN)):
+    if role == "RootWebArea" or (role in _CONTROLS and (name or role in _FIELDS)):
         options = tuple(ax.get("options") or _options(ax, by_id)) if role in CHOSEN else ()
         node = Node(
-            "", role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth, methods=ax.get("methods", ())
+            node_id, role, name, _control_value(ax, role), options[:MAX_OPTIONS], depth, methods=ax.get("methods", ())
         )
         href = str(_property(ax, "url") or "") if role == "link" else ""
-        return Kept(node, backend_id, href=href, frame=frame, process=process, pieces=tuple(_pieces(ax, by_id)))
-    if name and not named and role in ("heading", "image", "StaticText"):
+        pieces = tuple(_pieces(ax, by_id))
+        return Kept(node, backend_id, href, frame=frame, tree_frame=frame, process=process, pieces=pieces)
+    if name and not named and role in _READ:
         return Kept(
-            Node("", role, name, depth=depth),
+            Node(node_id, role, name, depth=depth),
             backend_id,
             block=block if role == "StaticText" else "",
             frame=frame,
+            tree_frame=frame,
             process=process,
         )
     return None
@@ -184,7 +204,8 @@ def _joined(last: Kept, node: Kept) -> Kept:
 
 
 def _value(ax: AxNode, key: str) -> str:
-    return str(ax.get(key, {}).get("value", "") or "")
+    held = ax.get(key)
+    return str(held.get("value") or "") if held else ""
 
 
 def _property(ax: AxNode, name: str) -> object:

@@ -89,32 +89,32 @@ class _Cards:
         self._unnamed: defaultdict[Element, list[int]] = defaultdict(list)
         """Links such as "Details", which count where no link has the product's name."""
         self._inside: defaultdict[Element, list[int]] = defaultdict(list)
+        self._found: dict[Element, set[str]] = {}
         headings = {one for element in self._elements if element is not None and (one := element.nearest("h1"))}
         self._main = (
-            {above for heading in headings for above in heading.around()} if len(headings) == 1 else set[Element]()
+            {above for heading in headings for above in heading.around} if len(headings) == 1 else set[Element]()
         )
         """The elements with the page's heading in them: what they say is about the page, not about one of its products."""
         for number, (line, element) in enumerate(zip(lines, self._elements, strict=True)):
             if element is None:
                 continue
-            is_link = _may_be_product(line) and line.leads_on(element.get("href"))
-            for above in element.around():
+            for above in element.around:
                 self._inside[above].append(number)
-                if is_link:
-                    (self._links if is_title(line.node.name) else self._unnamed)[above].append(number)
+            if _may_be_product(line) and line.leads_on(element.get("href")):
+                links = self._links if is_title(line.node.name) else self._unnamed
+                for above in element.around:
+                    links[above].append(number)
 
     def cards(self) -> Iterator[tuple[Sequence[int], Card]]:
         """The lines of each card, and the card."""
-        around: dict[int, Element] = {}  # the nearest element around each price that holds a link
+        holders: defaultdict[Element, list[int]] = defaultdict(list)  # the nearest around each price that hold a link
         for number, (line, element) in enumerate(zip(self._lines, self._elements, strict=True)):
             if element is not None and _is_price(line):
-                holder = next((above for above in element.around() if self._titles(above)), None)
+                holder = next((above for above in element.around if self._titles(above)), None)
                 if holder is not None and holder not in self._main:
-                    around[number] = holder
-        holders = Counter(around.values())
+                    holders[holder].append(number)
         alike = Counter(map(_shape, holders))
-        for holder in holders:
-            prices = [number for number, other in around.items() if other is holder]
+        for holder, prices in holders.items():
             if len(self._addresses(holder)) == 1 or (alike[_shape(holder)] > 1 and not self._is_list(prices)):
                 if alike[_shape(holder)] > 1 or self._may_be_card(holder):
                     yield self._card(holder, prices)
@@ -124,8 +124,8 @@ class _Cards:
     def is_item(self, number: int) -> bool:
         """Whether a link is the only one of an item that the markup says is a product (microdata)."""
         element = self._elements[number]
-        items = () if element is None else (one for one in element.around() if _ITEM.search(one.get("itemtype")))
-        item = next(iter(items), None)
+        around = () if element is None else element.around
+        item = next((one for one in around if "itemtype" in one.attributes and _ITEM.search(one.get("itemtype"))), None)
         return (
             item is not None
             and item not in self._main
@@ -138,7 +138,9 @@ class _Cards:
         return self._links.get(element) or self._unnamed.get(element, [])
 
     def _addresses(self, element: Element) -> set[str]:
-        return {same_product(self._lines[number].href) for number in self._titles(element)}
+        if element not in self._found:
+            self._found[element] = {same_product(self._lines[number].href) for number in self._titles(element)}
+        return self._found[element]
 
     def _may_be_card(self, holder: Element) -> bool:
         """Whether an element looks like a card though no other is like it, as on a page with one result."""
@@ -152,7 +154,7 @@ class _Cards:
         """The largest element around that holds no other product: with the buttons of the card."""
         addresses = self._addresses(holder)
         card = holder
-        for above in holder.around():
+        for above in holder.around:
             if above.tag in _NO_CARD or above in self._main or self._addresses(above) != addresses:
                 break
             card = above
@@ -210,7 +212,7 @@ class _Cards:
 
 def _shape(element: Element) -> tuple[str, str, int]:
     """What elements that repeat have in common."""
-    return element.tag, element.parent.tag if element.parent is not None else "", sum(1 for _ in element.around())
+    return element.tag, element.parent.tag if element.parent is not None else "", len(element.around)
 
 
 def _is_price(line: Kept) -> bool:
@@ -222,15 +224,14 @@ def _is_price(line: Kept) -> bool:
 
 def _may_be_product(line: Kept) -> bool:
     """Whether a link may be that of a product: neither one without a name nor one that does something else."""
-    return (
-        line.node.role == "link"
-        and line.leads_on()
-        and purpose_of_address(line.href) is None
-        and _may_name(line.node.name)
-    )
+    return line.node.role == "link" and line.leads_on() and _may_lead(line.href, line.node.name)
 
 
 @lru_cache(maxsize=KEPT)
+def _may_lead(address: str, name: str) -> bool:
+    return purpose_of_address(address) is None and _may_name(name)
+
+
 def _may_name(name: str) -> bool:
     """Whether the name of a link may be that of a product."""
     if not _TITLE.search(name):
@@ -241,6 +242,7 @@ def _may_name(name: str) -> bool:
     return not (words.is_cart_name(name) or _OTHER.match(name) or any(word.search(name) for word in does))
 
 
+@lru_cache(maxsize=KEPT)
 def is_title(name: str) -> bool:
     """Whether the name of a product's link is the product's."""
     return bool(name) and not _DETAILS.match(name)
@@ -283,6 +285,8 @@ def _things(value: Any) -> Iterator[dict[str, Any]]:
 
 def _is_known(line: Kept, known: tuple[frozenset[str], frozenset[str]]) -> bool:
     addresses, titles = known
+    if not addresses and not titles:
+        return False
     title = " ".join(title_in(line.node.name).casefold().split())
     return line.leads_on() and (_path(line.href) in addresses or title in titles)
 

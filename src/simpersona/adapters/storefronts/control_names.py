@@ -113,7 +113,7 @@ def name_controls(ax_nodes: Sequence[AxNode], clues: Callable[[int], Clues]) -> 
 
 def is_nameless(node: Mapping[str, Any]) -> bool:
     """Whether a node is a link or a button without a name."""
-    is_control = not node.get("ignored") and node.get("role", {}).get("value") in CLICKED
+    is_control = node.get("role", {}).get("value") in CLICKED and not node.get("ignored")
     return is_control and not _name(node) and node.get("backendDOMNodeId") is not None
 
 

@@ -15,11 +15,9 @@ def http_markup(elements: Sequence[tuple[HtmlElement, Document]]) -> Markup:
     made: dict[HtmlElement, Element] = {}
     data: list[str] = []
     for root in dict.fromkeys(document.root for _, document in elements):
-        for element in root.iter():
-            if not isinstance(element.tag, str):
-                continue
+        for element in root.iter("*"):
             parent = made.get(element.getparent())  # pyright: ignore[reportArgumentType] - None is in no table
-            made[element] = one = Element(element.tag, dict(element.attrib), parent)
+            made[element] = one = Element(element.tag, dict(element.items()), parent)
             if parent is not None:
                 parent.children.append(one)
             if element.tag == "script" and element.get("type") == "application/ld+json":

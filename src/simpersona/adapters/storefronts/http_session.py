@@ -6,6 +6,7 @@ No script runs and no style is read. A page is shown in the same form as in the 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx2
@@ -69,7 +70,8 @@ class HttpSession:
     ) -> None:
         self._access = access
         self._requests = StoreRequests(scope.url, config.action_timeout_seconds, waits, politeness, access)
-        self._status, self._answer_headers = 0, dict[str, str]()  # of the page
+        self._status = 0  # of the page
+        self._answer_headers: Mapping[str, str] = {}
         self._politeness, self._visit = politeness, visit
         self._connections, self._config, self._visitor, self._scope = connections, config, visitor, scope
         self._client: httpx2.AsyncClient | None = None
@@ -273,22 +275,24 @@ class HttpSession:
 
     def _note(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Notes what the store did, if it is not the lab's, whose log records it."""
+        if self._visit is None:
+            return
         asked = Asked(
             request.method, str(request.url), "page", request.content, request.headers.get("Content-Type", "")
         )
-        if self._visit is not None and adds_to_cart(asked):
+        if adds_to_cart(asked):
             kind, leads_to = (response.headers.get(name, "") for name in ("Content-Type", "Location"))
             self._effects.append(cart_effect(asked, Answer(response.status_code, kind, response.text, leads_to)))
 
     async def _refused(self, request: httpx2.Request, into: Document) -> str | None:
         """Why a request may not be sent; empty where the guarded visit reports the reason."""
-        url = str(request.url)
         if self._visit is not None:
             kind = "page" if into is self._document else "frame"
             content_type = request.headers.get("Content-Type", "")
-            if self._visit.decide(Asked(request.method, url, kind, request.content, content_type)) is not None:
+            asked = Asked(request.method, str(request.url), kind, request.content, content_type)
+            if self._visit.decide(asked) is not None:
                 return ""
-        return await self._politeness.refused(url) if self._politeness is not None else None
+        return await self._politeness.refused(str(request.url)) if self._politeness is not None else None
 
     async def _open_frames(self, document: Document) -> None:
         """Loads the frames of a document. A frame that fails, or is of another site, stays empty."""
@@ -313,14 +317,16 @@ class HttpSession:
         if into is self._document:
             self._part = 1
             self._status = response.status_code
-            self._answer_headers = {name.lower(): value for name, value in response.headers.items()}
+            self._answer_headers = response.headers
         into.replace(parsed(response.text), str(response.url))
         return f"The store answered with an error ({response.status_code})" if response.status_code >= 500 else None
 
     def _look(self, failure: str | None = None) -> Page:
         self._elements = []
         tree = ax_nodes(self._document, self._elements)
-        kept = kept_nodes(tree, self._config.max_name_chars, http_markup(self._elements))
+        markup = http_markup(self._elements)
+        kept = kept_nodes(tree, self._config.max_name_chars, markup)
+        markup.release()
         marked, lines = marked_fields(tree), [node_text(item.node) for item in kept]
         if failure is None and self._sends:
             failure = newly_refused(marked, self._marked, is_same=lines == self._lines)

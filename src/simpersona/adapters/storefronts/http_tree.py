@@ -6,8 +6,9 @@ so an element that only a style hides is shown.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 from urllib.parse import urljoin
@@ -19,6 +20,7 @@ from simpersona.adapters.storefronts.control_names import MAX_INSIDE, Clues, clu
 from simpersona.adapters.storefronts.field_hints import hinted
 from simpersona.adapters.storefronts.tree_repairs import repair
 from simpersona.shopper.affordances import DISCLOSURE
+from simpersona.shopper.store_words import KEPT
 
 _ROLES = {
     "article": "article",
@@ -114,9 +116,9 @@ def ax_nodes(page: Document, elements: list[tuple[HtmlElement, Document]]) -> Se
     nodes: list[dict[str, Any]] = []
     titles = page.root.xpath("//title")
     elements.append((page.root, page))
-    root = _node(nodes, "RootWebArea", titles[0].text_content() if titles else "", 0)
+    root = _node(nodes, "RootWebArea", spaced(titles[0].text_content()) if titles else "", 0)
     # in a page without a body tag the parser leaves the first part in the head
-    root["childIds"] = [*_children(page.root, _Reading(page, 0, elements, nodes))]
+    root["childIds"] = _children(page.root, _Reading(page, 0, elements, nodes))
     repair(nodes)
     name_controls(nodes, lambda index: _clues(elements[index][0]))
     return nodes
@@ -142,7 +144,7 @@ def form_of(element: HtmlElement) -> HtmlElement | None:
 
 def spaced(text: str | None) -> str:
     """The text with single spaces inside and none around it."""
-    return " ".join((text or "").split())
+    return " ".join(text.split()) if text else ""
 
 
 def option_text(option: HtmlElement) -> str:
@@ -164,68 +166,86 @@ def _node(nodes: list[dict[str, Any]], role: str, name: str, index: int, **extra
         "nodeId": str(len(nodes)),
         "ignored": False,
         "role": {"value": role},
-        "name": {"value": spaced(name)},
+        "name": {"value": name},
         "backendDOMNodeId": index,
-        "childIds": [],
         **extra,
     }
     nodes.append(node)
     return node
 
 
-def _children(element: HtmlElement, reading: _Reading) -> Iterator[str]:
-    index = len(reading.elements) - 1
-    if spaced(element.text):
-        yield _node(reading.nodes, "StaticText", element.text or "", index, frame=reading.frame)["nodeId"]
+def _children(element: HtmlElement, reading: _Reading) -> list[str]:
+    """The ids of the nodes in an element, which are added to the page's nodes."""
+    index, found = len(reading.elements) - 1, list[str]()
+    if text := spaced(element.text):
+        found.append(_text(text, index, reading))
     closed = element.tag == "details" and "open" not in element.attrib
-    summary = next((child for child in element if child.tag == "summary"), None)
+    summary = next((child for child in element if child.tag == "summary"), None) if closed else None
     for child in element:
-        if isinstance(child.tag, str) and not _hidden(child) and not (closed and child is not summary):
-            reading.elements.append((child, reading.document))
-            yield _element(child, reading)
-        if spaced(child.tail) and not closed:
-            yield _node(reading.nodes, "StaticText", child.tail or "", index, frame=reading.frame)["nodeId"]
+        if isinstance(child.tag, str) and not (closed and child is not summary):
+            given = dict(child.items())  # at once: to ask for attributes one by one takes longer
+            if not _hides(child.tag, given):
+                reading.elements.append((child, reading.document))
+                found.append(_element(child, given, reading))
+        if not closed and (text := spaced(child.tail)):
+            found.append(_text(text, index, reading))
+    return found
 
 
-def _element(element: HtmlElement, reading: _Reading) -> str:
+def _text(text: str, index: int, reading: _Reading) -> str:
+    return _node(reading.nodes, "StaticText", text, index, frame=reading.frame)["nodeId"]
+
+
+def _element(element: HtmlElement, given: Mapping[str, str], reading: _Reading) -> str:
+    """The id of the node of an element with the attributes `given`; what is in the element is added, too."""
     index = len(reading.elements) - 1
     hidden = hidden_box(element) if element.tag == "label" else None
-    box = element if hidden is None else hidden
-    role = _role(box if hidden is not None else element)
-    name = _name(element, role) if hidden is None else _box_name(element, hidden)
-    extra: dict[str, Any] = {"properties": [*_properties(element, box, role, reading)]}
+    role = _role(element, given) if hidden is None else _role(hidden, dict(hidden.items()))
+    name = _name(element, role, given) if hidden is None else _box_name(element, hidden)
+    extra: dict[str, Any] = {}
+    if properties := _properties(element, element if hidden is None else hidden, role, given, reading):
+        extra["properties"] = properties
     if (value := _value(element, role)) is not None:
         extra["value"] = {"value": value}
-    if (element.get("aria-invalid") or "false") != "false":
+    if given.get("aria-invalid", "false") not in ("", "false"):
         extra |= {"marked": True, "description": {"value": _description(element)}}
     node = _node(reading.nodes, role, name, index, frame=reading.frame, **extra)
     if element.tag not in ("iframe", "svg"):
-        node["childIds"] = [*_children(element, reading)]
+        node["childIds"] = _children(element, reading)
     elif (inner := reading.document.frames.get(element)) is not None:
         reading.elements.append((inner.root, inner))
-        node["childIds"] = [*_children(inner.root, replace(reading, document=inner, frame=index))]
+        node["childIds"] = _children(inner.root, replace(reading, document=inner, frame=index))
     return node["nodeId"]
 
 
-def _properties(element: HtmlElement, box: HtmlElement, role: str, reading: _Reading) -> Iterator[dict[str, Any]]:
-    """The properties of an element; `box` is the hidden box that a label stands for, else the element itself."""
-    given: dict[str, Any] = {}
+def _properties(
+    element: HtmlElement, box: HtmlElement, role: str, given: Mapping[str, str], reading: _Reading
+) -> list[dict[str, Any]]:
+    """The properties of an element with the attributes `given`; `box` is the hidden box that a label stands for, else the
+    element itself.
+    """
+    found: dict[str, Any] = {}
     if role == "link":
-        given["url"] = urljoin(reading.document.address, element.get("href"))
-    if _is_disabled(box) or element.get("aria-disabled") == "true":
-        given["disabled"] = True
+        found["url"] = _joined(reading.document.address, given.get("href"))
+    if given.get("aria-disabled") == "true" or _is_disabled(box):
+        found["disabled"] = True
     if role in ("checkbox", "radio"):
-        given["checked"] = "true" if "checked" in box.attrib else "false"
-    if element.get("aria-pressed") == "true":
-        given["pressed"] = "true"
-    if role == "combobox" and element.tag in ("input", "textarea"):
-        given["editable"] = "plaintext"
-    if element.tag in ("input", "textarea") and "readonly" in element.attrib:
-        given["readonly"] = True
+        found["checked"] = "true" if "checked" in box.attrib else "false"
+    if given.get("aria-pressed") == "true":
+        found["pressed"] = "true"
+    if element.tag in ("input", "textarea"):
+        if role == "combobox":
+            found["editable"] = "plaintext"
+        if "readonly" in given:
+            found["readonly"] = True
     if role == "slider":
-        given["valuemin"], given["valuemax"] = _limits(element)
-    for name, value in given.items():
-        yield {"name": name, "value": {"value": value}}
+        found["valuemin"], found["valuemax"] = _limits(element)
+    return [{"name": name, "value": {"value": value}} for name, value in found.items()]
+
+
+@lru_cache(maxsize=KEPT)  # most of a page's links are those of the page before
+def _joined(address: str, href: str | None) -> str:
+    return urljoin(address, href)
 
 
 def _value(element: HtmlElement, role: str) -> str | None:
@@ -246,9 +266,10 @@ def _value(element: HtmlElement, role: str) -> str | None:
 
 def _is_disabled(element: HtmlElement) -> bool:
     """Whether an element, or the fieldset around a field, is disabled."""
+    if "disabled" in element.attrib:
+        return True
     is_field = element.tag in ("input", "select", "textarea", "button")
-    groups = element.iterancestors("fieldset") if is_field else ()
-    return "disabled" in element.attrib or any("disabled" in group.attrib for group in groups)
+    return is_field and any("disabled" in group.attrib for group in element.iterancestors("fieldset"))
 
 
 def hidden_box(label: HtmlElement) -> HtmlElement | None:
@@ -293,28 +314,37 @@ def _clues(element: HtmlElement) -> Clues:
 
 
 def _hidden(element: HtmlElement) -> bool:
-    style = (element.get("style") or "").replace(" ", "").lower()
+    return _hides(element.tag, dict(element.items()))
+
+
+def _hides(tag: object, given: Mapping[str, str]) -> bool:
+    """Whether HTML itself hides an element with this tag and these attributes."""
+    if tag in _UNSEEN:
+        return True
+    if not given:
+        return False
+    style = given.get("style", "").replace(" ", "").lower()
     return (
-        element.tag in _UNSEEN
-        or "hidden" in element.attrib
-        or "inert" in element.attrib
-        or element.get("aria-hidden") == "true"
+        "hidden" in given
+        or "inert" in given
+        or given.get("aria-hidden") == "true"
         or "display:none" in style
         or "visibility:hidden" in style
-        or (element.tag == "input" and (element.get("type") or "").lower() == "hidden")
+        or (tag == "input" and given.get("type", "").lower() == "hidden")
     )
 
 
-def _role(element: HtmlElement) -> str:
-    if given := (element.get("role") or "").split():
-        return given[0]
+def _role(element: HtmlElement, given: Mapping[str, str]) -> str:
+    """The role of an element with the attributes `given`."""
+    if named := given.get("role", "").split():
+        return named[0]
     match element.tag:
         case "a":
-            return "link" if "href" in element.attrib else "generic"
+            return "link" if "href" in given else "generic"
         case "input":
-            return _input_role(element)
+            return _input_role(given)
         case "select":
-            return "listbox" if "multiple" in element.attrib or int(element.get("size") or 1) > 1 else "combobox"
+            return "listbox" if "multiple" in given or int(given.get("size") or 1) > 1 else "combobox"
         case "header" | "footer" if any(
             ancestor.tag in ("article", "aside", "main", "nav", "section") for ancestor in element.iterancestors()
         ):
@@ -322,20 +352,20 @@ def _role(element: HtmlElement) -> str:
     return _ROLES.get(str(element.tag), "generic")
 
 
-def _input_role(element: HtmlElement) -> str:
-    kind = (element.get("type") or "text").lower()
-    if "list" in element.attrib and kind in _TEXTS | {"search"}:
+def _input_role(given: Mapping[str, str]) -> str:
+    kind = (given.get("type") or "text").lower()
+    if "list" in given and kind in _TEXTS | {"search"}:
         return "combobox"  # with suggestions
     return "textbox" if kind in _TEXTS else _INPUTS.get(kind, "textbox")
 
 
-def _name(element: HtmlElement, role: str) -> str:
-    """The accessible name, by the rules that matter on a shopper's page."""
-    ids = (element.get("aria-labelledby") or "").split()
+def _name(element: HtmlElement, role: str, given: Mapping[str, str]) -> str:
+    """The accessible name of an element with the attributes `given`, by the rules that matter on a shopper's page."""
+    ids = given.get("aria-labelledby", "").split()
     named = [other for label in ids for other in element.getroottree().iter() if other.get("id") == label]
-    given = " ".join(content_of(other) for other in named) or element.get("aria-label") or ""
-    name = spaced(given) or spaced(_content_name(element, role)) or element.get("title") or ""
-    return hinted(name, (element.get("type") or "").lower()) if element.tag == "input" else name
+    label = " ".join(content_of(other) for other in named) or given.get("aria-label", "")
+    name = spaced(label) or spaced(_content_name(element, role)) or spaced(given.get("title"))
+    return spaced(hinted(name, given.get("type", "").lower())) if element.tag == "input" else name
 
 
 def _content_name(element: HtmlElement, role: str) -> str:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
 
 from simpersona.adapters.storefronts.cards import Card, is_title, product_cards
-from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.kept import Kept, changed
 from simpersona.adapters.storefronts.markup import Element, Markup
 from simpersona.adapters.storefronts.purposes import purposes
 from simpersona.pages import Purpose
@@ -49,15 +48,15 @@ def named(lines: Sequence[Kept], markup: Markup, limit: int) -> list[Kept]:
         is_cut_link = name.endswith("…") and purpose is None and line.node.role == "link" and bool(markup.elements)
         seems = "link" if is_cut_link and not amounts(line.node.name) else purpose
         shown.append(_shown(line, name, short_name(detail, limit), seems))
-    return _told_apart(shown, cards, [_target(line, markup) for line in shown])
+    return _told_apart(shown, cards, markup)
 
 
 def _shown(line: Kept, name: str, detail: str, purpose: Purpose | None) -> Kept:
-    """The line with these; most lines of a page have them already, and a copy costs as much as reading the line."""
+    """The line with these; most lines of a page have them already."""
     node = line.node
     if (name, detail, purpose) == (node.name, node.detail, node.purpose):
         return line
-    return replace(line, node=replace(node, name=name, detail=detail, purpose=purpose))
+    return changed(line, node=changed(node, name=name, detail=detail, purpose=purpose))
 
 
 @lru_cache(maxsize=KEPT)
@@ -138,11 +137,11 @@ def _badge(number: int, lines: Sequence[Kept], markup: Markup) -> str:
     if inside:
         return inside[0]
     element = markup.element(line)
-    near = set(list(element.around())[1 : 1 + _BADGE_NEAR]) if element is not None else set[Element]()
+    near = set(element.around[1 : 1 + _BADGE_NEAR]) if element is not None else set[Element]()
     for other in (*lines[number + 1 : number + 3], *lines[max(number - 1, 0) : number]):
         beside = markup.element(other)
         match = _BADGE.fullmatch(other.node.name) if other.node.role == "StaticText" else None
-        if match is not None and beside is not None and near & set(beside.around()):
+        if match is not None and beside is not None and near.intersection(beside.around):
             return match[1]
     return ""
 
@@ -150,33 +149,33 @@ def _badge(number: int, lines: Sequence[Kept], markup: Markup) -> str:
 # --- controls of one name ---------------------------------------------------------------------
 
 
-def _told_apart(lines: list[Kept], cards: Sequence[Card | None], targets: Sequence[str]) -> list[Kept]:
+def _told_apart(lines: list[Kept], cards: Sequence[Card | None], markup: Markup) -> list[Kept]:
     """The lines, with a detail at each of several controls that have one name and do different things: the product in whose
     card it stands, else the heading above it; and a number where this is the same too.
     """
-    for numbers in _alike(lines, targets):
+    alike = _alike(lines, markup)
+    for numbers in alike:
         for number in numbers:
             if not lines[number].node.detail:
                 lines[number] = _with_detail(lines[number], _place(number, lines, cards[number]))
-    for numbers in _alike(lines, targets):
+    for numbers in _alike(lines, markup) if alike else ():
         for place, number in enumerate(numbers, start=1):
             detail = lines[number].node.detail
             lines[number] = _with_detail(lines[number], f"{detail}{', ' * bool(detail)}{place} of {len(numbers)}")
     return lines
 
 
-def _alike(lines: Sequence[Kept], targets: Sequence[str]) -> list[list[int]]:
+def _alike(lines: Sequence[Kept], markup: Markup) -> list[list[int]]:
     """The controls of a page with the same role and label, in groups; those that lead to one address are one control."""
     groups: defaultdict[tuple[int, str, str], list[int]] = defaultdict(list)
     for number, line in enumerate(lines):
         if line.node.role in _CONTROLS and line.node.label:
             groups[line.frame, line.node.role, line.node.label].append(number)
-    found: list[list[int]] = []
-    for numbers in groups.values():
-        different = {targets[number] or str(number) for number in numbers}
-        if len(different) > 1:
-            found.append(numbers)
-    return found
+    return [
+        numbers
+        for numbers in groups.values()
+        if len(numbers) > 1 and len({_target(lines[number], markup) or str(number) for number in numbers}) > 1
+    ]
 
 
 def _target(line: Kept, markup: Markup) -> str:
@@ -196,4 +195,4 @@ def _place(number: int, lines: Sequence[Kept], card: Card | None) -> str:
 
 
 def _with_detail(line: Kept, detail: str) -> Kept:
-    return replace(line, node=replace(line.node, detail=detail))
+    return changed(line, node=changed(line.node, detail=detail))

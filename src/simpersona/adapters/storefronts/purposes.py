@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import takewhile
 
 from simpersona.adapters.storefronts.cards import Card, same_product
@@ -20,7 +21,7 @@ from simpersona.shopper.affordances import CLICKED, typed
 from simpersona.shopper.asides import ASIDES
 from simpersona.shopper.page_words import QUERY
 from simpersona.shopper.prices import amounts
-from simpersona.shopper.store_words import A_CART, words_of
+from simpersona.shopper.store_words import A_CART, KEPT, words_of
 
 _ICONS: tuple[tuple[Purpose, re.Pattern[str]], ...] = (
     ("cart", re.compile(rf"(?<![a-z])(shopping[ -]?)?{A_CART}(?![a-z])", re.IGNORECASE)),
@@ -53,11 +54,8 @@ def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup
         for line, element in zip(lines, elements, strict=True)
     ]
     forms = _forms_of(lines, elements, found)
-    banners = {
-        one
-        for one in {above for element in elements if element is not None for above in element.around()}
-        if _is_banner(one)
-    }
+    around = {above for element in elements if element is not None for above in element.around if above.attributes}
+    banners = {one for one in around if _is_banner(one)}
     for number, (line, element, card) in enumerate(zip(lines, elements, cards, strict=True)):
         if element is not None and line.node.role in CLICKED:
             found[number] = _pressed(line, element, card, forms, banners)
@@ -71,9 +69,11 @@ def _buttons(lines: Sequence[Kept], elements: Sequence[Element | None]) -> dict[
     """The name of the button of each form that has one field and one button."""
     fields, buttons = Counter[Element](), defaultdict[Element, list[str]](list)
     for line, element in zip(lines, elements, strict=True):
-        form = None if element is None else element.nearest("form")
-        if form is not None:
-            fields[form] += typed(line.node)
+        is_field = typed(line.node)
+        if element is None or not (is_field or line.node.role == "button"):
+            continue
+        if (form := element.nearest("form")) is not None:
+            fields[form] += is_field
             if line.node.role == "button":
                 buttons[form].append(line.node.name)
     return {form: names[0] for form, names in buttons.items() if fields[form] == len(names) == 1}
@@ -89,7 +89,7 @@ def _field(line: Kept, element: Element, button: str) -> Purpose | None:
     if _is_login(element, form) or words.LOGIN.search(button):
         return "login"
     asked = " ".join((line.node.name, words_of(element.get("name", "id", "placeholder", "aria-label", "title"))))
-    near = [one for one in list(element.around())[1 : 1 + _NEAR] if one.tag not in ("html", "body", "main")]
+    near = [one for one in element.around[1 : 1 + _NEAR] if one.tag not in ("html", "body", "main")]
     around = words_of(" ".join(one.get("id", "class", "name", "aria-label") for one in (*near, *filter(None, [form]))))
     sends = words_of("" if form is None else form.get("action"))
     wishes: dict[Purpose, bool] = {
@@ -110,13 +110,13 @@ def _is_login(element: Element, form: Element | None) -> bool:
 def _searches(element: Element, form: Element | None) -> bool:
     if element.get("name").lower() in _QUERY:
         return True
-    around = [one for one in element.around() if one.get("role") == "search"]
+    around = [one for one in element.around if one.get("role") == "search"]
     return bool(around) or (form is not None and purpose_of_address(form.get("action")) == "search")
 
 
 def _is_footer_email(element: Element, form: Element | None) -> bool:
     """Whether a field asks for an address alone, at the foot of a page: what it is called says no more."""
-    in_footer = any(one.tag == "footer" or one.get("role") == "contentinfo" for one in element.around())
+    in_footer = any(one.tag == "footer" or one.get("role") == "contentinfo" for one in element.around)
     if not in_footer or element.get("type") not in ("email", "text", ""):
         return False
     fields = [
@@ -137,12 +137,12 @@ def _forms_of(
         if element is None or not typed(line.node):
             continue
         form = element.nearest("form")
-        near = takewhile(lambda one: one.tag not in _WHOLE, list(element.around())[1 : 1 + _NEAR])
+        near = takewhile(lambda one: one.tag not in _WHOLE, element.around[1 : 1 + _NEAR])
         around = [form] if form is not None else list(near)
         if purpose in ASIDES and purpose is not None:
             forms.update(dict.fromkeys(around, purpose))
         else:
-            others.update(around if form is not None else element.around())
+            others.update(around if form is not None else element.around)
     return {form: purpose for form, purpose in forms.items() if form not in others}
 
 
@@ -153,11 +153,11 @@ def _pressed(
     line: Kept, element: Element, card: Card | None, forms: dict[Element, Purpose], banners: set[Element]
 ) -> Purpose | None:
     role, name = line.node.role, line.node.name
-    if any(one in banners for one in element.around()):
+    if not banners.isdisjoint(element.around):
         return "consent"
     if card is not None and role == "link" and same_product(line.href) == card.address:
         return "product"
-    beside: Purpose | None = next((forms[one] for one in element.around() if one in forms), None)
+    beside: Purpose | None = next((forms[one] for one in element.around if one in forms), None)
     if beside is not None and role != "link" and not words.ADD.search(name):
         return beside
     if role == "link" and line.leads_on(element.get("href")):
@@ -168,21 +168,32 @@ def _pressed(
 def _is_banner(element: Element) -> bool:
     if element.tag in ("html", "body", "main", "form"):
         return False  # pages mark themselves so while a banner is shown
-    named = element.get("role") in ("dialog", "alertdialog", "region") or element.tag in ("section", "aside", "dialog")
-    return bool(_BANNER.search(element.get("id", "class"))) or (
-        named and bool(_BANNER_NAME.search(element.get("aria-label")))
+    marks, name = element.get("id", "class"), element.get("aria-label")
+    return (bool(marks) and _marks_banner(marks)) or (
+        bool(name)
+        and (
+            element.tag in ("section", "aside", "dialog") or element.get("role") in ("dialog", "alertdialog", "region")
+        )
+        and bool(_BANNER_NAME.search(name))
     )
+
+
+@lru_cache(maxsize=KEPT)  # the elements of a store's pages have the same marks
+def _marks_banner(marks: str) -> bool:
+    return bool(_BANNER.search(marks))
 
 
 def _of_link(line: Kept, element: Element) -> Purpose | None:
     name = line.node.name
-    if not COLLECTION.search(line.href) and (purpose := purpose_of_address(line.href)) is not None:
+    is_collection = COLLECTION.search(line.href) is not None
+    if not is_collection and (purpose := purpose_of_address(line.href)) is not None:
         return purpose
     if element.get("rel").lower() in ("next", "prev"):
         return "page"
-    names_cart = words.CART.search(name) and not words.is_cart_name(name) and not words.ADD.search(name)
-    if COLLECTION.search(line.href) and (names_cart or amounts(name)):
-        return "link"
+    if is_collection:
+        names_cart = words.CART.search(name) and not words.is_cart_name(name) and not words.ADD.search(name)
+        if names_cart or amounts(name):
+            return "link"
     return _of_icon(element, name)
 
 

@@ -41,7 +41,10 @@ def repair(ax_nodes: Sequence[AxNode]) -> None:
 
 def property_of(node: Mapping[str, Any], name: str) -> Any:
     """A property of a node; None if it has none of this name."""
-    return next((entry["value"].get("value") for entry in node.get("properties", ()) if entry["name"] == name), None)
+    for entry in node.get("properties", ()):
+        if entry["name"] == name:
+            return entry["value"].get("value")
+    return None
 
 
 def _editable(node: AxNode) -> bool:
