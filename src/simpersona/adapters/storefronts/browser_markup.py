@@ -38,10 +38,7 @@ def _read(nodes: dict[str, Any], strings: list[str], elements: dict[int, Element
         if kind == _ELEMENT:
             names: list[str] = [strings[index] for index in nodes["attributes"][number]]
             attributes = dict(zip(names[::2], names[1::2], strict=True))
-            one = Element(strings[nodes["nodeName"][number]].lower(), attributes, parent)
-            if parent is not None:
-                parent.children.append(one)
-            around.append(one)
+            around.append(Element(strings[nodes["nodeName"][number]].lower(), attributes, parent))
         else:
             around.append(parent)
             is_data = parent is not None and parent.tag == "script" and parent.get("type") == "application/ld+json"

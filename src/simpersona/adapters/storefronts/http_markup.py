@@ -17,9 +17,7 @@ def http_markup(elements: Sequence[tuple[HtmlElement, Document]]) -> Markup:
     for root in dict.fromkeys(document.root for _, document in elements):
         for element in root.iter("*"):
             parent = made.get(element.getparent())  # pyright: ignore[reportArgumentType] - None is in no table
-            made[element] = one = Element(element.tag, dict(element.items()), parent)
-            if parent is not None:
-                parent.children.append(one)
+            made[element] = Element(element.tag, dict(element.items()), parent)
             if element.tag == "script" and element.get("type") == "application/ld+json":
                 data.append(element.text or "")
     return Markup({number: made[element] for number, (element, _) in enumerate(elements)}, tuple(data))

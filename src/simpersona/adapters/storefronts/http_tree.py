@@ -165,13 +165,19 @@ def _node(nodes: list[dict[str, Any]], role: str, name: str, index: int, **extra
     node = {
         "nodeId": str(len(nodes)),
         "ignored": False,
-        "role": {"value": role},
+        "role": _stated(role),
         "name": {"value": name},
         "backendDOMNodeId": index,
         **extra,
     }
     nodes.append(node)
     return node
+
+
+@lru_cache(maxsize=KEPT)
+def _stated(role: str) -> dict[str, str]:
+    """The role as the protocol states it: one for all nodes that have it, which nobody changes."""
+    return {"value": role}
 
 
 def _children(element: HtmlElement, reading: _Reading) -> list[str]:

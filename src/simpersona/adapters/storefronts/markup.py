@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from simpersona.adapters.storefronts.kept import Kept
 
+_NO_CHILDREN: list[Element] = []
+"""The one list of all elements without any, which are most; nothing is ever added to it."""
+
 
 @dataclass(eq=False, repr=False, slots=True)
 class Element:
@@ -18,12 +21,19 @@ class Element:
     tag: str
     attributes: Mapping[str, str]
     parent: Element | None = None
-    children: list[Element] = field(default_factory=list)
+    children: list[Element] = field(init=False)
     around: tuple[Element, ...] = field(init=False)
     """The element and those around it, from the inside out, to the root of its document: read for every line of a page."""
 
     def __post_init__(self) -> None:
-        self.around = (self, *self.parent.around) if self.parent is not None else (self,)
+        self.children = _NO_CHILDREN
+        if self.parent is None:
+            self.around = (self,)
+            return
+        self.around = (self, *self.parent.around)
+        if self.parent.children is _NO_CHILDREN:
+            self.parent.children = []
+        self.parent.children.append(self)
 
     def inside(self) -> Iterator[Element]:
         """The element and those in it, in the order of the page."""
@@ -68,8 +78,7 @@ class Markup:
         """
         for root in {element.around[-1] for element in self.elements.values() if element.around}:
             for element in list(root.inside()):
-                element.parent, element.around = None, ()
-                element.children.clear()
+                element.parent, element.children, element.around = None, _NO_CHILDREN, ()
 
 
 NO_MARKUP = Markup()
