@@ -53,6 +53,17 @@ def test_a_list_with_the_words_of_a_search_in_its_address_is_a_search_in_any_lan
     assert events(home, "0-3", page("/shohin?s=2", hits))[0] == [("collection_viewed", "structure")]
 
 
+def test_a_page_that_asks_for_a_delivery_begins_a_checkout_once_unless_its_address_says_what_it_is():
+    asks, nothing = Effect("checkout_started", "fields"), PageContent()
+    cart, step, further = page("/cart", nothing), page("/x7", nothing, asks), page("/x8", nothing, asks)
+    assert events(cart, "0-3", step, "0-3", further)[0] == [
+        ("cart_viewed", "address"),
+        ("checkout_started", "structure"),
+    ]
+    assert events(cart, "0-3", page("/account/addresses", nothing, asks))[0] == [("cart_viewed", "address")]
+    assert [name for name, _ in events(page("/mug", PRODUCT, asks))[0]] == ["product_viewed"]
+
+
 def test_what_a_page_reports_tells_a_page_of_unknown_kind_once():
     viewed = Effect("product_viewed", "analytics", "M12")
     here = page("/blue-mug.html", PageContent(prices=1))

@@ -116,6 +116,8 @@ class _Reading:
         evidence: Evidence | None = page.evidence
         if (event_reported := self.reported.get(step.page.url)) is not None:
             event, evidence = event_reported, "analytics"
+        elif _asks_for_delivery(step.page) and (page.kind, page.evidence) in ((None, None), ("other", "structure")):
+            event, evidence = "checkout_started", "structure"
         elif page.kind is None:
             self.untold |= _UNTOLD_PAGE
         if event is None or evidence is None:
@@ -170,6 +172,10 @@ class _Reading:
         if (event, value) != self.shown or again:
             self.add(event, evidence, step, **({column: value} if column is not None else {}))
         self.shown = event, value
+
+
+def _asks_for_delivery(page: Page) -> bool:
+    return any(effect.source == "fields" for effect in page.effects)
 
 
 def _reported(page: Page) -> Effect | None:

@@ -64,6 +64,7 @@ class StoreTab:
         self._open = OpenRequests()
         self._refusal: str | None = None  # why a requested page was not opened
         self._is_file = False  # because it is a file
+        self.led_to: str | None = None  # the address outside the store to which the last action led
         self._opened: str | None = None  # an address that was to open in a new tab
 
     @classmethod
@@ -101,7 +102,7 @@ class StoreTab:
 
     def forget(self) -> None:
         """Forgets what the last action caused, before the next one."""
-        self._refusal = self._opened = None
+        self._refusal = self._opened = self.led_to = None
         self._is_file = False
         self.leaving.clear()
         self._open.forget()
@@ -130,6 +131,7 @@ class StoreTab:
             url, self._opened = self._opened, None
             self._troubles.append("new_tab")
             if not self._scope.holds(url):
+                self.led_to = url
                 return self._scope.leads_away(url), "led_away"
             await self.goto(url)
             fault = await self.rest()
@@ -269,7 +271,9 @@ class StoreTab:
         url, is_main = event["request"]["url"], event["frameId"] == self._main_frame
         request: dict[str, Any] = {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
-            refusal = self._scope.leads_away(url) if is_main and not self._scope.holds(url) else None
+            refusal = None
+            if is_main and not self._scope.holds(url):
+                refusal, self.led_to = self._scope.leads_away(url), url
             if is_main and refusal is None:
                 self._loaded.clear()
                 self.leaving.set()

@@ -132,10 +132,17 @@ class PaymentGuard:
         if address.scheme not in ("http", "https", "ws", "wss"):
             return None  # inside the browser
         if _on_host(address.hostname, self._config.payment_hosts):
-            return Refusal(f"{address.hostname} is a payment service", asked.kind == "page" or self.is_checkout(page))
+            pays = asked.kind == "page" and self.goes_to_pay(asked.url, page)
+            return Refusal(f"{address.hostname} is a payment service", pays or self.is_checkout(page))
         if asked.method in _SAFE_METHODS:
             return self._get_refused(asked, page)
         return self._send_refused(asked, page)
+
+    def goes_to_pay(self, url: str, page: Situation) -> bool:
+        """Whether opening an address on this page begins a payment at a payment service; a link may lead to its terms."""
+        address = urlsplit(url)
+        is_service = _on_host(address.hostname, self._config.payment_hosts)
+        return is_service and (page.gesture == "acts" or self._names_order(address.path))
 
     def pays(self, label: str) -> bool:
         """Whether a control of this name places an order or pays."""
