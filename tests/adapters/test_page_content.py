@@ -90,7 +90,7 @@ def test_the_structure_tells_where_nothing_else_does():
     assert kind(f"<main><p>Save $5 today</p>{BUY}</main>", "/mug") == (None, None)  # no price of anything
     assert kind(f"<main><p>Free shipping over $50</p>{cards(3)}</main>", "/mugs/") == ("collection", "structure")
     # a price and no control known to add it: products beside it do not make it a list
-    assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>かごに入れる</button>{cards(4)}</main>") == (None, None)
+    assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>ថែម</button>{cards(4)}</main>") == (None, None)
     pictures = "<ul>" + 6 * "<li class='tile'><a href='/x'><img alt=''></a></li>" + "</ul>"
     assert kind(f"<main>{pictures}</main>", "/mugs/") == (None, None)  # products without prices, or anything else
     assert kind(f"<main>{cards(4)}</main>", "/") == ("other", "address")  # the home page shows products

@@ -23,7 +23,8 @@ _ADDS = re.compile(rf"add\w*?(to|in|into|2)?_?(the|my)?_?{A_CART}(?![a-z])|{A_CA
 _ROUTE = re.compile(rf"{A_CART}[/.]add")
 _CART = re.compile(rf"(shopping|guest|mini)?_?{A_CART}s?")
 _ADD = re.compile(
-    r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?|insert|hinzufuegen|ajouter|anadir|aggiungi|toevoegen"
+    r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?|insert|hinzufuegen|ajouter|anadir|aggiungi|toevoegen|"
+    r"dodaj|pridat|vlozit|hozzaad\w*|adauga|lagg(_?till)?|laeg|tilfoj|legg|lisaa|adicionar|ekle|dobavit"
 )
 _PARTS = frozenset({"items", "item", "lines", "line", "lineitems", "line_items", "line_item", "entries", "products"})
 """What follows a cart in the address of a programming interface."""
