@@ -26,6 +26,7 @@ from simpersona.adapters.storefronts.http_forms import (
     enter,
     entered,
     invalid_field,
+    leading_option,
     sent,
     submits,
     tick,
@@ -160,7 +161,8 @@ class HttpSession:
             case "fill" | "type":
                 failure = enter(element, text if action.method == "fill" else entered(element) + text)
             case "selectOptionFromDropdown":
-                failure = choose(element, text)
+                leading = leading_option(element, text)
+                failure = choose(element, text) if leading is None else await self._click(leading, document)
             case "press":
                 failure = await self._press(element, document, text)
             case "dragAndDrop":
