@@ -227,9 +227,12 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         "inferred": is_inferred(a) or is_inferred(b),
     }
     write_json(out / FIGURES, figures)
+    found_before = {name: found.as_json() for name, found in checked.items()}
     if checked:
-        write_json(out / PREFLIGHT, {name: found.as_json() for name, found in checked.items()})
-    write_text(out / "index.html", render_experiment(figures))
+        write_json(out / PREFLIGHT, found_before)
+    write_text(
+        out / "index.html", render_experiment(figures, {name: read["findings"] for name, read in found_before.items()})
+    )
     context.folder.forget_work(context.stage)
     return StageResult(
         2 * plan.buyers,
