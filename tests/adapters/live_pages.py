@@ -37,7 +37,14 @@ class _Shop(BaseHTTPRequestHandler):
         self.send_response(200 if leads_on is None else 302)
         if leads_on is not None:
             self.send_header("Location", leads_on)
-        self.send_header("Content-Type", "application/pdf" if is_file else "text/html; charset=utf-8")
+        self.send_header(
+            "Content-Type",
+            "application/pdf"
+            if is_file
+            else "text/javascript"
+            if self.path.endswith(".js")
+            else "text/html; charset=utf-8",
+        )
         if is_file:
             self.send_header("Content-Disposition", "attachment")
         self.send_header("Content-Length", str(len(text.encode())))

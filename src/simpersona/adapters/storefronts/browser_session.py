@@ -28,6 +28,7 @@ from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_m
 from simpersona.adapters.storefronts.browser_reading import read_page
 from simpersona.adapters.storefronts.browser_reveals import note_dull, note_exhausted, scroll_on
 from simpersona.adapters.storefronts.browser_screenshot import screenshot
+from simpersona.adapters.storefronts.browser_sockets import IN_PAGES
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part, twin
 from simpersona.adapters.storefronts.control_names import AxNode
@@ -35,6 +36,7 @@ from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.form_refusals import InvalidField, marked_fields, newly_refused
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import StoreWaits
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
@@ -158,6 +160,7 @@ class BrowserSession:
             context.on("page", self._on_new_tab)
             if self._visit is not None:
                 await context.route_web_socket("**/*", self._on_socket)
+                await context.add_init_script(IN_PAGES)
             self._context = context
         self._tab = await StoreTab.open(
             self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
@@ -176,8 +179,11 @@ class BrowserSession:
         self._waits.asked(url, retry_after, 1, 0.0)
 
     def _on_socket(self, socket: WebSocketRoute) -> None:
-        """Passes on what the page sends over a web socket, as far as the guard lets it."""
-        server, visit = socket.connect_to_server(), self._visit
+        """Opens a web socket and passes on what the page sends over it, as far as the guard lets it."""
+        visit = self._visit
+        if visit is not None and visit.decide(Asked("GET", socket.url, "socket")) is not None:
+            return  # the page sees an open one, which leads nowhere
+        server = socket.connect_to_server()
 
         def pass_on(message: str | bytes) -> None:
             if visit is not None and visit.decide(socket_message(socket.url, message)) is None:

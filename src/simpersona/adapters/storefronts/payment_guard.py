@@ -184,7 +184,7 @@ class PaymentGuard:
         by_form = at_checkout and page.gesture == "acts" and (address.query or self._says_order(page.control))
         to_order = _takes_orders(page) and self._orders.search(target)
         if self._orders_by_get.search(target) or (asked.kind == "page" and (by_form or to_order)):
-            return Refusal("opening this address could order", at_checkout=asked.kind == "page")
+            return Refusal("opening this address could order", at_checkout=asked.kind in ("page", "socket"))
         return None
 
     def _send_refused(self, asked: Asked, page: Situation) -> Refusal | None:
