@@ -248,6 +248,8 @@ def test_requests_that_add_nothing(request_):
         (Answer(422, JSON, '{"status": 422, "message": "Cart Error"}'), False),
         (Answer(200, JSON, '{"id": 1, "errors": [], "user_errors": null, "error": false}'), True),
         (Answer(200, JSON, '{"success": false, "hasError": true, "errors": ["No stock"]}'), False),
+        (Answer(200, JSON, '{"accepted": false, "reason": "none left"}'), False),
+        (Answer(200, JSON, '{"accepted": true}'), True),
         (Answer(200, JSON, '{"error": {"option": {"218": "Select required!"}}}'), False),
         (Answer(200, JSON, '{"data": {"cartLinesAdd": {"userErrors": [{"message": "Sold out"}]}}}'), False),
         (Answer(200, JSON, '{"errors": [{"message": "Internal"}]}'), False),
@@ -291,3 +293,13 @@ def test_an_application_keeps_its_addresses_behind_a_hash():
         f"<html><body><main>{tiles.replace('#!/', '#').replace('#/', '#')}</main></body></html>", "https://s.example/"
     )
     assert places.cards == 0
+
+
+def test_a_page_without_a_body_tag_has_the_same_content():
+    inside = f"<h1>Blue mug</h1><p>$18.00</p>{BUY}"
+    bare = content_of(f"<title>Blue mug $18.00</title><main>{inside}</main>", SITE + "/x")
+    whole = content_of(
+        f"<html><head><title>Blue mug $18.00</title></head><body><main>{inside}</main></body></html>", SITE + "/x"
+    )
+    assert bare == whole
+    assert (bare.prices, bare.add_controls) == (1, 1)

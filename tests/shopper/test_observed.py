@@ -64,6 +64,27 @@ def test_a_page_that_asks_for_a_delivery_begins_a_checkout_once_unless_its_addre
     assert [name for name, _ in events(page("/mug", PRODUCT, asks))[0]] == ["product_viewed"]
 
 
+def test_a_page_from_which_something_was_added_is_a_product_and_so_are_its_like():
+    """No control of the page is known to add: what it did says so. Another page of the folder is one without an addition."""
+    shows, shelf = PageContent(prices=1), PageContent(cards=9)
+    home = page("/", PageContent(tiles=9))
+    other, added = page("/thing/tin-cup", shows), page("/thing/mug", shows, ADDED)
+    seen = events(home, "0-3", other, "0-3", page("/shelf", shelf), "0-3", page("/thing/mug", shows), "0-4", added)
+    assert seen == (
+        [
+            ("product_viewed", "structure"),
+            ("collection_viewed", "structure"),
+            ("product_viewed", "structure"),
+            ("product_added_to_cart", "cart_answer"),
+        ],
+        set(),
+    )
+    # at the top of the store, an address says nothing about the next one
+    told = events(home, "0-3", page("/tin-cup", shows), "0-3", page("/mug", shows), "0-4", page("/mug", shows, ADDED))
+    assert told[0] == [("product_viewed", "structure"), ("product_added_to_cart", "cart_answer")]
+    assert told[1] == {"product_viewed", "collection_viewed"}
+
+
 def test_what_a_page_reports_tells_a_page_of_unknown_kind_once():
     viewed = Effect("product_viewed", "analytics", "M12")
     here = page("/blue-mug.html", PageContent(prices=1))

@@ -40,7 +40,7 @@ CART = frozenset(CARTS) | _words(
     "shopping-cart shoppingcart shopping-bag shoppingbag shopping-basket shoppingbasket view-cart viewcart cart-page my-cart "
     "mycart my-bag mybag my-basket mybasket mein-warenkorb mon-panier carrito-de-compra carrito-de-compras mi-carrito mi-cesta "
     "mijn-winkelwagen cos cos-cumparaturi cosul-meu nakupni-kosik moj-koszyk carrinho-de-compras min-kurv indkoebskurv cesto "
-    "alisveris-sepetim カート 買い物かご 购物车 購物車 장바구니"
+    "alisveris-sepetim カート 買い物かご 购物车 購物車 장바구니 سلة السلة سلة-التسوق סל-קניות"
 )
 ADDING = _words("add add-item additem add-product")
 """After a word of the cart: the answer to an addition, which may show any page."""
@@ -48,7 +48,7 @@ CHECKOUT = _words(
     "checkout checkouts onepage one-page-checkout onestep onestepcheckout multishipping checkout-shipping checkout-payment "
     "checkout-confirmation kasse zur-kasse kasa bestellvorgang caisse commander finalizar-compra tramitar-pedido caja "
     "cassa afrekenen zamowienie pokladna penztar finalizare-comanda kassa kassan kassen til-kassen kassalle finalizar-pedido odeme ταμειο "
-    "ταμείο oformlenie oformlenie-zakaza"
+    "ταμείο oformlenie oformlenie-zakaza إتمام-الطلب إتمام-الشراء"
 )
 ORDERING = _words("order bestellung bestelling commande pedido ordine quick-order order-opc orderopc")
 """At the end of an address: the checkout (PrestaShop)."""

@@ -1,6 +1,6 @@
 """The words by which stores name what their controls do, in English, German, French, Spanish, Italian and Dutch.
 
-The cart, what adds to it, and the way to the checkout are known in seventeen more languages, from Polish to Japanese.
+The cart, what adds to it, and the way to the checkout are known in many more languages, from Polish to Japanese and Arabic.
 One table: the kinds of moves, the teacher, the events inferred from controls, the markup of carts and the guard of payments
 read it. Words of addresses are in `page_words.py`; those by which the guard knows a payment are settings (`config/guard.py`).
 Stores in other languages are understood by what their pages are made of: addresses, forms and icons
@@ -102,7 +102,8 @@ ADD = _any(
     r"(장바구니|쇼핑백|카트)(에)? ?(담기|추가|넣기)|в корзину|([удв]|до) кошик[ау]?\b|(do|dodaj do) (koszyka|torby)|"
     r"(l[äa]gg (till )?i|till) (varukorg|kundvagn|kundkorg)(en)?|(l[æa]g i|tilf[øo]j til) (indk[øo]bs)?kurv(en)?|lisää (ostos)?(koriin|kassiin)|"
     r"do ko[šs][íi]k[ua]|sepete (ekle|at)|adicionar (ao|à|a) (carrinho|sacola|cesto|cesta)|legg (til )?i handle(kurv|vogn)(en)?|"
-    r"kos[áa]rba( teszem| rakom| helyez[ée]s)?|[îi]n co[șşs](ul)?\b|(προσθήκη )?στο καλάθι",
+    r"kos[áa]rba( teszem| rakom| helyez[ée]s)?|[îi]n co[șşs](ul)?\b|(προσθήκη )?στο καλάθι|"
+    r"(أضف|اضف|إضافة) (إلى |الى )?(ال|لل)?(سلة|عربة)|הוס(ף|פה) ל(סל|עגלה)|افزودن به سبد",
 )
 """The name of a control that adds a product to the cart."""
 
@@ -111,7 +112,8 @@ ADD_MARK = _any(rf"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?{A_CART}")
 
 CART = _any(
     rf"\b{A_CART}\b",
-    r"корзин|кошик|(?<!ス)カート|買い物かご|買い物カゴ|ショッピングバッグ|购物[车袋篮]|購物[車袋籃]|장바구니|쇼핑백|\bcoș\b",
+    r"корзин|кошик|(?<!ス)カート|買い物かご|買い物カゴ|ショッピングバッグ|购物[车袋篮]|購物[車袋籃]|장바구니|쇼핑백|\bcoș\b|\b(ال)?سلة( التسوق| المشتريات)?\b|عربة التسوق|"
+    r"سبد خرید|סל (ה)?קניות|עגלת קניות|\bהסל\b",
 )
 """The name of a control that leads to the cart, or that names it."""
 _BESIDE_CART = re.compile(
@@ -161,7 +163,7 @@ CHECKOUT = _any(
     r"^((przejdź )?do kasy|(přejít |pokračovat )?k pokladně|(prejsť )?k pokladni|(tovább )?a pénztárhoz|finalizează comanda|(gå )?till kassan|"
     r"(gå )?til (kassen|kasse|betaling)|(siirry )?kassalle|(ir para |finalizar )?(o |a )?(checkout|compra)$|(sepeti onayla|ödemeye geç)|"
     r"оформить заказ|перейти к оформлению|оформити замовлення|ολοκλήρωση (παραγγελίας|αγοράς)|ταμείο)",
-    r"レジに進む|レジへ進む|ご?購入手続き(に進む|へ)?|ご?注文手続き(に進む|へ)?|去?结[算账]$|去?結[帳賬]$|^(주문|결제)하기$",
+    r"レジに進む|レジへ進む|ご?購入手続き(に進む|へ)?|ご?注文手続き(に進む|へ)?|去?结[算账]$|去?結[帳賬]$|^(주문|결제)하기$|^إتمام (الطلب|الشراء)|^(המשך )?ל(תשלום|קופה)",
 )
 """The name of the way from the cart to the checkout."""
 ORDER_ELSEWHERE = (
