@@ -65,6 +65,9 @@ REACHED = {
 }  # fmt: skip
 NOT_REACHED = {
     "login of the header": (cart("<a href=/checkout>Checkout</a>"), "Log in", {"/account/login": LOGIN}),
+    "checkout that offers a login beside the delivery": (
+        cart("<a href=/checkout>Checkout</a>"), "Checkout", {"/checkout": LOGIN + ADDRESS},
+    ),
     "offer to log in": (
         cart("<a href='/account/login?return_to=/checkout'>Log in for a faster checkout</a>"),
         "Log in for a faster checkout", {"/account/login": LOGIN},

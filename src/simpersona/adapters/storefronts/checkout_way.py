@@ -43,8 +43,12 @@ def is_checkout_elsewhere(url: str) -> bool:
 
 
 def asks_for_login(address: str, fields: Iterable[FormField]) -> bool:
-    """Whether a page asks for a login: it shows a field for one, or has the address of one and asks for an email or a number."""
+    """Whether a page asks for a login and nothing else is to be done there: it shows a field for one, or has the address of one
+    and asks for an email or a number. A checkout that offers a login beside the delivery goes on without it.
+    """
     kinds = {field.kind for field in fields if field.is_shown}
+    if kinds & {"payment", "street"}:
+        return False
     return bool(kinds & {"password", "login"}) or (place_of(address) == "login" and bool(kinds & {"email", "phone"}))
 
 
