@@ -81,8 +81,8 @@ OPTION = (
         || Array.from(option.querySelectorAll('button')).find(button => bare(button.textContent) === bare(option.textContent)) || option;
     const is_named = option => [option.getAttribute('aria-label'), option.innerText, option.textContent].map(bare).includes(bare(label));
     const has_rest = option => bare(option.textContent) && bare(label).endsWith(bare(option.textContent));  // after a picture's name
-    for (const is_it of [is_named, has_rest])
-        for (const around of [element, ...owned, element.ownerDocument])
+    for (const [is_it, places] of [[is_named, [element, ...owned, element.ownerDocument]], [has_rest, [element, ...owned]]])
+        for (const around of places)
             for (const option of around.querySelectorAll('[role=option]'))
                 if (is_it(option)) return used(option);
     return null;
