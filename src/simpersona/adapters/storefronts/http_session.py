@@ -31,6 +31,7 @@ from simpersona.adapters.storefronts.http_forms import (
     submits,
     tick,
 )
+from simpersona.adapters.storefronts.http_frames import large_frames
 from simpersona.adapters.storefronts.http_markup import http_markup
 from simpersona.adapters.storefronts.http_requests import StoreRequests
 from simpersona.adapters.storefronts.http_tree import (
@@ -38,7 +39,6 @@ from simpersona.adapters.storefronts.http_tree import (
     ax_nodes,
     form_of,
     hidden_box,
-    large_frames,
     parsed,
     shown_frames,
 )

@@ -6,17 +6,15 @@ so an element that only a style hides is shown.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
-from urllib.parse import urldefrag, urljoin
+from urllib.parse import urljoin
 
 from lxml.html import HtmlElement, HTMLParser, document_fromstring
 
 from simpersona.adapters.storefronts.browser_tree import AxNode
-from simpersona.adapters.storefronts.checkout_way import fits_checkout
 from simpersona.adapters.storefronts.control_names import MAX_INSIDE, Clues, clues_of, name_controls
 from simpersona.adapters.storefronts.field_hints import hinted
 from simpersona.adapters.storefronts.tree_repairs import repair
@@ -106,20 +104,6 @@ def shown_frames(root: HtmlElement) -> Iterator[HtmlElement]:
     for element in root.iter("iframe"):
         if not any(_hidden(around) for around in (element, *element.iterancestors())):
             yield element
-
-
-def large_frames(page: Document) -> list[str]:
-    """The addresses of a page's frames that are shown large enough for a checkout, as far as attributes say it."""
-    return [
-        urldefrag(urljoin(page.base, frame.get("src") or "")).url
-        for frame in shown_frames(page.root)
-        if fits_checkout(*(_pixels(frame.get(name)) for name in ("width", "height")))
-    ]
-
-
-def _pixels(size: str | None) -> float:
-    """The length in an attribute; one that is not in pixels counts as large."""
-    return float(size) if size is not None and size.isdecimal() else math.inf
 
 
 def ax_nodes(page: Document, elements: list[tuple[HtmlElement, Document]]) -> Sequence[AxNode]:
