@@ -85,6 +85,16 @@ def test_a_page_from_which_something_was_added_is_a_product_and_so_are_its_like(
     assert told[1] == {"product_viewed", "collection_viewed"}
 
 
+def test_a_wish_from_the_store_s_pages_is_marked_in_the_table_and_read_back():
+    goal = Goal("You are here to buy mugs.", "shop", "b", "n", 1, "buy", "mugs", of_store=True)
+    episodes = [replace(visit(page("/")), goal=goal), replace(visit(page("/")), episode_id="f")]
+    table, steps = episode_tables(episodes, EVENTS.empty(), {})
+    assert table["wish_of_store"].to_pylist() == [True, False]
+    assert [one.goal for one in read_episodes(table, steps)] == [goal, GOAL]
+    earlier = EPISODES.conform(table.drop_columns(["wish_of_store"]))
+    assert [one.goal.of_store for one in read_episodes(earlier, steps)] == [False, False]
+
+
 def test_what_a_page_reports_tells_a_page_of_unknown_kind_once():
     viewed = Effect("product_viewed", "analytics", "M12")
     here = page("/blue-mug.html", PageContent(prices=1))
