@@ -353,6 +353,10 @@ EPISODES = Contract(
             ("intent", _text),
             required("goal", _text),
             ("wish", _text),  # the kind of product that the goal asks for; null where its text alone says it
+            (
+                "wish_of_store",
+                pa.bool_(),
+            ),  # whether the store's own pages name the wish; null in visits of an earlier version
             required("policy", _text),
             required("seed", _count),
             required("ending", _text),
@@ -385,7 +389,7 @@ EPISODES = Contract(
         ]
     ),
     key=("episode_id",),
-    added=("views", "additions", "inferred", "inferred_events"),
+    added=("wish_of_store", "views", "additions", "inferred", "inferred_events"),
     rules={"ending is one of five": lambda t: pc.is_in(t["ending"], pa.array(ENDINGS))},
 )
 

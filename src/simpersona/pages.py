@@ -99,12 +99,12 @@ ShopEvent = Literal[
 class Effect:
     """What a store did while the last action was performed, as a driver saw it.
 
-    `source` is "analytics" for an event that the page reports to its own analytics, and "cart_answer" for the answer to a
-    request that adds to the cart. `accepted` is False where the store refused, None where the answer alone does not say.
+    `source` is "analytics" for an event that the page reports to its own analytics, "cart_answer" for the answer to a
+    request that adds to the cart, and "fields" for a page that asks for a delivery or a payment. `accepted` is False where the store refused, None where the answer alone does not say.
     """
 
     event: ShopEvent
-    source: Literal["analytics", "cart_answer"]
+    source: Literal["analytics", "cart_answer", "fields"]
     product_id: str | None = None
     accepted: bool | None = True
 

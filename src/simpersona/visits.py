@@ -26,7 +26,8 @@ class Goal:
     """The goal of one visit: its text, and the session that it comes from.
 
     `code` is None for an agent without a persona token; `intent` is None for a neutral goal. `wish` is the kind of product
-    that the text asks for, such as "skirts"; None where the text alone says what is wanted.
+    that the text asks for, such as "skirts"; None where the text alone says what is wanted. `of_store` says that the store's
+    own pages name the wish, because the session names none.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Goal:
     code: int | None
     intent: Intent | None = None
     wish: str | None = None
+    of_store: bool = False
 
 
 SUCCESS = "Action performed successfully"

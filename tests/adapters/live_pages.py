@@ -33,8 +33,18 @@ class _Shop(BaseHTTPRequestHandler):
 
     def _answer(self, text):
         is_file = text.startswith("%PDF")
-        self.send_response(200)
-        self.send_header("Content-Type", "application/pdf" if is_file else "text/html; charset=utf-8")
+        leads_on = text.removeprefix("-> ") if text.startswith("-> ") else None
+        self.send_response(200 if leads_on is None else 302)
+        if leads_on is not None:
+            self.send_header("Location", leads_on)
+        self.send_header(
+            "Content-Type",
+            "application/pdf"
+            if is_file
+            else "text/javascript"
+            if self.path.endswith(".js")
+            else "text/html; charset=utf-8",
+        )
         if is_file:
             self.send_header("Content-Disposition", "attachment")
         self.send_header("Content-Length", str(len(text.encode())))
@@ -48,12 +58,14 @@ class _Shop(BaseHTTPRequestHandler):
 
 @contextmanager
 def served(pages):
-    """A running server of the pages, by path; "/slow?ms=200" answers after 200 ms, "/product" is a product."""
+    """A running server of the pages, by path; "/slow?ms=200" answers after 200 ms, "/product" is a product, and a page "-> /cart" leads
+    on to the cart.
+    """
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Shop)
     server.daemon_threads = True
     server.pages, server.requested = pages, []
     server.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))  # so that it ends at once
     thread.start()
     try:
         yield server

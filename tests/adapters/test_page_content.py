@@ -90,7 +90,7 @@ def test_the_structure_tells_where_nothing_else_does():
     assert kind(f"<main><p>Save $5 today</p>{BUY}</main>", "/mug") == (None, None)  # no price of anything
     assert kind(f"<main><p>Free shipping over $50</p>{cards(3)}</main>", "/mugs/") == ("collection", "structure")
     # a price and no control known to add it: products beside it do not make it a list
-    assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>かごに入れる</button>{cards(4)}</main>") == (None, None)
+    assert kind(f"<main><h1>Mug</h1><p>$18.00</p><button>ថែម</button>{cards(4)}</main>") == (None, None)
     pictures = "<ul>" + 6 * "<li class='tile'><a href='/x'><img alt=''></a></li>" + "</ul>"
     assert kind(f"<main>{pictures}</main>", "/mugs/") == (None, None)  # products without prices, or anything else
     assert kind(f"<main>{cards(4)}</main>", "/") == ("other", "address")  # the home page shows products
@@ -248,6 +248,8 @@ def test_requests_that_add_nothing(request_):
         (Answer(422, JSON, '{"status": 422, "message": "Cart Error"}'), False),
         (Answer(200, JSON, '{"id": 1, "errors": [], "user_errors": null, "error": false}'), True),
         (Answer(200, JSON, '{"success": false, "hasError": true, "errors": ["No stock"]}'), False),
+        (Answer(200, JSON, '{"accepted": false, "reason": "none left"}'), False),
+        (Answer(200, JSON, '{"accepted": true}'), True),
         (Answer(200, JSON, '{"error": {"option": {"218": "Select required!"}}}'), False),
         (Answer(200, JSON, '{"data": {"cartLinesAdd": {"userErrors": [{"message": "Sold out"}]}}}'), False),
         (Answer(200, JSON, '{"errors": [{"message": "Internal"}]}'), False),
@@ -291,3 +293,13 @@ def test_an_application_keeps_its_addresses_behind_a_hash():
         f"<html><body><main>{tiles.replace('#!/', '#').replace('#/', '#')}</main></body></html>", "https://s.example/"
     )
     assert places.cards == 0
+
+
+def test_a_page_without_a_body_tag_has_the_same_content():
+    inside = f"<h1>Blue mug</h1><p>$18.00</p>{BUY}"
+    bare = content_of(f"<title>Blue mug $18.00</title><main>{inside}</main>", SITE + "/x")
+    whole = content_of(
+        f"<html><head><title>Blue mug $18.00</title></head><body><main>{inside}</main></body></html>", SITE + "/x"
+    )
+    assert bare == whole
+    assert (bare.prices, bare.add_controls) == (1, 1)

@@ -182,3 +182,29 @@ def test_a_choice_among_buttons_is_seen_in_both():
         ("L", ""),
         ("XL", ""),
     ]
+
+
+SUGGESTIONS = """<title>Shop</title><form action=/search role=search><input type=search name=q aria-label=Search></form>
+    <ul role=listbox aria-label=Suggestions>
+    <li role=group aria-label=Products><ul role=listbox><li role=option aria-selected=false><a href=/products/blue-mug><img src=/x alt="">
+        <p>Blue mug</p><p>$18.00</p></a></li><li role=option><a href=/products/jug><img src=/x alt=Jug> <span>Red jug</span></a></li></ul></li>
+    <li role=group aria-labelledby=x><span id=x>Collections</span><ul role=presentation><li role=option><a href=/collections/mugs>Mugs</a></li></ul></li>
+    <li role=option><button form=f>All results</button></li></ul><form id=f action=/search><input type=hidden name=q value=mu></form>"""
+
+
+@pytest.mark.parametrize("driver", [pytest.param(visit, marks=pytest.mark.slow, id="browser"), without_browser])
+def test_suggestions_in_groups_are_offered_and_chosen_by_the_links_and_buttons_in_them(driver):
+    async def choose_each(session, page):
+        offered = next(node.options for node in page.nodes if node.role == "listbox")
+        opened = []
+        for option in offered:
+            box = next(node for node in page.nodes if node.role == "listbox")
+            after = await session.act(Action(box.id, "selectOptionFromDropdown", "", (option,)))
+            assert after.failure is None
+            opened.append(after.url.split("/", 3)[3])
+            page = await session.act(Action(after.nodes[0].id, "goto", "", ("back",)))
+        return offered, opened
+
+    offered, opened = driver(SUGGESTIONS, choose_each)
+    assert list(offered) == ["Blue mug $18.00", "Jug Red jug", "Mugs", "All results"]
+    assert opened == ["products/blue-mug", "products/jug", "collections/mugs", "search?q=mu"]

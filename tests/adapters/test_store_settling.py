@@ -25,6 +25,7 @@ CHAINS = {
     "a script that loads": """const s = document.createElement('script'); s.src = '/slow?ms=150';
         s.onload = s.onerror = () => say('1 item'); document.body.append(s)""",
     "a slow answer while the page says so": "c.setAttribute('aria-busy', 'true'); await fetch('/slow?ms=3000'); c.ariaBusy = 'false'; say('1 item')",
+    "a long timer while a spinner turns": """c.className = 'spinner'; await wait(1400); c.className = ''; say('1 item')""",
     "under a ticker": """setInterval(() => { document.title = 'Mug ' + Date.now(); }, 10); await fetch('/slow?ms=150');
         await wait(80); await fetch('/slow?ms=50'); say('1 item')""",
 }
@@ -45,6 +46,7 @@ ENDLESS = {
     "an animation": "const move = () => { c.style.left = Date.now() % 9 + 'px'; requestAnimationFrame(move); }; move();",
     "sleeping in a loop": """(async () => { for (;;) await new Promise(done => setTimeout(done, 150)); })();""",
     "a request that hangs": "fetch('/slow?ms=9000');",
+    "a region that stays busy": "c.setAttribute('aria-busy', 'true');",
 }
 
 

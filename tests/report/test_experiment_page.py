@@ -75,3 +75,16 @@ def test_a_page_of_inferred_visits_says_so():
     assert "inferred from what the stores did and showed" in page
     assert "purchase: unknown in 3 pairs" in page
     assert "inferred" not in render_experiment(figures())
+
+
+def test_the_page_shows_what_was_found_in_each_store_before_the_visits():
+    weak = {"topic": "robots.txt", "mark": "weak", "found": "it forbids the cart <b>", "advice": "allow it"}
+    fine = {"topic": "answer", "mark": "good", "found": "the first page answers", "advice": ""}
+    page = render_experiment(figures(), {"a": [weak, fine], "b": [fine]})
+    balance = Balance()
+    balance.feed(page)
+    assert balance.open == []
+    assert all(title in page for title in ("Store A, before the visits", "Store B, before the visits"))
+    assert "it forbids the cart &lt;b&gt;" in page
+    assert page.count("What to do:") == 1
+    assert "before the visits" not in render_experiment(figures())

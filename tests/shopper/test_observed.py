@@ -53,6 +53,48 @@ def test_a_list_with_the_words_of_a_search_in_its_address_is_a_search_in_any_lan
     assert events(home, "0-3", page("/shohin?s=2", hits))[0] == [("collection_viewed", "structure")]
 
 
+def test_a_page_that_asks_for_a_delivery_begins_a_checkout_once_unless_its_address_says_what_it_is():
+    asks, nothing = Effect("checkout_started", "fields"), PageContent()
+    cart, step, further = page("/cart", nothing), page("/x7", nothing, asks), page("/x8", nothing, asks)
+    assert events(cart, "0-3", step, "0-3", further)[0] == [
+        ("cart_viewed", "address"),
+        ("checkout_started", "structure"),
+    ]
+    assert events(cart, "0-3", page("/account/addresses", nothing, asks))[0] == [("cart_viewed", "address")]
+    assert [name for name, _ in events(page("/mug", PRODUCT, asks))[0]] == ["product_viewed"]
+
+
+def test_a_page_from_which_something_was_added_is_a_product_and_so_are_its_like():
+    """No control of the page is known to add: what it did says so. Another page of the folder is one without an addition."""
+    shows, shelf = PageContent(prices=1), PageContent(cards=9)
+    home = page("/", PageContent(tiles=9))
+    other, added = page("/thing/tin-cup", shows), page("/thing/mug", shows, ADDED)
+    seen = events(home, "0-3", other, "0-3", page("/shelf", shelf), "0-3", page("/thing/mug", shows), "0-4", added)
+    assert seen == (
+        [
+            ("product_viewed", "structure"),
+            ("collection_viewed", "structure"),
+            ("product_viewed", "structure"),
+            ("product_added_to_cart", "cart_answer"),
+        ],
+        set(),
+    )
+    # at the top of the store, an address says nothing about the next one
+    told = events(home, "0-3", page("/tin-cup", shows), "0-3", page("/mug", shows), "0-4", page("/mug", shows, ADDED))
+    assert told[0] == [("product_viewed", "structure"), ("product_added_to_cart", "cart_answer")]
+    assert told[1] == {"product_viewed", "collection_viewed"}
+
+
+def test_a_wish_from_the_store_s_pages_is_marked_in_the_table_and_read_back():
+    goal = Goal("You are here to buy mugs.", "shop", "b", "n", 1, "buy", "mugs", of_store=True)
+    episodes = [replace(visit(page("/")), goal=goal), replace(visit(page("/")), episode_id="f")]
+    table, steps = episode_tables(episodes, EVENTS.empty(), {})
+    assert table["wish_of_store"].to_pylist() == [True, False]
+    assert [one.goal for one in read_episodes(table, steps)] == [goal, GOAL]
+    earlier = EPISODES.conform(table.drop_columns(["wish_of_store"]))
+    assert [one.goal.of_store for one in read_episodes(earlier, steps)] == [False, False]
+
+
 def test_what_a_page_reports_tells_a_page_of_unknown_kind_once():
     viewed = Effect("product_viewed", "analytics", "M12")
     here = page("/blue-mug.html", PageContent(prices=1))

@@ -23,6 +23,8 @@ from simpersona.shopper.prices import amount_value, amounts, has_amount, is_pric
         ("R$ 49,90", "R$ 49,90"),
         ("kr 1 299,-", "kr 1 299,-"),
         ("12,50 € / 100 g", "12,50 €"),
+        ("18٫00 ر.س", "18٫00 ر.س"),
+        ("١٬٢٩٩ د.إ", "١٬٢٩٩ د.إ"),
     ],
 )
 def test_an_amount_is_found_as_it_is_written(text, amount):

@@ -117,9 +117,9 @@ def test_events_are_inferred_from_what_was_seen_where_a_store_has_no_log():
 
 
 def test_a_visit_that_stopped_at_the_checkout_has_started_it_once():
-    unknown = episode(step(0, "/"), step(1, "/kassa", result="refused"), ending="checkout_reached")
+    unknown = episode(step(0, "/"), step(1, "/dalje", result="refused"), ending="checkout_reached")
     known = episode(step(0, "/"), step(1, "/checkout", result="refused"), ending="checkout_reached")
-    left = episode(step(0, "/"), step(1, "/kassa"))
+    left = episode(step(0, "/"), step(1, "/dalje"))
     assert [observed_events([seen])["event"].to_pylist() for seen in (unknown, known, left)] == [
         ["checkout_started"],
         ["checkout_started"],

@@ -206,3 +206,24 @@ def test_an_address_with_a_secret_or_without_a_store_is_refused():
         with pytest.raises(ConfigError, match=words) as raised:
             preflight(url)
         assert "hunter2" not in str(raised.value)
+
+
+def test_visits_without_a_wish_get_names_from_a_few_pages_of_the_store():
+    shelf = '<a href="/products/sun-hat"><img alt=""> Sun Hat <b>$12.00</b></a><a href="/products/cape">Cape $30</a>'
+    with serving(rendered(**{"/collections/skirts": shelf})) as site:
+        found = examined(site, ["something new"] * 3 + ["skirts"])
+    assert found.offers == (
+        *("Skirts", "Dresses", "Linen trousers", "Denim Skirt", "Summer Dress", "Wide Belt"),
+        *("Striped Shirt Organic Cotton", "Knitted Cardigan Grey Wool", "Sun Hat", "Cape"),
+    )
+    first = next(one for one in found.findings if one.topic == "goals")
+    assert (first.mark, "3 visits" in first.found, "Skirts, Dresses" in first.found) == ("weak", True, True)
+    assert found.as_json()["offers"][0] == "Skirts"
+
+
+def test_with_a_catalogue_no_page_is_opened_for_names():
+    with serving(rendered()) as site:
+        found = examined(site, ["skirts", "something new"])
+    assert [one.mark for one in found.findings if one.topic == "goals"] == ["good"]
+    assert found.offers == ()
+    assert not any("collections" in path for path, _ in site.asked)

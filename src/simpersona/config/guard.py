@@ -4,7 +4,7 @@ The words of an address, a label or a title are compared, in small letters and w
 words "save" and "order", and "checkout/line-item" has the phrase "checkout line item". The defaults are those of Shopify,
 WooCommerce, Magento, BigCommerce, PrestaShop, Shopware and Squarespace, and of stores in English, German, French,
 Spanish, Italian and Dutch, Portuguese, Polish, Czech, Slovak, Hungarian, Romanian, Swedish, Danish,
-Norwegian, Finnish, Turkish, Greek, Russian, Ukrainian, Japanese, Chinese and Korean. A word that means something else in another
+Norwegian, Finnish, Turkish, Greek, Russian, Ukrainian, Japanese, Chinese, Korean, Arabic and Hebrew. A word that means something else in another
 of these languages (Romanian "plata", "payment", is Spanish for "silver") is left out.
 """
 
@@ -52,6 +52,7 @@ _ORDERS_FARTHER = (
     "*заказ", "заказа", "заказать", "оформ*", "оплат*", "купить", "замовлен*", "замовити", "купити", "zakaz", "zakaza", "oformlenie", "oplata", "zamovlennya",
     "*注文*", "*購入*", "*決済*", "*支払*", "*お会計*", "レジ*", "chumon*", "chuumon*", "konyu*", "kounyu*", "kessai*", "reji",
     "*结算*", "*结账*", "*結帳*", "*結賬*", "*下单*", "*下單*", "*订单*", "*訂單*", "*支付*", "*付款*", "*购买*", "*購買*", "*주문*", "*결제*", "*구매*",
+    "طلب", "*الطلب*", "*الدفع*", "*ادفع*", "*الشراء*", "*اشتر*", "הזמנה*", "*ההזמנה", "*תשלום*", "*רכישה*", "*לקופה",
 )  # fmt: skip
 _ORDERS_BY_GET_FARTHER = (
     "potwierdz*", "zaplac", "zamawiam", "zamow", "kupuje", "kup teraz", "potvrd*", "zaplatit", "odeslat", "odeslani", "odoslat", "objednat", "koupit",

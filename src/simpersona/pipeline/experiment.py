@@ -29,6 +29,7 @@ from simpersona.report.experiment_page import render_experiment
 from simpersona.shopper.records import episode_tables
 from simpersona.simulation.arms import arms_of
 from simpersona.simulation.experiment import Question, cost_of_lifts, experiment_figures, visit_pairs
+from simpersona.simulation.store_goals import with_offers
 
 FIGURES = "experiment.json"
 TABLES = {"episodes": EPISODES, "steps": STEPS}
@@ -205,6 +206,8 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         for name, config in arms.items()
         if (found := require_usable_store(config, [visitors], context.progress)) is not None
     }
+    offers = next((found.offers for found in checked.values() if found.offers), ())
+    (visitors,) = with_offers([visitors], offers, visited.seed)
     played: dict[str, tuple[pa.Table, pa.Table]] = {}
     for arm, config in arms.items():
         seed = config.seed + (plan.reseed and arm == "b")
@@ -227,9 +230,12 @@ def run(plan: Plan, context: StageContext, out: Path) -> StageResult:
         "inferred": is_inferred(a) or is_inferred(b),
     }
     write_json(out / FIGURES, figures)
+    found_before = {name: found.as_json() for name, found in checked.items()}
     if checked:
-        write_json(out / PREFLIGHT, {name: found.as_json() for name, found in checked.items()})
-    write_text(out / "index.html", render_experiment(figures))
+        write_json(out / PREFLIGHT, found_before)
+    write_text(
+        out / "index.html", render_experiment(figures, {name: read["findings"] for name, read in found_before.items()})
+    )
     context.folder.forget_work(context.stage)
     return StageResult(
         2 * plan.buyers,

@@ -16,6 +16,7 @@ from simpersona.pipeline.visits import run_arm
 from simpersona.shopper.records import episode_tables
 from simpersona.shopper.screenshots import keep_pictures
 from simpersona.simulation.arms import arms_of, turned_away_warnings, visit_summary
+from simpersona.simulation.store_goals import with_offers
 from simpersona.visits import Episode
 
 
@@ -26,6 +27,8 @@ def run(context: StageContext, out: Path) -> StageResult:
     config = context.config
     arms = arms_of(config.simulation, config.acting, *simulated_buyers(context), config.seed)
     checked = require_usable_store(config, arms, context.progress)
+    if checked is not None:
+        arms = with_offers(arms, checked.offers, config.seed)
     for arm in arms:
         visited, events = run_arm(context, arm)
         episodes += visited

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,8 +88,13 @@ def store_label(store: Mapping[str, Any]) -> str:
     return f"{', '.join(changed) or 'the plain store'}" + (f", theme {theme}" if theme != "varied" else "")
 
 
-def render_experiment(figures: Mapping[str, Any]) -> str:
-    """The page's HTML. It loads nothing, and every text in `figures` is escaped."""
+def render_experiment(
+    figures: Mapping[str, Any], preflight: Mapping[str, Sequence[Mapping[str, Any]]] | None = None
+) -> str:
+    """The page's HTML. It loads nothing, and every text in it is escaped.
+
+    `preflight` has, by arm, the findings on a store that is not the lab's, before the visits (topic, mark, found, advice).
+    """
     groups = {
         group: {name: outcome_rows(part, scale=scale_of(parts.values())) for name, part in parts.items()}
         for group, parts in figures["groups"].items()
@@ -109,6 +114,7 @@ def render_experiment(figures: Mapping[str, Any]) -> str:
             shops=shops,
             groups=groups,
             names=OUTCOME_LABELS,
+            preflight=preflight or {},
         )
     )
 

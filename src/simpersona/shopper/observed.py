@@ -7,10 +7,11 @@ is not the same as zero. Figures that rest on it say so. Events can be inferred 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from simpersona.contracts import EVENTS
 from simpersona.pages import Effect, Page, PageKind, ShopEvent
 from simpersona.shopper.additions import AdditionEvidence, addition
 from simpersona.shopper.cart_seen import CartSeen
-from simpersona.shopper.page_kinds import PageEvidence, SeenPage, seen_page
+from simpersona.shopper.page_kinds import LONG_LIST, PageEvidence, SeenPage, seen_page
 from simpersona.visits import Episode, Step
 
 Evidence = Literal["ending", PageEvidence, AdditionEvidence]
@@ -64,7 +65,15 @@ def observed_visit(episode: Episode) -> ObservedVisit:
 
     Product and collection ids are the part of the address that names the page, else the id that the page states.
     """
-    reading = _Reading(CartSeen(episode.steps))
+    reading = _read(episode, {})
+    if reading.learnt:  # other pages of the visit were products too
+        reading = _read(episode, reading.learnt)
+    return ObservedVisit(tuple(reading.events), reading.unknown())
+
+
+def _read(episode: Episode, learnt: Mapping[str, tuple[ShopEvent, Evidence]]) -> _Reading:
+    """The visit, read with the events that its pages of an unknown kind stand for, by address."""
+    reading = _Reading(CartSeen(episode.steps), reported=dict(learnt))
     for step, following in zip(episode.steps, [*episode.steps[1:], None], strict=True):
         reading.see(step)
         reading.seconds += step.seconds
@@ -72,7 +81,12 @@ def observed_visit(episode: Episode) -> ObservedVisit:
             reading.act(step, following.page)
     if episode.ending == "checkout_reached" and not reading.has("checkout_started"):
         reading.add("checkout_started", "ending", max(len(episode.steps) - 1, 0))
-    return ObservedVisit(tuple(reading.events), reading.unknown())
+    folders = {_folder(address) for address in reading.products}
+    for page in (step.page for step in episode.steps):
+        is_product = page.url in reading.products or (_folder(page.url) in folders and bool(_folder(page.url)))
+        if is_product and _may_be_product(page):
+            reading.learnt.setdefault(page.url, ("product_viewed", "structure"))
+    return reading
 
 
 def observed_events(episodes: Sequence[Episode]) -> pa.Table:
@@ -96,8 +110,12 @@ class _Reading:
     untold: set[ShopEvent] = field(default_factory=set)
     shown: tuple[ShopEvent, str | None] | None = None
     """The event of the page before, with the product, the collection or the query."""
-    reported: dict[str, ShopEvent] = field(default_factory=dict)
-    """The events that pages of an uncertain kind reported, by address."""
+    reported: dict[str, tuple[ShopEvent, Evidence]] = field(default_factory=dict)
+    """The events that pages of an uncertain kind reported, or that were learnt of them later, by address, with the evidence."""
+    products: set[str] = field(default_factory=set)
+    """Addresses of pages of an unknown kind on which an action added to the cart."""
+    learnt: dict[str, tuple[ShopEvent, Evidence]] = field(default_factory=dict)
+    """What was learnt of pages of an unknown kind after they were seen."""
     entered: bool = False
     """Whether the visitor pressed Enter on the page before: the same search again is another one."""
     undecided: list[tuple[int, float, str | None]] = field(default_factory=list)
@@ -112,12 +130,14 @@ class _Reading:
             page = replace(page, kind="other")  # a home page shows products, too
         event = _VIEWS.get(page.kind) if page.kind is not None else None
         if reported is not None and reported.event != event and page.evidence in (None, "structure"):
-            self.reported[step.page.url] = reported.event
+            self.reported[step.page.url] = reported.event, "analytics"
         evidence: Evidence | None = page.evidence
-        if (event_reported := self.reported.get(step.page.url)) is not None:
-            event, evidence = event_reported, "analytics"
-        elif page.kind is None:
-            self.untold |= _UNTOLD_PAGE
+        if (known := self.reported.get(step.page.url)) is not None:
+            event, evidence = known
+        elif _asks_for_delivery(step.page) and (page.kind, page.evidence) in ((None, None), ("other", "structure")):
+            event, evidence = "checkout_started", "structure"
+        elif page.kind is None and not any(effect.source == "cart_answer" for effect in step.page.effects):
+            self.untold |= _UNTOLD_PAGE  # the answer to an addition is not a view
         if event is None or evidence is None:
             self.shown = None
         else:
@@ -136,6 +156,8 @@ class _Reading:
         result = addition(step, after, change)
         here = seen_page(step.page)
         product = here.name if here.kind == "product" else result.product_id
+        if result.added and step.page.url not in self.reported and _may_be_product(step.page):
+            self.products.add(step.page.url)
         if result.added:
             self.add("product_added_to_cart", result.evidence or "control", step.number, product_id=product)
         elif result.added is None:
@@ -170,6 +192,25 @@ class _Reading:
         if (event, value) != self.shown or again:
             self.add(event, evidence, step, **({column: value} if column is not None else {}))
         self.shown = event, value
+
+
+def _may_be_product(page: Page) -> bool:
+    """Whether a page of an unknown kind shows a price of its own, as a product's does, and no long list."""
+    content = page.content
+    if content is None or seen_page(page).kind is not None or _asks_for_delivery(page):
+        return False
+    return content.prices > 0 and content.cards < LONG_LIST
+
+
+def _folder(url: str) -> str:
+    """The address without its last part, as far as it holds more than the host: pages of one kind may share it."""
+    parts = urlsplit(url)
+    path = parts.path.rstrip("/").rpartition("/")[0]
+    return f"{parts.netloc}{path}" if path else ""
+
+
+def _asks_for_delivery(page: Page) -> bool:
+    return any(effect.source == "fields" for effect in page.effects)
 
 
 def _reported(page: Page) -> Effect | None:

@@ -33,20 +33,22 @@ WHOLE_SHOP = _words(
 )
 """At the end of an address: the list of all products."""
 SEARCH = _words(
-    "search suche recherche rechercher buscar busqueda ricerca cerca zoeken szukaj catalogsearch searchresults "
+    "search suche recherche rechercher buscar busqueda ricerca cerca zoeken szukaj hledani vyhledavani kereses cautare haku arama pesquisa busca catalogsearch searchresults "
     "search-results advanced-search-result find"
 )
 CART = frozenset(CARTS) | _words(
     "shopping-cart shoppingcart shopping-bag shoppingbag shopping-basket shoppingbasket view-cart viewcart cart-page my-cart "
     "mycart my-bag mybag my-basket mybasket mein-warenkorb mon-panier carrito-de-compra carrito-de-compras mi-carrito mi-cesta "
-    "mijn-winkelwagen"
+    "mijn-winkelwagen cos cos-cumparaturi cosul-meu nakupni-kosik moj-koszyk carrinho-de-compras min-kurv indkoebskurv cesto "
+    "alisveris-sepetim カート 買い物かご 购物车 購物車 장바구니 سلة السلة سلة-التسوق סל-קניות"
 )
 ADDING = _words("add add-item additem add-product")
 """After a word of the cart: the answer to an addition, which may show any page."""
 CHECKOUT = _words(
     "checkout checkouts onepage one-page-checkout onestep onestepcheckout multishipping checkout-shipping checkout-payment "
     "checkout-confirmation kasse zur-kasse kasa bestellvorgang caisse commander finalizar-compra tramitar-pedido caja "
-    "cassa afrekenen zamowienie"
+    "cassa afrekenen zamowienie pokladna penztar finalizare-comanda kassa kassan kassen til-kassen kassalle finalizar-pedido odeme ταμειο "
+    "ταμείο oformlenie oformlenie-zakaza إتمام-الطلب إتمام-الشراء"
 )
 ORDERING = _words("order bestellung bestelling commande pedido ordine quick-order order-opc orderopc")
 """At the end of an address: the checkout (PrestaShop)."""
@@ -61,7 +63,8 @@ CONFIRMED_AFTER = _words("success finish finished complete completed received er
 """The confirmation of an order, after a word of the checkout or of an order."""
 LOGIN = _words(
     "account my-account myaccount customer login log-in signin sign-in register mein-konto konto kundenkonto anmelden mon-compte "
-    "compte connexion mi-cuenta cuenta mio-account accedi mijn-account inloggen"
+    "compte connexion mi-cuenta cuenta mio-account accedi mijn-account inloggen logowanie moje-konto prihlaseni muj-ucet bejelentkezes "
+    "fiokom autentificare contul-meu logga-in mitt-konto log-ind min-konto logg-inn kirjaudu oma-tili giris hesabim entrar minha-conta"
 )
 """The visitor's account, and the way into it."""
 OTHER = LOGIN | _words(

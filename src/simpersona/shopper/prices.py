@@ -10,13 +10,17 @@ from functools import lru_cache
 
 from simpersona.shopper.store_words import KEPT
 
-_NUMBER = r"(?:\d{1,3}(?:[ \u00a0\u202f.,'’]\d{3}(?!\d))+|\d+)(?:[.,](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
+_NUMBER = r"(?:\d{1,3}(?:[ \u00a0\u202f.,'’٬]\d{3}(?!\d))+|\d+)(?:[.,٫](?:\d{1,2}(?!\d)|[–—-]{1,2}))?"
 _SIGN = r"(?:\b(?:US|CA|AU|NZ|HK|NT|MX|R|C|A|S)(?=\$))?[$£¤¥฿៛﷼￡￥￠\u20a0-\u20cf]"
 _CODE = (
     r"(?:USD|EUR|GBP|JPY|CHF|SEK|NOK|DKK|ISK|PLN|CZK|HUF|RON|BGN|HRK|TRY|RUB|UAH|INR|CNY|RMB|KRW|AUD|CAD|NZD|SGD|HKD|TWD|THB|MYR|"
     r"IDR|PHP|VND|BRL|MXN|ARS|CLP|COP|PEN|ZAR|AED|SAR|ILS|EGP|NGN|KES)"
 )
-_WORD = r"(?:kr|zł|Kč|Ft|lei|лв|руб|грн|TL|Rs|Rp|RM|Fr|円|元|원|₹)"
+_WORD = (
+    r"(?:kr|zł|Kč|Ft|lei|лв|руб|грн|TL|Rs|Rp|RM|Fr|円|元|원|₹|"
+    r"ر\.?\s?س|د\.?\s?إ|ج\.?\s?م|د\.?\s?ك|ر\.?\s?ق|ريال|درهم|جنيه|دينار|تومان|ریال)"
+)
+_ARABIC = str.maketrans("٫٬", ".,")
 AMOUNT = re.compile(
     rf"(?:{_SIGN}|\b{_CODE}|\b{_WORD}\b\.?)\s?{_NUMBER}(?:\s?{_CODE}\b)?|"
     rf"(?<![\d.,]){_NUMBER}\s?(?:{_SIGN}(?!\d)|(?:{_CODE}|{_WORD})(?!\w)\.?)"
@@ -62,7 +66,7 @@ def amount_value(text: str) -> float | None:
     match = AMOUNT.search(text)
     if match is None:
         return None
-    digits = re.sub(r"[^\d.,]", "", match.group()).strip(".,")
+    digits = re.sub(r"[^\d.,]", "", match.group().translate(_ARABIC)).strip(".,")
     whole, separator, decimals = digits.rpartition(max(".", ",", key=digits.rfind))
     if not separator or len(decimals) > 2:
         return float(re.sub(r"\D", "", digits))

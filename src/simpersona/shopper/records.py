@@ -77,7 +77,14 @@ def sent_prompts(
 
 def _episode(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> Episode:
     goal = Goal(
-        row["goal"], row["shop_id"], row["buyer_id"], row["session_id"], row["code"], row["intent"], row["wish"]
+        row["goal"],
+        row["shop_id"],
+        row["buyer_id"],
+        row["session_id"],
+        row["code"],
+        row["intent"],
+        row["wish"],
+        of_store=bool(row["wish_of_store"]),
     )
     return Episode(
         row["episode_id"],
@@ -153,6 +160,7 @@ def _episode_row(episode: Episode, events: list[dict[str, Any]], verdict: Verdic
         "intent": goal.intent,
         "goal": goal.text,
         "wish": goal.wish,
+        "wish_of_store": goal.of_store,
         "policy": episode.policy,
         "seed": episode.seed,
         "ending": episode.ending,

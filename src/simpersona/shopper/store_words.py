@@ -1,5 +1,6 @@
 """The words by which stores name what their controls do, in English, German, French, Spanish, Italian and Dutch.
 
+The cart, what adds to it, and the way to the checkout are known in many more languages, from Polish to Japanese and Arabic.
 One table: the kinds of moves, the teacher, the events inferred from controls, the markup of carts and the guard of payments
 read it. Words of addresses are in `page_words.py`; those by which the guard knows a payment are settings (`config/guard.py`).
 Stores in other languages are understood by what their pages are made of: addresses, forms and icons
@@ -48,7 +49,35 @@ _CARTS_ELSEWHERE = (
         "carrello",
     ),
     *("winkelwagen", "winkelwagentje", "winkelmand", "winkelmandje", "mandje"),
-    *("carrinho", "varukorg", "kundvagn", "kurv", "handlekurv", "koszyk", "sepet", "sepetim"),
+    *("carrinho", "sacola", "varukorg", "varukorgen", "kundvagn", "kundvagnen", "kundkorg", "shoppingkorg"),
+    *("kurv", "kurven", "indkøbskurv", "indkobskurv", "indkøbskurven", "handlekurv", "handlekurven", "handlevogn"),
+    *(
+        "ostoskori",
+        "ostoskorin",
+        "ostoskorissa",
+        "ostoskassi",
+        "koszyk",
+        "koszyka",
+        "koszyku",
+        "sepet",
+        "sepetim",
+        "sepetiniz",
+    ),
+    *(
+        "košík",
+        "košíku",
+        "kosik",
+        "kosiku",
+        "kosár",
+        "kosara",
+        "kosaram",
+        "kosár tartalma",
+        "kosar",
+        "coșul",
+        "coşul",
+        "cosul",
+    ),
+    *("καλάθι", "καλαθι", "kalathi", "корзина", "корзине", "korzina", "кошик", "кошику", "koshyk"),
 )
 CARTS = (*_CARTS_EN, *_CARTS_ELSEWHERE)
 """What stores call the cart, in names, in addresses and in markup."""
@@ -69,8 +98,12 @@ ADD = _any(
     rf"\b(aggiungi|metti) (.{{1,80}} )?(al|nel|alla|nella) ({_CART_ELSEWHERE}|borsa)\b|^aggiungi$|^(acquista|compra)( ora| subito)?$",
     rf"^(leg )?in (de |het |mijn |je )?{_CART_ELSEWHERE}\b|\b(toevoegen|voeg .{{0,80}}toe) aan (de |mijn |je )?{_CART_ELSEWHERE}\b",
     r"^(snel )?toevoegen$|^(nu )?kopen$|^koop( nu)?$",
-    r"カートに(入れる|追加)|[加添](入|到)?(购物车|購物車)|장바구니(에)? ?(담기|추가)|в корзину|(do|dodaj do) koszyka|(l[äa]gg i|till) varukorg(en)?|"
-    r"(l[æa]g i|tilf[øo]j til) kurv|lisää ostoskoriin|do ko[šs][íi]ku|sepete ekle|adicionar ao carrinho|legg i handlekurv",
+    r"(カート|買い物かご|買い物カゴ|お買い物かご|かご|カゴ)(に|へ)(入れる|いれる|追加)|[加添放](入|到|加到)?(购物车|購物車|购物袋|購物袋)|"
+    r"(장바구니|쇼핑백|카트)(에)? ?(담기|추가|넣기)|в корзину|([удв]|до) кошик[ау]?\b|(do|dodaj do) (koszyka|torby)|"
+    r"(l[äa]gg (till )?i|till) (varukorg|kundvagn|kundkorg)(en)?|(l[æa]g i|tilf[øo]j til) (indk[øo]bs)?kurv(en)?|lisää (ostos)?(koriin|kassiin)|"
+    r"do ko[šs][íi]k[ua]|sepete (ekle|at)|adicionar (ao|à|a) (carrinho|sacola|cesto|cesta)|legg (til )?i handle(kurv|vogn)(en)?|"
+    r"kos[áa]rba( teszem| rakom| helyez[ée]s)?|[îi]n co[șşs](ul)?\b|(προσθήκη )?στο καλάθι|"
+    r"(أضف|اضف|إضافة) (إلى |الى )?(ال|لل)?(سلة|عربة)|הוס(ף|פה) ל(סל|עגלה)|افزودن به سبد",
 )
 """The name of a control that adds a product to the cart."""
 
@@ -79,7 +112,8 @@ ADD_MARK = _any(rf"add[-_]?(item[-_]?)?to[-_]?(the[-_]?)?{A_CART}")
 
 CART = _any(
     rf"\b{A_CART}\b",
-    r"корзин|カート|购物车|購物車|장바구니",
+    r"корзин|кошик|(?<!ス)カート|買い物かご|買い物カゴ|ショッピングバッグ|购物[车袋篮]|購物[車袋籃]|장바구니|쇼핑백|\bcoș\b|\b(ال)?سلة( التسوق| المشتريات)?\b|عربة التسوق|"
+    r"سبد خرید|סל (ה)?קניות|עגלת קניות|\bהסל\b",
 )
 """The name of a control that leads to the cart, or that names it."""
 _BESIDE_CART = re.compile(
@@ -88,9 +122,19 @@ _BESIDE_CART = re.compile(
     r"mon|votre|le|la|les|au|dans|voir|articles?|produits?|vide|d|achat|achats|"
     r"mi|tu|su|el|ver|de|compras?|compra|art[ií]culos?|productos?|vac[ií]o|"
     r"il|tuo|mio|vai|al|nel|della|spesa|articol[oi]|prodott[oi]|vuoto|"
-    r"mijn|je|uw|de|naar|bekijk|artikel(en)?|product(en)?|leeg)\b",
+    r"mijn|je|uw|de|naar|bekijk|artikel(en)?|product(en)?|leeg|"
+    r"twój|mój|moj|pokaż|zobacz|przejdź|do|jest|pusty|produkt(y|ów)?|sztuk[ai]?|szt|razem|"
+    r"můj|váš|zobrazit|nákupní|nákupného|je|prázdný|polož(ek|k[ay])|produkt[ůy]?|kus[yů]?|ks|"
+    r"az|saját|üres|megtekintése|termék(ek)?|tétel|db|tartalma|meu|vezi|cumpărături|cumparaturi|în|gol|produse?|articole|"
+    r"din|min|visa|vis|gå|till?|är|er|tom|varor|artiklar|varer|vare|stk?|sinun|näytä|siirry|on|tyhjä|tuotetta|tuote|kpl|"
+    r"meu|minha|seu|sua|no|na|vazi[oa]|ite(ns|m)|artigos?|produtos?|alışveriş|git|boş|ürün|adet|"
+    r"μου|το|στο|αγορών|προϊόν(τα)?|είδη|είδος|άδειο|ваша|моя|товар(а|ов)?|шт|пуста|ваш|мій|порожній|товар(и|ів))\b",
     re.IGNORECASE,
 )
+_BESIDE_CART_JOINED = re.compile(
+    r"商品|マイ|お客様|ショッピング|内容|中身|合計|見る|確認|あり|ます|空|[点個件の中をにはがへ]|我的|您的|查看|共|有|空的|里|內|상품|보기|나의|비어|[개건내에]"
+)
+"""The same in languages that are written without spaces."""
 
 
 @lru_cache(maxsize=KEPT)
@@ -98,7 +142,8 @@ def is_cart_name(name: str) -> bool:
     """Whether a name names the cart and nothing else: "Cart, 2 items", "2 Artikel im Warenkorb", but not "Basket Weave Mug"."""
     if not CART.search(name) or ADD.search(name):
         return False
-    return not re.search(r"[^\W\d_]{2,}", _BESIDE_CART.sub(" ", CART.sub(" ", name)))
+    beside = _BESIDE_CART_JOINED.sub(" ", _BESIDE_CART.sub(" ", CART.sub(" ", name)))
+    return not re.search(r"[^\W\d_]{2,}", beside)
 
 
 SEARCH_FIELD = _any(
@@ -115,6 +160,10 @@ CHECKOUT = _any(
     r"^(tramitar|finalizar|realizar) (el |la |mi )?(pedido|compra)|^(ir|pasar) (a|por) (la )?caja|^proceder al pago",
     r"^(vai |procedi )?(alla cassa|all\W?(ordine|acquisto))|^procedi (con|al) ",
     r"^(afrekenen|(naar|verder naar) (de )?(kassa|bestellen|afrekenen)|bestellen)",
+    r"^((przejdź )?do kasy|(přejít |pokračovat )?k pokladně|(prejsť )?k pokladni|(tovább )?a pénztárhoz|finalizează comanda|(gå )?till kassan|"
+    r"(gå )?til (kassen|kasse|betaling)|(siirry )?kassalle|(ir para |finalizar )?(o |a )?(checkout|compra)$|(sepeti onayla|ödemeye geç)|"
+    r"оформить заказ|перейти к оформлению|оформити замовлення|ολοκλήρωση (παραγγελίας|αγοράς)|ταμείο)",
+    r"レジに進む|レジへ進む|ご?購入手続き(に進む|へ)?|ご?注文手続き(に進む|へ)?|去?结[算账]$|去?結[帳賬]$|^(주문|결제)하기$|^إتمام (الطلب|الشراء)|^(המשך )?ל(תשלום|קופה)",
 )
 """The name of the way from the cart to the checkout."""
 ORDER_ELSEWHERE = (

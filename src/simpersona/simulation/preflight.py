@@ -16,9 +16,11 @@ from simpersona.config import StoreConfig
 from simpersona.errors import ConfigError, StorefrontError
 from simpersona.simulation import preflight_findings as judge
 from simpersona.simulation.preflight_findings import Finding, StoreRead
+from simpersona.simulation.store_goals import lacks_wishes, offered
 from simpersona.simulation.store_outline import (
     StoreOutline,
     outline,
+    product_names,
     product_titles,
     sitemap_addresses,
     words_of_address,
@@ -27,6 +29,8 @@ from simpersona.simulation.store_outline import (
 if TYPE_CHECKING:
     from simpersona.adapters.storefronts.store_reader import StoreReader
 
+OFFER_PAGES = 3
+"""Collections that are opened for the names of their products, where visits have nothing to look for."""
 SITEMAPS = 2
 """Sitemaps that are read besides the index."""
 WHOLE_PAGE_TOKENS = 100_000
@@ -35,15 +39,20 @@ WHOLE_PAGE_TOKENS = 100_000
 
 @dataclass(frozen=True)
 class Preflight:
-    """The findings on one store. `lacks` says what is missing without a browser, empty if nothing is."""
+    """The findings on one store. `lacks` says what is missing without a browser, empty if nothing is.
+
+    `offers` are collections and products that its pages name, if the sessions name none for most visits; otherwise empty.
+    """
 
     url: str
     findings: tuple[Finding, ...]
     lacks: str = ""
+    offers: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The findings as plain values."""
-        return {"url": self.url, "findings": [asdict(finding) for finding in self.findings], "lacks": self.lacks}
+        findings = [asdict(finding) for finding in self.findings]
+        return {"url": self.url, "findings": findings, "lacks": self.lacks, "offers": list(self.offers)}
 
     def lines(self) -> list[str]:
         """The findings as lines of text."""
@@ -70,6 +79,10 @@ async def examine(
     read = await _read(reader)
     if read.home_outline is not None and ("http" in drivers if compare is None else compare):
         await _open_in_browser(config, url, read)
+    offers: tuple[str, ...] = ()
+    if lacks_wishes(wishes):
+        await _add_offers(reader, read)
+        offers = offered(read.collections, read.products)
     lacking = judge.lacks(read)
     of_robots = [finding async for finding in judge.robots(reader, config, read)]
     findings = [
@@ -77,11 +90,12 @@ async def examine(
         *of_robots,
         *judge.scripts(read, lacking, drivers),
         judge.checkout(read, of_robots, config),
+        *(judge.nameless(wishes, offers) if lacks_wishes(wishes) else ()),
         *judge.goals(wishes, read),
         *judge.access(config),
         judge.recognition(config, drivers),
     ]
-    return Preflight(url, tuple(findings), reader.access.hide(lacking))
+    return Preflight(url, tuple(findings), reader.access.hide(lacking), offers)
 
 
 async def _read(reader: StoreReader) -> StoreRead:
@@ -95,6 +109,7 @@ async def _read(reader: StoreReader) -> StoreRead:
         return read
     read.home_outline = page = outline(read.home.text, read.home.url)
     read.names += page.names()
+    read.products += page.product_names()
     collections = set(page.addresses(of_products=False))
     read.collections = [text for text, address in page.links if address in collections]
     products = page.addresses(of_products=True) + await _from_lists(reader, read)
@@ -112,6 +127,7 @@ async def _from_lists(reader: StoreReader, read: StoreRead) -> list[str]:
     if (answer := await _page(reader, urljoin(reader.url, "/products.json?limit=100"))) is not None:
         titles, handles = product_titles(answer.text)
         read.names += titles
+        read.products += product_names(answer.text)
         products += [urljoin(reader.url, f"/products/{handle}") for handle in handles]
     todo, number = [urljoin(reader.url, "/sitemap.xml")], 0
     while todo and number <= SITEMAPS and not products:
@@ -123,6 +139,15 @@ async def _from_lists(reader: StoreReader, read: StoreRead) -> list[str]:
         read.names += [words_of_address(address) for address in addresses if address not in sitemaps]
         products += pages.addresses(of_products=True)
     return products
+
+
+async def _add_offers(reader: StoreReader, read: StoreRead) -> None:
+    """Adds the names of the products on a few of the store's collections."""
+    if read.home_outline is None:
+        return
+    for address in read.home_outline.addresses(of_products=False)[:OFFER_PAGES]:
+        if (answer := await _page(reader, address)) is not None:
+            read.products += outline(answer.text, answer.url).product_names()
 
 
 async def _page(reader: StoreReader, url: str) -> Answer | None:

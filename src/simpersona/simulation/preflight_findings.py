@@ -56,6 +56,8 @@ class StoreRead:
     """Texts that say what the store sells."""
     collections: list[str] = field(default_factory=list)
     """The names of collections on its first page."""
+    products: list[str] = field(default_factory=list)
+    """The titles of products on its pages and in its own list."""
     home_page: Page | None = None
     product_page: Page | None = None
     browser: str = ""
@@ -205,6 +207,15 @@ def checkout(read: StoreRead, of_robots: Sequence[Finding], config: StoreConfig)
         else "check the first visits by simpersona replay"
     )
     return Finding("checkout", "unknown", found, advice)
+
+
+def nameless(wishes: Sequence[str], offers: Sequence[str]) -> Iterator[Finding]:
+    """Where the goals of visits without a wish come from."""
+    count = sum(wish == SOMETHING for wish in wishes)
+    found = f"the sessions of {count:,} visits name no product, collection or search"
+    found += f"; they look for what the store's own pages name: {_listed(offers)}" if offers else ""
+    found += "" if offers else "; neither do the store's pages that were read, so they look for something new"
+    yield Finding("goals", "weak", found, "give the catalogue with the log, so that goals come from the sessions")
 
 
 def goals(wishes: Sequence[str], read: StoreRead) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote, urljoin, urlsplit
 
 from simpersona.shopper.affordances import ADD
+from simpersona.shopper.prices import title_in
 
 _UNSEEN = frozenset({"script", "style", "template", "noscript", "svg", "head"})
 _VOID = frozenset(
@@ -64,6 +65,11 @@ class StoreOutline:
         found = [url for _, url in self.links if urlsplit(url).netloc == host and pattern.search(urlsplit(url).path)]
         return list(dict.fromkeys(url.partition("#")[0] for url in found))
 
+    def product_names(self) -> list[str]:
+        """The titles of its links to products, without prices."""
+        products = set(self.addresses(of_products=True))
+        return [title_in(text) for text, url in self.links if url.partition("#")[0] in products]
+
     def names(self) -> list[str]:
         """The texts that say what the store sells: those of its links and headings."""
         return [*(text for text, _ in self.links), *self.headings]
@@ -86,6 +92,14 @@ def product_titles(answer: str) -> tuple[list[str], list[str]]:
     except (ValueError, KeyError, TypeError, AttributeError):
         return [], []
     return titles, handles
+
+
+def product_names(answer: str) -> list[str]:
+    """The titles alone in a `products.json` of a Shopify store; empty for anything else."""
+    try:
+        return [str(product["title"]) for product in json.loads(answer)["products"] if product.get("title")]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def sitemap_addresses(markup: str) -> list[str]:

@@ -74,17 +74,21 @@ OPTION = (
     "function (label) {"
     + ELEMENT
     + """
-    const spaced = text => (text || '').trim().split(/\\s+/).join(' ');
+    const bare = text => (text || '').replace(/\\s+/g, '');  // a name has spaces between the parts of an option, its text has none
     const owned = ((element.getAttribute('aria-owns') || '') + ' ' + (element.getAttribute('aria-controls') || '')).split(/\\s+/)
         .filter(Boolean).map(id => element.getRootNode().getElementById(id)).filter(Boolean);
-    for (const around of [element, ...owned, element.ownerDocument])
-        for (const option of around.querySelectorAll('[role=option]'))
-            if ([option.getAttribute('aria-label'), option.innerText, option.textContent].some(text => spaced(text) === label))
-                return option;
+    const used = option => option.querySelector('a[href]')  // a suggestion is a link or a button
+        || Array.from(option.querySelectorAll('button')).find(button => bare(button.textContent) === bare(option.textContent)) || option;
+    const is_named = option => [option.getAttribute('aria-label'), option.innerText, option.textContent].map(bare).includes(bare(label));
+    const has_rest = option => bare(option.textContent) && bare(label).endsWith(bare(option.textContent));  // after a picture's name
+    for (const [is_it, places] of [[is_named, [element, ...owned, element.ownerDocument]], [has_rest, [element, ...owned]]])
+        for (const around of places)
+            for (const option of around.querySelectorAll('[role=option]'))
+                if (is_it(option)) return used(option);
     return null;
 }"""
 )
-"""The option of a list that is no `select`, which is clicked."""
+"""What is clicked to choose an option of a list that is no `select`: the option, or the link or button in it."""
 
 SLIDE = (
     "function (wanted) {"

@@ -1,13 +1,15 @@
-"""The form fields of a page in the browser, as the guard of payments reads them: in frames and shadow trees too."""
+"""The form fields and frames of a page in the browser, as the guard of payments reads them: in shadow trees too."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from typing import Any
+from urllib.parse import urldefrag
 
 from playwright.async_api import CDPSession, Error, Frame, Page
 
+from simpersona.adapters.storefronts.checkout_way import fits_checkout
 from simpersona.adapters.storefronts.form_fields import FormField
 
 FRAME_SECONDS = 1.0
@@ -28,6 +30,19 @@ _DESCRIBE = """const describe = field => {
         is_shown: field.checkVisibility ? field.checkVisibility({visibilityProperty: true}) : true,
     };
 };"""
+_FRAMES = """() => {
+    const found = [];
+    const walk = root => {
+        for (const element of root.querySelectorAll('*')) {
+            if (element.shadowRoot) walk(element.shadowRoot);
+            if (!(element instanceof HTMLIFrameElement) || !element.src) continue;
+            const box = element.checkVisibility({visibilityProperty: true}) ? element.getBoundingClientRect() : {};
+            found.push([element.src, box.width || 0, box.height || 0]);
+        }
+    };
+    walk(document);
+    return found;
+}"""
 _FIELD = "function () {" + _DESCRIBE + " return this.nodeType === 1 ? describe(this) : describe(this.parentElement); }"
 _FIELDS = (
     "() => {"
@@ -60,6 +75,12 @@ async def _frame_fields(frame: Frame) -> list[FormField]:
         async with asyncio.timeout(FRAME_SECONDS):
             return [FormField(**field) for field in await frame.evaluate(_FIELDS)]
     return []
+
+
+async def large_frames(page: Page) -> list[str]:
+    """The addresses of the frames of a page that are shown large enough for a checkout. Raises the browser's Error."""
+    shown: list[tuple[str, float, float]] = await page.main_frame.evaluate(_FRAMES)
+    return [urldefrag(address).url for address, width, height in shown if fits_checkout(width, height)]
 
 
 async def field_of(cdp: CDPSession, element: str) -> FormField:

@@ -16,11 +16,14 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import CDPSession, Error
 
 from simpersona.adapters.storefronts.access import Access
+from simpersona.adapters.storefronts.browser_sockets import without_sockets
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.payment_guard import Asked, PaymentGuard, RequestKind, Situation
 
 _HELD = ("Document", "XHR", "Fetch", "Ping", "EventSource", "Other")
 """Kinds of requests that are held: the others are never anything but GET."""
+_OF_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
+"""Headers of an answer that do not hold for a body that is given as text."""
 _UNKNOWN = Situation("https://store.invalid/checkout", gesture="acts")
 """The page of a request whose window is not known: it is judged as on a checkout."""
 
@@ -91,6 +94,9 @@ class BrowserGuard:
                 await self._session.send("Fetch.continueRequest", request)
                 return
             visit, is_page = await self._visit_of(event["frameId"])
+            if "responseStatusCode" in event:
+                await self._answer(event)
+                return
             is_refused = True
             try:
                 is_refused = event["resourceType"] in _HELD and self._refuses(_asked(event, is_page=is_page), visit)
@@ -98,7 +104,24 @@ class BrowserGuard:
                 if is_refused:
                     await self._session.send("Fetch.failRequest", {**request, "errorReason": "Aborted"})
                 else:
+                    if event["resourceType"] == "Other":  # it may be the script of a worker
+                        request["interceptResponse"] = True
                     await self._session.send("Fetch.continueRequest", request | self._with_access(event, visit))
+
+    async def _answer(self, event: dict[str, Any]) -> None:
+        """Passes on an answer; the script of a worker without web sockets. Raises the browser's Error."""
+        assert self._session is not None
+        request = {"requestId": event["requestId"]}
+        headers = [header for header in event.get("responseHeaders", []) if header["name"].lower() not in _OF_BODY]
+        kind = next((header["value"] for header in headers if header["name"].lower() == "content-type"), "")
+        if event["responseStatusCode"] != 200 or "javascript" not in kind:
+            await self._session.send("Fetch.continueRequest", request)
+            return
+        given = await self._session.send("Fetch.getResponseBody", request)
+        script = base64.b64decode(given["body"]).decode("utf-8", "replace") if given["base64Encoded"] else given["body"]
+        body = base64.b64encode(without_sockets(script).encode()).decode()
+        changed = {"responseCode": 200, "responseHeaders": headers, "body": body}
+        await self._session.send("Fetch.fulfillRequest", request | changed)
 
     def _refuses(self, asked: Asked, visit: GuardedVisit | None) -> bool:
         refusal = self._guard.refused(asked, _UNKNOWN) if visit is None else visit.decide(asked)

@@ -21,13 +21,14 @@ from playwright.async_api import TimeoutError as BrowserTimeoutError
 from simpersona.adapters.storefronts.back_history import BackHistory
 from simpersona.adapters.storefronts.bot_challenge import require_no_challenge
 from simpersona.adapters.storefronts.browser_effects import TabEffects
-from simpersona.adapters.storefronts.browser_fields import field_of, page_fields
+from simpersona.adapters.storefronts.browser_fields import field_of, large_frames, page_fields
 from simpersona.adapters.storefronts.browser_frames import PageFrames
 from simpersona.adapters.storefronts.browser_gestures import GONE, PRESSED, Hand
 from simpersona.adapters.storefronts.browser_guard import BrowserGuard, socket_message
 from simpersona.adapters.storefronts.browser_reading import read_page
 from simpersona.adapters.storefronts.browser_reveals import note_dull, note_exhausted, scroll_on
 from simpersona.adapters.storefronts.browser_screenshot import screenshot
+from simpersona.adapters.storefronts.browser_sockets import IN_PAGES
 from simpersona.adapters.storefronts.browser_tab import StoreTab
 from simpersona.adapters.storefronts.browser_tree import kept_nodes, shown_part, twin
 from simpersona.adapters.storefronts.control_names import AxNode
@@ -35,13 +36,15 @@ from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.form_refusals import InvalidField, marked_fields, newly_refused
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
 from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import StoreWaits
 from simpersona.adapters.storefronts.safety import RETRY_SECONDS, StoreScope, first_page_error
 from simpersona.config import StoreConfig
 from simpersona.errors import StorefrontError
-from simpersona.pages import Action, Node, Page, Trouble, node_text
+from simpersona.pages import Action, Node, Page, PageKind, Trouble, node_text
 from simpersona.shopper.affordances import part_shown
+from simpersona.shopper.page_kinds import seen_page
 
 MAX_LOSSES = 3
 """Number of tabs and browsers that one visit may lose before it fails."""
@@ -157,6 +160,7 @@ class BrowserSession:
             context.on("page", self._on_new_tab)
             if self._visit is not None:
                 await context.route_web_socket("**/*", self._on_socket)
+                await context.add_init_script(IN_PAGES)
             self._context = context
         self._tab = await StoreTab.open(
             self._context, self._scope, self._politeness, self._config.action_timeout_seconds, self._troubles
@@ -175,8 +179,11 @@ class BrowserSession:
         self._waits.asked(url, retry_after, 1, 0.0)
 
     def _on_socket(self, socket: WebSocketRoute) -> None:
-        """Passes on what the page sends over a web socket, as far as the guard lets it."""
-        server, visit = socket.connect_to_server(), self._visit
+        """Opens a web socket and passes on what the page sends over it, as far as the guard lets it."""
+        visit = self._visit
+        if visit is not None and visit.decide(Asked("GET", socket.url, "socket")) is not None:
+            return  # the page sees an open one, which leads nowhere
+        server = socket.connect_to_server()
 
         def pass_on(message: str | bytes) -> None:
             if visit is not None and visit.decide(socket_message(socket.url, message)) is None:
@@ -353,9 +360,11 @@ class BrowserSession:
             every_node = [kept.node for kept in self._tree]
             require_no_challenge(*self._tab.answered, title, every_node, frames, is_first=self._is_first)
             self._is_first = False
-            await self._show_to_guard(self._visit, self._tab, title)
-            failure = self._visit.outcome(failure, self._troubles)
         effects, content = await self._effects.take() if self._effects is not None else ((), None)
+        if self._visit is not None:
+            kind = seen_page(Page(self._tab.url, title, nodes, content=content)).kind
+            await self._show_to_guard(self._visit, self._tab, title, kind)
+            failure, effects = self._visit.outcome(failure, self._troubles), (*effects, *self._visit.effects())
         return Page(
             self._tab.url,
             " ".join(title.split()),
@@ -388,11 +397,14 @@ class BrowserSession:
             for kept in self._tree
         ]
 
-    async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str) -> None:
-        """Notes the page's fields: those of its markup, and those that only the accessibility tree has."""
+    async def _show_to_guard(self, visit: GuardedVisit, tab: StoreTab, title: str, kind: PageKind | None) -> None:
+        """Notes the page's frames and fields: those of its markup, and those that only the accessibility tree has."""
         heading = next((kept.node.name for kept in self._tree if kept.node.role == "heading"), "")
         shown = shown_fields(kept.node for kept in self._tree)
-        visit.see(tab.url, (title, heading), [*await page_fields(tab.tab), *shown])
+        fields = [*await page_fields(tab.tab), *shown]
+        visit.see(tab.url, (title, heading), fields, await large_frames(tab.tab), kind)
+        if tab.led_to is not None:
+            visit.lead_away(tab.led_to)
 
     async def _look_again(self, failure: str) -> Page:
         """The page, read again after a failure. A lost tab is opened again on the page shown last."""

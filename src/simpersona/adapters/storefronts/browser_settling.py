@@ -26,6 +26,8 @@ LONG_POLL_SECONDS = 8.0
 """A slow request that is answered before this time was no long poll: the next one like it is waited for again."""
 MAX_CHAIN_SECONDS = 5.0
 """The longest wait for one chain of requests and timers, besides the waits for a turn."""
+LOADING_SECONDS = 0.1
+"""The pause before a page that says that it is loading is looked at again."""
 MAX_REPEATS = 6
 """A request that is sent again more often after its own answer, without an action, is taken for polling."""
 
@@ -164,8 +166,8 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
         };
         const entry = performance.getEntriesByType('navigation')[0];
         const all = of(window);
-        const busy = [...document.querySelectorAll('[aria-busy=true],[role=progressbar]:not([aria-valuenow])')];
-        return {...all, is_loading: busy.some(one => one.checkVisibility({visibilityProperty: true})), menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
+        const busy = [...document.querySelectorAll('[aria-busy=true],[role=progressbar]:not([aria-valuenow]),[class*=spinner i],[class*=skeleton i]')];
+        return {...all, is_loading: busy.some(one => one.checkVisibility({visibilityProperty: true, opacityProperty: true})), menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
     };
     wait(check, quiet);
 })"""
@@ -182,7 +184,7 @@ class PageFacts:
     hides: bool = False
     """Whether it hides radio buttons or checkboxes behind their labels."""
     is_loading: bool = False
-    """Whether it says that it is loading (`aria-busy`, a progress bar without a value)."""
+    """Whether it says that it is loading (`aria-busy`, a progress bar without a value, a spinner, a skeleton)."""
     menus: bool = False
     """Whether something may open when the visitor points at it."""
     goes_on: bool = False

@@ -18,8 +18,10 @@ from playwright.async_api import Page as Tab
 from playwright.async_api import TimeoutError as BrowserTimeoutError
 
 from simpersona.adapters.storefronts.browser_settling import (
+    LOADING_SECONDS,
     MAX_CHAIN_SECONDS,
     MAX_FETCH_SECONDS,
+    QUIET_MS,
     WATCH,
     OpenRequests,
     PageFacts,
@@ -62,8 +64,10 @@ class StoreTab:
         self.on_limited: Callable[[str, str | None], None] = lambda _url, _retry_after: None
         self._documents = self._settled_documents = 0  # requested so far; when the page settled last
         self._open = OpenRequests()
+        self._loads_for_ever = False
         self._refusal: str | None = None  # why a requested page was not opened
         self._is_file = False  # because it is a file
+        self.led_to: str | None = None  # the address outside the store to which the last action led
         self._opened: str | None = None  # an address that was to open in a new tab
 
     @classmethod
@@ -101,7 +105,7 @@ class StoreTab:
 
     def forget(self) -> None:
         """Forgets what the last action caused, before the next one."""
-        self._refusal = self._opened = None
+        self._refusal = self._opened = self.led_to = None
         self._is_file = False
         self.leaving.clear()
         self._open.forget()
@@ -130,6 +134,7 @@ class StoreTab:
             url, self._opened = self._opened, None
             self._troubles.append("new_tab")
             if not self._scope.holds(url):
+                self.led_to = url
                 return self._scope.leads_away(url), "led_away"
             await self.goto(url)
             fault = await self.rest()
@@ -181,12 +186,22 @@ class StoreTab:
         return (f"The store answered with an error ({status})", "server_error") if status >= 500 else (None, None)
 
     async def _quiet(self) -> PageFacts:
-        """Waits until nothing changes and nothing is awaited. Raises the browser's Error if the page is replaced."""
+        """Waits until nothing changes and nothing is awaited. Raises the browser's Error if the page is replaced.
+
+        A page that says that it is loading without a request is waited for too, until one has said so for all of the time.
+        """
         left = min(MAX_CHAIN_SECONDS, self._timeout_seconds / 2)
         while True:
             facts = await quiet(self.tab)
             if not self._open:
-                return facts
+                if not facts.is_loading or self._loads_for_ever:
+                    return facts
+                if left <= 0:
+                    self._loads_for_ever = True
+                    return facts
+                await asyncio.sleep(LOADING_SECONDS)
+                left -= LOADING_SECONDS + QUIET_MS / 1000
+                continue
             if left <= 0:
                 self._open.give_up(MAX_FETCH_SECONDS)
                 return facts
@@ -269,7 +284,9 @@ class StoreTab:
         url, is_main = event["request"]["url"], event["frameId"] == self._main_frame
         request: dict[str, Any] = {"requestId": event["requestId"]}
         with contextlib.suppress(Error):
-            refusal = self._scope.leads_away(url) if is_main and not self._scope.holds(url) else None
+            refusal = None
+            if is_main and not self._scope.holds(url):
+                refusal, self.led_to = self._scope.leads_away(url), url
             if is_main and refusal is None:
                 self._loaded.clear()
                 self.leaving.set()

@@ -23,10 +23,13 @@ _ADDS = re.compile(rf"add\w*?(to|in|into|2)?_?(the|my)?_?{A_CART}(?![a-z])|{A_CA
 _ROUTE = re.compile(rf"{A_CART}[/.]add")
 _CART = re.compile(rf"(shopping|guest|mini)?_?{A_CART}s?")
 _ADD = re.compile(
-    r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?|insert|hinzufuegen|ajouter|anadir|aggiungi|toevoegen"
+    r"(ajax_?)?add(_?(item|line|product|article|by|to)\w*)?|insert|hinzufuegen|ajouter|anadir|aggiungi|toevoegen|"
+    r"dodaj|pridat|vlozit|hozzaad\w*|adauga|lagg(_?till)?|laeg|tilfoj|legg|lisaa|adicionar|ekle|dobavit"
 )
 _PARTS = frozenset({"items", "item", "lines", "line", "lineitems", "line_items", "line_item", "entries", "products"})
 """What follows a cart in the address of a programming interface."""
+_OF_CART = frozenset({"line_items", "cart_items", "basket_items", "bag_items"})
+"""The same, where the address has no cart before it."""
 _NOT_ADDING = re.compile(
     r"remove|delete|update|change|clear|empty|coupon|voucher|discount|shipping|estimate|total|payment|billing|address|note|"
     r"checkout$|configure"
@@ -125,7 +128,7 @@ def _is_error(key: str, value: Any) -> bool:
     name = key.lower().replace("_", "").replace("-", "")
     if name in _ERROR:
         return value not in (None, False, "", 0, "0", [], {})
-    if name in ("success", "ok", "added"):
+    if name in ("success", "successful", "succeeded", "ok", "added", "accepted", "valid"):
         return value in (False, "false", "error")
     is_status = name in ("status", "statuscode", "code") and isinstance(value, int) and 400 <= value < 600
     return is_status or (name in ("status", "result", "type", "messagetype") and str(value).lower() in _FAILED)
@@ -156,6 +159,8 @@ def _adds_by_interface(path: str, given: list[tuple[str, str]]) -> bool:
     """Whether a POST to the address of a cart sends a product: /api/cart, /carts/ID/items, /cart."""
     parts = _parts(path)
     index = next((index for index, part in enumerate(parts) if _CART.fullmatch(part)), None)
+    if index is None and parts and parts[-1] in _OF_CART:
+        index = len(parts) - 2
     if index is None:
         return False
     after = parts[index + 1 :]

@@ -31,7 +31,10 @@ _IN_DATA = (
 )
 _LINE = re.compile(r"^(updates\[|cart\[.*\]\[qty\]|quantity\[|qty[-\[])")
 """Names of the quantities of a cart's lines: Shopify, WooCommerce and Magento, OpenCart, BigCommerce."""
-_QUANTITY = re.compile(r"qty|quantit|menge|anzahl|aantal|cantidad|ilosc", re.IGNORECASE)
+_QUANTITY = re.compile(
+    r"qty|quantit|menge|anzahl|aantal|cantidad|ilosc|antall?|mnozstv|pocet|mennyiseg|cantitate|maara|adet|quantidade|qtd|数量|個数|수량",
+    re.IGNORECASE,
+)
 _MAX_LABEL = 60
 
 

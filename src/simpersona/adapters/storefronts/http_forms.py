@@ -191,6 +191,18 @@ def choose(select: HtmlElement, label: str) -> str | None:
     return None
 
 
+def leading_option(chosen_from: HtmlElement, label: str) -> HtmlElement | None:
+    """The link in an option of a list of suggestions, or the button that it holds; None where a script would choose it."""
+    if chosen_from.tag == "select":
+        return None
+    options = [other for other in chosen_from.iter() if other.get("role") == "option"]
+    option = next((one for one in options if label in (one.get("aria-label"), spaced(content_of(one)))), None)
+    inner = (
+        [] if option is None else [one for one in option.iter("a", "button") if one.tag == "button" or one.get("href")]
+    )
+    return next(iter(inner), None)
+
+
 def tick(control: HtmlElement) -> None:
     """Ticks or unticks a checkbox; ticks a radio button and unticks the others of its group."""
     if control.get("type", "").lower() == "radio":

@@ -27,13 +27,22 @@ from simpersona.adapters.storefronts.http_forms import (
     enter,
     entered,
     invalid_field,
+    leading_option,
     sent,
     submits,
     tick,
 )
+from simpersona.adapters.storefronts.http_frames import large_frames
 from simpersona.adapters.storefronts.http_markup import http_markup
 from simpersona.adapters.storefronts.http_requests import StoreRequests
-from simpersona.adapters.storefronts.http_tree import Document, ax_nodes, form_of, hidden_box, parsed, shown_frames
+from simpersona.adapters.storefronts.http_tree import (
+    Document,
+    ax_nodes,
+    form_of,
+    hidden_box,
+    parsed,
+    shown_frames,
+)
 from simpersona.adapters.storefronts.kept import Kept
 from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked
@@ -44,6 +53,7 @@ from simpersona.adapters.storefronts.user_agent import AGENT, visitor_headers
 from simpersona.config import StoreConfig
 from simpersona.errors import BusyStoreError, StorefrontError
 from simpersona.pages import Action, Effect, Node, Page, Trouble, node_text
+from simpersona.shopper.page_kinds import seen_page
 
 MAX_REDIRECTS = 10
 _HEADERS = {"Accept": "text/html,application/xhtml+xml", "Accept-Language": "en-US", "User-Agent": AGENT}
@@ -153,7 +163,8 @@ class HttpSession:
             case "fill" | "type":
                 failure = enter(element, text if action.method == "fill" else entered(element) + text)
             case "selectOptionFromDropdown":
-                failure = choose(element, text)
+                leading = leading_option(element, text)
+                failure = choose(element, text) if leading is None else await self._click(leading, document)
             case "press":
                 failure = await self._press(element, document, text)
             case "dragAndDrop":
@@ -253,7 +264,7 @@ class HttpSession:
         """Shows the answer as the page, or in a frame. Returns the reason of a failure. Raises StorefrontError."""
         assert self._client is not None
         if not self._scope.holds(url):
-            return self._scope.leads_away(url)
+            return self._led_away(url, into)
         request = self._client.build_request(
             method, url, content=content, headers={"Referer": self._document.address, **(headers or {})}
         )
@@ -269,9 +280,16 @@ class HttpSession:
                 await self._open_frames(into)
                 return failure
             request = response.next_request
+            await request.aread()  # what is sent on is read before it is judged
             if not self._scope.holds(str(request.url)):
-                return self._scope.leads_away(str(request.url))
+                return self._led_away(str(request.url), into)
         return f"The store sent the visitor on more than {MAX_REDIRECTS} times"
+
+    def _led_away(self, url: str, into: Document) -> str:
+        """The reason why an address outside the store is not opened."""
+        if self._visit is not None and into is self._document:
+            self._visit.lead_away(url)
+        return self._scope.leads_away(url)
 
     def _note(self, request: httpx2.Request, response: httpx2.Response) -> None:
         """Notes what the store did, if it is not the lab's, whose log records it."""
@@ -334,7 +352,7 @@ class HttpSession:
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}
-        address = self._document.address
+        address, content = self._document.address, None
         if self._visit is not None:
             frames = [
                 urljoin(self._document.base, frame.get("src") or "") for frame in self._document.root.iter("iframe")
@@ -344,8 +362,12 @@ class HttpSession:
             require_no_challenge(self._status, self._answer_headers, title, seen, frames, is_first=self._is_first)
             self._is_first = False
             heading = next((item.node.name for item in kept if item.node.role == "heading"), "")
-            self._visit.see(address, (tree[0]["name"]["value"], heading), self._fields(self._document))
+            content = page_content(self._document.root, address)
+            kind = seen_page(Page(address, title, nodes, content=content)).kind
+            frames = large_frames(self._document)
+            self._visit.see(address, (title, heading), self._fields(self._document), frames, kind)
             failure = self._visit.outcome(failure, self._troubles)
+            self._effects += self._visit.effects()
         self._history.seen(address)
         return Page(
             address,
@@ -355,7 +377,7 @@ class HttpSession:
             self._history.before is not None,
             tuple(self._troubles),
             effects=tuple(self._effects),
-            content=page_content(self._document.root, address) if self._visit is not None else None,
+            content=content,
         )
 
     def _fields(self, document: Document) -> list[FormField]:

@@ -23,7 +23,8 @@ from simpersona.shopper.page_addresses import is_route
 from simpersona.shopper.prices import has_amount, is_price_line
 from simpersona.shopper.store_words import ADD, ADD_MARK
 
-UNSEEN = frozenset({"script", "style", "template", "noscript", "head", "svg"})
+UNSEEN = frozenset({"script", "style", "template", "noscript", "title", "svg"})
+"""Without the head itself: the parser leaves the first part of a page without a body tag in it."""
 _AROUND = frozenset({"footer", "nav", "aside", "dialog"})
 _MAX_PRICE = 40
 """The longest text that is a price, in characters; a price range has two amounts."""

@@ -132,10 +132,17 @@ class PaymentGuard:
         if address.scheme not in ("http", "https", "ws", "wss"):
             return None  # inside the browser
         if _on_host(address.hostname, self._config.payment_hosts):
-            return Refusal(f"{address.hostname} is a payment service", asked.kind == "page" or self.is_checkout(page))
+            pays = asked.kind == "page" and self.goes_to_pay(asked.url, page)
+            return Refusal(f"{address.hostname} is a payment service", pays or self.is_checkout(page))
         if asked.method in _SAFE_METHODS:
             return self._get_refused(asked, page)
         return self._send_refused(asked, page)
+
+    def goes_to_pay(self, url: str, page: Situation) -> bool:
+        """Whether opening an address on this page begins a payment at a payment service; a link may lead to its terms."""
+        address = urlsplit(url)
+        is_service = _on_host(address.hostname, self._config.payment_hosts)
+        return is_service and (page.gesture == "acts" or self._names_order(address.path))
 
     def pays(self, label: str) -> bool:
         """Whether a control of this name places an order or pays."""
@@ -177,7 +184,7 @@ class PaymentGuard:
         by_form = at_checkout and page.gesture == "acts" and (address.query or self._says_order(page.control))
         to_order = _takes_orders(page) and self._orders.search(target)
         if self._orders_by_get.search(target) or (asked.kind == "page" and (by_form or to_order)):
-            return Refusal("opening this address could order", at_checkout=asked.kind == "page")
+            return Refusal("opening this address could order", at_checkout=asked.kind in ("page", "socket"))
         return None
 
     def _send_refused(self, asked: Asked, page: Situation) -> Refusal | None:
