@@ -52,7 +52,6 @@ def check_times(rows: ibis.Table, form: str) -> list[str]:
         stamps=rows.stamp.count(),
         **{name: kind.sum() for name, kind in kinds.items()},
         value_in_1970=rows.stamp.min(where=kinds["in_1970"]),
-        timeless=_is_timeless(rows.stamp, form).sum(),
     )
     count = counts.to_pyarrow().to_pylist()[0]
     stamps = count["stamps"]
@@ -78,7 +77,7 @@ def check_times(rows: ibis.Table, form: str) -> list[str]:
                 f'Some times that source.time_format = "{form}" cannot read fit "{other}" ({fitting:,} different ones). If all times are'
                 " written so, days up to the 12th were read with day and month exchanged."
             )
-    if stamps > 1 and count["timeless"] == stamps:
+    if stamps > 1 and _all_timeless(rows.limit(_SAMPLE), form) and _all_timeless(rows, form):
         warnings.append(
             f"None of {stamps:,} times has a time of day. The order of events within a day and durations are not known: a buyer's day"
             " is one session, and equal rows of a day count once (events.keep_duplicates keeps them)."
@@ -131,6 +130,12 @@ def _other_order(form: str) -> str | None:
     if exchanged == form:
         exchanged = re.sub(r"%m([-/.])%d(?=[-/.]%[yY])", r"%d\1%m", form)
     return exchanged if exchanged != form else None
+
+
+def _all_timeless(rows: ibis.Table, form: str) -> bool:
+    """Whether no value has a time of day."""
+    has_time = rows.filter(rows.stamp.notnull() & ~_is_timeless(rows.stamp, form))
+    return not has_time.limit(1).count().to_pyarrow().as_py()
 
 
 def _is_timeless(stamp: ir.StringValue, form: str) -> ir.BooleanValue:
