@@ -167,7 +167,7 @@ LOGS = {
         ),
     ),
     "flat ga4": Log(
-        Ga4Source("acme"),
+        Ga4Source(shop="acme"),
         "log.csv",
         "user_pseudo_id,event_timestamp,item_id,item_name,price,quantity",
         ("c1,1604188800000000,p1,Shirt,9.5,2", "c1,1604188800000000,p2,Cap,5,1", "c2,1604188800000001,p1,Shirt,9.5,1"),

@@ -153,7 +153,7 @@ def test_a_day_of_the_export(log, engine):
 
 
 def test_one_shop_of_several_hosts(log, engine):
-    raw = Ga4Source("mine").read(log, engine)
+    raw = Ga4Source(shop="mine").read(log, engine)
     assert {line["shop_id"] for line in rows_of(raw.events)} == {"mine"}
     quality = prepare(raw, EventsConfig(max_rejected_share=0.1), b"key").quality
     assert (quality["rows_kept"], quality["rows_ignored"], quality["rows_malformed"]) == (10, 3, 1)

@@ -105,6 +105,6 @@ def test_ga4_events_whose_parameters_are_no_list_are_malformed(engine, tmp_path)
     line = {"event_timestamp": 1_714_557_600_000, "event_name": "page_view", "user_pseudo_id": "1"}
     odd = line | {"event_params": {"ga_session_id": 77}}
     (tmp_path / "log.json").write_text("\n".join(json.dumps(one) for one in (line, odd)))
-    raw = Ga4Source("s").read(tmp_path, engine)
+    raw = Ga4Source(shop="s").read(tmp_path, engine)
     assert raw.rejected.reason.to_pyarrow().to_pylist() == ["event_params is not a list of key and value"]
     assert raw.events.time.to_pyarrow().to_pylist()[0].isoformat() == "2024-05-01T10:00:00+00:00"

@@ -66,7 +66,7 @@ USED = [  # row, event, product, collection, query, price, quantity, order, valu
 def read(engine, tmp_path):
     def read(*calls, shop=None):
         (tmp_path / "calls.jsonl").write_text("\n".join(json.dumps(line) for line in calls), encoding="utf-8")
-        return SegmentSource(shop).read(tmp_path, engine)
+        return SegmentSource(shop=shop).read(tmp_path, engine)
 
     return read
 

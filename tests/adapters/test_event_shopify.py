@@ -224,5 +224,5 @@ def test_every_standard_event_is_known(read_pixels):
 
 def test_the_shop_may_be_set(engine, tmp_path):
     (tmp_path / "log.jsonl").write_text(json.dumps(pixel("page_viewed")))
-    (line,) = rows_of(ShopifySource("one").read(tmp_path, engine).events)
+    (line,) = rows_of(ShopifySource(shop="one").read(tmp_path, engine).events)
     assert line["shop_id"] == "one"

@@ -228,7 +228,7 @@ def test_apps_shops_and_what_is_missing(engine, tmp_path):
     assert (order["value"], order["order_id"], order["product_id"]) == (9.5, "T", None)
     reasons = [line["reason"] for line in raw.rejected.order_by("row").to_pyarrow().to_pylist()]
     assert reasons == ["event_name is missing", "ignored: custom event", "the type of the action is missing"]
-    named = SnowplowSource("mine").read(as_lines(tmp_path, rows), engine)
+    named = SnowplowSource(shop="mine").read(as_lines(tmp_path, rows), engine)
     assert set(named.events.shop_id.to_pyarrow().to_pylist()) == {"mine"}
 
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 
 from simpersona.adapters.engines.duckdb import connect
+from simpersona.adapters.sources.adobe import AdobeSource
 from simpersona.adapters.sources.ga4 import Ga4Source
 from simpersona.adapters.sources.rees46 import Rees46Source
 from simpersona.adapters.sources.retailrocket import RetailRocketSource
@@ -160,6 +161,17 @@ WEBSHOP_LINES = [
 ]
 
 
+ADOBE_LINES = [
+    "hit_time_gmt\tvisid_high\tvisid_low\tvisit_num\tevent_list\tproduct_list\tpurchaseid\tpage_url\tip\tuser_agent\tevar1",
+    *[
+        f"170929440{n}\t1\t2\t1\t{events}\t{goods}\t{order}\thttps://acme.example/?e={EMAIL}\t{ADDRESS_IP}\t{AGENT}\t{PERSON}"
+        for n, (events, goods, order) in enumerate([("", "", ""), ("2", ";p1", ""), ("1", ";p1;2;21,;p2;1;5", "o1")])
+    ],
+    "",
+    "1709294409\t1",
+]
+
+
 @dataclass(frozen=True)
 class Sample:
     """A small log whose last line is the only one that cannot be read."""
@@ -193,6 +205,7 @@ SAMPLES = {
     "segment": Sample(SegmentSource(), "log.jsonl", SEGMENT_LINES, 4),
     "snowplow": Sample(SnowplowSource(), "log.jsonl", SNOWPLOW_LINES, 4),
     "webshop": Sample(WebshopSource(), "20220513_4_fixed.jsonl", WEBSHOP_LINES, 4),
+    "adobe": Sample(AdobeSource(), "hits.tsv", ADOBE_LINES, 4),
     "table of lines": Sample(TableSource(), "log.csv", TABLE_LINES, 3),
     "table of objects": Sample(TableSource(), "log.jsonl", TABLE_OBJECTS, 4),
 }

@@ -56,7 +56,7 @@ def write(folder, kind):
 @pytest.mark.parametrize("kind", ["csv", "tsv.gz", "jsonl", "parquet"])
 def test_the_same_rows_in_files_of_any_kind(engine, tmp_path, kind):
     path = write(tmp_path, kind)
-    raw = TableSource("mine", COLUMNS, NAMES, time_format="s").read(path, engine)
+    raw = TableSource(COLUMNS, NAMES, shop="mine", time_format="s").read(path, engine)
     first = 2 if kind in {"csv", "tsv.gz"} else 1  # the header is a row
     events = sorted(rows_of(raw.events), key=lambda line: line["row"])
     told = ("row", "buyer_id", "event", "product_id", "price", "shop_id")

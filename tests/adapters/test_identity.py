@@ -252,7 +252,7 @@ def test_hosts_of_a_log(engine, tmp_path):
     long_names = {"www.third.example": "www.example.com"}
     joined = ShopifySource(shops=long_names).read(tmp_path, engine)
     assert {line["shop_id"] for line in rows_of(joined.events)} == {"example.com"}
-    one = ShopifySource("mine").read(tmp_path, engine)
+    one = ShopifySource(shop="mine").read(tmp_path, engine)
     assert {line["shop_id"] for line in rows_of(one.events)} == {"mine"}
 
 
@@ -360,3 +360,31 @@ def test_an_address_in_several_spellings_is_one_buyer(table):
     raw = table("buyer_id,time,event", *lines)
     assert buyers_of(raw) == {"ann@mail.example", "Bob", "bob"}
     assert raw.warnings[0].startswith("2 rows have an e-mail address with capital letters")
+
+
+def test_numbers_that_a_spreadsheet_shortened_may_be_several_ids(table):
+    rows = [f"1.23457E+11,2024-05-01 1{hour}:00:00,product_viewed,p" for hour in range(3)]
+    raw = table("buyer_id,time,event,product_id", *rows)
+    assert any("In 3 of them the number is above 2^53 or has an exponent" in warning for warning in raw.warnings)
+    assert {row["buyer_id"] for row in rows_of(raw.events)} == {"123457000000"}
+
+
+def test_spaces_around_an_id_are_no_part_of_it(engine, tmp_path):
+    ids = [("u1", "s1"), (" u1", "s1 "), ("u1\t", "s1"), ("u 1", "s1")]
+    lines = [
+        {"buyer_id": buyer, "session_id": session, "time": f"2024-05-01T10:00:0{n}Z", "event": "page_viewed"}
+        for n, (buyer, session) in enumerate(ids)
+    ]
+    (tmp_path / "log.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    raw = TableSource().read(tmp_path / "log.jsonl", engine)
+    assert {(row["buyer_id"], row["session_id"]) for row in rows_of(raw.events)} == {("u1", "s1"), ("u 1", "s1")}
+    assert any(warning.startswith("2 rows have") and "spaces around it" in warning for warning in raw.warnings)
+
+
+def test_a_port_is_no_part_of_a_host(table):
+    rows = [
+        f"u,2024-05-01 10:0{n}:00,page_viewed,{host}"
+        for n, host in enumerate(["a.example:443", "WWW.A.example", "a.example."])
+    ]
+    raw = table("buyer_id,time,event,host", *rows, columns={"shop_id": "host"})
+    assert {row["shop_id"] for row in rows_of(raw.events)} == {"a.example"}

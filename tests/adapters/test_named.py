@@ -31,7 +31,7 @@ class Pixels:
     "Reads the shop's own columns; `visitor` is the column of the buyer."
     def __init__(self, visitor, shop="corner"):
         columns = {"buyer_id": visitor, "time": "at", "event": "what", "product_id": "sku"}
-        self.table = TableSource(shop, columns, {"look": "product_viewed", "buy": "checkout_completed"})
+        self.table = TableSource(columns, {"look": "product_viewed", "buy": "checkout_completed"}, shop=shop)
     def read(self, path, engine):
         return self.table.read(path, engine)
 

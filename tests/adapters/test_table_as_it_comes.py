@@ -259,6 +259,42 @@ def test_an_archive_is_known_by_the_files_in_it(engine, tmp_path):
     assert kept(source, path, engine) == kept(source, tmp_path, engine) == [(1, *row[1:]) for row in KEPT]
 
 
+def test_a_file_or_a_line_of_utf_8_beside_the_named_encoding(engine, tmp_path):
+    """Exports of several years lie in one folder."""
+    lines = [f"u{n},2024-03-01 12:00:0{n},view,p{n},{title}" for n, title in enumerate(["Müsli", "Käse", "Öl €"])]
+    header = "user,ts,action,item,title"
+    (tmp_path / "a.csv").write_bytes("\n".join([header, *lines]).encode())
+    older = "\n".join([header, *(line.replace(",p", ",q") for line in lines)])
+    (tmp_path / "b.csv").write_bytes(older.encode("cp1252") + b"\n" + "u9,2024-03-01 12:00:09,view,q9,Öl".encode())
+    raw = TableSource(columns=COLUMNS, events=NAMES, encoding="cp1252").read(tmp_path, engine)
+    titles = {line["product_id"]: line["title"] for line in raw.products.to_pyarrow().to_pylist()}
+    right = dict(enumerate(["Müsli", "Käse", "Öl €"]))
+    assert titles == {f"{kind}{n}": title for n, title in right.items() for kind in "pq"} | {"q9": "Öl"}
+    (tmp_path / "b.csv").write_bytes(older.encode("cp1252") + b"\nu9,2024-03-01 12:00:09,view,q9,\x81\n")
+    assert rejected(TableSource(columns=COLUMNS, events=NAMES, encoding="cp1252"), tmp_path, engine) == [
+        (5, "not cp1252 text")
+    ]
+
+
+def test_a_column_that_occurs_twice_is_not_guessed(engine, tmp_path):
+    path = tmp_path / "log.csv"
+    path.write_text("user,ts,action,item,title,title\nu,2024-03-01 12:00:00,view,p,a,b\n", encoding="utf-8")
+    with pytest.raises(SourceError, match=r"log.csv, row 1: the column\(s\) title occur more than once"):
+        TableSource(columns=COLUMNS, events=NAMES).read(path, engine)
+    path.write_text("user,ts,action,item,x,x\nu,2024-03-01 12:00:00,view,p,a,b\n", encoding="utf-8")
+    assert len(kept(TableSource(columns=COLUMNS, events=NAMES), path, engine)) == 1
+
+
+@pytest.mark.parametrize(("products", "said"), [(["p1,p2", "p3"], 1), ([";p1;2;25.00,Pots;p 2;1;3", ";p1"], 2),
+                                                (["Mug, blue", "gid://x/1"], 0), (["a|b"] + ["p"] * 200, 0)])  # fmt: skip
+def test_lists_of_products_in_one_cell_are_said(engine, tmp_path, products, said):
+    lines = [f'u,2024-03-01 12:00:00,view,"{product}"' for product in products]
+    (tmp_path / "log.csv").write_text("\n".join(["user,ts,action,item", *lines]), encoding="utf-8")
+    raw = TableSource(columns=COLUMNS, events=NAMES).read(tmp_path / "log.csv", engine)
+    found = [warning for warning in raw.warnings if "look like lists" in warning]
+    assert [warning.split()[0] for warning in found] == ([str(said)] if said else [])
+
+
 PIXEL = {"id": "e", "name": "page_viewed", "clientId": "c", "timestamp": "2024-03-01T12:00:00Z"}
 GA4 = {"event_name": "page_view", "event_timestamp": "1709294400000000", "user_pseudo_id": "c"}
 CALL = {"type": "page", "name": "Home", "messageId": "m", "anonymousId": "c", "timestamp": "2024-03-01T12:00:00Z"}
@@ -267,8 +303,8 @@ SNOW = {"event_id": "e", "event": "page_view", "domain_userid": "c", "derived_ts
 
 @pytest.mark.parametrize(
     ("source", "line", "identity"),
-    [(ShopifySource("s"), PIXEL, "id"), (Ga4Source("s"), GA4, "event_timestamp"), (SegmentSource("s"), CALL, "messageId"),
-     (SnowplowSource("s"), SNOW, "event_id")],
+    [(ShopifySource(shop="s"), PIXEL, "id"), (Ga4Source(shop="s"), GA4, "event_timestamp"), (SegmentSource(shop="s"), CALL, "messageId"),
+     (SnowplowSource(shop="s"), SNOW, "event_id")],
 )  # fmt: skip
 @pytest.mark.parametrize("indent", [None, 1])
 def test_an_array_is_read_by_every_importer_of_json(engine, tmp_path, source, line, identity, indent):

@@ -10,8 +10,8 @@ import pytest
 
 from simpersona.adapters.sources.clock_change import is_later
 from simpersona.adapters.sources.table import TableSource
-from simpersona.adapters.sources.time_check import likely_format
-from simpersona.adapters.sources.times import stamp_of
+from simpersona.adapters.sources.time_check import likely_formats
+from simpersona.adapters.sources.times import stamp_of, time_of
 from simpersona.errors import SourceError
 
 HOUR = timedelta(hours=1)
@@ -44,7 +44,7 @@ def read(engine, tmp_path):
     ],
 )
 def test_a_wrong_format_names_the_value_the_setting_and_the_likely_format(read, value, form, likely):
-    assert likely_format(value) == likely
+    assert likely_formats([value]) == [likely]
     with pytest.raises(SourceError) as error:
         read(value, value, time_format=form)
     assert all(text in str(error.value) for text in (repr(value), f'"{form}"', f'source.time_format = "{likely}"'))
@@ -139,8 +139,73 @@ def test_a_time_that_does_not_exist_is_an_hour_later_and_said(read):
 
 def test_times_of_json_are_texts_or_numbers_whose_digits_show_their_unit(engine):
     texts = ["2024-05-01T10:00:00Z", "2024-05-01T12:00:00.000+02:00", "1714557600", "1714557600.0", "1714557600000",
-             "1714557600000000", "17145576", "soon", None]  # fmt: skip
+             "1714557600000000", "1714557600000000000", "17145576", "soon", None]  # fmt: skip
     table = ibis.memtable(pa.table({"place": range(len(texts)), "text": pa.array(texts)}))
     found = engine.to_pyarrow(table.select("place", time=stamp_of(table.text)).order_by("place"))["time"].to_pylist()
     right = datetime(2024, 5, 1, 10, tzinfo=UTC)
-    assert found == [right] * 6 + [None] * 3
+    assert found == [right] * 7 + [None] * 3
+
+
+TEXTS = {  # and the time of day in UTC, and in Berlin's if the text names no zone; None: no time
+    "2024-05-01 10:00:00 +0530": ("04:30:00", "04:30:00"),
+    "2024-05-01T10:00:00+0530": ("04:30:00", "04:30:00"),
+    "2024-05-01 10:00:00.250 -02": ("12:00:00.250000", "12:00:00.250000"),
+    "2024-05-01 10:00:00 Z": ("10:00:00", "10:00:00"),
+    "2024-05-01 10:00:00 UTC": ("10:00:00", "10:00:00"),
+    "2024-05-01t10:00:00z": ("10:00:00", "10:00:00"),
+    "2024-05-01T10:00Z": ("10:00:00", "10:00:00"),  # as Java writes a full minute
+    "2024-05-01T10:00+02:00[Europe/Berlin]": ("08:00:00", "08:00:00"),
+    "2024-05-01 10:00:00,123": ("10:00:00.123000", "08:00:00.123000"),  # as Python's logging writes it
+    " 2024-05-01 10:00 ": ("10:00:00", "08:00:00"),
+    # the names of zones are not read, and change nothing for the rows behind them
+    "2024-05-01 10:00:00 EST": None,
+    "2024-05-01 10:00:00 BST": None,
+    "2024-05-01 10:00:00 Asia/Tokyo": None,
+    "2024-05-01T10:00:00[Europe/Berlin]": None,
+    "2024-05-01 10:00:00": ("10:00:00", "08:00:00"),
+    "2024-05-01 10:00:00 PM": None,
+    "epoch": None,
+    "infinity": None,
+    "45413.4": None,  # as spreadsheets count days
+}
+
+
+def test_texts_of_times_are_read_by_their_offset_or_not_at_all(engine):
+    texts = [*TEXTS, *TEXTS]
+    table = ibis.memtable(pa.table({"place": range(len(texts)), "text": pa.array(texts)}))
+    table = engine.create_table("texts_of_times", table)
+    read = table.select("place", utc=time_of(table.text), berlin=time_of(table.text, "iso", "Europe/Berlin"))
+    lines = read.order_by("place").to_pyarrow().to_pylist()
+    found = [tuple(line[zone] and str(line[zone].time()) for zone in ("utc", "berlin")) for line in lines]
+    assert found == [times or (None, None) for times in TEXTS.values()] * 2
+
+
+def test_both_orders_of_day_and_month_are_named_where_both_fit(read):
+    both = r'"%d/%m/%Y %H:%M" and "%m/%d/%Y %H:%M": only you know which comes first'
+    with pytest.raises(SourceError, match=both):
+        read("05/04/2024 10:00", "06/04/2024 11:00")
+    with pytest.raises(SourceError, match=r'fits source.time_format = "%m/%d/%Y %H:%M"\.'):
+        read("05/04/2024 10:00", "06/14/2024 11:00")
+
+
+def test_the_other_order_of_day_and_month_is_said(read):
+    times = ["04/05/2024 10:00", "05/05/2024 10:00", "06/05/2024 10:00", "14/05/2024 10:00"]
+    raw = read(*times, time_format="%m/%d/%Y %H:%M")
+    assert 'cannot read fit "%d/%m/%Y %H:%M" (1 different ones)' in raw.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("times", "form"),
+    [
+        (["2024-05-01", "2024-05-02"], "iso"),
+        (["2024-05-01 00:00:00", "2024-05-02T00:00:00.000Z"], "iso"),
+        (["01.05.2024", "02.05.2024"], "%d.%m.%Y"),
+        (["1714521600", "1714608000"], "s"),
+    ],
+)
+def test_dates_without_a_time_of_day_are_said(read, times, form):
+    assert "None of 2 times has a time of day" in read(*times, time_format=form).warnings[0]
+
+
+def test_midnight_is_a_time_of_day_where_others_have_one(read):
+    assert read("2024-05-01 00:00:00", "2024-05-01 00:00:01").warnings == ()

@@ -20,6 +20,7 @@ START = 1_714_557_600_000_000  # a day in 2024
         ("buyer_id", ["0"], "placeholders"),
         ("order_id", [None, "-1"], "placeholders"),
         ("buyer_id", ["u1", "Ann@mail.example"], "e-mail addresses"),
+        ("buyer_id", ["u1", "u2 "], "spaces"),
         ("product_id", ["1004856.0"], "floating-point"),
         ("buyer_id", ["u1", "1.5e+17"], "floating-point"),
     ],

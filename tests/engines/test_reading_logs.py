@@ -44,12 +44,23 @@ def hit(second, name, items=()):
 
 def table_of_numbers(folder):
     pq.write_table(pa.Table.from_pylist(ROWS), folder / "log.parquet")
-    return TableSource("mine", COLUMNS, NAMES, time_format="us"), folder / "*.parquet"
+    return TableSource(COLUMNS, NAMES, shop="mine", time_format="us"), folder / "*.parquet"
 
 
 def table_of_local_times(folder):
     pq.write_table(pa.Table.from_pylist([row | {"ts": BERLIN} for row in ROWS]), folder / "log.parquet")
-    return TableSource("mine", COLUMNS, NAMES, time_zone="Europe/Berlin"), folder
+    return TableSource(COLUMNS, NAMES, shop="mine", time_zone="Europe/Berlin"), folder
+
+
+def table_of_texts(folder):
+    times = [
+        "2024-03-01T12:00:00Z", "2024-03-01 12:00:00 +0530", "2024-03-01 12:00:00 UTC", "2024-03-01T12:00Z", " 2024-03-01 12:00 ",
+        "2024-03-01T12:00:00.5+01:00[Europe/Berlin]", "2024-03-01 12:00:00,250", "2024-03-01 12:00:00 EST", "2024-03-01",
+        "2024-03-01 12:00:00", "epoch", "2024-03-01T12:00:00[Asia/Tokyo]",
+    ]  # fmt: skip
+    rows = [ROWS[0] | {"ts": time, "user": f"u{n} " if n % 2 else f"u{n}"} for n, time in enumerate(times)]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "log.parquet")
+    return TableSource(COLUMNS, NAMES, shop="mine"), folder / "*.parquet"
 
 
 def ga4(folder):
@@ -90,7 +101,14 @@ def read_on_spark(source, path, engine, folder, by_spark):
 
 @pytest.mark.parametrize(
     ("log", "by_spark"),
-    [(table_of_numbers, True), (ga4, True), (table_of_local_times, False), (snowplow, False), (lines_of_pixels, False)],
+    [
+        (table_of_numbers, True),
+        (table_of_texts, True),
+        (ga4, True),
+        (table_of_local_times, False),
+        (snowplow, False),
+        (lines_of_pixels, False),
+    ],
 )
 def test_the_same_log_on_both(duckdb_engine, spark_engine, tmp_path: Path, log, by_spark) -> None:
     source, path = log(tmp_path)

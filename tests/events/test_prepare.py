@@ -254,6 +254,8 @@ def test_impossible_amounts_are_taken_as_not_given(raw_log, row):
     log = raw_log(rows)
     quality = prepare(log, KEEP, KEY).quality
     assert quality["impossible"] == {"price": 3, "value": 1, "quantity": 2}
+    said = [warning for warning in quality["warnings"] if warning.endswith("and count as missing.")]
+    assert [warning[:12] for warning in said] == ["1 order valu", "3 prices are", "2 quantities"]
     assert quality["coverage"]["price"] == 3 / 6
     (session,) = sessions_of(log)
     # the order's only amounts are a price of 0 for one unit, and a value that cannot be

@@ -20,6 +20,7 @@ QUALITY = {
     "last_event": "2024-03-03T01:00:00+00:00",
     "event_counts": {"product_viewed": 1200, "search_submitted": 1, "checkout_completed": 9},
     "orders": [{"currency": None, "orders": 7, "revenue": 1234.5}],
+    "refunds": {},
 }
 
 
@@ -58,6 +59,12 @@ def test_times_are_those_of_the_zone_in_which_days_are_counted():
 def test_orders_are_added_up_by_currency(orders, shown):
     lines = [dict(zip(("currency", "orders", "revenue"), line, strict=True)) for line in orders]
     assert summary_lines(QUALITY | {"orders": lines})[2].endswith(f", {shown}")
+
+
+def test_orders_of_which_nothing_is_left_are_shown():
+    shown = "7 orders (2 of them refunded in full or cancelled) worth 1,234.50"
+    assert summary_lines(QUALITY | {"refunds": {"orders_in_full": 2}})[2].endswith(shown)
+    assert summary_lines(QUALITY | {"refunds": {"orders_in_full": 0}}) == summary_lines(QUALITY)
 
 
 def test_the_figures_are_those_of_the_sessions(raw_log, row):

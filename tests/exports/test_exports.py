@@ -60,6 +60,7 @@ def assert_planted(quality: dict[str, Any], run: Path, visits: list[Visit]) -> N
     refunded = [order for order in orders if order.refund != "none"]
     assert quality["refunds"] == {
         "applied": len(refunded), "orders": len(refunded), "without_order": 0, "without_amount": 0,
+        "orders_in_full": sum(order.refunded == order.cents for order in refunded),
     }  # fmt: skip
 
 

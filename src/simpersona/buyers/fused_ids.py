@@ -19,15 +19,18 @@ _YEAR_1970 = int(np.datetime64("1971-01-01", "us").astype(np.int64))
 
 
 def refuse_unclear_ids(names: Mapping[str, pa.Array]) -> None:
-    """Raises GeneralPathError if the distinct texts of a column contain a placeholder of a buyer or order, or a
-    floating-point number. A text is refused more often than the general path replaces it, and never less often.
+    """Raises GeneralPathError if the distinct texts of a column contain a placeholder of a buyer or order, spaces
+    around an id, or a floating-point number. A text is refused more often than the general path replaces it, and never less often.
     """
     none = pa.array([name.lower() for name in NO_IDS])
     for column, texts in names.items():
         if column != "product_id" and pc.any(pc.is_in(pc.utf8_lower(pc.utf8_trim_whitespace(texts)), none)).as_py():
             raise GeneralPathError(f"{column} holds placeholders")
+        plain = pc.utf8_trim_whitespace(texts)
+        if column != "product_id" and pc.any(pc.not_equal(texts, plain)).as_py():
+            raise GeneralPathError(f"{column} holds spaces around ids")
         mails = texts.filter(pc.fill_null(pc.match_substring(texts, "@"), False)) if column == "buyer_id" else texts[:0]
-        if pc.any(pc.not_equal(mails, pc.utf8_lower(pc.utf8_trim_whitespace(mails)))).as_py():
+        if pc.any(pc.not_equal(mails, pc.utf8_lower(mails))).as_py():
             raise GeneralPathError("buyer_id holds e-mail addresses in several spellings")
         if pc.any(pc.match_substring_regex(texts, FLOAT_ID)).as_py():
             raise GeneralPathError(f"{column} holds floating-point numbers")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simpersona.config import Config, StoreConfig
     from simpersona.pipeline.run import Reporter
 
-FORMATS = "shopify, ga4, segment, snowplow, rees46, retailrocket, webshop, table, amplitude, mixpanel, otto, taobao, yoochoose"
+FORMATS = "shopify, ga4, segment, snowplow, rees46, retailrocket, webshop, table, amplitude, mixpanel, otto, taobao, yoochoose, adobe"
 """Schemas of a log of events, as `--help` lists them. A test compares them with the config's."""
 
 ConfigFile = Annotated[Path | None, typer.Argument(help="TOML file; without one, the embedded demo.", metavar="CONFIG")]

@@ -31,7 +31,7 @@ NO_IDS = (
 """What logs hold in place of an id, in any case of letters; `NO_IDS` is the default of `source.no_ids`."""
 
 
-TimeFormat = Annotated[str, Field(pattern=r"^(iso|s|ms|us)$|%")]
+TimeFormat = Annotated[str, Field(pattern=r"^(iso|s|ms|us|ns)$|%")]
 Name = Annotated[str, Field(min_length=1)]
 Names = tuple[Name, ...]
 
@@ -216,7 +216,7 @@ class TableSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
     format: str = "table"
     """Any CSV, JSON lines or parquet; see columns."""
     time_format: TimeFormat = "iso"
-    """"iso" (2024-03-01T12:00:00+01:00), "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    """"iso" (2024-03-01T12:00:00+01:00), "s", "ms", "us" or "ns" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     time_zone: Annotated[str, AfterValidator(known_time_zone)] = "UTC"
     """Time zone of times that do not name theirs."""
     header: Names = ()
@@ -272,7 +272,7 @@ class MixpanelSourceConfig(TableSourceConfig):
     format: str = "mixpanel"
     """Mixpanel's raw export: JSON lines of {"event", "properties"}."""
     time_format: TimeFormat = "s"
-    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    """"iso", "s", "ms", "us" or "ns" (numbers since 1970), or a pattern (%d.%m.%Y)."""
 
 
 class OttoSourceConfig(TableSourceConfig):
@@ -290,7 +290,7 @@ class OttoSourceConfig(TableSourceConfig):
     format: str = "otto"
     """OTTO's published sessions: JSON lines with a list of events."""
     time_format: TimeFormat = "ms"
-    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    """"iso", "s", "ms", "us" or "ns" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     records: Name | None = "events"
     """The list whose entries are the rows."""
 
@@ -309,9 +309,20 @@ class TaobaoSourceConfig(TableSourceConfig):
     format: str = "taobao"
     """Taobao's UserBehavior.csv, which has no header."""
     time_format: TimeFormat = "s"
-    """"iso", "s", "ms" or "us" (numbers since 1970), or a pattern (%d.%m.%Y)."""
+    """"iso", "s", "ms", "us" or "ns" (numbers since 1970), or a pattern (%d.%m.%Y)."""
     header: Names = ("user", "item", "category", "behavior", "time")
     """Names of the columns, in order."""
+
+
+class AdobeSourceConfig(_OneShopSourceConfig, _AmountsSourceConfig):
+    """A data feed of Adobe Analytics."""
+
+    example: ClassVar[dict[str, Any]] = {"path": "feed/"}
+
+    format: str = "adobe"
+    """Hits of Adobe Analytics' data feed, tab-separated, with column_headers.tsv beside them."""
+    header: Names = ()
+    """Names of the columns, in order. Not set: those in column_headers.tsv beside the hits, else the first line."""
 
 
 class YoochooseSourceConfig(SourceConfig):
@@ -339,7 +350,7 @@ SOURCES: dict[str, type[SourceConfig]] = {
     for source in (
         LabSourceConfig, ShopifySourceConfig, Ga4SourceConfig, SegmentSourceConfig, SnowplowSourceConfig,
         Rees46SourceConfig, RetailRocketSourceConfig, WebshopSourceConfig, TableSourceConfig, AmplitudeSourceConfig,
-        MixpanelSourceConfig, OttoSourceConfig, TaobaoSourceConfig, YoochooseSourceConfig,
+        MixpanelSourceConfig, OttoSourceConfig, TaobaoSourceConfig, YoochooseSourceConfig, AdobeSourceConfig,
     )
 }  # fmt: skip
 """The settings of each format that comes with the package."""

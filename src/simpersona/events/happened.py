@@ -12,6 +12,11 @@ import ibis
 from simpersona.events.cleaning import UNKNOWN_NAME
 
 _NAMES_SHOWN = 20
+_IMPOSSIBLE = {
+    "value": ("order values", "negative or not finite"),
+    "price": ("prices", "negative or not finite"),
+    "quantity": ("quantities", "below 1 (a line without a quantity is one unit)"),
+}
 _NEVER = {
     "checkout_completed": "purchase",
     "product_added_to_cart": "cart addition",
@@ -21,7 +26,7 @@ _NEVER = {
 
 def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
     """A sentence for each of purchases, cart additions and product views that the log lacks, one for rows whose event name
-    is not known, and one each for orders of several buyers, orders without an amount and order values that cannot be. `quality` has the counts of `describe`.
+    is not known, and one each for orders of several buyers, orders without an amount and amounts that cannot be. `quality` has the counts of `describe`.
     """
     sentences = _unknown_names(rejected)
     sentences += [
@@ -42,8 +47,9 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
             " that can be read, or these are in a masked currency. The order value of their sessions is unknown, and the total of all"
             " orders leaves these sessions out."
         )
-    if count := quality["impossible"]["value"]:
-        sentences.append(f"{count:,} order values are negative or not finite, and count as missing.")
+    for name, (label, what) in _IMPOSSIBLE.items():
+        if count := quality["impossible"][name]:
+            sentences.append(f"{count:,} {label} are {what}, and count as missing.")
     return sentences
 
 

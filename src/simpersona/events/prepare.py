@@ -73,9 +73,12 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
 
     checked, session_warnings = checked_session_ids(clean, config) if raw.has.has_time else (clean, [])
     events = materialize(with_sessions(checked, config.session_gap_minutes), "events")
+    refunded = {}
     if refunds:
         named = refunds if config.keep_ids else refunds.with_hashed_ids(key)
-        events = materialize(without_refunded(events, named), "refunded_events")
+        events, in_full = without_refunded(events, named)
+        events = materialize(events, "refunded_events")
+        refunded = refunds.counts | {"orders_in_full": in_full}
 
     def sessions(part: ibis.Table) -> ibis.Table:
         built = build_sessions(part, raw.products, raw.collections, raw.has)
@@ -85,7 +88,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     quality["time_zone"] = config.time_zone
     quality["currencies"] = dict(raw.currencies)
     quality["stores_in_another_currency"] = in_another_currency(raw.currency, raw.store_currencies)
-    quality["refunds"] = refunds.counts if refunds else {}
+    quality["refunds"] = refunded
     quality["warnings"] = [
         *raw.warnings,
         *session_warnings,

@@ -73,8 +73,9 @@ def set_refunds_aside(validated: ibis.Table) -> tuple[ibis.Table, Refunds | None
     return joined.mutate(reason=reason).select(*columns), Refunds(orders, counts)
 
 
-def without_refunded(events: ibis.Table, refunds: Refunds) -> ibis.Table:
-    """The events with session ids, where an order has the value that refunds leave of it, never below 0.
+def without_refunded(events: ibis.Table, refunds: Refunds) -> tuple[ibis.Table, int]:
+    """The events with session ids, where an order has the value that refunds leave of it, never below 0; and the number of orders
+    of which nothing is left.
 
     The value of an order without one is the sum of its lines. An order of unknown value stays unknown unless all is refunded.
     """
@@ -87,19 +88,22 @@ def without_refunded(events: ibis.Table, refunds: Refunds) -> ibis.Table:
     left = left.select(rest=value, **{f"in_{name}": left[name] for name in (*SESSION, "order_id")})
     left = materialize(left, "left")
     joined = events.left_join(left, [events[name] == left[f"in_{name}"] for name in (*SESSION, "order_id")])
+    whole = left.filter(left.rest == 0).select(**{name: left[f"in_{name}"] for name in _ORDER}).distinct()
     is_reduced = (joined.event == "checkout_completed") & joined.in_order_id.notnull()
-    return joined.mutate(value=ibis.ifelse(is_reduced, joined.rest, joined.value)).select(*events.columns)
+    reduced = joined.mutate(value=ibis.ifelse(is_reduced, joined.rest, joined.value)).select(*events.columns)
+    return reduced, int(whole.count().to_pyarrow().as_py())
 
 
 def about_refunds(counts: dict[str, int]) -> list[str]:
-    """What to say about refunds, by the `counts` of `set_refunds_aside`."""
+    """What to say about refunds, by the `counts` of `set_refunds_aside` and the number of `orders_in_full`."""
     sentences = []
     if not counts:
         return sentences
     if counts["applied"]:
         sentences.append(
             f"{counts['applied']:,} refunds and cancellations were subtracted from the {counts['orders']:,} orders that they name,"
-            " down to 0 at most. These orders still count as orders."
+            f" down to 0 at most. Of these orders, {counts['orders_in_full']:,} are refunded in full or cancelled. They still count as"
+            " orders, with a value of 0: their buyers did buy."
         )
     if counts["without_order"]:
         sentences.append(

@@ -54,7 +54,10 @@ def _events(quality: Mapping[str, Any]) -> str:
     counts = quality["event_counts"]
     kinds = [f"{counts[name]:,} {names[counts[name] != 1]}" for name, names in _KINDS.items() if counts.get(name)]
     orders = sum(line["orders"] for line in quality["orders"])
-    return "events: " + ", ".join([*kinds, f"{orders:,} order{'s' * (orders != 1)}{_revenue(quality['orders'])}"])
+    in_full = quality["refunds"].get("orders_in_full", 0)
+    taken_back = f" ({in_full:,} of them refunded in full or cancelled)" if in_full else ""
+    counted = f"{orders:,} order{'s' * (orders != 1)}{taken_back}{_revenue(quality['orders'])}"
+    return "events: " + ", ".join([*kinds, counted])
 
 
 def _revenue(orders: Iterable[Mapping[str, Any]]) -> str:

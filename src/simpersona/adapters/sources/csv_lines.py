@@ -57,7 +57,7 @@ def read_csv_lines(
     (RFC 4180); a row of several lines has the number of its first. Only lines that contain the text `containing` are read;
     the others are in neither table. `what` names the log in errors.
 
-    Raises SourceError if a file cannot be read or lacks a column.
+    Raises SourceError if a file cannot be read, lacks a column or has it twice.
     """
     lines, count = read_lines(engine, files, TextForm(encoding, separator))
     headers = _headers(lines, columns, what, separator, header)
@@ -96,6 +96,11 @@ def _headers(
                 f"{header['file']}, row {header['row']}: missing column(s) {', '.join(missing)}."
                 f" Found: {', '.join(named)[:300]}. Expected: {', '.join(columns)}."
                 f" Is this {what}? Correct source.path or source.format."
+            )
+        if twice := [name for name in columns if named.count(name) > 1]:
+            raise SourceError(
+                f"{header['file']}, row {header['row']}: the column(s) {', '.join(twice)} occur more than once, so it is not clear which"
+                f" one is meant. Found: {', '.join(named)[:300]}. Rename one of them in this line."
             )
         headers[header["file"]] = _Header(header["row"], named)
     return headers

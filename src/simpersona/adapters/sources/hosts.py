@@ -55,8 +55,8 @@ class Host(NamedTuple):
 
 
 def host_name(host: str) -> str:
-    """The name of a host without "www." and in small letters."""
-    return re.sub(r"^www\d?\.|\.$", "", host.strip().lower())
+    """The name of a host without "www.", without a port and in small letters."""
+    return re.sub(r"^www\d?\.|\.?(:\d+)?$", "", host.strip().lower())
 
 
 def shop_of_hosts(rows: ibis.Table, given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:

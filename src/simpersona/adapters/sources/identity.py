@@ -89,7 +89,7 @@ class Identity:
         values = {"buyer_id": self.real(rows.buyer_id), "reason": ibis.coalesce(rows.reason, no_buyer)}
         for name in ("session_id", "order_id"):
             if name in rows.columns:
-                text = rows[name].cast("string")
+                text = rows[name].cast("string").strip()
                 found[name.removesuffix("_id")] = self.placeholder(text)
                 values[name] = self.real(_session(text) if name == "session_id" else text)
         used = rows.filter(rows.reason.isnull())
@@ -142,7 +142,7 @@ def _renamed(rows: ibis.Table, of_host: Mapping[str, str]) -> ibis.Table:
 
 def _host(shop: ir.StringValue) -> ir.StringValue:
     """The Ibis form of `host_name`, for shops that have a dot; the name of another shop stays."""
-    plain = shop.strip().lower().re_replace(r"^www\d?\.|\.$", "")
+    plain = shop.strip().lower().re_replace(r"^www\d?\.|\.?(:\d+)?$", "")
     return ibis.ifelse(shop.contains("."), plain, shop)
 
 
@@ -174,7 +174,8 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
         text, is_float = used[name], _is_float(used[name])
         counts[f"floats_{name}"] = is_float.sum()
         counts[f"others_{name}"] = (text.contains(".") & ~is_float).sum()
-        counts[f"large_{name}"] = (ibis.ifelse(is_float, text, None).try_cast("float64").abs() > _EXACT).sum()
+        is_large = ibis.ifelse(is_float, text, None).try_cast("float64").abs() > _EXACT
+        counts[f"large_{name}"] = (is_large | text.re_search(_POWER)).sum()
     count = used.aggregate(**counts).to_pyarrow().to_pylist()[0]
     warnings, values = [], {}
     for name in names:
@@ -185,8 +186,8 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
         warnings.append(
             f"{name} holds floating-point numbers in {floats:,} rows (such as 1234567.0), which are read as whole numbers."
             + (
-                f" In {large:,} of them the number is above 2^53 and may have been rounded, so that different ids became one:"
-                " export this column as text."
+                f" In {large:,} of them the number is above 2^53 or has an exponent, as spreadsheets show long numbers: it may have been"
+                " rounded, so that different ids became one. Export this column as text."
                 if large
                 else ""
             )
@@ -195,16 +196,19 @@ def _whole(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
 
 
 def _one_spelling(rows: ibis.Table) -> tuple[ibis.Table, list[str]]:
-    """The rows with e-mail addresses as ids of buyers in small letters and without spaces around them: people write their
-    address in several ways.
+    """The rows with ids of buyers without spaces around them, and e-mail addresses as such ids in small letters: people write
+    their address in several ways.
     """
     text = rows.buyer_id.cast("string")
-    plain = ibis.ifelse(text.contains("@"), text.strip().lower(), text)
+    plain = ibis.ifelse(text.contains("@"), text.strip().lower(), text.strip())
     differs = (rows.reason.isnull() & (plain != text)).fill_null(False)
     count = rows.filter(differs).count().to_pyarrow().as_py()
     if not count:
         return rows, []
-    warning = f"{count:,} rows have an e-mail address with capital letters or spaces as their buyer's id; it is read in small letters."
+    warning = (
+        f"{count:,} rows have an e-mail address with capital letters, or an id with spaces around it, as their buyer's id. Addresses are"
+        " read in small letters, and ids without the spaces."
+    )
     return rows.mutate(buyer_id=plain), [warning]
 
 

@@ -90,6 +90,13 @@ def json_at(text: ir.StringValue, path: str, *, is_amount: bool = False) -> ir.S
     return ibis.ifelse(is_ambiguous(value) & (_kind_at(readable, path) != "VARCHAR"), unambiguous(value), value)
 
 
+def json_field(text: ir.StringValue, key: str) -> ir.StringValue:
+    """What a JSON object holds under a key, as text: that of a text itself, of anything else its JSON; null where there is
+    nothing.
+    """
+    return _text_at(_if_json(text), f'$."{key}"')
+
+
 def json_text(leaf: ir.StringValue) -> ir.StringValue:
     """A JSON value as text: that of a text itself, of anything else its JSON."""
     return _text_at(_if_json(leaf), "$")

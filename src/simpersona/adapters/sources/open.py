@@ -16,6 +16,7 @@ SOURCES = {
     "rees46": Shipped(f"{_HERE}.rees46:Rees46Source"),
     "retailrocket": Shipped(f"{_HERE}.retailrocket:RetailRocketSource"),
     "webshop": Shipped(f"{_HERE}.webshop:WebshopSource"),
+    "adobe": Shipped(f"{_HERE}.adobe:AdobeSource"),
     "yoochoose": Shipped(f"{_HERE}.yoochoose:YoochooseSource"),
     **dict.fromkeys(("table", "amplitude", "mixpanel", "otto", "taobao"), Shipped(f"{_HERE}.table:TableSource")),
 }

@@ -12,9 +12,10 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.amounts import AmountReader, json_amount, present
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES
+from simpersona.adapters.sources.envelopes import read_events
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
     event_log,
@@ -93,6 +94,8 @@ _PROPERTIES = dt.Struct(
     | dict.fromkeys(("$session_id", "$current_url", "$anon_distinct_id", "$insert_id", "url"), dt.string)
     | {"products": dt.json}  # an array, its text, or a single object
 )
+_CALL_KEYS = (("type", "anonymousId"), ("type", "userId"), ("event", "distinct_id"), ("event", "anonymousId"))
+"""What a call has, in whatever it is wrapped."""
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event
 
 
@@ -108,22 +111,23 @@ class SegmentSource(ShopLogSource):
     """
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
-        """The log at `path`; an input row is a line. Lines that are no JSON object, name no event or nobody,
-        or have no time are rejected; identify, group and alias calls and events of no use are set aside.
+        """The log at `path`; an input row is a line, or a call where lines wrap several (see `envelopes`). Lines that are no JSON
+        object, name no event or nobody, or have no time are rejected; identify, group and alias calls and events of no use are
+        set aside.
 
         Raises SourceError if there is no log or it cannot be read.
         """
         files = log_files(path, JSON_LINES, "calls of Segment's spec, one JSON object a line")
         files = [file for file in files if file.name not in CATALOGUE_FILES]
         require_json(files, "segment")
-        lines, rows_in = read_lines(engine, files)
+        lines, rows_in, inside = read_events(engine, files, _CALL_KEYS)
         objects = json_objects(unfolded(lines, ["context"]), _FIELDS)
         calls = materialize(self._flat(objects), "segment_calls")
         calls, shared = self._without_shared_users(calls)
         rows = materialize(_with_reason(mark_repeated(_with_buyers(calls), "message", "call", "name")), "segment_rows")
         is_track = (rows.call.fill_null("track") == "track") & rows.name.notnull()
         unmapped = unmapped_names(rows.filter(rows.fault.isnull() & rows.event.isnull() & is_track), _NAME)
-        said = (*shared, *unmapped)
+        said = (*inside, *shared, *unmapped)
         return event_log(
             engine, files[0].parent, rows, rows_in, ALL_KNOWN, self.identity, self.amounts, _mentions, said
         )

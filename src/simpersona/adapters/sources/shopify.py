@@ -13,9 +13,10 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
-from simpersona.adapters.engines.duckdb import log_files, read_lines
+from simpersona.adapters.engines.duckdb import log_files
 from simpersona.adapters.sources.amounts import AmountReader, json_amount
 from simpersona.adapters.sources.currencies import FACTOR
+from simpersona.adapters.sources.envelopes import read_events
 from simpersona.adapters.sources.event_rows import (
     ALL_KNOWN,
     event_log,
@@ -123,6 +124,8 @@ _REFUND_ORDER, _REFUNDED, _REFUND_CURRENCY = (
     for start in ("refund", "refunded", "refund_currency")
 )
 
+_EVENT_KEYS = (("name", "clientId"),)
+"""What an event has, in whatever it is wrapped."""
 _NAME = r"^[\w $.:-]{1,60}$"  # of a custom event
 _AMOUNTS = ("variant_price", "line_price", "line_quantity", "line_total", "order_value", *_REFUNDED)
 _MONEY = "struct<amount: json>"  # a number or a string
@@ -151,20 +154,21 @@ class ShopifySource(ShopLogSource):
     """
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
-        """The log at `path`; an input row is a line. Lines that are no JSON object or miss clientId, name
-        or timestamp are rejected, and standard events that no stage uses are set aside as ignored.
+        """The log at `path`; an input row is a line, or an event where lines wrap several (see `envelopes`). Lines that are no
+        JSON object or miss clientId, name or timestamp are rejected, and standard events that no stage uses are set aside
+        as ignored.
 
         Raises SourceError if there is no log, or it or the catalogue cannot be read.
         """
         files = log_files(path, JSON_LINES, "Web Pixels events, one JSON object a line")
         require_json(files, "shopify")
-        lines, rows_in = read_lines(engine, files)
+        lines, rows_in, inside = read_events(engine, files, _EVENT_KEYS)
         objects = json_objects(unfolded(lines, ["data", "context", "customData"]), _FIELDS, _AMOUNTS)
         refund = spelled(objects.event).cases(*REFUND_OF.items(), else_=ibis.null("string"))
         parsed = materialize(objects.mutate(event=ibis.coalesce(refund, objects.event)), "pixels")
         is_custom = (parsed.type == "custom") & ~is_refund(parsed.event)
         named = parsed.filter(parsed.fault.isnull() & is_custom & parsed.event.notnull())
-        said = unmapped_names(named.rename(name="event"), _NAME)
+        said = (*inside, *unmapped_names(named.rename(name="event"), _NAME))
         rows = self._flat(_with_reason(mark_repeated(parsed, "event_id", "buyer_id", "event", "timestamp")))
         has = replace(ALL_KNOWN, has_session=False)
         return event_log(engine, files[0].parent, rows, rows_in, has, self.identity, self.amounts, _mentions, said)

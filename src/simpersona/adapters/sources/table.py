@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Unpack, get_args
 
 import ibis
 import ibis.expr.types as ir
 from ibis.backends.sql import SQLBackend
 
 from simpersona.adapters.engines.duckdb import above_partitions, as_duckdb, log_files
-from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, Decimal, currency_code, currency_in
+from simpersona.adapters.sources.amounts import AmountReader, AmountSettings, currency_code, currency_in
 from simpersona.adapters.sources.catalogue import CATALOGUE_FILES, catalogue
 from simpersona.adapters.sources.clock_change import skipped_hours, with_one_hour
 from simpersona.adapters.sources.currencies import in_one_currency
@@ -27,11 +27,12 @@ from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.json_fields import mark_repeated
 from simpersona.adapters.sources.refund_rows import is_refund, names_a_part, refund_event
 from simpersona.adapters.sources.several_names import column_of, first_of, other_names
+from simpersona.adapters.sources.shop_log import ShopLogOptions, ShopLogSource
 from simpersona.adapters.sources.table_files import TableRows, read_rows
 from simpersona.adapters.sources.table_kinds import PATTERNS, FileForm, columns_of, kind_of, leads_into_text, list_of
 from simpersona.adapters.sources.time_check import check_times
 from simpersona.adapters.sources.times import UNITS, time_of
-from simpersona.config.source import NO_IDS, EventColumn, EventName
+from simpersona.config.source import EventColumn, EventName
 from simpersona.contracts import COLLECTIONS, EVENT_NAMES, PRODUCTS, REFUND_NAMES, Capabilities, RawLog
 from simpersona.errors import SourceError
 from simpersona.events.cleaning import DUPLICATE
@@ -48,10 +49,12 @@ _SAME = ("buyer_id", "time", "event", "product_id", "collection_id", "price", "q
 """With the same event id and the same of these, a row is the same event again; the lines of an order differ in them."""
 _MOST_NAMES = 1000  # of events that are counted
 _SHOWN = 30  # names in a message
+_LIST = r"^[^\s,;|]+(?:[,;|][^\s,;|]+)+$|^[^,;]*;[^\s,;][^,;]*(?:$|[;,])"  # several values in one text
+_FEW_LISTS = 0.01  # share of the product ids; fewer may be ids with a comma
 _NAME = r"^[\w $.:-]{1,60}$"  # of an event that is set aside
 
 
-class TableSource:
+class TableSource(ShopLogSource):
     """Reads a file, a folder or a pattern of files of one kind: CSV or TSV, JSON lines or arrays (each plain, .gz or .zip)
     or parquet; an EventSource.
 
@@ -60,8 +63,7 @@ class TableSource:
     into a nested value ("product.id") unless a column has exactly that name. `events` maps the log's event
     names to those of EVENT_NAMES or to "ignored"; "*" stands for all names that are neither in it nor ours, and "" for rows
     with an empty name. `time_format`
-    and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing. `decimal` and `exchange_rates` are
-    those of `amounts.AmountSettings`.
+    and `time_zone` are those of `times.time_of`; a text in `nothing` counts as missing.
 
     `usual` is the map of a published format: a column of `columns` takes the place of one in it, and one that the log lacks is
     absent. Of several names of one column, the first that a row has a value for counts. `usual_events` is its map of events. `header` names the columns of a CSV that has no line for them, `encoding` the encoding of a text. `records` is
@@ -75,7 +77,6 @@ class TableSource:
 
     def __init__(
         self,
-        shop: str | None = None,
         columns: Mapping[EventColumn, str] | None = None,
         events: Mapping[str, EventName] | None = None,
         time_format: str = "iso",
@@ -86,22 +87,17 @@ class TableSource:
         records: str | None = None,
         usual: Mapping[EventColumn, str | Sequence[str]] | None = None,
         usual_events: Mapping[str, EventName] | None = None,
-        shops: Mapping[str, str] | None = None,
-        no_ids: Sequence[str] = NO_IDS,
-        shared_ids: Literal["reject", "keep"] = "reject",
-        decimal: Decimal = "auto",
-        exchange_rates: Mapping[str, float] | None = None,
+        **options: Unpack[ShopLogOptions],
     ) -> None:
+        super().__init__(**options)
         # a table in the shape of EVENTS names shops, and a column that is mapped may hold hosts
-        hosts = "shop_id" in (columns or {})
-        self.identity = Identity(shop, shops or {}, no_ids, shared_ids, hosts)
+        self.identity = replace(self.identity, hosts="shop_id" in (columns or {}))
         self.columns: dict[str, str] = {str(ours): theirs for ours, theirs in (columns or {}).items()}
         self.mapped: dict[str, str] = {theirs.strip(): str(ours) for theirs, ours in (events or {}).items()}
         self.events: dict[str, str] = {
             str(theirs): str(ours) for theirs, ours in (usual_events or {}).items()
         } | self.mapped
         self.time_format, self.time_zone, self.nothing = time_format, time_zone, tuple(nothing)
-        self.amounts = AmountSettings(decimal, exchange_rates or {})
         paths = {
             str(ours): [theirs] if isinstance(theirs, str) else [*theirs] for ours, theirs in (usual or {}).items()
         }
@@ -112,15 +108,9 @@ class TableSource:
     @classmethod
     def of(cls, identity: Identity, amounts: AmountSettings, **settings: Any) -> TableSource:
         """The source with the settings of another source about ids and amounts."""
-        return cls(
-            identity.shop,
-            shops=identity.shops,
-            no_ids=identity.no_ids,
-            shared_ids=identity.shared_ids,
-            decimal=amounts.decimal,
-            exchange_rates=amounts.exchange_rates,
-            **settings,
-        )
+        source = cls(**settings)
+        source.identity, source.amounts = replace(identity, hosts=source.identity.hosts), amounts
+        return source
 
     def read(self, path: Path, engine: SQLBackend) -> RawLog:
         """The log at `path`; an input row is a line or a row. Lines that cannot be split are rejected, and
@@ -228,6 +218,7 @@ class TableSource:
                 *times,
                 *changes,
                 *self._never_seen(counts),
+                *_products_in_lists(read.rows),
                 *again,
                 *unmapped,
                 *warnings,
@@ -353,6 +344,27 @@ class TableSource:
             is_part=names_a_part(rows),
             **values,
         )
+
+
+def _products_in_lists(rows: ibis.Table) -> list[str]:
+    """A warning if ids of products are lists, such as "p1,p2" or Adobe's ";p1;2;25.00,;p2;1;30.00"."""
+    if "product_id" not in rows.columns:
+        return []
+    each = rows.group_by(product=rows.product_id.cast("string")).aggregate(rows=rows.count())
+    is_list = each["product"].re_search(_LIST).fill_null(False)
+    total = each.filter(each["product"].notnull()).aggregate(
+        products=each.rows.sum(), lists=each.rows.sum(where=is_list), example=each["product"].min(where=is_list)
+    )
+    line = total.to_pyarrow().to_pylist()[0]
+    if not line["lists"] or line["lists"] < _FEW_LISTS * line["products"]:
+        return []
+    return [
+        (
+            f"{line['lists']:,} of {line['products']:,} product ids look like lists (such as {line['example'][:60]!r}). Each is read as one"
+            ' product: divide such rows into one for each product, with the same order_id. source.format = "adobe" reads the lists of'
+            " Adobe's data feed."
+        )
+    ]
 
 
 def _currency(rows: ibis.Table) -> ir.StringValue:

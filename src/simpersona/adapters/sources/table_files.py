@@ -258,8 +258,7 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     lines, rows_in = read_lines(engine, files, TextForm(form.encoding))
     keys = set(first_objects(files[0], form))
     outer, inner = _divided(columns, form.records) if form.records else (columns, {})
-    nested = {theirs.partition(".")[0] for theirs in outer.values() if "." in theirs and theirs not in keys}
-    lines = unfolded(lines, sorted(nested)) if nested else lines
+    lines = _with_json_texts_read(lines, [theirs for theirs in outer.values() if theirs not in keys])
     paths = {ours: _path(theirs, whole=theirs in keys) for ours, theirs in outer.items()}
     if form.records is None:
         parsed = materialize(json_objects(lines, paths, _amounts(paths)), "table_objects")
@@ -279,11 +278,17 @@ def _read_json(engine: SQLBackend, files: Sequence[Path], columns: Mapping[str, 
     held = held.mutate(raw=held.line)
     each = held.filter(held.fault.isnull()).select("file", "row", "fault", "entries", *outer)
     each = each.unnest("entries", offset="entry").rename(line="entries")
-    each = each.mutate(line=each.line.fill_null("null"))
+    each = _with_json_texts_read(each.mutate(line=each.line.fill_null("null")), list(inner.values()))
     paths = {ours: _path(theirs, whole=False) for ours, theirs in inner.items()}
     each = json_objects(each, paths, _amounts(paths))
     each = materialize(each, "table_entries")
     return _numbered_entries(each.mutate(raw=each.line), held, columns, outer)
+
+
+def _with_json_texts_read(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
+    """The lines, in which what a dot of the names leads into may be a text of JSON."""
+    nested = {name.partition(".")[0] for name in names if "." in name}
+    return unfolded(lines, sorted(nested)) if nested else lines
 
 
 def _amounts(paths: Mapping[str, str]) -> list[str]:

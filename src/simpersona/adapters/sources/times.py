@@ -9,11 +9,18 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1}
+UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 """Microseconds in each unit."""
 
 _OFFSET = r"(?i)(z|utc|gmt|[+-]\d{2}(:?\d{2})?)$"  # behind a time of day
-_SINCE_1970 = r"^(\d{10}|\d{13}|\d{16,17})(\.\d*)?$"
+_ISO = r"^\d+[-/.\d]*(?:[T ]\d+:\d+(?::\d[\d.]*(?:Z|[+-]\d[\d:]*)?)?)?$"
+"""What an engine may read as a time. It also reads names of zones, of which many mean several ("CST", "BST", "IST"), and
+DuckDB then reads the times of later rows that name no zone in that zone."""
+_LOOSE = (
+    r"^\s*(\d+[-/.\d]*)"
+    r"(?:[T ](\d+:\d+)(:\d+)?([.,]\d+)? *(?:(Z|UTC|GMT|[+-]\d[\d:]*)(?:\[[A-Z0-9_/+-]+\])?)?)?\s*$"
+)
+_SINCE_1970 = r"^(\d{10}|\d{13}|\d{16,17}|\d{19})(\.\d*)?$"
 _MOST = 2.5e17  # microseconds, about 8,000 years: the range of an engine's times
 _UTC = "timestamp('UTC', 6)"
 
@@ -21,7 +28,7 @@ _UTC = "timestamp('UTC', 6)"
 def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.TimestampValue:
     """The value as a time in UTC, null where it is no time.
 
-    `form` is "iso" (a text, with or without an offset), "s", "ms" or "us" (numbers since 1970, also as text) or a
+    `form` is "iso" (a text, with or without an offset), "s", "ms", "us" or "ns" (numbers since 1970, also as text) or a
     pattern of `strptime`. A time that does not name its zone is in `zone`. A column of times is read as it is.
     Patterns, and zones other than UTC, need DuckDB.
     """
@@ -37,6 +44,7 @@ def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timesta
     text = value.cast("string")
     if form != "iso":
         return _in_zone(_by_pattern(text, form), "UTC" if "%z" in form else zone)
+    text = _iso(text)
     if zone == "UTC":
         return text.try_cast(_UTC)
     local = _in_zone(text.try_cast("timestamp"), zone)
@@ -45,12 +53,13 @@ def time_of(value: ir.Value, form: str = "iso", zone: str = "UTC") -> ir.Timesta
 
 def stamp_of(text: ir.StringValue) -> ir.TimestampValue:
     """A text in ISO's form, or a number since 1970, as a time in UTC; null where it is neither. The number of digits shows
-    whether it counts seconds (10), milliseconds (13) or microseconds (16, and 17 for times that are too late to be true).
+    whether it counts seconds (10), milliseconds (13), microseconds (16, and 17 for times that are too late to be true) or
+    nanoseconds (19).
     """
     number = ibis.ifelse(text.re_search(_SINCE_1970), text, None).try_cast("float64")
-    scale = ibis.cases((number < 1e11, 1e6), (number < 1e14, 1e3), else_=1.0)
+    scale = ibis.cases((number < 1e11, 1e6), (number < 1e14, 1e3), (number < 1e18, 1.0), else_=1e-3)
     since = ibis.timestamp("1970-01-01 00:00:00") + (number * scale).round().try_cast("int64").as_interval("us")
-    return ibis.coalesce(since.try_cast(_UTC), ibis.ifelse(text.re_search(r"^\d+$"), None, text).try_cast(_UTC))
+    return ibis.coalesce(since.try_cast(_UTC), ibis.ifelse(text.re_search(r"^\d+$"), None, _iso(text)).try_cast(_UTC))
 
 
 def earlier_reading(value: ir.Value, time: ir.TimestampValue, form: str, zone: str) -> ir.TimestampValue | None:
@@ -84,7 +93,21 @@ def _local_reading(value: ir.Value, form: str, zone: str) -> ir.TimestampValue |
     text = value.cast("string")
     if form != "iso":
         return _by_pattern(text, form)
+    text = _iso(text)
     return ibis.ifelse(text.re_search(r"\d:\d.*" + _OFFSET), None, text.try_cast("timestamp"))
+
+
+def _iso(text: ir.StringValue) -> ir.StringValue:
+    """The text in the form that every engine reads, null if it is none: also 2024-05-01 10:00:00,5 +0200,
+    2024-05-01T10:00Z without seconds and 2024-05-01T10:00+02:00[Europe/Berlin], as programs write them.
+    """
+    loose = text.upper()
+    date, clock, second, fraction, offset = [loose.re_extract(_LOOSE, group) for group in range(1, 6)]
+    offset = ibis.ifelse(offset.isin(["UTC", "GMT"]), "Z", offset)
+    rest = ibis.ifelse(second == "", ":00", second) + fraction.replace(",", ".") + offset
+    plain = date + ibis.ifelse(clock == "", "", " " + clock + rest)
+    # not by groups in a replacement, which engines write in different ways
+    return ibis.ifelse(text.re_search(_ISO), text, ibis.ifelse(loose.re_search(_LOOSE), plain, None))
 
 
 def _in_zone(naive: ir.TimestampValue, zone: str) -> ir.TimestampValue:

@@ -48,7 +48,7 @@ class YoochooseSource:
             ibis.union(*[part.rejected for part in parts]),
             sum(part.rows_in for part in parts),
         )
-        return TableSource("yoochoose").of_rows(engine, read, files[0].parent)
+        return TableSource(shop="yoochoose").of_rows(engine, read, files[0].parent)
 
 
 def _read(engine: SQLBackend, file: Path, *, is_buys: bool) -> TableRows:

@@ -18,6 +18,9 @@ _MARKS = (  # those of UTF-32 begin like those of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+MIXED = ("cp1252", "iso8859-1", "iso8859-15", "cp1250")
+"""Encodings beside which a file, or a line of it, may be UTF-8: their text with accents is never UTF-8 by accident, as the second
+byte of a character would be a sign behind a capital letter with an accent."""
 _SEEN = 1000  # bytes in which a text of UTF-16 without a mark has many NUL characters
 REPLACED = "\ufffd"
 """Stands for what could not be decoded."""

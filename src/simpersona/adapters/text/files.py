@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from simpersona.adapters.text.csv_records import whole_records
 from simpersona.adapters.text.encoding import (
     HEAD,
+    MIXED,
     REPLACED,
     UTF_8,
     as_utf_8,
@@ -114,7 +115,8 @@ def _blocks(name: str, stream: IO[bytes], form: TextForm) -> Iterator[pa.Table]:
     head = stream.peek(HEAD)  # pyright: ignore[reportAttributeAccessIssue] - a BufferedReader
     encoding = encoding_of(head, form.encoding)
     bare_returns = has_bare_returns(head, encoding)
-    if encoding != UTF_8 or bare_returns:
+    by_line = encoding in MIXED and not bare_returns
+    if (encoding != UTF_8 and not by_line) or bare_returns:
         stream = as_utf_8(stream, encoding, bare_returns=bare_returns)
         head = stream.peek(HEAD)  # pyright: ignore[reportAttributeAccessIssue] - a BufferedReader
     if form.separator is None and is_document(head):
@@ -132,19 +134,28 @@ def _blocks(name: str, stream: IO[bytes], form: TextForm) -> Iterator[pa.Table]:
 
 
 def _decoded(raw: list[bytes], encoding: str) -> tuple[pa.Array, pa.Array]:
-    """The records as text, and the fault of each."""
+    """The records as text, and the fault of each. Of an encoding in MIXED, each record may be UTF-8 as well."""
     encoded = pa.array(raw, pa.binary())
+    was_recoded = encoding != UTF_8 and encoding not in MIXED
     with suppress(pa.ArrowInvalid):
         text = encoded.cast(pa.string())
         odd = pc.match_substring(text, "\0")
-        if encoding != UTF_8:
+        if was_recoded:
             odd = pc.or_(odd, pc.match_substring(text, REPLACED))
         if not pc.any(odd).as_py():
             return pc.utf8_rtrim(text, "\r\n"), pa.nulls(len(raw), pa.string())
-    readable = [line.decode(errors="replace").replace("\0", REPLACED) for line in raw]
-    if encoding == UTF_8:
-        # a line may also hold the character � itself
-        faults = [None if text.encode() == line else NOT_TEXT for text, line in zip(readable, raw, strict=True)]
-    else:
-        faults = [f"not {encoding} text" if REPLACED in text else None for text in readable]
-    return pa.array([text.rstrip("\r\n") for text in readable], pa.string()), pa.array(faults, pa.string())
+    texts, faults = zip(*[_decoded_record(line, UTF_8 if was_recoded else encoding) for line in raw], strict=True)
+    if was_recoded:
+        faults = [f"not {encoding} text" if REPLACED in text else None for text in texts]
+    return pa.array([text.rstrip("\r\n") for text in texts], pa.string()), pa.array(faults, pa.string())
+
+
+def _decoded_record(record: bytes, encoding: str) -> tuple[str, str | None]:
+    """A record as text, and its fault: it is neither UTF-8 nor text of the encoding, or it holds a NUL."""
+    for name in dict.fromkeys((UTF_8, encoding)):
+        with suppress(UnicodeDecodeError):
+            text = record.decode(name)
+            if "\0" not in text:  # a line may hold the character � itself
+                return text, None
+    fault = NOT_TEXT if encoding == UTF_8 else f"not {encoding} text"
+    return record.decode(encoding, errors="replace").replace("\0", REPLACED), fault
