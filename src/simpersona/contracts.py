@@ -353,10 +353,7 @@ EPISODES = Contract(
             ("intent", _text),
             required("goal", _text),
             ("wish", _text),  # the kind of product that the goal asks for; null where its text alone says it
-            (
-                "wish_of_store",
-                pa.bool_(),
-            ),  # whether the store's own pages name the wish; null in visits of an earlier version
+            ("wish_of_store", pa.bool_()),  # whether the store's pages name the wish, because the session names none
             required("policy", _text),
             required("seed", _count),
             required("ending", _text),
