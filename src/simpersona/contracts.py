@@ -129,7 +129,7 @@ CONVERTED = "converted"
 class RawLog:
     """What an event source gives: Ibis tables in the shape of EVENTS (before cleaning, so any column may
     be null, and with the columns of PROVENANCE; an event may also have one of REFUND_NAMES), REJECTED, PRODUCTS and COLLECTIONS, the number of input
-    rows, and the source's capabilities. `warnings` are whole sentences: what the source could not read, or read by a guess,
+    rows, and the source's capabilities. `rejected` may have a column `event`, the event of a row that a source could read. `warnings` are whole sentences: what the source could not read, or read by a guess,
     with the number of rows and the setting that changes it. `currencies` are the rows with an amount in each currency that the
     log names, before amounts in other currencies were converted or masked; `currency` is the one that most amounts are in, None
     where the log does not say, and `store_currencies` the one of each store, empty where no store names one.

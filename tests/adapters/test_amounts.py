@@ -25,10 +25,12 @@ READ = {  # text: number, currency
     "$12.50": (12.5, "$"), "12.50 €": (12.5, "EUR"), "EUR 12,50": (12.5, "EUR"), "US$ 3.5": (3.5, "USD"),
     "12,- €": (12.0, "EUR"), "kr. 12": (12.0, "KR"), "-5.00": (-5.0, None), "(5.00)": (-5.0, None), "5.00-": (-5.0, None),
     "-$5.00": (-5.0, "$"), "1.299.000": (1299000.0, None), "1,29,900.00": (129900.0, None), "0.299": (0.299, None),
+    "1,980円": (1980.0, "JPY"), "12,800 JPY": (12800.0, "JPY"), "₩1.299": (1299.0, "KRW"), "980 円": (980.0, "JPY"),
+    "1 299,50 руб.": (1299.5, "RUB"), "R$ 1.299,90": (1299.9, "BRL"), "12,50 TL": (12.5, "TRY"), "￥1,280.00": (1280.0, "￥"),
     "1299.000": (1299.0, None), "1e-05": (1e-05, None), " 7 ": (7.0, None),
 }  # fmt: skip
 UNREADABLE = ["free", "P12", "SKU12", "12.50.1", "1:30", "12%", "12 50", "call us"]
-AMBIGUOUS = ["1.299", "1,299", "USD 1,299"]
+AMBIGUOUS = ["1.299", "1,299", "USD 1,299", "1,299元"]
 
 
 def rows_of(table):
@@ -61,9 +63,9 @@ def test_amounts_of_any_spelling(engine):
     read = {line["price"]: (line["number"], line["currency"]) for line in rows_of(found)}
     assert {text: read[text] for text in READ} == READ
     # both decimal marks occur, so nothing decides what 1.299 is
-    assert [read[text][0] for text in UNREADABLE + AMBIGUOUS] == [None] * 11
+    assert [read[text][0] for text in UNREADABLE + AMBIGUOUS] == [None] * 12
     assert reader.counts["price"]["unreadable"] == 8
-    assert reader.counts["price"]["either"] == 3
+    assert reader.counts["price"]["either"] == 4
 
 
 @pytest.mark.parametrize(("others", "decimal", "expected"), [
@@ -118,6 +120,28 @@ def test_amounts_in_another_currency_are_masked_or_converted(engine, tmp_path):
     converted = log(engine, tmp_path, *lines, header=header, exchange_rates={"EUR": 1.0, "USD": 0.5, "$": 0.5})
     assert prices(converted) == [10.0, 20.0, 15.0, 40.0, 25.0, None]
     assert "without a rate in source.exchange_rates are masked: JPY (1 rows)" in converted.warnings[0]
+
+
+@pytest.mark.parametrize(("amounts", "expected", "counts"), [
+    (["$1.50", "$2.50", "4.00;usd"], [1.5, 2.5, 4.0], {"USD": 3}),
+    (["$1.50", "4.00;CAD", "5.00;CAD"], [1.5, 4.0, 5.0], {"CAD": 3}),
+    (["¥150", "4;JPY"], [150.0, 4.0], {"JPY": 2}),
+    (["$1.50", "$2.50", "4.00;USD", "4.00;CAD"], [1.5, 2.5, None, None], {"$": 2, "CAD": 1, "USD": 1}),  # which of them?
+    (["$1.50", "4.00;EUR", "5.00;EUR", "6.00;USD"], [None, 4.0, 5.0, None], {"EUR": 2, "$": 1, "USD": 1}),
+])  # fmt: skip
+def test_a_sign_is_the_only_currency_that_it_can_mean(engine, tmp_path, amounts, expected, counts):
+    lines = views(*[amount if ";" in amount else f"{amount};" for amount in amounts])
+    raw = log(engine, tmp_path, *lines, header="buyer_id;time;event;product_id;price;currency")
+    assert prices(raw) == expected
+    assert dict(raw.currencies) == counts
+    assert any("read as" in said for said in raw.warnings) == (len(counts) == 1)
+
+
+def test_a_rate_for_a_sign_goes_before_its_meaning(engine, tmp_path):
+    rates = {"USD": 1.0, "$": 0.5}
+    lines = views("$8.00;", "4.00;USD")
+    raw = log(engine, tmp_path, *lines, header="buyer_id;time;event;product_id;price;currency", exchange_rates=rates)
+    assert prices(raw) == [4.0, 4.0]
 
 
 def test_each_store_keeps_its_own_currency_and_the_difference_is_said(engine, tmp_path):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from simpersona.adapters.text.csv_records import named_separator, whole_records
 from simpersona.adapters.text.encoding import likely_encoding
-from simpersona.adapters.text.files import NOT_TEXT, RECORDS, TextForm, text_blocks
+from simpersona.adapters.text.files import NOT_TEXT, RECORDS, TextForm, guessed_encoding, text_blocks
 from simpersona.adapters.text.json_records import json_records
 from simpersona.errors import SourceError
 
@@ -69,6 +69,14 @@ def test_what_an_encoding_lacks_is_a_fault_of_its_line(tmp_path):
     assert records(tmp_path, b"a\r\xfc\rb\r") == [(1, "a"), (2, "\ufffd", NOT_TEXT), (3, "b")]
 
 
+def test_an_encoding_is_guessed_by_several_lines(tmp_path):
+    # the header alone could be Chinese as well
+    (tmp_path / "log.csv").write_bytes(
+        "日時,会員,行動\n".encode("euc_jp") + "1,2,カートに追加しました\n".encode("euc_jp")
+    )
+    assert guessed_encoding(tmp_path / "log.csv") == "euc_jp"
+
+
 @pytest.mark.parametrize(
     ("text", "encoding", "guess"),
     [
@@ -76,9 +84,17 @@ def test_what_an_encoding_lacks_is_a_fault_of_its_line(tmp_path):
         ("12,50 €", "cp1252", "cp1252"),
         ("Куртка зимняя", "cp1251", "cp1251"),
         ("连衣裙 女装", "gb18030", "gb18030"),
+        ("时间,用户,商品名称,浏览商品,加入购物车,价格", "gb18030", "gb18030"),
+        ("時間,使用者,商品名稱,瀏覽商品,加入購物車", "big5", "big5"),
+        ("日時,会員ID,行動,注文番号", "cp932", "cp932"),
+        ("カート", "cp932", "cp932"),  # its second bytes are ASCII
+        ("商品閲覧,カート追加", "euc_jp", "euc_jp"),
+        ("상품 조회,장바구니", "cp949", "cp949"),
+        ("Größe", "cp1252", "cp1252"),
+        ("l’article d’été, fête", "cp1252", "cp1252"),
     ],
 )
-def test_an_encoding_is_guessed_by_the_runs_of_its_letters(text, encoding, guess):
+def test_an_encoding_is_guessed_by_the_letters_of_its_script(text, encoding, guess):
     assert likely_encoding(text.encode(encoding)) == guess
     assert likely_encoding(b"plain") is None
 

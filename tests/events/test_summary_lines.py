@@ -20,6 +20,7 @@ QUALITY = {
     "last_event": "2024-03-03T01:00:00+00:00",
     "event_counts": {"product_viewed": 1200, "search_submitted": 1, "checkout_completed": 9},
     "orders": [{"currency": None, "orders": 7, "revenue": 1234.5}],
+    "orders_without_amount": 0,
     "refunds": {},
 }
 
@@ -65,6 +66,29 @@ def test_orders_of_which_nothing_is_left_are_shown():
     shown = "7 orders (2 of them refunded in full or cancelled) worth 1,234.50"
     assert summary_lines(QUALITY | {"refunds": {"orders_in_full": 2}})[2].endswith(shown)
     assert summary_lines(QUALITY | {"refunds": {"orders_in_full": 0}}) == summary_lines(QUALITY)
+
+
+def test_orders_of_unknown_value_are_shown():
+    refunded = QUALITY | {"refunds": {"orders_in_full": 2}, "orders_without_amount": 1}
+    assert summary_lines(refunded)[2].endswith(
+        "7 orders (2 of them refunded in full or cancelled, 1 of unknown value) worth 1,234.50"
+    )
+    nothing = QUALITY | {"orders": [{"currency": "USD", "orders": 7, "revenue": None}], "orders_without_amount": 7}
+    assert summary_lines(nothing)[2].endswith("7 orders of unknown value")
+
+
+def test_a_total_of_which_nothing_is_known_is_not_zero(raw_log, row):
+    rows = [
+        row("checkout_completed", 0, order_id="o1", product_id="p1"),
+        row("checkout_completed", 90, order_id="o2", product_id="p1"),
+    ]
+    quality = prepare(raw_log(rows), KEEP, b"key").quality
+    assert quality["orders"] == [{"currency": None, "orders": 2, "revenue": None}]
+    assert summary_lines(quality)[2] == "events: 2 orders of unknown value"
+    known = [*rows, row("checkout_completed", 200, order_id="o3", value=5.0, product_id="p1")]
+    assert summary_lines(prepare(raw_log(known), KEEP, b"key").quality)[2] == (
+        "events: 3 orders (2 of unknown value) worth 5.00"
+    )
 
 
 def test_the_figures_are_those_of_the_sessions(raw_log, row):

@@ -79,7 +79,9 @@ def test_shopify_pixels_over_three_hosts(tmp_path):
     assert_planted(quality, run, visits)
     cents = sum(order.cents - order.refunded for order in orders_of(visits))
     assert quality["orders"] == [{"currency": "EUR", "orders": len(orders_of(visits)), "revenue": euros(cents)}]
-    assert f"{len(orders_of(visits)):,} orders worth {cents / 100:,.2f} EUR" in said
+    in_full = sum(order.refund != "none" and order.refunded == order.cents for order in orders_of(visits))
+    orders = f"{len(orders_of(visits)):,} orders ({in_full} of them refunded in full or cancelled)"
+    assert f"{orders} worth {cents / 100:,.2f} EUR" in said
     for words in ("several hosts", "Amounts were converted", "wheel_spun", "name no page", "refunds and cancellations"):
         assert words in said
 

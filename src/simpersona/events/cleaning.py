@@ -16,6 +16,9 @@ DUPLICATE = "exact duplicate"
 IGNORED = "ignored: "
 """Prefix of the reject reason of standard events that no stage uses; such rows are not malformed."""
 
+NOBODY = (IGNORED + "no buyer", IGNORED + "no user_pseudo_id")
+"""Starts of the reasons of rows that somebody caused whom the log does not name."""
+
 UNKNOWN_NAME = "unknown event name"
 
 PERSONAL = ("buyer_id", "session_id", "order_id")

@@ -9,9 +9,11 @@ from typing import Any
 
 import ibis
 
-from simpersona.events.cleaning import UNKNOWN_NAME
+from simpersona.events.cleaning import NOBODY, UNKNOWN_NAME
+from simpersona.events.quality import is_malformed
 
 _NAMES_SHOWN = 20
+_REASONS_SHOWN = 5
 _IMPOSSIBLE = {
     "value": ("order values", "negative or not finite"),
     "price": ("prices", "negative or not finite"),
@@ -24,11 +26,13 @@ _NEVER = {
 }
 
 
-def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
-    """A sentence for each of purchases, cart additions and product views that the log lacks, one for rows whose event name
-    is not known, and one each for orders of several buyers, orders without an amount and amounts that cannot be. `quality` has the counts of `describe`.
+def what_happened(quality: dict[str, Any], rejected: ibis.Table, clean: ibis.Table) -> list[str]:
+    """What the reader of a log of `clean` and `rejected` rows should know: a sentence for each of purchases, cart additions and
+    product views that the log lacks, one for rows whose event name is not known, one for purchases among the rejected rows, one for
+    purchases without products, and one each for orders of several buyers, orders without an amount and amounts that cannot be.
+    `quality` has the counts of `describe`.
     """
-    sentences = _unknown_names(rejected)
+    sentences = [*_unknown_names(rejected), *_lost_purchases(rejected, clean), *_purchases_without_products(clean)]
     sentences += [
         f"The log has not a single {label} ({name}). If it should have some, their event name is not mapped: compare the names"
         " and counts of its events."
@@ -51,6 +55,46 @@ def what_happened(quality: dict[str, Any], rejected: ibis.Table) -> list[str]:
         if count := quality["impossible"][name]:
             sentences.append(f"{count:,} {label} are {what}, and count as missing.")
     return sentences
+
+
+def _lost_purchases(rejected: ibis.Table, clean: ibis.Table) -> list[str]:
+    """A sentence if rows of purchases are malformed or name no buyer: few rows may hold many of the orders. Doubles, refunds
+    and what a source sets aside are no such rows.
+    """
+    is_lost = ibis.or_(is_malformed(rejected.reason), *map(rejected.reason.startswith, NOBODY))
+    lost = rejected.filter((rejected.event == "checkout_completed") & is_lost)
+    counts = lost.group_by("reason").aggregate(rows=lost.count()).order_by(ibis.desc("rows"), "reason")
+    lines = counts.to_pyarrow().to_pylist()
+    if not lines:
+        return []
+    rows = sum(line["rows"] for line in lines)
+    kept = clean.filter((clean.event == "checkout_completed") & (clean.part == 0)).count().to_pyarrow().as_py()
+    reasons = ", ".join(f"{line['reason']} ({line['rows']:,} rows)" for line in lines[:_REASONS_SHOWN])
+    return [
+        (
+            f"{rows:,} of {rows + kept:,} rows of purchases ({rows / (rows + kept):.1%}) are rejected, so orders and revenue are missing from"
+            f" the result: {reasons}."
+        )
+    ]
+
+
+def _purchases_without_products(clean: ibis.Table) -> list[str]:
+    """A sentence if no purchase names a product, though other events do."""
+    is_purchase, names_product = clean.event == "checkout_completed", clean.product_id.notnull()
+    counts = clean.aggregate(
+        purchases=is_purchase.sum(),
+        named=(is_purchase & names_product).sum(),
+        others=(~is_purchase & names_product).sum(),
+    )
+    line = counts.to_pyarrow().to_pylist()[0]
+    if not line["purchases"] or line["named"] or not line["others"]:
+        return []
+    return [
+        (
+            "No purchase names a product, though other events do: what buyers bought is not known. An order of several products has one"
+            " row for each, with the same order_id; a list of products in a column of a table is not read."
+        )
+    ]
 
 
 def _unknown_names(rejected: ibis.Table) -> list[str]:

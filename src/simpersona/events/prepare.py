@@ -19,7 +19,7 @@ from simpersona.events.bots import detect_bots, mark_bots, summarize_bots
 from simpersona.events.cleaning import PERSONAL, clear_impossible_amounts, hashed, validate_rows
 from simpersona.events.happened import what_happened
 from simpersona.events.materialize import in_parts, materialize
-from simpersona.events.quality import count_rows, describe, in_another_currency, is_malformed
+from simpersona.events.quality import REASONS_SHOWN, count_rows, describe, in_another_currency, is_malformed
 from simpersona.events.refunds import about_refunds, set_refunds_aside, without_refunded
 from simpersona.events.session_ids import checked_session_ids
 from simpersona.events.sessionize import build_sessions, with_sessions
@@ -93,7 +93,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
         *raw.warnings,
         *session_warnings,
         *about_refunds(quality["refunds"]),
-        *what_happened(quality, rejected),
+        *what_happened(quality, rejected, clean),
     ]
     if raw.has.has_time:
         bots = materialize(detect_bots(clean, config), "bots") if bots is None else bots
@@ -113,7 +113,9 @@ def _rejected(raw: RawLog, validated: ibis.Table, config: EventsConfig) -> ibis.
     # one input row is one rejected row, whatever the number of its parts
     faulty = validated.filter(validated.reason.notnull() & (validated.part == 0))
     unread = raw.rejected.mutate(raw=_shown(raw.rejected.raw, config))
-    shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}  # without "not null"
+    if "event" not in unread.columns:
+        unread = unread.mutate(event=ibis.null("string"))
+    shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string", "event": "string"}  # may be null
     return ibis.union(unread.select(*shape).cast(shape), faulty.select(*shape).cast(shape))
 
 
@@ -142,7 +144,9 @@ def _stop_if_unusable(quality: dict[str, Any], rejected: ibis.Table, limit: floa
         f"  {line['file']} row {line['row']}: {line['reason']}" + (f": {line['raw'][:160]}" if line["raw"] else "")
         for line in examples
     )
-    reasons = ", ".join(f"{rows} × {reason}" for reason, rows in quality["reasons"].items())
+    counts = spoken_of.group_by("reason").aggregate(rows=spoken_of.count())
+    counts = counts.order_by(ibis.desc("rows"), "reason").limit(REASONS_SHOWN).to_pyarrow().to_pylist()
+    reasons = ", ".join(f"{line['rows']} × {line['reason']}" for line in counts)
     if share > limit:
         problem = (
             f"{malformed} of {quality['rows_in']} input rows are malformed ({share:.1%}; at most {limit:.1%} may be)"

@@ -15,7 +15,7 @@ from simpersona.events.cleaning import AMOUNTS, DUPLICATE, IGNORED
 from simpersona.events.sessionize import session_orders
 from simpersona.events.summary_lines import STORES_SHOWN
 
-_REASONS_SHOWN = 20
+REASONS_SHOWN = 20
 _EPOCH_YEAR_END = ibis.timestamp("1971-01-01 00:00:00+00:00")
 _COVERED = ("session_id", "product_id", "collection_id", "query", "price", "quantity", "order_id", "value")
 
@@ -43,7 +43,7 @@ def count_rows(rows_in: int, rows_kept: int, rejected: ibis.Table) -> dict[str, 
         "rows_ignored": ignored,
         "rows_bot": bot,
         "rejected_share": malformed / rows_in if rows_in else 0.0,
-        "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:_REASONS_SHOWN]),
+        "reasons": dict(sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:REASONS_SHOWN]),
     }
 
 
@@ -126,7 +126,7 @@ def in_another_currency(currency: str | None, store_currencies: Mapping[str, str
 
 def _orders(sessions: ibis.Table, has: Capabilities, currencies: Mapping[str, str | None]) -> dict[str, Any]:
     """Number and total of the orders of each currency, as the sessions count them; the total is None if the source has no
-    prices.
+    prices, or no session has orders whose amounts are all known.
     """
     orders = session_orders(sessions)
     total = orders.group_by("shop_id").aggregate(
@@ -141,7 +141,7 @@ def _orders(sessions: ibis.Table, has: Capabilities, currencies: Mapping[str, st
         {
             "currency": None if name == CONVERTED else name,
             "orders": sum(line["orders"] for line in of_currency),
-            "revenue": round(fsum(line["revenue"] or 0.0 for line in of_currency), 6) if has.has_price else None,
+            "revenue": _total([line["revenue"] for line in of_currency]) if has.has_price else None,
         }
         for name, of_currency in of.items()
         if of_currency
@@ -152,6 +152,12 @@ def _orders(sessions: ibis.Table, has: Capabilities, currencies: Mapping[str, st
         "orders_without_amount": sum(line["without_amount"] or 0 for line in lines),
         "orders_of_several_buyers": _shared_orders(sessions),
     }
+
+
+def _total(revenues: list[float | None]) -> float | None:
+    """The sum of the stores' revenues that are known; None if none is."""
+    known = [revenue for revenue in revenues if revenue is not None]
+    return round(fsum(known), 6) if known else None
 
 
 def _shared_orders(events: ibis.Table) -> int:

@@ -55,8 +55,11 @@ def _events(quality: Mapping[str, Any]) -> str:
     kinds = [f"{counts[name]:,} {names[counts[name] != 1]}" for name, names in _KINDS.items() if counts.get(name)]
     orders = sum(line["orders"] for line in quality["orders"])
     in_full = quality["refunds"].get("orders_in_full", 0)
-    taken_back = f" ({in_full:,} of them refunded in full or cancelled)" if in_full else ""
-    counted = f"{orders:,} order{'s' * (orders != 1)}{taken_back}{_revenue(quality['orders'])}"
+    unknown = quality["orders_without_amount"]
+    notes = [f"{in_full:,} of them refunded in full or cancelled"] if in_full else []
+    notes += [f"{unknown:,} of unknown value"] if 0 < unknown < orders else []
+    noted = f" ({', '.join(notes)})" if notes else ""
+    counted = f"{orders:,} order{'s' * (orders != 1)}{noted}{_revenue(quality['orders'])}"
     return "events: " + ", ".join([*kinds, counted])
 
 

@@ -33,9 +33,11 @@ _CODES = (
     "|NGN|NOK|NZD|PEN|PHP|PKR|PLN|QAR|RON|RSD|RUB|SAR|SEK|SGD|THB|TRY|TWD|UAH|USD|UYU|VND|ZAR"
 )
 # a word that is no currency must not pass: "P12" is a product, not 12 of something
-_CURRENCY = rf"({_CODES}|[A-Z]{{0,3}}\p{{Sc}}[A-Z]{{0,3}}|euros?|kr|zł|kč|s?fr|rs|ft|lei)\.?"
+_CURRENCY = rf"({_CODES}|[A-Z]{{0,3}}\p{{Sc}}[A-Z]{{0,3}}|euros?|kr|zł|kč|s?fr|rs|ft|lei|円|元|원|руб|грн|лв|tl)\.?"
 _NAMES = {"€": "EUR", "EURO": "EUR", "EUROS": "EUR", "£": "GBP", "₹": "INR", "RS": "INR", "ZŁ": "PLN", "KČ": "CZK"} | {
     "FR": "CHF", "SFR": "CHF", "FT": "HUF", "LEI": "RON", "US$": "USD", "₽": "RUB", "₩": "KRW", "₺": "TRY",
+    "円": "JPY", "元": "CNY", "원": "KRW", "РУБ": "RUB", "ГРН": "UAH", "ЛВ": "BGN", "TL": "TRY", "₫": "VND", "₴": "UAH", "₪": "ILS",
+    "฿": "THB", "₦": "NGN", "R$": "BRL", "CA$": "CAD", "AU$": "AUD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "MX$": "MXN",
 }  # fmt: skip
 """Signs that mean one currency; "$", "¥" and "kr" mean several, and stay as they are."""
 _LONGEST = 5  # characters of a currency's name; a longer text may be personal
@@ -45,6 +47,8 @@ _PLAIN = r"^-?\d+(\.\d{1,2})?$"  # most amounts: the other patterns are not trie
 _EXACT = r"^-?\d+(\.\d+)?[eE][-+]?\d+$"  # as programs write very small and very large numbers
 _WHOLE = r"^\d+$|^\d{1,3}(?:[ ']\d{3})+$"
 _EITHER = r"^[1-9]\d{0,2}[.,]\d{3}$"  # 1.299: one and a bit, or more than a thousand
+_NO_CENTS = r"(?i)円|원|₩|₫|JPY|KRW|VND|CLP|ISK"
+"""Currencies without cents: 1,299 of them is more than a thousand."""
 _EITHER_NUMBER = r"^-?[1-9]\d{0,2}\.\d{3}$"
 
 
@@ -260,9 +264,20 @@ def _tidy(text: ir.StringValue) -> ir.StringValue:
     return text.re_replace("[\\s\u00a0\u2009\u202f]+", " ").strip()
 
 
-def _core(text: ir.StringValue) -> ir.StringValue:
-    """The digits of an amount with their separators; null where the text is no amount."""
-    return _tidy(text).re_extract(_FRAME, 2).replace("’", "'").nullif("")
+def _core(text: ir.StringValue, decimal: Decimal) -> ir.StringValue:
+    """The digits of an amount with their separators; null where the text is no amount. The separators of thousands are left out
+    where the currency has no cents, unless a decimal mark is given.
+    """
+    digits = _tidy(text).re_extract(_FRAME, 2).replace("’", "'").nullif("")
+    if decimal != "auto":
+        return digits
+    whole = ibis.ifelse(text.re_search(_NO_CENTS), digits, None)
+    return _with(
+        ibis.struct({"digits": digits, "whole": whole}),
+        lambda core: ibis.ifelse(
+            core["whole"].re_search(_EITHER), core["whole"].re_replace("[.,]", ""), core["digits"]
+        ),
+    )
 
 
 def _kind(column: ir.StringValue, text: ir.StringValue, decimal: Decimal) -> ir.StringValue:
@@ -285,7 +300,7 @@ def _kind(column: ir.StringValue, text: ir.StringValue, decimal: Decimal) -> ir.
     return ibis.cases(
         (is_part.fill_null(False), "unreadable"),
         (text.re_search(_EXACT), "number" if decimal == "auto" else decimal),
-        else_=_with(_core(text), shape),
+        else_=_with(_core(text, decimal), shape),
     )
 
 
@@ -311,7 +326,7 @@ def _read(text: ir.StringValue, decimal: Decimal, mark: str | None) -> ir.Floati
     return ibis.cases(
         (text.re_search(_PLAIN if decimal != "," else r"^-?\d+$"), text.try_cast("float64")),
         (text.re_search(_EXACT), text.try_cast("float64")),
-        else_=sign * _with(_core(text), size),
+        else_=sign * _with(_core(text, decimal), size),
     )
 
 

@@ -19,6 +19,13 @@ FACTOR = "currency_factor"
 """The column with the number that an amount of the row is multiplied by; null where the amount is masked."""
 
 _SHOWN = 10  # currencies in a sentence
+_OF_SIGN = {
+    "$": ("USD", "CAD", "AUD", "NZD", "HKD", "SGD", "TWD", "MXN", "ARS", "CLP", "COP", "UYU"),
+    "¥": ("JPY", "CNY"),
+    "￥": ("JPY", "CNY"),
+    "KR": ("SEK", "NOK", "DKK", "ISK"),
+}
+"""The currencies that a sign may mean."""
 _SETTING = (
     "source.exchange_rates = {EUR = 1.0, USD = 0.92} converts them: what one unit of each is worth in one currency."
 )
@@ -43,7 +50,8 @@ def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurren
 
     With `rates`, the worth of one unit of each currency, all amounts are converted and those of other currencies
     masked. Without, the amounts that are not in the most frequent currency of their store are masked. A row that names no
-    currency is in the most frequent one. Rows are multiplied only if any amount changes; they then have FACTOR.
+    currency is in the most frequent one. A sign that means several currencies is the store's currency if that is one of them, and
+    the only one that the store names. Rows are multiplied only if any amount changes; they then have FACTOR.
     """
     if "currency" not in rows.columns:
         return InOneCurrency(rows, {}, ())
@@ -51,16 +59,42 @@ def in_one_currency(rows: ibis.Table, rates: Mapping[str, float]) -> InOneCurren
     if "goods" in rows.columns:
         has_amount.append(rows.goods.map(lambda good: good["price"].notnull()).anys().fill_null(False))
     found = rows.filter(ibis.or_(*has_amount)).group_by("shop_id", "currency").aggregate(rows=ibis._.count())
-    lines = found.to_pyarrow().to_pylist()
+    lines = [line | {"written": line["currency"]} for line in found.to_pyarrow().to_pylist()]
+    signs = _signs_read(lines, rates)
     counts = _counted(lines)
     main = _most_frequent(lines)
     # a row that names no currency has none in a log that never names one
-    factors = {(line["shop_id"], line["currency"]): _factor(line, main, rates) for line in lines}
-    sentences = tuple(_sentences(lines, counts, main, factors, rates))
+    factors = {(line["shop_id"], line["written"]): _factor(line, main, rates) for line in lines}
+    sentences = (*signs, *_sentences(lines, counts, main, factors, rates))
     if any(factor != 1.0 for factor in factors.values()):
         rows = _multiplied(rows, factors)
     of_store = _of_store(lines, main, rates)
     return InOneCurrency(rows, counts, sentences, _largest(lines, of_store), of_store)
+
+
+def _signs_read(lines: list[dict], rates: Mapping[str, float]) -> list[str]:
+    """Gives the rows with a sign the currency of their store where only that can be meant, and says so."""
+    read: Counter[tuple[str, str]] = Counter()
+    for sign, codes in _OF_SIGN.items():
+        named: dict[str, set[str]] = {}
+        for line in lines:
+            if line["currency"] in codes:
+                named.setdefault(line["shop_id"], set()).add(line["currency"])
+        main = _most_frequent(lines)
+        for line in lines:
+            meant = named.get(line["shop_id"], set())
+            if (
+                line["written"] == sign
+                and sign not in rates
+                and len(meant) == 1
+                and main[line["shop_id"]] in {sign, *meant}
+            ):
+                line["currency"] = min(meant)
+                read[sign, line["currency"]] += line["rows"]
+    return [
+        f'{rows:,} rows have amounts with "{sign}", read as {code}: their store names no other currency with this sign.'
+        for (sign, code), rows in read.items()
+    ]
 
 
 def _counted(lines: list[dict]) -> dict[str, int]:
@@ -142,7 +176,7 @@ def _sentences(
 ) -> list[str]:
     masked = Counter({})
     for line in lines:
-        if factors[line["shop_id"], line["currency"]] is None:
+        if factors[line["shop_id"], line["written"]] is None:
             masked[line["currency"] or main[line["shop_id"]]] += line["rows"]
     sentences = []
     shown = _listed(counts)

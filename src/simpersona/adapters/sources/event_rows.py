@@ -124,8 +124,9 @@ def mentioned_goods(events: ibis.Table) -> tuple[ibis.Table, ibis.Table]:
 
 
 def rejected_rows(rows: ibis.Table, reason: str = "reason", raw: str = "raw") -> ibis.Table:
-    """REJECTED from the rows that have a reason."""
-    return rows.filter(rows[reason].notnull()).select("file", "row", reason=reason, raw=raw)
+    """REJECTED from the rows that have a reason, with their `event` where a source knows it."""
+    event = rows.event if "event" in rows.columns else ibis.null("string")
+    return rows.filter(rows[reason].notnull()).select("file", "row", reason=reason, raw=raw, event=event)
 
 
 def ignored(name: ir.StringValue, harmless: str) -> ir.StringValue:

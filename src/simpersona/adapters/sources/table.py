@@ -189,8 +189,9 @@ class TableSource(ShopLogSource):
         again = [] if filled["event_id"] else exported_again(rows)
         rows, of_host, warnings = self.identity.resolve(rows.mutate(reason=reason))
         shape = {"file": "string", "row": "int64", "reason": "string", "raw": "string"}
-        aside = rows.filter(rows.reason.notnull()).select(*shape).cast(shape)
-        rejected = ibis.union(read.rejected.select(*shape).cast(shape), aside)
+        aside = rows.filter(rows.reason.notnull()).select(*shape, "event").cast(shape)
+        unread = read.rejected.select(*shape).cast(shape).mutate(event=ibis.null("string"))
+        rejected = ibis.union(unread, aside)
         rows = rows.filter(rows.reason.isnull())
         one = in_one_currency(rows, self.amounts.exchange_rates)
         rows = one.rows
@@ -274,8 +275,8 @@ class TableSource(ShopLogSource):
             return
         shown = ", ".join(f"{name!r} ({rows} rows)" for name, rows in list(counts.items())[:_SHOWN])
         raise SourceError(
-            f"none of the log's events has a known name. Found: {shown}. Expected: {', '.join(EVENT_NAMES)}."
-            ' Map them: [source.events] view = "product_viewed"'
+            f"none of the log's events has a known name. Found: {shown}. Expected: {', '.join(_KNOWN)}."
+            ' Give each name a line under [source.events]: "its name in the log" = "product_viewed", or "ignored"'
         )
 
     def _never_seen(self, counts: Mapping[str, int]) -> list[str]:

@@ -85,17 +85,48 @@ class _Recoded(io.RawIOBase):
 def likely_encoding(text: bytes) -> str | None:
     """A guess at the encoding of a text that is not UTF-8; None if nothing fits.
 
-    In Western languages a letter with an accent stands between plain ones. Where such letters come in long runs, the script is
-    Cyrillic or Chinese.
+    The letters of other scripts stand side by side: the encoding is the one in which most of them are usual characters of its
+    script. In Western languages a letter with an accent stands between plain ones.
     """
-    runs = re.findall(rb"[\x80-\xff]+", text)
-    if not runs or b"\0" in text:
+    if text.isascii() or b"\0" in text:
         return None
-    western = sum(map(len, runs)) <= 2 * len(runs)
-    for encoding in ("cp1252", "mac_roman") if western else ("gb18030", "cp1251"):
-        try:
-            text.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return None
+    usual = {encoding: _usual_share(text, encoding, leads) for encoding, leads in _LEADS.items()}
+    likeliest = max(usual, key=lambda encoding: usual[encoding])
+    if usual[likeliest] >= _MOST:
+        return likeliest
+    runs = re.findall(rb"[\x80-\xff]+", text)
+    if sum(map(len, runs)) > 2 * len(runs):
+        return None
+    return next((encoding for encoding in ("cp1252", "mac_roman") if _decoded(text, encoding) is not None), None)
+
+
+_MOST = 0.6  # share of the characters beyond ASCII
+_KANA = (0xA4, 0xA5)  # in EUC-JP; what Chinese texts hardly have at the same bytes
+_SOME_KANA = 0.15
+_LEADS = {  # of equal shares the first counts
+    "cp932": {*range(0x81, 0x98)},
+    "euc_jp": {*range(0xA1, 0xA6), *range(0xB0, 0xD0)},
+    "cp949": {*range(0xB0, 0xC9)},
+    "gb18030": {*range(0xA1, 0xA4), *range(0xB0, 0xD8)},
+    "big5": {*range(0xA1, 0xC7)},
+    "cp1251": {*range(0xC0, 0x100)},
+}
+"""The first bytes of the usual characters of an encoding: the frequent ones of its script."""
+
+
+def _decoded(text: bytes, encoding: str) -> str | None:
+    try:
+        return text.decode(encoding)
+    except UnicodeDecodeError:
+        return None
+
+
+def _usual_share(text: bytes, encoding: str, leads: set[int]) -> float:
+    """Of the characters beyond ASCII, the share that are usual ones beside another; 0 if the text is not of the encoding."""
+    firsts = [char.encode(encoding)[0] for char in _decoded(text, encoding) or ""]
+    others = sum(first >= 0x80 for first in firsts)
+    if not others or (encoding == "euc_jp" and sum(map(firsts.count, _KANA)) < _SOME_KANA * others):
+        return 0.0
+    marks = "".join("x" if first in leads else " " for first in firsts)
+    together = "xxx+" if encoding == "cp1251" else "xx+"  # two letters with an accent may follow each other: "Größe"
+    return sum(map(len, re.findall(together, marks))) / others

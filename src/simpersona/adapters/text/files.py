@@ -35,6 +35,9 @@ BLOCK = 16 * 2**20
 """Bytes of text at once."""
 
 
+_ODD_LINES = 50  # in which an encoding shows
+
+
 class TextForm(NamedTuple):
     """How a text is to be read: its encoding (None: UTF-8, or what its first bytes show), and the separator where
     it is CSV, whose quoted fields may hold line ends.
@@ -75,14 +78,17 @@ def names_in(archive: Path) -> list[str]:
 
 
 def guessed_encoding(path: Path) -> str | None:
-    """The encoding that the lines of a file which are not UTF-8 may have; None if none is likely."""
+    """The encoding that the lines of a file which are not UTF-8 may have, by the first of them; None if none is likely."""
+    found: list[bytes] = []
     for _, stream in _streams(path, ""):
         for line in stream.readlines(BLOCK):
             with suppress(UnicodeDecodeError):
                 line.decode()
                 continue
-            return likely_encoding(line)
-    return None
+            found.append(line)
+            if len(found) == _ODD_LINES:
+                return likely_encoding(b"".join(found))
+    return likely_encoding(b"".join(found))
 
 
 def _streams(path: Path, label: str) -> Iterator[tuple[str, IO[bytes]]]:
