@@ -76,7 +76,8 @@ def about_run(folder: Path, policies: tuple[str, ...]) -> dict[str, Any]:
 
 def _tested(folder: Path) -> dict[str, Any] | None:
     """The test of a language model that was trained by decisions, with its `curve` during training; None for another one."""
-    summary = read_json(folder / "agent" / POLICIES["lm"] / TRAINED)
+    file = run_parts(folder)["lm"] / TRAINED
+    summary = read_json(file) if file.is_file() else {}
     tested = summary.get("held_out") or {}
     return tested | {"curve": summary.get("curve", [])} if "gain" in tested else None
 
