@@ -162,7 +162,8 @@ def test_a_wrong_column_is_named_with_the_closest(engine, tmp_path, kind):
 
 
 def test_events_without_a_map_are_named(engine, tmp_path):
-    with pytest.raises(SourceError, match=r"Found: 'view' \(2 rows\), .*\[source.events\] view = \"product_viewed\""):
+    said = r"Found: 'view' \(2 rows\), .* order_refunded, order_cancelled\. .*\[source\.events\]: \"its name in the log\" = \"product_viewed\""
+    with pytest.raises(SourceError, match=said):
         TableSource(columns=COLUMNS).read(write(tmp_path, "csv"), engine)
 
 
