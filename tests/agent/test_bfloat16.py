@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from simpersona.agent.bfloat16 import Bfloat16Linear, frozen_in_bfloat16
+from simpersona.agent.bfloat16 import Bfloat16Linear, faster_in_bfloat16, frozen_in_bfloat16
 from simpersona.agent.persona_adapter import add_lora
 
 from .conftest import make_model, make_tokenizer
@@ -52,3 +52,11 @@ def test_the_logits_differ_by_the_rounding_only_and_low_rank_matrices_train_as_b
             assert parameter.dtype == torch.float32
             found, expected = parameter.grad, gradients[name]
             assert float((found - expected).norm()) < 8 * ROUNDING * float(expected.norm()) + 1e-12, name
+
+
+def test_measuring_the_processor_draws_no_random_numbers():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    faster_in_bfloat16.__wrapped__()
+    assert torch.equal(torch.rand(3), expected)

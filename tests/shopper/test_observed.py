@@ -37,10 +37,10 @@ def events(*pages_and_clicks):
 def test_seo_addresses_are_told_by_content_and_without_it_they_are_unknown():
     mugs = PageContent(cards=12)
     home = page("/store-1/", mugs)  # shows products, too, and is no list
-    told = events(home, "0-3", page("/mugs/", mugs), "0-3", page("/blue-mug.html"), "0-3", page("/our", PageContent()))
-    assert told == ([("collection_viewed", "structure"), ("product_viewed", "structure")], set())
-    told = events(page("/mugs/", None), "0-3", page("/blue-mug.html", None))
-    assert told == ([], {"product_viewed", "collection_viewed"})
+    seen = events(home, "0-3", page("/mugs/", mugs), "0-3", page("/blue-mug.html"), "0-3", page("/our", PageContent()))
+    assert seen == ([("collection_viewed", "structure"), ("product_viewed", "structure")], set())
+    seen = events(page("/mugs/", None), "0-3", page("/blue-mug.html", None))
+    assert seen == ([], {"product_viewed", "collection_viewed"})
 
 
 def test_a_list_with_the_words_of_a_search_in_its_address_is_a_search_in_any_language():
@@ -80,9 +80,9 @@ def test_a_page_from_which_something_was_added_is_a_product_and_so_are_its_like(
         set(),
     )
     # at the top of the store, an address says nothing about the next one
-    told = events(home, "0-3", page("/tin-cup", shows), "0-3", page("/mug", shows), "0-4", page("/mug", shows, ADDED))
-    assert told[0] == [("product_viewed", "structure"), ("product_added_to_cart", "cart_answer")]
-    assert told[1] == {"product_viewed", "collection_viewed"}
+    seen = events(home, "0-3", page("/tin-cup", shows), "0-3", page("/mug", shows), "0-4", page("/mug", shows, ADDED))
+    assert seen[0] == [("product_viewed", "structure"), ("product_added_to_cart", "cart_answer")]
+    assert seen[1] == {"product_viewed", "collection_viewed"}
 
 
 def test_a_wish_from_the_store_s_pages_is_marked_in_the_table_and_read_back():
