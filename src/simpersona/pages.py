@@ -24,7 +24,7 @@ Method = Literal[
 
 Trouble = Literal[
     "no_answer", "server_error", "slow_page", "tab_lost", "browser_lost", "stale_node", "dialog", "new_tab", "led_away",
-    "refused", "checkout_reached", "rate_limited", "covered",
+    "refused", "checkout_reached", "rate_limited", "covered", "overlay",
 ]  # fmt: skip
 """Faults on the way to a page. Only "checkout_reached" ends the visit: the next step would order something in a store that is
 not the lab's."""

@@ -37,7 +37,7 @@ def test_a_cover_blocks_and_is_named(cover, name):
     page = after(ADD + cover, ("Add to cart", "click"))
     assert node(page, "nothing")
     assert page.failure == f"It is covered by “{name}”: close that first"
-    assert page.troubles == ("covered",)
+    assert page.troubles == ("covered", *(["overlay"] if "inset:0" in cover else []))
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_covered_field_is_not_filled_either(method):
         "selectOptionFromDropdown": "<select aria-label=X><option>S<option>M</select>",
     }
     page = after(field[method[0]] + COVERS["a cookie banner"][0], ("X", *method))
-    assert (page.troubles, node(page, "X").value in ("", "S")) == (("covered",), True)
+    assert (page.troubles, node(page, "X").value in ("", "S")) == (("covered", "overlay"), True)
 
 
 def test_what_a_modal_dialog_makes_inert_is_not_offered():
@@ -64,6 +64,23 @@ def test_what_a_modal_dialog_makes_inert_is_not_offered():
         return [[one.name for one in shown.nodes if one.role == "button"] for shown in (page, closed)]
 
     assert visit(html, use) == [["Here"], ["Add to cart"]]
+
+
+def test_what_lies_over_the_whole_page_is_seen_before_anything_is_tried():
+    banner = "<div style='position:fixed;inset:0'><p>We use cookies</p><button onclick='this.parentNode.remove()'>Accept all</button></div>"
+    shells = {
+        "a banner": (ADD + banner, ("overlay",)),
+        "a banner at the bottom": (ADD + banner.replace("inset:0", "bottom:0;left:0;right:0;height:40vh"), ()),
+        "a page that is drawn in a layer of its own": (f"<div style='position:fixed;inset:0;overflow:auto'>{ADD}</div>", ()),
+        "nothing": (ADD, ()),
+    }  # fmt: skip
+
+    async def seen(_, page):
+        return page.troubles
+
+    assert {name: visit(html, seen) for name, (html, _) in shells.items()} == {
+        name: troubles for name, (_, troubles) in shells.items()
+    }
 
 
 def test_a_banner_is_closed_and_then_the_control_works():

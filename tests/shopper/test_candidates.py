@@ -146,3 +146,13 @@ def test_what_has_covered_a_control_is_closed_before_anything_else(close):
     for shown, share in ((seen, CONSENT_SHARE if close == "Alle akzeptieren" else 0), (covered, COVERED_SHARE)):
         one = situation(Observation(shown, BUY))
         assert dict(zip(one.texts, one.fixed, strict=True))[close] == pytest.approx(share)
+
+
+def test_an_answer_to_cookies_is_given_before_anything_under_them_is_tried():
+    """What else may be closed, such as the cart that has slid over the page, is not closed at once."""
+    tree = "[0-1] RootWebArea: Shop\n[0-2] link: Skirts\n[0-3] button: Alle akzeptieren\n[0-4] button: Schließen"
+    seen = replace(scripted_page("http://shop.example/", tree), troubles=("overlay",))
+    one = situation(Observation(seen, BUY))
+    assert dict(zip(one.texts, one.fixed, strict=True)) == pytest.approx(
+        {"leave the store": 0, "Skirts": 0, "Alle akzeptieren": COVERED_SHARE, "Schließen": 0}
+    )

@@ -22,7 +22,8 @@ SHARE = 0.002
 CONSENT_SHARE = 0.1
 """The share of the steps at which a shopper answers a cookie banner, until it was answered once in the visit."""
 COVERED_SHARE = 0.9
-"""The share of the steps at which a shopper closes a banner or a dialog that has just kept it from what it wanted."""
+"""The share of the steps at which a shopper closes a banner that lies over the whole page, or a dialog that has just kept it from
+what it wanted."""
 MODEL_WEIGHT = 0.01
 """What a language model's own probability of an answer beside the purchase is multiplied by, before all are made to sum to one.
 The answer to a cookie banner keeps its probability."""
@@ -83,7 +84,7 @@ def aside_shares(
 ) -> list[float]:
     """The share of each of the candidates `offered` that is beside the purchase, 0 for the others.
 
-    `done` is what was used before; `is_covered` says that something over the page has just blocked an action.
+    `done` is what was used before; `is_covered` says that something lies over the page.
     """
     consent = CONSENT_SHARE if "consent" in offered and "consent" not in done else 0.0
     if is_covered and "consent" in offered:

@@ -116,7 +116,8 @@ def situation(observation: Observation) -> Situation:
     title = page.nodes[0].name if page.nodes else page.title
     last = done[-1] if done else "arrived"
     move, numbers = np.array(kinds, np.int64), np.stack(rows)
-    fixed = np.array(aside_shares(beside, asides_done(observation.actions), is_covered=is_covered))
+    under_overlay = is_covered or "overlay" in page.troubles
+    fixed = np.array(aside_shares(beside, asides_done(observation.actions), is_covered=under_overlay))
     context = (wish(goal), title, last)
     in_sight = _in_sight(steps, move[scored], numbers[scored], wanted, title)
     state = np.concatenate([_state(observation, [step for step, _ in steps], move[scored]), in_sight])

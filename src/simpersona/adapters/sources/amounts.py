@@ -98,13 +98,19 @@ def currency_in(amount: ir.Value) -> ir.StringValue:
         return ibis.coalesce(*[signed.re_extract(_FRAME, group).nullif("") for group in (1, 3)])
 
     found = _with(_tidy(amount), named)
-    return ibis.ifelse(amount.re_search(_PLAIN), None, _with(found, currency_code))
+    names_none = amount.isnull() | amount.re_search(_PLAIN)
+    return ibis.ifelse(names_none, None, _with(found, currency_code))
 
 
 def currency_code(name: ir.StringValue) -> ir.StringValue:
     """The name of a currency in one spelling; null where it is blank or too long to be one."""
-    code = present(name).strip().upper()
-    return code.cases(*_NAMES.items(), else_=ibis.ifelse(code.length() <= _LONGEST, code, None))
+
+    def spelled(code: ir.StringValue) -> ir.StringValue:
+        return code.cases(*_NAMES.items(), else_=ibis.ifelse(code.length() <= _LONGEST, code, None))
+
+    # most rows have none, or its code
+    is_spelled = name.isnull() | name.isin(_CODES.split("|"))
+    return ibis.ifelse(is_spelled, name, _with(present(name).strip().upper(), spelled))
 
 
 def amount_columns(rows: ibis.Table) -> list[str]:
@@ -324,6 +330,7 @@ def _read(text: ir.StringValue, decimal: Decimal, mark: str | None) -> ir.Floati
 
     sign = ibis.ifelse(_tidy(text).re_search(_NEGATIVE), -1.0, 1.0)
     return ibis.cases(
+        (text.isnull(), ibis.null("float64")),  # as most are: the patterns are not tried on them
         (text.re_search(_PLAIN if decimal != "," else r"^-?\d+$"), text.try_cast("float64")),
         (text.re_search(_EXACT), text.try_cast("float64")),
         else_=sign * _with(_core(text, decimal), size),

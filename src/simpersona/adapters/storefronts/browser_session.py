@@ -360,6 +360,8 @@ class BrowserSession:
             every_node = [kept.node for kept in self._tree]
             require_no_challenge(*self._tab.answered, title, every_node, frames, is_first=self._is_first)
             self._is_first = False
+        if self._tab.facts.is_covered:
+            self._troubles.append("overlay")
         effects, content = await self._effects.take() if self._effects is not None else ((), None)
         if self._visit is not None:
             kind = seen_page(Page(self._tab.url, title, nodes, content=content)).kind

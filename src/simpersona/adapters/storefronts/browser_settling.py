@@ -153,6 +153,21 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
             return isMark && !target.querySelector('img,video,iframe') && (top >= innerHeight || isPast);
         });
     };
+    const over = node => {
+        for (; node; node = node.parentElement || (node.getRootNode() || {}).host)
+            if (/fixed|absolute/.test(getComputedStyle(node).position) && node !== document.body) return node;
+        return null;
+    };
+    const covered = () => {
+        const at = [.1, .37, .63, .9], layers = new Set();
+        for (const right of at) for (const down of at) {
+            const layer = over(document.elementFromPoint(innerWidth * right, innerHeight * down));
+            if (!layer || layers.add(layer).size > 3) return false;
+        }
+        const inside = node => [...layers].some(layer => layer.contains(node));
+        return [...document.querySelectorAll('a[href],button,input,select')].some(
+            one => !inside(one) && one.checkVisibility({visibilityProperty: true, opacityProperty: true}));
+    };
     const facts = () => {
         const of = view => {
             const page = view.document;
@@ -167,7 +182,7 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
         const entry = performance.getEntriesByType('navigation')[0];
         const all = of(window);
         const busy = [...document.querySelectorAll('[aria-busy=true],[role=progressbar]:not([aria-valuenow]),[class*=spinner i],[class*=skeleton i]')];
-        return {...all, is_loading: busy.some(one => one.checkVisibility({visibilityProperty: true, opacityProperty: true})), menus: menus() || all.runs, goes_on: goesOn(), status: entry && entry.responseStatus || 0};
+        return {...all, is_loading: busy.some(one => one.checkVisibility({visibilityProperty: true, opacityProperty: true})), menus: menus() || all.runs, goes_on: goesOn(), is_covered: covered(), status: entry && entry.responseStatus || 0};
     };
     wait(check, quiet);
 })"""
@@ -189,6 +204,8 @@ class PageFacts:
     """Whether something may open when the visitor points at it."""
     goes_on: bool = False
     """Whether more may come when the visitor scrolls."""
+    is_covered: bool = False
+    """Whether something lies over all of the page that is in sight, such as a cookie banner with its backdrop."""
 
 
 async def quiet(tab: Tab) -> PageFacts:
