@@ -35,7 +35,7 @@ from simpersona.adapters.storefronts.control_names import AxNode
 from simpersona.adapters.storefronts.form_fields import shown_fields
 from simpersona.adapters.storefronts.form_refusals import InvalidField, marked_fields, newly_refused
 from simpersona.adapters.storefronts.guarded_visit import GuardedVisit
-from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.kept import Kept, texts_of
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.politeness import Politeness
 from simpersona.adapters.storefronts.retry_after import StoreWaits
@@ -231,7 +231,7 @@ class BrowserSession:
         await scroll_on(tab.tab)
         failure = await self._arrive(tab)
         _, fresh = await self._read(tab)
-        if _lines(fresh) == _lines(self._tree):
+        if texts_of(fresh) == texts_of(self._tree):
             await note_exhausted(tab.tab)
             tab.facts = replace(tab.facts, goes_on=False)
             return failure or "Nothing more comes when the page is scrolled"
@@ -343,9 +343,9 @@ class BrowserSession:
             ax_nodes, kept = await self._read(self._tab)
         before, self._tree = self._tree, kept
         await self._forget_dull(before)
-        marked, is_same = marked_fields(ax_nodes), _lines(before) == _lines(self._tree)
-        if failure is None and self._sends:
-            failure = newly_refused(marked, self._marked, is_same=is_same)
+        marked = marked_fields(ax_nodes)
+        if failure is None and self._sends and marked:
+            failure = newly_refused(marked, self._marked, is_same=texts_of(before) == texts_of(self._tree))
         self._marked, self._sends = marked, False
         goes_on = self._tab.facts.goes_on
         nodes, self._part = shown_part(self._tree, self._part, self._config.max_page_tokens, goes_on=goes_on)
@@ -388,7 +388,7 @@ class BrowserSession:
     async def _forget_dull(self, before: list[Kept]) -> None:
         """No longer offers to point at what the visitor has pointed at in vain."""
         hovered, self._hovered = self._hovered, None
-        if hovered is None or self._tab is None or _lines(before) != _lines(self._tree):
+        if hovered is None or self._tab is None or texts_of(before) != texts_of(self._tree):
             return
         with contextlib.suppress(Error):
             await note_dull(self._tab.cdp, hovered.backend_id)
@@ -442,10 +442,6 @@ class BrowserSession:
         await tab.goto(self._history.here or self._scope.url)
         await self._arrive(tab)
         return tab
-
-
-def _lines(kept: list[Kept]) -> list[str]:
-    return [node_text(item.node) for item in kept]
 
 
 def first_line(error: Exception) -> str:

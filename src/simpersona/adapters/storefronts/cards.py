@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from simpersona.adapters.storefronts.json_ld import PRODUCTS, stated, types_of
 from simpersona.adapters.storefronts.kept import Kept
-from simpersona.adapters.storefronts.markup import Element, Markup
+from simpersona.adapters.storefronts.markup import Element, Markup, all_around
 from simpersona.adapters.storefronts.store_addresses import purpose_of_address
 from simpersona.shopper import store_words as words
 from simpersona.shopper.prices import amounts, is_price_line, is_priced_title, title_beside, title_in
@@ -88,18 +88,14 @@ class _Cards:
         self._links: defaultdict[Element, list[int]] = defaultdict(list)
         self._unnamed: defaultdict[Element, list[int]] = defaultdict(list)
         """Links such as "Details", which count where no link has the product's name."""
-        self._inside: defaultdict[Element, list[int]] = defaultdict(list)
         self._found: dict[Element, set[str]] = {}
+        self._has_items = any("itemtype" in one.attributes for one in all_around(self._elements))
         headings = {one for element in self._elements if element is not None and (one := element.nearest("h1"))}
-        self._main = (
-            {above for heading in headings for above in heading.around} if len(headings) == 1 else set[Element]()
-        )
+        self._main = all_around(headings) if len(headings) == 1 else set[Element]()
         """The elements with the page's heading in them: what they say is about the page, not about one of its products."""
         for number, (line, element) in enumerate(zip(lines, self._elements, strict=True)):
             if element is None:
                 continue
-            for above in element.around:
-                self._inside[above].append(number)
             if _may_be_product(line) and line.leads_on(element.get("href")):
                 links = self._links if is_title(line.node.name) else self._unnamed
                 for above in element.around:
@@ -124,7 +120,7 @@ class _Cards:
     def is_item(self, number: int) -> bool:
         """Whether a link is the only one of an item that the markup says is a product (microdata)."""
         element = self._elements[number]
-        around = () if element is None else element.around
+        around = element.around if self._has_items and element is not None else ()
         item = next((one for one in around if "itemtype" in one.attributes and _ITEM.search(one.get("itemtype"))), None)
         return (
             item is not None
@@ -163,7 +159,8 @@ class _Cards:
     def _card(self, holder: Element, prices: Sequence[int]) -> tuple[Sequence[int], Card]:
         card = self._grown(holder)
         link = self._title_link(self._titles(card))
-        return self._inside[card], self._made(link, prices, self._inside[card])
+        inside = [number for number, one in enumerate(self._elements) if one is not None and card in one.around]
+        return inside, self._made(link, prices, inside)
 
     def _title_link(self, links: Sequence[int]) -> int:
         """The link of the product: that of a heading, else the one that stands there most often, else the longest name."""

@@ -43,7 +43,7 @@ from simpersona.adapters.storefronts.http_tree import (
     parsed,
     shown_frames,
 )
-from simpersona.adapters.storefronts.kept import Kept
+from simpersona.adapters.storefronts.kept import Kept, texts_of
 from simpersona.adapters.storefronts.page_content import page_content
 from simpersona.adapters.storefronts.payment_guard import Asked
 from simpersona.adapters.storefronts.politeness import Politeness
@@ -52,7 +52,7 @@ from simpersona.adapters.storefronts.safety import StoreScope, first_page_error
 from simpersona.adapters.storefronts.user_agent import AGENT, visitor_headers
 from simpersona.config import StoreConfig
 from simpersona.errors import BusyStoreError, StorefrontError
-from simpersona.pages import Action, Effect, Node, Page, Trouble, node_text
+from simpersona.pages import Action, Effect, Node, Page, Trouble
 from simpersona.shopper.page_kinds import seen_page
 
 MAX_REDIRECTS = 10
@@ -95,7 +95,7 @@ class HttpSession:
         self._troubles: list[Trouble] = []
         self._effects: list[Effect] = []
         self._marked: list[InvalidField] = []
-        self._lines: list[str] = []
+        self._read: list[Kept] = []
         self._sends = False  # the last action may have sent a form
 
     async def open(self) -> Page:
@@ -345,10 +345,10 @@ class HttpSession:
         markup = http_markup(self._elements)
         kept = kept_nodes(tree, self._config.max_name_chars, markup)
         markup.release()
-        marked, lines = marked_fields(tree), [node_text(item.node) for item in kept]
-        if failure is None and self._sends:
-            failure = newly_refused(marked, self._marked, is_same=lines == self._lines)
-        self._marked, self._lines, self._sends = marked, lines, False
+        marked = marked_fields(tree)
+        if failure is None and self._sends and marked:
+            failure = newly_refused(marked, self._marked, is_same=texts_of(kept) == texts_of(self._read))
+        self._marked, self._read, self._sends = marked, kept, False
         nodes, self._part = shown_part(kept, self._part, self._config.max_page_tokens)
         self._shown = {node.id: node for node in nodes}
         self._kept = {item.node.id: item for item in kept if item.node.id in self._shown}

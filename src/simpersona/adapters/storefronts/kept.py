@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from simpersona.pages import Node
+from simpersona.pages import Node, node_text
 from simpersona.shopper.page_addresses import is_route
 from simpersona.shopper.store_words import KEPT
 
@@ -42,6 +43,11 @@ def _leads_on(written: str) -> bool:
         and (not address.startswith("#") or is_route(address))
         and not address.endswith("#")
     )
+
+
+def texts_of(lines: Sequence[Kept]) -> list[str]:
+    """The texts of a page's lines, as a shopper is shown them."""
+    return [node_text(line.node) for line in lines]
 
 
 def changed(record: Record, **values: Any) -> Record:

@@ -5,7 +5,7 @@ A form's address, the class of an icon, the element around a product's picture a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from simpersona.adapters.storefronts.kept import Kept
@@ -55,6 +55,17 @@ class Element:
             if element.tag in tags:
                 return element
         return None
+
+
+def all_around(elements: Iterable[Element | None]) -> set[Element]:
+    """The elements and all that they are in."""
+    found = set[Element]()
+    for element in elements:
+        for above in () if element is None else element.around:
+            if above in found:
+                break  # and so is what is around it
+            found.add(above)
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from itertools import takewhile
 
 from simpersona.adapters.storefronts.cards import Card, same_product
 from simpersona.adapters.storefronts.kept import Kept
-from simpersona.adapters.storefronts.markup import Element, Markup
+from simpersona.adapters.storefronts.markup import Element, Markup, all_around
 from simpersona.adapters.storefronts.store_addresses import COLLECTION, purpose_of_address
 from simpersona.pages import Purpose
 from simpersona.shopper import store_words as words
@@ -46,16 +46,15 @@ _NEAR = 3
 def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup) -> list[Purpose | None]:
     """What each line of a page is for; None for what is no control and where the structure shows nothing."""
     elements = [markup.element(line) for line in lines]
-    buttons = _buttons(lines, elements)
-    found: list[Purpose | None] = [
-        None
-        if element is None or not typed(line.node) or line.node.role == "spinbutton"
-        else _field(line, element, buttons.get(element.nearest("form"), ""))
-        for line, element in zip(lines, elements, strict=True)
-    ]
-    forms = _forms_of(lines, elements, found)
-    around = {above for element in elements if element is not None for above in element.around if above.attributes}
-    banners = {one for one in around if _is_banner(one)}
+    fields = [number for number, line in enumerate(lines) if elements[number] is not None and typed(line.node)]
+    buttons = _buttons(lines, elements, fields)
+    found: list[Purpose | None] = [None] * len(lines)
+    for number in fields:
+        element = elements[number]
+        if element is not None and lines[number].node.role != "spinbutton":
+            found[number] = _field(lines[number], element, buttons.get(element.nearest("form"), ""))
+    forms = _forms_of(elements, fields, found)
+    banners = {one for one in all_around(elements) if one.attributes and _is_banner(one)}
     for number, (line, element, card) in enumerate(zip(lines, elements, cards, strict=True)):
         if element is not None and line.node.role in CLICKED:
             found[number] = _pressed(line, element, card, forms, banners)
@@ -65,18 +64,17 @@ def purposes(lines: Sequence[Kept], cards: Sequence[Card | None], markup: Markup
 # --- fields -----------------------------------------------------------------------------------
 
 
-def _buttons(lines: Sequence[Kept], elements: Sequence[Element | None]) -> dict[Element | None, str]:
-    """The name of the button of each form that has one field and one button."""
-    fields, buttons = Counter[Element](), defaultdict[Element, list[str]](list)
-    for line, element in zip(lines, elements, strict=True):
-        is_field = typed(line.node)
-        if element is None or not (is_field or line.node.role == "button"):
-            continue
-        if (form := element.nearest("form")) is not None:
-            fields[form] += is_field
-            if line.node.role == "button":
-                buttons[form].append(line.node.name)
-    return {form: names[0] for form, names in buttons.items() if fields[form] == len(names) == 1}
+def _buttons(
+    lines: Sequence[Kept], elements: Sequence[Element | None], fields: Sequence[int]
+) -> dict[Element | None, str]:
+    """The name of the button of each form that has one field and one button; `fields` are the numbers of the typed lines."""
+    sizes = Counter(element.nearest("form") for number in fields if (element := elements[number]) is not None)
+    buttons = defaultdict[Element | None, list[str]](list)
+    for line, element in zip(lines, elements, strict=True) if sizes else ():
+        if line.node.role == "button" and element is not None:
+            buttons[element.nearest("form")].append(line.node.name)
+    buttons.pop(None, None)
+    return {form: names[0] for form, names in buttons.items() if sizes[form] == len(names) == 1}
 
 
 def _field(line: Kept, element: Element, button: str) -> Purpose | None:
@@ -128,13 +126,14 @@ def _is_footer_email(element: Element, form: Element | None) -> bool:
 
 
 def _forms_of(
-    lines: Sequence[Kept], elements: Sequence[Element | None], found: Sequence[Purpose | None]
+    elements: Sequence[Element | None], fields: Sequence[int], found: Sequence[Purpose | None]
 ) -> dict[Element, Purpose]:
     """The forms that hold nothing but fields beside the purchase, or the elements near such a field that have no form."""
     forms: dict[Element, Purpose] = {}
     others: set[Element] = set()
-    for line, element, purpose in zip(lines, elements, found, strict=True):
-        if element is None or not typed(line.node):
+    for number in fields:
+        element, purpose = elements[number], found[number]
+        if element is None:
             continue
         form = element.nearest("form")
         near = takewhile(lambda one: one.tag not in _WHOLE, element.around[1 : 1 + _NEAR])
@@ -153,11 +152,11 @@ def _pressed(
     line: Kept, element: Element, card: Card | None, forms: dict[Element, Purpose], banners: set[Element]
 ) -> Purpose | None:
     role, name = line.node.role, line.node.name
-    if not banners.isdisjoint(element.around):
+    if banners and not banners.isdisjoint(element.around):
         return "consent"
     if card is not None and role == "link" and same_product(line.href) == card.address:
         return "product"
-    beside: Purpose | None = next((forms[one] for one in element.around if one in forms), None)
+    beside: Purpose | None = next((forms[one] for one in element.around if one in forms), None) if forms else None
     if beside is not None and role != "link" and not words.ADD.search(name):
         return beside
     if role == "link" and line.leads_on(element.get("href")):
@@ -168,7 +167,8 @@ def _pressed(
 def _is_banner(element: Element) -> bool:
     if element.tag in ("html", "body", "main", "form"):
         return False  # pages mark themselves so while a banner is shown
-    marks, name = element.get("id", "class"), element.get("aria-label")
+    attributes = element.attributes
+    marks, name = f"{attributes.get('id', '')} {attributes.get('class', '')}".strip(), attributes.get("aria-label")
     return (bool(marks) and _marks_banner(marks)) or (
         bool(name)
         and (
@@ -185,16 +185,22 @@ def _marks_banner(marks: str) -> bool:
 
 def _of_link(line: Kept, element: Element) -> Purpose | None:
     name = line.node.name
-    is_collection = COLLECTION.search(line.href) is not None
-    if not is_collection and (purpose := purpose_of_address(line.href)) is not None:
+    return _by_address(line.href, name, element.get("rel")) or _of_icon(element, name)
+
+
+@lru_cache(maxsize=KEPT)
+def _by_address(address: str, name: str, rel: str) -> Purpose | None:
+    """What a link is for, by where it leads."""
+    is_collection = COLLECTION.search(address) is not None
+    if not is_collection and (purpose := purpose_of_address(address)) is not None:
         return purpose
-    if element.get("rel").lower() in ("next", "prev"):
+    if rel.lower() in ("next", "prev"):
         return "page"
     if is_collection:
         names_cart = words.CART.search(name) and not words.is_cart_name(name) and not words.ADD.search(name)
         if names_cart or amounts(name):
             return "link"
-    return _of_icon(element, name)
+    return None
 
 
 def _of_button(element: Element, name: str) -> Purpose | None:
@@ -219,12 +225,17 @@ def _adds(form: Element) -> bool:
 
 def _of_icon(element: Element, name: str) -> Purpose | None:
     """What the icon of a control without a name shows, by the names in its markup."""
-    if any(len(word) > 1 for word in re.findall(r"[^\W\d_]+", name)) and not _is_made_up(name, element):
+    if _has_words(name) and not _is_made_up(name, element):
         return None
     drawn = " ".join(
         one.get("class", "id", "src", "href", "xlink:href", "data-icon", "alt") for one in element.inside()
     )
     return next((purpose for purpose, icon in _ICONS if icon.search(drawn)), None)
+
+
+@lru_cache(maxsize=KEPT)
+def _has_words(name: str) -> bool:
+    return any(len(word) > 1 for word in re.findall(r"[^\W\d_]+", name))
 
 
 def _is_made_up(name: str, element: Element) -> bool:

@@ -21,7 +21,7 @@ _NO_FIELDS = CLICKED | TYPED | CHOSEN | {"RootWebArea", "StaticText", "InlineTex
 
 def repair(ax_nodes: Sequence[AxNode]) -> None:
     """Changes the nodes in place."""
-    by_id = {node["nodeId"]: node for node in ax_nodes}
+    by_id: dict[str, AxNode] = {}
     for node in ax_nodes:
         role = node.get("role", {}).get("value")
         if role in FORMED:
@@ -29,6 +29,7 @@ def repair(ax_nodes: Sequence[AxNode]) -> None:
         elif role in TYPED and property_of(node, "readonly"):
             node["methods"] = ("click",)  # a calendar or a list opens
         elif role == "combobox":
+            by_id = by_id or {node["nodeId"]: node for node in ax_nodes}
             if not _editable(node) and not _has_options(node, by_id):
                 node["methods"] = ("click",)
                 node.setdefault("value", {"value": text_below(node, by_id)})
