@@ -155,13 +155,17 @@ _QUIET = """([quiet, longest, timed]) => new Promise(done => {
     };
     const over = node => {
         for (; node; node = node.parentElement || (node.getRootNode() || {}).host)
-            if (/fixed|absolute/.test(getComputedStyle(node).position) && node !== document.body) return node;
+            if (getComputedStyle(node).position === 'fixed') return node;
         return null;
+    };
+    const deepest = (root, x, y) => {
+        const hit = root.elementFromPoint(x, y), inner = hit && hit.shadowRoot && hit.shadowRoot.elementFromPoint(x, y);
+        return inner && inner !== hit ? deepest(hit.shadowRoot, x, y) : hit;
     };
     const covered = () => {
         const at = [.1, .37, .63, .9], layers = new Set();
         for (const right of at) for (const down of at) {
-            const layer = over(document.elementFromPoint(innerWidth * right, innerHeight * down));
+            const layer = over(deepest(document, innerWidth * right, innerHeight * down));
             if (!layer || layers.add(layer).size > 3) return false;
         }
         const inside = node => [...layers].some(layer => layer.contains(node));
