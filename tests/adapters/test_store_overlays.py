@@ -66,6 +66,10 @@ def test_what_a_modal_dialog_makes_inert_is_not_offered():
     assert visit(html, use) == [["Here"], ["Add to cart"]]
 
 
+PICTURE = """<header style='position:fixed;top:0;width:100%;height:80px'>Shop</header><div style='position:relative;height:100vh'>
+    <div style='position:absolute;inset:0'><a href=/sale>Sale</a></div></div>"""
+
+
 def test_what_lies_over_the_whole_page_is_seen_before_anything_is_tried():
     banner = "<div style='position:fixed;inset:0'><p>We use cookies</p><button onclick='this.parentNode.remove()'>Accept all</button></div>"
     shells = {
@@ -74,9 +78,7 @@ def test_what_lies_over_the_whole_page_is_seen_before_anything_is_tried():
             ADD + "<div id=h></div><script>h.attachShadow({mode: 'open'}).innerHTML = `" + banner + "`</script>", ("overlay",)),
         "a banner at the bottom": (ADD + banner.replace("inset:0", "bottom:0;left:0;right:0;height:40vh"), ()),
         "a page that is drawn in a layer of its own": (f"<div style='position:fixed;inset:0;overflow:auto'>{ADD}</div>", ()),
-        "a picture over the whole first screen": (
-            "<header style='position:fixed;top:0;width:100%;height:80px'>Shop</header><div style='position:relative;height:100vh'>"
-            f"<div style='position:absolute;inset:0'><a href=/sale>Sale</a></div></div>{ADD}", ()),
+        "a picture over the whole first screen": (PICTURE + ADD, ()),
         "nothing": (ADD, ()),
     }  # fmt: skip
 
