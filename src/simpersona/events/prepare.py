@@ -57,7 +57,7 @@ def prepare(raw: RawLog, config: EventsConfig, key: bytes) -> Prepared:
     if config.bots == "drop" and raw.has.has_time:
         bots = materialize(detect_bots(validated.filter(validated.reason.isnull()), config), "bots")
         validated = mark_bots(validated, bots)
-    validated, refunds = set_refunds_aside(validated)
+    validated, refunds = set_refunds_aside(validated, raw.events)
     # the text of a row is long: only that of rejected rows is stored
     text = ibis.ifelse(validated.reason.isnull(), None, _shown(validated.raw, config))
     validated = materialize(validated.mutate(raw=text), "validated")

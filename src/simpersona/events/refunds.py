@@ -38,8 +38,9 @@ class Refunds(NamedTuple):
         return self._replace(orders=orders)
 
 
-def set_refunds_aside(validated: ibis.Table) -> tuple[ibis.Table, Refunds | None]:
+def set_refunds_aside(validated: ibis.Table, events: ibis.Table) -> tuple[ibis.Table, Refunds | None]:
     """Rows with a `reason`, where a refund has one too, and what the refunds take from the orders; None without any refund.
+    `events` are the same rows before they were validated.
 
     A refund has one of REFUND_NAMES, or is a completed checkout with a negative order value, or with a negative price or quantity
     and no order value. It names an order by its id, in the same shop: one of the same buyer, else the only one with that id.
@@ -47,8 +48,10 @@ def set_refunds_aside(validated: ibis.Table) -> tuple[ibis.Table, Refunds | None
     its value, else the price of its lines, which the order states if the refund does not; a cancellation takes all. Rows
     of one order at one time are lines of one refund, whose value counts once.
     """
+    if not _any(events, _is_refund(events)):  # in most logs, and before all rows are sorted to find the duplicates
+        return validated, None
     is_refund = (validated.reason.isnull() & _is_refund(validated)).fill_null(False)
-    if not validated.filter(is_refund).limit(1).count().to_pyarrow().as_py():
+    if not _any(validated, is_refund):
         return validated, None
     validated = materialize(validated.mutate(is_refund=is_refund), "with_refunds")
     refunds = validated.filter(validated.is_refund)
@@ -116,6 +119,10 @@ def about_refunds(counts: dict[str, int]) -> list[str]:
             " product without a price). They are not subtracted: their orders keep their value."
         )
     return sentences
+
+
+def _any(rows: ibis.Table, which: ir.BooleanValue) -> bool:
+    return bool(rows.filter(which).limit(1).count().to_pyarrow().as_py())
 
 
 def _is_refund(events: ibis.Table) -> ir.BooleanValue:

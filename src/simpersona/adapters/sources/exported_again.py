@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ibis
 
+from simpersona.events.materialize import materialize
+
 _SAME = ("shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
          "order_id", "value")  # fmt: skip
 
@@ -16,8 +18,11 @@ def exported_again(rows: ibis.Table) -> list[str]:
     with the same text are duplicates in any case; these may be different events, so they are kept.
     """
     known = rows.filter(rows.event.notnull() & rows.buyer_id.notnull() & rows.time.notnull())
-    if known.file.nunique().to_pyarrow().as_py() < 2:
-        return []
+    for same in (("buyer_id",), ("buyer_id", "time")):  # few rows are left to be compared in all columns
+        in_several = materialize(_in_several_files(known, same), "in_several_files")
+        if not in_several.count().to_pyarrow().as_py():
+            return []
+        known = known.semi_join(in_several, same)
     groups = known.group_by(*_SAME).aggregate(
         files=known.file.nunique(), texts=known.raw.nunique(), first=known.file.min(), last=known.file.max()
     )
@@ -34,3 +39,9 @@ def exported_again(rows: ibis.Table) -> list[str]:
         " source.path, or name the column that identifies an event: [source.columns] event_id."
     )
     return [warning]
+
+
+def _in_several_files(rows: ibis.Table, columns: tuple[str, ...]) -> ibis.Table:
+    """The values of `columns` that occur in more than one file."""
+    files = rows.group_by(*columns).aggregate(first=rows.file.min(), last=rows.file.max())
+    return files.filter(files["first"] != files["last"]).select(*columns)
