@@ -381,6 +381,7 @@ def test_the_persona_steers_on_unseen_pages_and_not_if_the_tokens_are_shuffled(t
     figures = train(2, settings, tmp_path / "steered", taught)["held_out"]
     assert figures["leave"]["correlation"] > 0.9
     assert 0.6 < figures["leave"]["slope"] < 1.4
+    assert figures["leave"]["share_model"] == pytest.approx(figures["leave"]["share_scorer"], abs=0.1)
     assert figures["kl_first_choice"] < figures["kl_first_choice_alike"] / 2
     assert figures["gain"]["mismatched"][1] > 0.1
     assert figures["gain"]["none"][0] > 0

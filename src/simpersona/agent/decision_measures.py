@@ -39,9 +39,11 @@ class _Odds:
     model: list[np.ndarray]
 
     def figures(self) -> dict[str, float | int | None]:
-        """Correlation and slope within pages: how far the model's personas differ as the scorer's do."""
+        """Correlation and slope within pages: how far the model's personas differ as the scorer's do. The shares are mean
+        probabilities over pages and personas: whether the model does it as often.
+        """
         if not self.scorer:
-            return {"pages": 0, "correlation": None, "slope": None}
+            return {"pages": 0, "correlation": None, "slope": None, "share_scorer": None, "share_model": None}
         x = np.concatenate([odds - odds.mean() for odds in self.scorer])
         y = np.concatenate([odds - odds.mean() for odds in self.model])
         spread = float(np.sqrt((x * x).mean() * (y * y).mean()))
@@ -51,6 +53,8 @@ class _Odds:
             "slope": round(float((x * y).mean() / max(float((x * x).mean()), 1e-12)), 4),
             "mean_scorer": round(float(np.mean([odds.mean() for odds in self.scorer])), 4),
             "mean_model": round(float(np.mean([odds.mean() for odds in self.model])), 4),
+            "share_scorer": _mean_share(self.scorer),
+            "share_model": _mean_share(self.model),
         }
 
 
@@ -155,6 +159,10 @@ class DecisionTest:
         kl = (target * (np.log(target) - first_shares)).sum(axis=1).mean()
         alike = (target * (np.log(target) - np.log(target.mean(axis=0)))).sum(axis=1).mean()
         return (float(kl), float(alike)), odds
+
+
+def _mean_share(odds: Sequence[np.ndarray]) -> float:
+    return round(float(np.mean([(1 / (1 + np.exp(-page))).mean() for page in odds])), 4)
 
 
 def _odds(share: np.ndarray) -> np.ndarray:

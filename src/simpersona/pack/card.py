@@ -163,6 +163,14 @@ def _language_model(tested: dict[str, Any], *, goes_on: bool) -> list[str]:
                 )
                 for move, words in MOVES.items()
             ),
+            *(
+                (
+                    f"probability of {words} there, mean of pages and personas: the model's, the scorer's",
+                    f"{_number(tested[move]['share_model'])}, {_number(tested[move]['share_scorer'])}",
+                )
+                for move, words in MOVES.items()
+                if tested[move].get("share_model") is not None
+            ),
             ("divergence of the first choice from the scorer, nats", _number(tested["kl_first_choice"])),
             ("… of a perfect model that ignores the persona", _number(tested["kl_first_choice_alike"])),
         ]
