@@ -137,8 +137,10 @@ def test_two_processes_learn_what_one_does(checkpoint, stages, tmp_path):
     for each in processes:
         each.join(300)
     assert [each.exitcode for each in processes] == [0, 0]
+    # a process alone may compute in bfloat16, which two do not
+    close = 1e-3 if stages is decided_stages else 2e-4
     for rank in range(2):
-        assert np.load(two / f"losses-{rank}.npy") == pytest.approx(alone, abs=2e-4)
+        assert np.load(two / f"losses-{rank}.npy") == pytest.approx(alone, abs=close)
     for stage in (1, 2):
         file = "model.safetensors" if (one / f"stage{stage}/model.safetensors").is_file() else "persona_map.safetensors"
         expected, found = (load_file(folder / f"stage{stage}" / file) for folder in (one, two))

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from simpersona.personas.network import one_thread
+
 NATIVE = ("avx512_bf16", "amx_bf16")
 """The instructions without which a processor emulates bfloat16, slower than fp32."""
 _LAYER, _TOKENS, _PASSES = (576, 1536), 512, 10
@@ -47,7 +49,8 @@ def faster_in_bfloat16() -> bool:
     with torch.random.fork_rng(devices=[]):  # the numbers drawn later do not depend on this measurement
         layer = nn.Linear(*_LAYER, bias=False)
     page = torch.zeros(_TOKENS, layer.in_features)
-    return _seconds(Bfloat16Linear(layer), page) * _CLEARLY < _seconds(layer, page)
+    with one_thread():  # several threads wait for each other on a busy machine, and the processes of one training have to agree
+        return _seconds(Bfloat16Linear(layer), page) * _CLEARLY < _seconds(layer, page)
 
 
 def _seconds(layer: nn.Linear, page: Tensor) -> float:

@@ -181,7 +181,9 @@ def _trainable(
     if phase == 2 and not config.lora_rank:
         return model, tokenizer, rows, ids
     model.requires_grad_(requires_grad=False)
-    if not torch.cuda.is_available() and faster_in_bfloat16():
+    # each of several processes would measure for itself, and they have to agree
+    is_alone = os.environ.get("WORLD_SIZE", "1") == "1"
+    if not torch.cuda.is_available() and is_alone and faster_in_bfloat16():
         frozen_in_bfloat16(model)
     adapted: PreTrainedModel | PeftModel = model
     if phase == 2:
