@@ -49,7 +49,9 @@ def faster_in_bfloat16() -> bool:
     with torch.random.fork_rng(devices=[]):  # the numbers drawn later do not depend on this measurement
         layer = nn.Linear(*_LAYER, bias=False)
     page = torch.zeros(_TOKENS, layer.in_features)
-    with one_thread():  # several threads wait for each other on a busy machine, and the processes of one training have to agree
+    with (
+        one_thread()
+    ):  # several threads wait for each other on a busy machine, and the processes of one training have to agree
         return _seconds(Bfloat16Linear(layer), page) * _CLEARLY < _seconds(layer, page)
 
 
