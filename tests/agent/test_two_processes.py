@@ -20,6 +20,7 @@ from torch.distributed.tensor import DTensor
 
 from simpersona.agent.answer_trainer import answer_loss, packed
 from simpersona.agent.backbone import load_backbone
+from simpersona.agent.bfloat16 import faster_in_bfloat16
 from simpersona.agent.checkpointed_trainer import put_back
 from simpersona.agent.decision_finetune import train_decisions
 from simpersona.agent.decision_lectures import Lectures
@@ -137,8 +138,8 @@ def test_two_processes_learn_what_one_does(checkpoint, stages, tmp_path):
     for each in processes:
         each.join(300)
     assert [each.exitcode for each in processes] == [0, 0]
-    # a process alone may compute in bfloat16, which two do not
-    close = 1e-3 if stages is decided_stages else 2e-4
+    # on a machine that is faster in bfloat16, a process alone computes in it, and two do not
+    close = 1e-3 if stages is decided_stages and faster_in_bfloat16() else 2e-4
     for rank in range(2):
         assert np.load(two / f"losses-{rank}.npy") == pytest.approx(alone, abs=close)
     for stage in (1, 2):
