@@ -16,6 +16,11 @@ def materialize(table: ibis.Table, name: str) -> ibis.Table:
     return table.get_backend().create_table(ibis.util.gen_name(name), table)
 
 
+def has_rows(table: ibis.Table) -> bool:
+    """Whether an expression has any row; the engine may stop at the first."""
+    return bool(table.limit(1).count().to_pyarrow().as_py())
+
+
 def in_parts(events: ibis.Table, rows: int) -> Iterator[ibis.Table]:
     """Yields the events of whole buyers, about `rows` at a time, in order of shop and buyer.
 

@@ -12,7 +12,7 @@ import ibis.expr.types as ir
 
 from simpersona.contracts import REFUND_NAMES
 from simpersona.events.cleaning import IGNORED, hashed
-from simpersona.events.materialize import materialize
+from simpersona.events.materialize import has_rows, materialize
 from simpersona.events.sessionize import SESSION, order_amounts
 
 REFUND = IGNORED + "refund or cancellation"
@@ -48,10 +48,12 @@ def set_refunds_aside(validated: ibis.Table, events: ibis.Table) -> tuple[ibis.T
     its value, else the price of its lines, which the order states if the refund does not; a cancellation takes all. Rows
     of one order at one time are lines of one refund, whose value counts once.
     """
-    if not _any(events, _is_refund(events)):  # in most logs, and before all rows are sorted to find the duplicates
+    if not has_rows(
+        events.filter(_is_refund(events))
+    ):  # in most logs, and before all rows are sorted to find the duplicates
         return validated, None
     is_refund = (validated.reason.isnull() & _is_refund(validated)).fill_null(False)
-    if not _any(validated, is_refund):
+    if not has_rows(validated.filter(is_refund)):
         return validated, None
     validated = materialize(validated.mutate(is_refund=is_refund), "with_refunds")
     refunds = validated.filter(validated.is_refund)
@@ -119,10 +121,6 @@ def about_refunds(counts: dict[str, int]) -> list[str]:
             " product without a price). They are not subtracted: their orders keep their value."
         )
     return sentences
-
-
-def _any(rows: ibis.Table, which: ir.BooleanValue) -> bool:
-    return bool(rows.filter(which).limit(1).count().to_pyarrow().as_py())
 
 
 def _is_refund(events: ibis.Table) -> ir.BooleanValue:

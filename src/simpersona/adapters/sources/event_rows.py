@@ -21,7 +21,7 @@ from simpersona.adapters.sources.identity import Identity, with_shops
 from simpersona.adapters.sources.refund_rows import REFUNDED, is_refund, names_a_part, refund_event
 from simpersona.contracts import COLLECTIONS, EVENTS, PRODUCTS, PROVENANCE, Capabilities, RawLog
 from simpersona.events.cleaning import IGNORED
-from simpersona.events.materialize import materialize
+from simpersona.events.materialize import has_rows, materialize
 
 ALL_KNOWN = Capabilities(
     has_search=True, has_collection=True, has_checkout_start=True, has_price=True, has_session=True, has_text=True
@@ -137,7 +137,7 @@ def ignored(name: ir.StringValue, harmless: str) -> ir.StringValue:
 
 
 def _any(rows: ibis.Table, column: str) -> bool:
-    return bool(rows.filter(rows[column].notnull()).limit(1).count().to_pyarrow().as_py())
+    return has_rows(rows.filter(rows[column].notnull()))
 
 
 def unmapped_names(rows: ibis.Table, harmless: str, setting: str = "") -> tuple[str, ...]:

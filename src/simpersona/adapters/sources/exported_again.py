@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ibis
 
-from simpersona.events.materialize import materialize
+from simpersona.events.materialize import has_rows, materialize
 
 _SAME = ("shop_id", "buyer_id", "session_id", "time", "event", "product_id", "collection_id", "query", "price", "quantity",
          "order_id", "value")  # fmt: skip
@@ -20,7 +20,7 @@ def exported_again(rows: ibis.Table) -> list[str]:
     known = rows.filter(rows.event.notnull() & rows.buyer_id.notnull() & rows.time.notnull())
     for same in (("buyer_id",), ("buyer_id", "time")):  # few rows are left to be compared in all columns
         in_several = materialize(_in_several_files(known, same), "in_several_files")
-        if not in_several.count().to_pyarrow().as_py():
+        if not has_rows(in_several):
             return []
         known = known.semi_join(in_several, same)
     groups = known.group_by(*_SAME).aggregate(

@@ -16,7 +16,7 @@ import ibis.expr.types as ir
 
 from simpersona.adapters.sources.amounts import is_ambiguous, unambiguous
 from simpersona.errors import SourceError
-from simpersona.events.materialize import materialize
+from simpersona.events.materialize import has_rows, materialize
 
 JSON_LINES = (
     *(f"*{end}{packed}" for end in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zip")),
@@ -59,7 +59,7 @@ def unfolded(lines: ibis.Table, names: Sequence[str]) -> ibis.Table:
     """The lines with the JSON that the fields `names` hold as text, as a warehouse's column has it, in place of that text."""
     line = lines.line
     is_text = line.re_search(rf'"(?:{"|".join(map(re.escape, names))})"\s*:\s*"\s*[\[{{]')
-    if not lines.filter(is_text).limit(1).count().to_pyarrow().as_py():
+    if not has_rows(lines.filter(is_text)):
         return lines
     fields, readable = [], _if_json(line)  # a damaged line stays as it is, to be rejected
     for name in names:

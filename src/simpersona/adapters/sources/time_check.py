@@ -14,6 +14,7 @@ import ibis.expr.types as ir
 
 from simpersona.adapters.sources.times import UNITS
 from simpersona.errors import SourceError
+from simpersona.events.materialize import has_rows
 
 _START, _END = (ibis.timestamp(f"{year}-01-01 00:00:00+00:00") for year in (1971, 2200))
 _LIKELY = range(1990, 2100)  # years in which a log was written
@@ -135,7 +136,7 @@ def _other_order(form: str) -> str | None:
 def _all_timeless(rows: ibis.Table, form: str) -> bool:
     """Whether no value has a time of day."""
     has_time = rows.filter(rows.stamp.notnull() & ~_is_timeless(rows.stamp, form))
-    return not has_time.limit(1).count().to_pyarrow().as_py()
+    return not has_rows(has_time)
 
 
 def _is_timeless(stamp: ir.StringValue, form: str) -> ir.BooleanValue:
